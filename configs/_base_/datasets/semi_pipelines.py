@@ -1,0 +1,55 @@
+"""The two views of an image. A data set's config puts its geometry between load_* and *_views.
+
+Geometry comes before MultiBranch, so that the weak and the strong view share it; what comes inside
+keeps every pixel in its place. Strong augmentation: PL-DC, Table III.
+"""
+
+pack = dict(
+    type='PackDetInputs',
+    meta_keys=(
+        'img_id',
+        'img_path',
+        'ori_shape',
+        'img_shape',
+        'scale_factor',
+        'flip',
+        'flip_direction',
+        'homography_matrix',
+    ),
+)
+strong = [
+    dict(
+        type='mmpldc.TorchvisionTransforms',
+        transforms=[
+            dict(
+                type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8
+            ),
+            dict(type='RandomGrayscale', p=0.2),
+            # the kernel reaches 3 sigma
+            dict(type='GaussianBlur', kernel_size=13, sigma=(0.1, 2.0), prob=0.5),
+            # Upper ratios 6 and 8 are the released code's; the paper prints 0.6 and 0.8.
+            dict(type='RandomErasing', p=0.7, scale=(0.05, 0.2), ratio=(0.3, 3.3), value='random'),
+            dict(type='RandomErasing', p=0.5, scale=(0.02, 0.2), ratio=(0.1, 6), value='random'),
+            dict(type='RandomErasing', p=0.3, scale=(0.02, 0.2), ratio=(0.05, 8), value='random'),
+        ],
+    ),
+    pack,
+]
+branches = ['sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong']
+
+load_labeled = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+]
+# keep_empty=False keeps an image whose objects were all cropped away, as detectron2 does.
+labeled_views = [
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True, keep_empty=False),
+    dict(type='MultiBranch', branch_field=branches, sup_weak=[pack], sup_strong=strong),
+]
+load_unlabeled = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadEmptyAnnotations', with_bbox=True, with_mask=True),
+]
+unlabeled_views = [
+    dict(type='MultiBranch', branch_field=branches, unsup_weak=[pack], unsup_strong=strong),
+]

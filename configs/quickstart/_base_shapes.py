@@ -1,0 +1,164 @@
+"""Model and data of the quickstart: a small Mask2Former on generated 96 x 96 scenes.
+
+All numbers were chosen on the tuning split, for two CPU cores; docs/quickstart.md has the trials.
+"""
+
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/mask2former_r50.py',
+    '../_base_/datasets/semi_pipelines.py',
+]
+
+classes = ('disc', 'gear', 'square', 'cross', 'pentagram', 'hexagram', 'triangle', 'trefoil')
+data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
+image_size = (96, 96)
+channels = 64
+
+max_iters = 1500
+burn_in_iters = 500
+
+model = dict(
+    backbone=dict(
+        depth=18,
+        base_channels=32,
+        stem_channels=32,
+        frozen_stages=-1,
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+        init_cfg=None,
+    ),
+    detector=dict(
+        panoptic_head=dict(
+            in_channels=[32, 64, 128, 256],
+            feat_channels=channels,
+            out_channels=channels,
+            num_queries=12,
+            pixel_decoder=dict(
+                norm_cfg=dict(num_groups=8),
+                encoder=dict(
+                    num_layers=1,
+                    layer_cfg=dict(
+                        self_attn_cfg=dict(embed_dims=channels, num_heads=4),
+                        ffn_cfg=dict(embed_dims=channels, feedforward_channels=256),
+                    ),
+                ),
+                positional_encoding=dict(num_feats=channels // 2),
+            ),
+            positional_encoding=dict(num_feats=channels // 2),
+            transformer_decoder=dict(
+                num_layers=3,
+                layer_cfg=dict(
+                    self_attn_cfg=dict(embed_dims=channels, num_heads=4),
+                    cross_attn_cfg=dict(embed_dims=channels, num_heads=4),
+                    ffn_cfg=dict(embed_dims=channels, feedforward_channels=256),
+                ),
+            ),
+        ),
+        train_cfg=dict(num_points=512),
+        test_cfg=dict(max_per_image=20),
+    ),
+    num_classes=len(classes),
+    pseudo_label_filter=dict(class_thr=0.6, mask_thr=0.8, duplicate_iou=0.6),
+    burn_in_iters=burn_in_iters,
+    sup_views=['sup_weak'],
+)
+
+geometry = [
+    dict(type='RandomFlip', prob=0.5, direction=['horizontal', 'vertical']),
+    dict(
+        type='RandomResize',
+        scale=image_size,
+        ratio_range=(0.8, 1.25),
+        resize_type='Resize',
+        keep_ratio=True,
+    ),
+    dict(type='RandomCrop', crop_size=image_size, crop_type='absolute', allow_negative_crop=True),
+]
+# Milder than the paper's Table III: hue tells some of these classes apart, and three erasures would
+# cover most of a small scene.
+photometric = dict(
+    type='mmpldc.TorchvisionTransforms',
+    transforms=[
+        dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.02, prob=0.8),
+        dict(type='GaussianBlur', kernel_size=5, sigma=(0.1, 1.0), prob=0.3),
+        dict(type='RandomErasing', p=0.5, scale=(0.02, 0.1), ratio=(0.3, 3.3), value='random'),
+    ],
+)
+views = dict(type='MultiBranch', branch_field=_base_.branches)
+strong = [photometric, _base_.pack]
+labeled = dict(
+    type='CocoDataset',
+    data_root=data_root,
+    ann_file='annotations/labeled.json',
+    data_prefix=dict(img='images/train/'),
+    metainfo=dict(classes=classes),
+    filter_cfg=dict(filter_empty_gt=True),
+    pipeline=[
+        *_base_.load_labeled,
+        *geometry,
+        dict(sup_weak=[_base_.pack], **views),
+    ],
+)
+unlabeled = dict(
+    type='CocoDataset',
+    data_root=data_root,
+    ann_file='annotations/unlabeled.json',
+    data_prefix=dict(img='images/train/'),
+    metainfo=dict(classes=classes),
+    filter_cfg=dict(filter_empty_gt=False),
+    pipeline=[
+        *_base_.load_unlabeled,
+        *geometry,
+        dict(unsup_weak=[_base_.pack], unsup_strong=strong, **views),
+    ],
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        ann_file='annotations/tuning.json',
+        data_prefix=dict(img='images/tuning/'),
+        metainfo=dict(classes=classes),
+        test_mode=True,
+        pipeline=[
+            *_base_.load_labeled,
+            dict(
+                type='PackDetInputs',
+                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+            ),
+        ],
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='CocoMetric', ann_file=data_root + 'annotations/tuning.json', metric='segm'
+)
+test_evaluator = val_evaluator
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=250)
+val_cfg = dict(type='mmpldc.TeacherStudentValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, betas=(0.9, 0.999)),
+    clip_grad=dict(max_norm=1.0, norm_type=2),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(
+        type='CosineAnnealingLR',
+        by_epoch=False,
+        begin=100,
+        end=max_iters,
+        T_max=max_iters - 100,
+        eta_min=1e-5,
+    ),
+]
+custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.99)]
+default_hooks = dict(
+    checkpoint=dict(interval=100, max_keep_ckpts=-1),
+    visualization=dict(type='DetVisualizationHook'),
+)

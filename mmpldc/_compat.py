@@ -1,0 +1,114 @@
+"""Check that the packages mmpldc builds on are installed and recent enough, without importing them.
+
+mmpldc does not depend on torch and the OpenMMLab packages through its metadata: each of the latter
+exists as two distributions (``mmdet`` and ``onedl-mmdetection``, say) which provide the same import
+name, and a hard dependency on one would install it over the other.  This check takes its place.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Needed(NamedTuple):
+    """A package that must be importable.
+
+    Attributes:
+        module: the import name.
+        distributions: the distributions that may provide it, the one we suggest first.
+        minimum: the oldest version that has what mmpldc uses.
+    """
+
+    module: str
+    distributions: tuple[str, ...]
+    minimum: str
+
+
+NEEDED = (
+    Needed('torch', ('torch',), '2.1.0'),
+    Needed('mmengine', ('onedl-mmengine', 'mmengine'), '0.10.0'),
+    Needed('mmcv', ('onedl-mmcv', 'mmcv'), '2.0.0'),
+    Needed('mmdet', ('onedl-mmdetection', 'mmdet'), '3.3.0'),
+)
+
+MISSING_OPS = (
+    'mmcv is installed without its compiled operations (there is no mmcv._ext), which Mask2Former '
+    'needs: install a wheel built for your torch and CUDA, or compile it with '
+    "'pip install --no-build-isolation --no-binary onedl-mmcv onedl-mmcv'"
+)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The release part of a version as numbers, ``'2.10.0+cu128'`` -> ``(2, 10, 0)``."""
+    match = re.match(r'v?(\d+(?:\.\d+)*)', version)
+    return tuple(int(part) for part in match.group(1).split('.')) if match else ()
+
+
+def is_installed(module: str) -> bool:
+    """Whether ``import module`` would find something (a top-level name; nothing is imported)."""
+    if module in sys.modules:
+        return True
+    return importlib.util.find_spec(module) is not None
+
+
+def installed_version(distributions: tuple[str, ...]) -> str | None:
+    """The version of the first of these distributions that is installed, else None."""
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def mmcv_has_ops() -> bool:
+    """Whether mmcv's extension module ``_ext`` is there, looked up as a file: cheap."""
+    if 'mmcv._ext' in sys.modules:
+        return True
+    spec = None if 'mmcv' in sys.modules else importlib.util.find_spec('mmcv')
+    module = sys.modules.get('mmcv')
+    folders = (spec.submodule_search_locations if spec else getattr(module, '__path__', ())) or ()
+    suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    return any(
+        path.name.endswith(suffixes) for folder in folders for path in Path(folder).glob('_ext*')
+    )
+
+
+def find_problems() -> list[str]:
+    """One sentence for each package that is missing, too old or incomplete."""
+    problems = []
+    for module, distributions, minimum in NEEDED:
+        if not is_installed(module):
+            problems.append(
+                f'{module} is not installed: '
+                f"pip install '{distributions[0]}>={minimum}'"
+                + (f' (or {distributions[1]})' if len(distributions) > 1 else '')
+            )
+            continue
+        # A source tree on PYTHONPATH has no metadata and so no known version: let it pass.
+        version = installed_version(distributions)
+        if version is not None and release(version) < release(minimum):
+            problems.append(
+                f'{module} {version} is too old: mmpldc needs {module} >= {minimum}, '
+                'please upgrade the distribution that provides it'
+            )
+        elif module == 'mmcv' and not mmcv_has_ops():
+            problems.append(MISSING_OPS)
+    return problems
+
+
+def check_environment() -> None:
+    """Raise one ImportError that lists every problem and says what to do about it."""
+    problems = find_problems()
+    if problems:
+        raise ImportError(
+            'mmpldc cannot work in this Python environment:\n'
+            + ''.join(f'  - {problem}\n' for problem in problems)
+            + "A checkout of mmpldc sets up a complete environment with 'bash tools/setup_env.sh'."
+        )

@@ -1,0 +1,8 @@
+"""Transforms and samplers. Importing mmdet's datasets fills the parent registry."""
+
+import mmdet.datasets  # noqa: F401
+
+from .samplers import ResumableMultiSourceSampler
+from .transforms import PseudoLabelFilter, TorchvisionTransforms
+
+__all__ = ['PseudoLabelFilter', 'ResumableMultiSourceSampler', 'TorchvisionTransforms']

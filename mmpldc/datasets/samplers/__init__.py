@@ -1,0 +1,3 @@
+from .resumable_multi_source_sampler import ResumableMultiSourceSampler
+
+__all__ = ['ResumableMultiSourceSampler']

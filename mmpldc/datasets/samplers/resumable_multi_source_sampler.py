@@ -1,0 +1,34 @@
+"""Labelled and unlabelled images in a fixed ratio, with a stream that can be continued."""
+
+from itertools import islice
+
+from mmdet.datasets.samplers import MultiSourceSampler
+
+from mmpldc.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class ResumableMultiSourceSampler(MultiSourceSampler):
+    """mmdet's ``MultiSourceSampler`` that can skip what a resumed run has already seen.
+
+    Without ``skip``, mmengine resumes by loading and discarding every past batch.
+    """
+
+    def skip(self, num_samples: int) -> None:
+        """Advance the stream, mmengine's contract for samplers.
+
+        Args:
+            num_samples: indices that this rank has consumed, whole batches.
+
+        Raises:
+            ValueError: if that is not a whole number of batches.
+        """
+        num_batches, rest = divmod(num_samples, self.batch_size)
+        if rest:
+            raise ValueError(
+                f'cannot skip {num_samples} samples: not a multiple of the batch size '
+                f'{self.batch_size}. Was the checkpoint made with another batch size?'
+            )
+        for source, num in enumerate(self.num_per_source):
+            consumed = num_batches * num
+            next(islice(self.source2inds[source], consumed, consumed), None)

@@ -1,0 +1,71 @@
+"""The teacher's side of a training step: mirror, then moving average."""
+
+from itertools import chain
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmpldc.functional import ema_update_
+from mmpldc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class MeanTeacherHook(Hook):
+    """Keep the teacher of a :class:`~mmpldc.models.SemiMask2Former`.
+
+    Until burn-in ends the teacher mirrors the student (so that it can be validated, and equals the
+    student at the boundary, parameters and buffers). From there on it is the student's exponential
+    moving average. A teacher that a checkpoint brought along (``load_from``) is not overwritten:
+    it stays as it is until burn-in ends, and is averaged from there.
+
+    The boundary is the model's ``burn_in_iters``; the hook also tells the model the progress. State
+    lives in the model (``teacher_is_set``), so a resumed run goes on as it was.
+
+    Args:
+        keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
+            mmdet's ``momentum`` is 1 - alpha.
+    """
+
+    def __init__(self, *, keep_rate: float = 0.9996) -> None:
+        if not 0 <= keep_rate <= 1:
+            raise ValueError(f'keep_rate must lie in [0, 1], got {keep_rate}')
+        self.keep_rate = keep_rate
+
+    def before_train(self, runner: Runner) -> None:
+        """Start from the student if no teacher was given."""
+        model = _unwrap(runner.model)
+        # Host sync: once a run. The flag is read here and kept in step below.
+        self.teacher_is_set = bool(model.teacher_is_set)
+        if not self.teacher_is_set:
+            self._update(model, keep_rate=0.0)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Tell the model where training stands."""
+        _unwrap(runner.model).set_progress(runner.iter, runner.max_iters)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Teacher := student during burn-in, alpha * teacher + (1 - alpha) * student after."""
+        model = _unwrap(runner.model)
+        if runner.iter >= model.burn_in_iters:
+            self._update(model, keep_rate=self.keep_rate)
+            if not self.teacher_is_set:
+                self.teacher_is_set = True
+                model.teacher_is_set.fill_(True)
+        elif not self.teacher_is_set:
+            self._update(model, keep_rate=0.0)
+
+    @staticmethod
+    def _update(model: nn.Module, keep_rate: float) -> None:
+        ema_update_(_tensors(model.teacher), _tensors(model.student), keep_rate=keep_rate)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [tensor.detach() for tensor in chain(module.parameters(), module.buffers())]
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model

@@ -1,0 +1,61 @@
+"""Validation of the pair."""
+
+from mmengine.model import is_model_wrapper
+from mmengine.runner import ValLoop
+
+from mmpldc.registry import LOOPS
+
+
+@LOOPS.register_module()
+class TeacherStudentValLoop(ValLoop):
+    """Validate the teacher, and the student less often or never.
+
+    Metrics are named ``teacher/...`` and ``student/...``, as mmdet's loop of this name does; that
+    one always validates both.
+
+    Args:
+        student_interval: validate the student at every this-many-th validation, and at the last
+            iteration; 1 is always, 0 never.
+        **kwargs: of mmengine's ``ValLoop``.
+    """
+
+    def __init__(self, *args, student_interval: int = 1, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.student_interval = student_interval
+
+    def run(self) -> dict:
+        """Validate and call the hooks once, with the metrics of both.
+
+        Returns:
+            Metrics by name.
+        """
+        self.runner.call_hook('before_val')
+        self.runner.call_hook('before_val_epoch')
+        self.runner.model.eval()
+        model = self.runner.model
+        if is_model_wrapper(model):
+            model = model.module
+
+        predict_on = model.semi_test_cfg['predict_on']
+        metrics = {}
+        for name in ('teacher', 'student') if self._student_is_due() else ('teacher',):
+            model.semi_test_cfg['predict_on'] = name
+            for idx, data_batch in enumerate(self.dataloader):
+                self.run_iter(idx, data_batch)
+            evaluated = self.evaluator.evaluate(len(self.dataloader.dataset))
+            metrics |= {f'{name}/{key}': value for key, value in evaluated.items()}
+        model.semi_test_cfg['predict_on'] = predict_on
+
+        self.runner.call_hook('after_val_epoch', metrics=metrics)
+        self.runner.call_hook('after_val')
+        return metrics
+
+    def _student_is_due(self) -> bool:
+        if self.student_interval == 0:
+            return False
+        train_loop = self.runner.train_loop
+        if not hasattr(train_loop, 'val_interval'):
+            return True
+        validation = self.runner.iter // train_loop.val_interval
+        last = self.runner.iter >= self.runner.max_iters
+        return last or validation % self.student_interval == 0

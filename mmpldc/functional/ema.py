@@ -1,0 +1,40 @@
+"""The mean teacher's update."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def ema_update_(teacher: Sequence[Tensor], student: Sequence[Tensor], *, keep_rate: float) -> None:
+    """In place, teacher := keep_rate * teacher + (1 - keep_rate) * student.
+
+    Floating-point tensors are averaged, all others (a batch norm's step counter) copied. A keep
+    rate of 0 copies everything exactly.
+
+    Args:
+        teacher: parameters and buffers to update.
+        student: as many tensors, of the same shapes and dtypes.
+        keep_rate: alpha in [0, 1]; 0.9996 in the paper.
+
+    Raises:
+        ValueError: if the keep rate is outside [0, 1] or the numbers of tensors differ.
+
+    Note:
+        The average is taken in the tensors' own dtype. In half precision a step of
+        1 - 0.9996 is below the rounding error, so keep the weights in float32 (as AMP does).
+    """
+    if not 0 <= keep_rate <= 1:
+        raise ValueError(f'keep_rate must lie in [0, 1], got {keep_rate}')
+    if len(teacher) != len(student):
+        raise ValueError(f'teacher has {len(teacher)} tensors, student {len(student)}')
+    pairs = list(zip(teacher, student, strict=True))
+    averaged = [pair for pair in pairs if pair[0].is_floating_point() and keep_rate > 0]
+    copied = [pair for pair in pairs if not (pair[0].is_floating_point() and keep_rate > 0)]
+    if averaged:
+        targets, sources = map(list, zip(*averaged, strict=True))
+        torch._foreach_lerp_(targets, sources, 1 - keep_rate)
+    if copied:
+        targets, sources = map(list, zip(*copied, strict=True))
+        torch._foreach_copy_(targets, sources)

@@ -1,0 +1,78 @@
+"""Which of the teacher's predictions become pseudo-labels: candidates and filters (Eq. 5)."""
+
+import torch
+from torch import Tensor
+
+from .quality import class_quality, foreground_probabilities
+
+
+def best_class_per_query(cls_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Candidates: each query with its best class.
+
+    Args:
+        cls_logits: ``(B, Q, N + 1)`` float, the last column is "no object".
+
+    Returns:
+        Class quality ``(B, Q)`` float32 in [0, 1], label ``(B, Q)`` int64 in [0, N) and query index
+        ``(B, Q)`` int64.
+    """
+    quality, label = class_quality(cls_logits)
+    query = torch.arange(label.shape[1], device=label.device).expand_as(label)
+    return quality, label, query
+
+
+def topk_query_class_pairs(cls_logits: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Candidates: the k best (query, class) pairs, so that one query may appear with two classes.
+
+    Mask2Former's inference and the released PL-DC choose so; it differs from
+    :func:`best_class_per_query` only where thresholds lie below 0.5.
+
+    Args:
+        cls_logits: ``(B, Q, N + 1)`` float, the last column is "no object".
+        k: candidates an image; all pairs if there are fewer.
+
+    Returns:
+        Class quality, label and query index, each ``(B, min(k, Q * N))``, best first.
+    """
+    probabilities = foreground_probabilities(cls_logits)
+    num_classes = probabilities.shape[-1]
+    pairs = probabilities.flatten(1)
+    quality, pair = pairs.topk(min(k, pairs.shape[1]), dim=1)
+    return quality, pair % num_classes, pair // num_classes
+
+
+def dual_threshold_filter(
+    class_quality: Tensor,
+    mask_quality: Tensor,
+    *,
+    class_thr: float | Tensor,
+    mask_thr: float | Tensor,
+) -> Tensor:
+    """Decoupled dual-threshold filtering (DDTF, Eq. 5): class and mask must each be good enough.
+
+    Args:
+        class_quality: c_k, float in [0, 1], any shape.
+        mask_quality: m_k, float in [0, 1], same shape.
+        class_thr: c_t, one number, or a tensor that broadcasts (a threshold per candidate).
+        mask_thr: m_t, likewise.
+
+    Returns:
+        Bool of the same shape, true where the candidate is kept.
+    """
+    return (class_quality >= class_thr) & (mask_quality >= mask_thr)
+
+
+def coupled_threshold_filter(
+    class_quality: Tensor, mask_quality: Tensor, *, score_thr: float | Tensor
+) -> Tensor:
+    """The filter that DDTF replaces: one threshold on the coupled score s_k = c_k * m_k.
+
+    Args:
+        class_quality: c_k, float in [0, 1], any shape.
+        mask_quality: m_k, float in [0, 1], same shape.
+        score_thr: one number, or a tensor that broadcasts.
+
+    Returns:
+        Bool of the same shape, true where the candidate is kept.
+    """
+    return class_quality * mask_quality >= score_thr

@@ -1,0 +1,73 @@
+"""Quality of a teacher's predictions: of the class (Eq. 3) and of the mask (Eq. 4)."""
+
+import torch
+from torch import Tensor
+
+
+def _refuse_nan(name: str, values: Tensor) -> None:
+    """Raise if ``values`` hold a NaN."""
+    # Host sync: a NaN compares false everywhere, so a broken teacher would silently give no labels.
+    if torch.isnan(values).any():
+        raise ValueError(
+            f'{name} of shape {tuple(values.shape)} contain NaN: the model that made them has '
+            'diverged. Lower the learning rate, or resume from an earlier checkpoint.'
+        )
+
+
+def foreground_probabilities(cls_logits: Tensor) -> Tensor:
+    """Class probabilities without the "no object" column.
+
+    Args:
+        cls_logits: ``(..., N + 1)`` float, the last column is "no object".
+
+    Returns:
+        ``(..., N)`` float32 in [0, 1]; rows sum to 1 minus the probability of "no object".
+
+    Raises:
+        ValueError: if a logit is NaN, or infinite so that a row has no softmax.
+
+    Note:
+        The paper's Eq. 3 sums over the N classes. As in the released code and in Mask2Former's own
+        score, the softmax here is over N + 1, so that a query without an object has low quality.
+    """
+    probabilities = cls_logits.float().softmax(dim=-1)
+    _refuse_nan('softmax of class logits', probabilities)
+    return probabilities[..., :-1]
+
+
+def class_quality(cls_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Class quality c_k, the largest foreground class probability (Eq. 3).
+
+    Args:
+        cls_logits: ``(..., N + 1)`` float, the last column is "no object".
+
+    Returns:
+        Quality ``(...)`` float32 in [0, 1] and label ``(...)`` int64 in [0, N).
+
+    Raises:
+        ValueError: if a logit is NaN.
+    """
+    quality, label = foreground_probabilities(cls_logits).max(dim=-1)
+    return quality, label
+
+
+def mask_quality(mask_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask quality m_k, the mean foreground probability of the foreground pixels (Eq. 4).
+
+    Args:
+        mask_logits: ``(..., h, w)`` float, per-pixel logits of each query's mask; infinities are
+            legal (a mask may be certain).
+
+    Returns:
+        Quality ``(...)`` float32, 0 for an empty mask and in (0.5, 1] otherwise, and area ``(...)``
+        float32, the count of map pixels with a probability above 0.5.
+
+    Raises:
+        ValueError: if a logit is NaN.
+    """
+    _refuse_nan('mask logits', mask_logits)
+    logits = mask_logits.float()
+    foreground = logits > 0  # sigmoid(q) > 0.5
+    area = foreground.sum(dim=(-2, -1), dtype=torch.float32)
+    total = (logits.sigmoid() * foreground).sum(dim=(-2, -1))
+    return total / area.clamp(min=1), area

@@ -1,0 +1,38 @@
+"""Preprocessing of batches with several views."""
+
+from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
+
+from mmpldc.registry import MODELS
+
+
+@MODELS.register_module()
+class MultiBranchDataPreprocessor(_MultiBranch):
+    """mmdet's class of this name, for batches in which a branch may have no image at all.
+
+    A batch of labelled images only (supervised training, or a rank that drew no unlabelled image)
+    has branches full of None, on which the parent fails.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Drop empty branches, then normalise and pad each branch on its own.
+
+        Args:
+            data: ``inputs`` and ``data_samples``; in training a dict of branches, each a list with
+                None for the images that the branch does not show.
+            training: False for batches with a single view.
+
+        Returns:
+            The same keys, each a dict of the branches that have images: ``inputs`` float
+            ``(B, 3, H, W)``, ``data_samples`` B samples.
+        """
+        if training:
+            data = {
+                key: {name: views for name, views in branches.items() if any_present(views)}
+                for key, branches in data.items()
+            }
+        return super().forward(data, training)
+
+
+def any_present(views: list) -> bool:
+    """Whether a branch shows at least one image of the batch."""
+    return any(view is not None for view in views)

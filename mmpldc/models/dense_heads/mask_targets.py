@@ -1,0 +1,79 @@
+"""What a batch of images asks of the queries: ground truth or pseudo-labels, in one form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmpldc.functional import mask_uncertainty, sample_points
+
+
+@dataclass(frozen=True)
+class MaskTargets:
+    """Targets of a batch, image after image.
+
+    Attributes:
+        labels: ``(T,)`` int64 in [0, N), T targets in the whole batch.
+        maps: ``(T, H, W)`` in the padded batch frame: uint8 masks of 0 and 1 (ground truth) or
+            float logits (pseudo-labels, usually at stride 4).
+        sizes: targets of each image, summing to T.
+    """
+
+    labels: Tensor
+    maps: Tensor
+    sizes: list[int]
+
+    @classmethod
+    def from_instances(
+        cls, instances: Sequence[InstanceData], device: torch.device
+    ) -> 'MaskTargets':
+        """Collect the targets of a batch.
+
+        Args:
+            instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a float tensor
+                (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or ``PolygonMasks`` padded to
+                the batch (ground truth).
+            device: where the loss is computed.
+
+        Raises:
+            ValueError: if pseudo-labels and ground truth are mixed in a batch.
+        """
+        pseudo = ['mask_logits' in instance for instance in instances]
+        if any(pseudo) != all(pseudo):
+            raise ValueError('a batch must hold either pseudo-labels or ground truth, not both')
+        if pseudo[0]:
+            # An infinite logit would turn into NaN between two cells; sigmoid(60) is 1 in float32.
+            maps = [instance.mask_logits.clamp(-60, 60) for instance in instances]
+        else:
+            maps = [instance.masks.to_tensor(torch.uint8, device) for instance in instances]
+        return cls(
+            labels=torch.cat([instance.labels for instance in instances]).to(device),
+            maps=torch.cat(maps),
+            sizes=[len(instance) for instance in instances],
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mask values and uncertainty of chosen targets at the loss's points.
+
+        Args:
+            index: ``(K,)`` int64, which target each row of ``points`` belongs to.
+            points: ``(K, P, 2)`` float, (x, y) in [0, 1] of the padded batch frame.
+
+        Returns:
+            Mask values ``(K, P)`` float32 in [0, 1], and the uncertainty u (Eq. 10) ``(K, P)`` of
+            pseudo-labels at the same points; ``None`` for ground truth.
+
+        Note:
+            Pseudo-masks are read from logits and thresholded at the point, where the released code
+            upsamples all of them, thresholds and then reads them. The two agree except within a
+            pixel of a mask's edge (tests/test_models/test_full_resolution.py has the share).
+        """
+        value = sample_points(self.maps, index, points)
+        if not self.maps.is_floating_point():
+            return value, None
+        return (value > 0).float(), mask_uncertainty(value)

@@ -1,0 +1,255 @@
+"""PL-DC's training step: burn-in, pseudo-labels, mutual learning."""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmdet.models.detectors import SemiBaseDetector
+from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmpldc.registry import MODELS, TRANSFORMS
+
+from .pseudo_label_statistics import pseudo_label_statistics
+from .shared_geometry import check_shared_geometry
+
+
+class Progress(NamedTuple):
+    """Where training stands, in optimiser steps."""
+
+    step: int
+    burn_in_steps: int
+    max_steps: int
+
+
+@MODELS.register_module()
+class SemiMask2Former(SemiBaseDetector):
+    """Mask2Former student with an EMA teacher that makes its pseudo-labels.
+
+    mmdet's ``SemiBaseDetector`` gives the pair, inference on either, and the fan-out of a plain
+    checkpoint to both. Its loss is replaced: it projects boxes between views, here the views share
+    their geometry and masks stay logits in the padded batch frame.
+
+    Batches come in four branches (mmdet's ``MultiBranch``): labelled weak ``sup_weak``, labelled
+    strong ``sup_strong``, unlabelled weak ``unsup_weak`` (seen by the teacher) and unlabelled
+    strong ``unsup_strong`` (seen by the student). The teacher is updated by
+    :class:`mmpldc.engine.hooks.MeanTeacherHook`, which also tells this class the progress.
+
+    Args:
+        detector: config of a ``Mask2Former`` whose head is ``mmpldc.SemiMask2FormerHead``; built
+            twice, as student and teacher.
+        backbone: config of their backbone, put into ``detector``. It stands here because mmdet's
+            ``init_detector`` looks for ``model.backbone``, to strip the pretrained weights that
+            inference need not load.
+        num_classes: N, put into ``detector`` wherever Mask2Former's config repeats it; None leaves
+            that config alone.
+        pseudo_label_filter: config of a transform over the teacher's outputs, see
+            :class:`mmpldc.datasets.transforms.PseudoLabelFilter`.
+        refiner: config of a module called as ``refiner(pseudo_instances, images, data_samples,
+            progress)`` with the kept labels of each image; it returns them corrected. None: the
+            teacher's labels stand.
+        burn_in_iters: t_b, optimiser steps of purely supervised training before the teacher
+            starts; 20,000 in the paper. The only place where the boundary is set.
+        unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
+            branches are not needed: the supervised baseline, whose teacher is the student's EMA.
+        sup_views: labelled branches with a supervised loss.
+        train_no_object_without_labels: what a batch of unlabelled images without any pseudo-label
+            teaches: nothing (default, as released), or that no query shows an object.
+        semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
+        data_preprocessor: config of mmdet's ``MultiBranchDataPreprocessor``.
+        init_cfg: as in mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: ConfigType,
+        backbone: OptConfigType = None,
+        num_classes: int | None = None,
+        pseudo_label_filter: ConfigType,
+        refiner: OptConfigType = None,
+        burn_in_iters: int,
+        unsup_weight: float = 1.0,
+        sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
+        train_no_object_without_labels: bool = False,
+        semi_test_cfg: ConfigType | None = None,
+        data_preprocessor: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(
+            detector=complete_detector(detector, backbone, num_classes),
+            semi_train_cfg=dict(freeze_teacher=True),
+            semi_test_cfg=dict(predict_on='teacher') if semi_test_cfg is None else semi_test_cfg,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.pseudo_label_filter = TRANSFORMS.build(pseudo_label_filter)
+        self.refiner = None if refiner is None else MODELS.build(refiner)
+        self.burn_in_iters = burn_in_iters
+        self.unsup_weight = unsup_weight
+        self.sup_views = tuple(sup_views)
+        self.train_no_object_without_labels = train_no_object_without_labels
+        self.progress: Progress | None = None
+        # False: the teacher mirrors the student. True: it is a model of its own, made by EMA or
+        # given by a checkpoint, and must not be overwritten.
+        self.register_buffer('teacher_is_set', torch.tensor(False))
+
+    def loss(
+        self,
+        multi_batch_inputs: dict[str, Tensor],
+        multi_batch_data_samples: dict[str, SampleList],
+    ) -> dict[str, Tensor]:
+        """One step of the method: L = L_sup + lambda * L_unsup (Eq. 1).
+
+        Args:
+            multi_batch_inputs: per branch, normalised images ``(B, 3, H, W)``.
+            multi_batch_data_samples: per branch, B data samples.
+
+        Returns:
+            Losses named ``sup_*`` and ``unsup_*``, and after burn-in statistics of the
+            pseudo-labels named ``pseudo_*``; scalars.
+
+        Raises:
+            RuntimeError: without :class:`~mmpldc.engine.hooks.MeanTeacherHook`.
+            ValueError: if the batch lacks a branch, or two views of an image differ in geometry.
+        """
+        if self.progress is None:
+            raise RuntimeError(
+                'SemiMask2Former does not know the iteration: add '
+                "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
+            )
+        views = multi_batch_inputs, multi_batch_data_samples
+        losses = self.supervised_loss(*views)
+        if self.progress.step >= self.burn_in_iters and self.unsup_weight > 0:
+            images, samples = self._view(*views, 'unsup_weak')
+            pseudo_instances = self.make_pseudo_labels(images, samples)
+            losses |= self.unsupervised_loss(*views, pseudo_instances)
+            losses |= pseudo_label_statistics(pseudo_instances)
+        return losses
+
+    def supervised_loss(
+        self,
+        multi_batch_inputs: dict[str, Tensor],
+        multi_batch_data_samples: dict[str, SampleList],
+    ) -> dict[str, Tensor]:
+        """L_sup (Eq. 2): the labelled views in one batch, as released."""
+        views = [
+            self._view(multi_batch_inputs, multi_batch_data_samples, name)
+            for name in self.sup_views
+        ]
+        images = torch.cat([images for images, _ in views])
+        samples = [sample for _, samples in views for sample in samples]
+        return rename_loss_dict('sup_', self.student.loss(images, samples))
+
+    @torch.no_grad()
+    def make_pseudo_labels(self, images: Tensor, samples: SampleList) -> list[InstanceData]:
+        """Teacher's pseudo-labels: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
+
+        Args:
+            images: weak views, normalised ``(B, 3, H, W)``.
+            samples: their B data samples.
+
+        Returns:
+            Per image, K kept ``labels``, ``class_quality``, ``mask_quality``, ``scores`` and
+            ``mask_logits (K, h, w)`` in the padded batch frame, see
+            :class:`~mmpldc.datasets.transforms.PseudoLabelFilter`.
+        """
+        features = self.teacher.extract_feat(images)
+        all_cls_logits, all_mask_logits = self.teacher.panoptic_head(features, samples)
+        results = self.pseudo_label_filter(
+            dict(
+                cls_logits=all_cls_logits[-1],
+                mask_logits=all_mask_logits[-1],
+                input_shape=tuple(images.shape[-2:]),
+            )
+        )
+        pseudo_instances = results['pseudo_instances']
+        if self.refiner is not None:
+            pseudo_instances = self.refiner(pseudo_instances, images, samples, self.progress)
+        return pseudo_instances
+
+    def unsupervised_loss(
+        self,
+        multi_batch_inputs: dict[str, Tensor],
+        multi_batch_data_samples: dict[str, SampleList],
+        pseudo_instances: list[InstanceData],
+    ) -> dict[str, Tensor]:
+        """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
+        images, samples = self._view(multi_batch_inputs, multi_batch_data_samples, 'unsup_strong')
+        check_shared_geometry(multi_batch_data_samples['unsup_weak'], samples)
+        for sample, instances in zip(samples, pseudo_instances, strict=True):
+            sample.gt_instances = instances
+        losses = self.student.loss(images, samples)
+        if not self.train_no_object_without_labels and not any(map(len, pseudo_instances)):
+            # A multiply: every rank must run the same backward and all-reduces.
+            losses = reweight_loss_dict(losses, 0.0)
+        return rename_loss_dict('unsup_', reweight_loss_dict(losses, self.unsup_weight))
+
+    def set_progress(self, step: int, max_steps: int) -> None:
+        """Take over the Runner's position, before each step."""
+        self.progress = Progress(step, self.burn_in_iters, max_steps)
+
+    def train(self, mode: bool = True) -> 'SemiMask2Former':
+        """Switch the student; whatever labels for it stays in eval mode."""
+        super().train(mode)
+        self.teacher.eval()
+        if self.refiner is not None:
+            self.refiner.eval()
+        return self
+
+    @staticmethod
+    def _view(
+        multi_batch_inputs: dict[str, Tensor],
+        multi_batch_data_samples: dict[str, SampleList],
+        name: str,
+    ) -> tuple[Tensor, SampleList]:
+        if name not in multi_batch_inputs:
+            raise ValueError(
+                f"the batch has no branch '{name}' (it has {sorted(multi_batch_inputs)}): a "
+                "pipeline's MultiBranch must make it, and the sampler draw from that source"
+            )
+        return multi_batch_inputs[name], multi_batch_data_samples[name]
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """As the parent, which fans a plain checkpoint out to student and teacher; see there.
+
+        A semi-supervised checkpoint of another framework has no ``teacher_is_set``: it brings a
+        teacher of its own. A plain checkpoint does not.
+        """
+        key = prefix + 'teacher_is_set'
+        if key not in state_dict:
+            brings_teacher = any(name.startswith(prefix + 'teacher.') for name in state_dict)
+            super()._load_from_state_dict(state_dict, prefix, *args)
+            self.teacher_is_set.fill_(brings_teacher)
+            return
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def complete_detector(
+    detector: ConfigType, backbone: OptConfigType, num_classes: int | None
+) -> ConfigDict:
+    """Mask2Former's config with the backbone and the number of classes filled in.
+
+    Args:
+        detector: config of a ``Mask2Former``; not modified.
+        backbone: put in as ``backbone`` unless None.
+        num_classes: N, written into the three places where the config repeats it, unless None.
+
+    Returns:
+        A new config.
+    """
+    detector = copy.deepcopy(ConfigDict(detector))
+    if backbone is not None:
+        detector.backbone = backbone
+    if num_classes is not None:
+        head = detector.panoptic_head
+        head.num_things_classes, head.num_stuff_classes = num_classes, 0
+        head.loss_cls.class_weight = [1.0] * num_classes + [head.loss_cls.class_weight[-1]]
+        detector.panoptic_fusion_head.num_things_classes = num_classes
+        detector.panoptic_fusion_head.num_stuff_classes = 0
+    return detector

@@ -1,0 +1,22 @@
+"""Registries of mmpldc, children of mmdet's.
+
+A type written as ``mmpldc.X`` is found under ``default_scope='mmdet'`` without ``custom_imports``,
+because mmengine imports ``mmpldc.registry`` when it meets the scope and each node imports its
+``locations`` on first use. A bare mmdet name written inside an mmpldc config still resolves.
+"""
+
+from mmdet import registry as mmdet_registry
+from mmengine.registry import Registry
+
+
+def _child_of(name: str, location: str) -> Registry:
+    parent = getattr(mmdet_registry, name)
+    return Registry(parent.name, parent=parent, scope='mmpldc', locations=[location])
+
+
+MODELS = _child_of('MODELS', 'mmpldc.models')
+TRANSFORMS = _child_of('TRANSFORMS', 'mmpldc.datasets')
+DATASETS = _child_of('DATASETS', 'mmpldc.datasets')
+DATA_SAMPLERS = _child_of('DATA_SAMPLERS', 'mmpldc.datasets')
+HOOKS = _child_of('HOOKS', 'mmpldc.engine')
+LOOPS = _child_of('LOOPS', 'mmpldc.engine')

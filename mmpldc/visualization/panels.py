@@ -1,0 +1,102 @@
+"""Pictures of instances and of the teacher's uncertainty, side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+MIN_SIDE = 256  # small images are enlarged to this, so that outlines and names can be read
+
+
+def draw_instances(
+    image: np.ndarray,
+    masks: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    scores: np.ndarray | None = None,
+) -> np.ndarray:
+    """Tint each mask, outline it and write its class.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        masks: ``(K, H, W)`` bool.
+        labels: ``(K,)`` int in [0, N).
+        classes: N names.
+        palette: N RGB colours, 0 to 255.
+        scores: ``(K,)`` float, written behind the name.
+
+    Returns:
+        uint8 RGB, enlarged so that the short side has at least 256 pixels.
+    """
+    scale = max(1, -(-MIN_SIDE // min(image.shape[:2])))
+    canvas = _enlarge(image, scale)
+    for mask, label in zip(masks, labels, strict=True):
+        color = np.array(palette[label], dtype=np.float32)
+        large = _enlarge(mask.astype(np.uint8), scale)
+        canvas[large > 0] = (0.65 * canvas[large > 0] + 0.35 * color).astype(np.uint8)
+        contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, color.tolist(), 2)
+    for index, (mask, label) in enumerate(zip(masks, labels, strict=True)):
+        rows, columns = np.nonzero(mask)
+        if len(rows):
+            text = classes[label] + ('' if scores is None else f' {scores[index]:.2f}')
+            _write(canvas, text, (int(columns.min() * scale), int(rows.mean() * scale)))
+    return canvas
+
+
+def draw_uncertainty(image: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
+    """Colour an uncertainty map over a darkened image.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        uncertainty: ``(H, W)`` float in [0, 1].
+
+    Returns:
+        uint8 RGB, enlarged as by :func:`draw_instances`.
+    """
+    scale = max(1, -(-MIN_SIDE // min(image.shape[:2])))
+    heat = cv2.applyColorMap((uncertainty * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return _enlarge(np.clip(0.35 * gray + 0.9 * heat, 0, 255).astype(np.uint8), scale)
+
+
+def save_grid(path: Path, titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> None:
+    """Write pictures as a grid with a title above each column.
+
+    Args:
+        path: PNG to write; its folder is made.
+        titles: one per column.
+        rows: uint8 RGB pictures of equal size, as many a row as there are titles.
+    """
+    margin = 6
+    cells = [
+        [
+            cv2.copyMakeBorder(cell, *[margin] * 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
+            for cell in row
+        ]
+        for row in rows
+    ]
+    grid = np.vstack([np.hstack(row) for row in cells])
+    header = np.full((34, grid.shape[1], 3), 255, np.uint8)
+    for column, title in enumerate(titles):
+        position = (column * cells[0][0].shape[1] + margin, 24)
+        cv2.putText(
+            header, title, position, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.vstack([header, grid])[..., ::-1]):
+        raise OSError(f'could not write {path}')
+
+
+def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
+    return np.ascontiguousarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))
+
+
+def _write(canvas: np.ndarray, text: str, position: tuple[int, int]) -> None:
+    for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(
+            canvas, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, thickness, cv2.LINE_AA
+        )

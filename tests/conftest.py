@@ -1,0 +1,92 @@
+"""Fixtures: a Mask2Former small enough that a training step takes a fraction of a second."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+
+from mmpldc.models.detectors.semi_mask2former import complete_detector
+
+CONFIGS = Path(__file__).parent.parent / 'configs'
+NUM_CLASSES = 3
+NUM_QUERIES = 8
+CHANNELS = 16
+
+
+@pytest.fixture(autouse=True)
+def _reproducible():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _mmdet_scope():
+    """Bare type names mean mmdet's, as ``default_scope = 'mmdet'`` makes them in a config."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield
+
+
+def _tiny(base: ConfigDict) -> ConfigDict:
+    """The base model with few channels, layers, queries and points."""
+    attention = dict(embed_dims=CHANNELS, num_heads=2)
+    ffn = dict(embed_dims=CHANNELS, feedforward_channels=32)
+    base.merge_from_dict(
+        {
+            'model.backbone': dict(
+                depth=18,
+                base_channels=8,
+                stem_channels=8,
+                frozen_stages=-1,
+                norm_cfg=dict(type='BN', requires_grad=True),
+                norm_eval=False,
+                init_cfg=None,
+            ),
+            'model.num_classes': NUM_CLASSES,
+            'model.detector': dict(
+                panoptic_head=dict(
+                    in_channels=[8, 16, 32, 64],
+                    feat_channels=CHANNELS,
+                    out_channels=CHANNELS,
+                    num_queries=NUM_QUERIES,
+                    pixel_decoder=dict(
+                        norm_cfg=dict(num_groups=4),
+                        encoder=dict(
+                            num_layers=1, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)
+                        ),
+                        positional_encoding=dict(num_feats=CHANNELS // 2),
+                    ),
+                    positional_encoding=dict(num_feats=CHANNELS // 2),
+                    transformer_decoder=dict(
+                        num_layers=2,
+                        layer_cfg=dict(
+                            self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn
+                        ),
+                    ),
+                ),
+                train_cfg=dict(num_points=64),
+                test_cfg=dict(max_per_image=NUM_QUERIES),
+            ),
+            # an untrained teacher's labels pass, so that every loss is exercised
+            'model.pseudo_label_filter': dict(class_thr=0.0, mask_thr=0.0, min_area=0),
+            'model.burn_in_iters': 2,
+        }
+    )
+    return base.model
+
+
+@pytest.fixture
+def tiny_model_cfg() -> ConfigDict:
+    """``mmpldc.SemiMask2Former`` around ``tiny_detector_cfg``, with a burn-in of 2 steps.
+
+    Built by ``mmdet.registry.MODELS.build``. Inputs of 64 x 64 give mask logits of 16 x 16.
+    """
+    return _tiny(Config.fromfile(CONFIGS / '_base_/models/mask2former_r50.py'))
+
+
+@pytest.fixture
+def tiny_detector_cfg(tiny_model_cfg: ConfigDict) -> ConfigDict:
+    """``Mask2Former`` with ``mmpldc.SemiMask2FormerHead``: 3 classes, 8 queries, 3 layers."""
+    return complete_detector(
+        tiny_model_cfg.detector, tiny_model_cfg.backbone, tiny_model_cfg.num_classes
+    )

@@ -1,0 +1,138 @@
+"""A sampler that continues where an interrupted run stopped."""
+
+from itertools import islice
+
+import pytest
+import torch
+from mmdet.datasets.samplers import multi_source_sampler
+from mmdet.registry import DATA_SAMPLERS
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
+
+from mmpldc.datasets.samplers import ResumableMultiSourceSampler
+
+SIZES = (5, 13)
+
+
+class Numbers(Dataset):
+    """0, 1, 2, ... as images."""
+
+    def __init__(self, first, size):
+        self.first, self.size = first, size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return self.first + index
+
+
+def make(batch_size=4, ratio=(1, 1), seed=7, sizes=SIZES, **options):
+    firsts = [sum(sizes[:index]) for index in range(len(sizes))]
+    dataset = ConcatDataset([Numbers(*pair) for pair in zip(firsts, sizes, strict=True)])
+    return ResumableMultiSourceSampler(dataset, batch_size, list(ratio), seed=seed, **options)
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """Pretend to be one of several ranks."""
+
+    def pretend(rank, world_size):
+        monkeypatch.setattr(multi_source_sampler, 'get_dist_info', lambda: (rank, world_size))
+
+    return pretend
+
+
+@pytest.mark.parametrize('skipped_batches', [0, 1, 3, 10])
+@pytest.mark.parametrize(
+    ('batch_size', 'ratio'), [(4, (1, 1)), (4, (3, 1)), (5, (1, 2)), (2, (1, 1)), (9, (2.0, 7.0))]
+)
+@pytest.mark.parametrize(('rank', 'world_size'), [(0, 1), (0, 2), (1, 2)])
+def test_stream_after_skip_is_the_rest_of_the_stream(
+    as_rank, rank, world_size, batch_size, ratio, skipped_batches
+):
+    as_rank(rank, world_size)
+    skipped = skipped_batches * batch_size
+    original = list(islice(make(batch_size, ratio), skipped + 60))
+    resumed = make(batch_size, ratio)
+    resumed.skip(skipped)
+    assert list(islice(resumed, 60)) == original[skipped:]
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_three_sources(shuffle):
+    options = dict(batch_size=6, ratio=(1, 2, 3), sizes=(4, 3, 11), shuffle=shuffle)
+    original = list(islice(make(**options), 90))
+    resumed = make(**options)
+    resumed.skip(30)
+    assert list(islice(resumed, 60)) == original[30:]
+
+
+def test_skips_add_up():
+    once, twice = make(), make()
+    once.skip(20)
+    twice.skip(8)
+    twice.skip(12)
+    assert list(islice(once, 40)) == list(islice(twice, 40))
+
+
+@pytest.mark.parametrize('batch_size', [2, 4, 5])
+def test_ranks_together_see_each_image_once_a_pass(as_rank, batch_size):
+    """After skipping, too: two ranks split one permutation of each source."""
+    labelled = []
+    for rank in range(2):
+        as_rank(rank, 2)
+        sampler = make(batch_size, (1, 1), sizes=(20, 20))
+        sampler.skip(2 * batch_size)
+        stream = list(islice(sampler, 200))
+        labelled.append([index for index in stream if index < 20])
+    start = 2 * (batch_size - batch_size // 2)  # labelled images that a rank has skipped
+    rest = 10 - start  # of the first pass
+    assert len(set(labelled[0][:rest]) | set(labelled[1][:rest])) == 2 * rest
+    assert {*labelled[0][rest : rest + 10], *labelled[1][rest : rest + 10]} == set(range(20))
+
+
+@pytest.mark.parametrize(
+    ('batch_size', 'ratio', 'labelled'), [(4, (1, 1), 2), (4, (3, 1), 3), (5, (1, 2), 2)]
+)
+def test_every_batch_holds_the_ratio(batch_size, ratio, labelled):
+    sampler = make(batch_size, ratio)
+    sampler.skip(3 * batch_size)
+    stream = list(islice(sampler, 20 * batch_size))
+    for start in range(0, len(stream), batch_size):
+        batch = stream[start : start + batch_size]
+        assert sum(index < SIZES[0] for index in batch) == labelled
+        assert max(batch) < sum(SIZES)
+
+
+@pytest.mark.parametrize(('batch_size', 'num_samples'), [(4, 1), (4, 6), (5, 4), (9, 10)])
+def test_a_part_of_a_batch_cannot_be_skipped(batch_size, num_samples):
+    sampler, untouched = make(batch_size), make(batch_size)
+    with pytest.raises(ValueError, match=f'not a multiple of the batch size {batch_size}'):
+        sampler.skip(num_samples)
+    assert list(islice(sampler, 30)) == list(islice(untouched, 30))
+
+
+def test_mmengine_resumes_through_skip():
+    """The loop finds ``skip`` on a data loader's sampler, and loads nothing that was seen."""
+
+    def batches(skipped, count):
+        sampler = make(4, (1, 1))
+        loader = DataLoader(sampler.dataset, batch_size=4, sampler=sampler)
+        iterator = _InfiniteDataloaderIterator(loader)
+        iterator.skip_iter(skipped)
+        return [next(iterator) for _ in range(count)]
+
+    uninterrupted = batches(0, 15)
+    assert torch.stack(batches(6, 9)).equal(torch.stack(uninterrupted[6:]))
+
+
+def test_built_from_the_registry():
+    config = dict(
+        type='mmpldc.ResumableMultiSourceSampler',
+        dataset=make().dataset,
+        batch_size=2,
+        source_ratio=[1, 1],
+        seed=0,
+    )
+    assert isinstance(DATA_SAMPLERS.build(config), ResumableMultiSourceSampler)

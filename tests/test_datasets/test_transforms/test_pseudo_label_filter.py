@@ -1,0 +1,331 @@
+"""The pseudo-label filter against a loop over images, queries and pixels."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.registry import TRANSFORMS
+from mmengine.structures import InstanceData
+
+from mmpldc.datasets.transforms import PseudoLabelFilter
+
+FIELDS = {
+    'labels': torch.int64,
+    'class_quality': torch.float32,
+    'mask_quality': torch.float32,
+    'scores': torch.float32,
+    'mask_logits': torch.float32,
+    'cls_logits': torch.float32,
+}
+
+
+def teacher_outputs(num_images=2, num_queries=6, num_classes=3, size=(5, 4), stride=4):
+    return dict(
+        cls_logits=3 * torch.randn(num_images, num_queries, num_classes + 1),
+        mask_logits=4 * torch.randn(num_images, num_queries, *size),
+        input_shape=(size[0] * stride, size[1] * stride),
+    )
+
+
+def disc_outputs(quality_of_class, masks, stride=4):
+    """One image and one class, from class probabilities and nested lists of mask logits."""
+    cls_logits = [[math.log(p), math.log(1 - p)] for p in quality_of_class]
+    masks = torch.tensor(masks)
+    return dict(
+        cls_logits=torch.tensor([cls_logits]),
+        mask_logits=masks[None],
+        input_shape=(masks.shape[1] * stride, masks.shape[2] * stride),
+    )
+
+
+def sigmoid(logit):
+    return 1 / (1 + math.exp(-logit))
+
+
+def naive_filter(
+    results,
+    class_thr=None,
+    mask_thr=None,
+    score_thr=None,
+    min_area=5,
+    max_candidates=None,
+    duplicate_iou=None,
+    full_resolution=False,
+):
+    """Per image, (label, query, class quality, mask quality) of the kept labels, best first."""
+    mask_logits = results['mask_logits']
+    if full_resolution:
+        mask_logits = F.interpolate(
+            mask_logits, results['input_shape'], mode='bilinear', align_corners=False
+        )
+    num_images, num_queries, height, width = mask_logits.shape
+    pixels_per_cell = results['input_shape'][0] / height * results['input_shape'][1] / width
+    kept = []
+    for image in range(num_images):
+        pairs = []
+        for query in range(num_queries):
+            exponentials = [math.exp(x) for x in results['cls_logits'][image, query].tolist()]
+            shares = [e / sum(exponentials) for e in exponentials[:-1]]
+            if max_candidates is None:
+                pairs.append((max(shares), shares.index(max(shares)), query))
+            else:
+                pairs += [(share, label, query) for label, share in enumerate(shares)]
+        if max_candidates is not None:
+            pairs = sorted(pairs, reverse=True)[:max_candidates]
+        passing = []
+        for c, label, query in pairs:
+            logits = mask_logits[image, query].flatten().tolist()
+            foreground = {i for i, logit in enumerate(logits) if sigmoid(logit) > 0.5}
+            m = sum(sigmoid(logits[i]) for i in foreground) / max(len(foreground), 1)
+            good = c * m >= score_thr if class_thr is None else c >= class_thr and m >= mask_thr
+            if good and len(foreground) * pixels_per_cell > min_area:
+                passing.append((c * m, label, query, c, m, foreground))
+        passing.sort(key=lambda entry: -entry[0])
+        if duplicate_iou is not None:
+            passing = [
+                entry
+                for rank, entry in enumerate(passing)
+                if all(
+                    len(entry[-1] & better[-1]) / len(entry[-1] | better[-1]) <= duplicate_iou
+                    for better in passing[:rank]
+                )
+            ]
+        kept.append([entry[1:5] for entry in passing])
+    return kept
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(class_thr=0.5, mask_thr=0.8),
+        dict(class_thr=0.0, mask_thr=0.0, min_area=0),
+        dict(class_thr=0.7, mask_thr=0.9, min_area=150),
+        dict(score_thr=0.6),
+        dict(score_thr=0.2, max_candidates=7),
+        dict(class_thr=0.1, mask_thr=0.5, max_candidates=4),
+        dict(class_thr=0.1, mask_thr=0.5, max_candidates=1000),
+        dict(class_thr=0.3, mask_thr=0.5, duplicate_iou=0.3),
+        dict(class_thr=0.05, mask_thr=0.5, max_candidates=20, duplicate_iou=0.3),
+        dict(class_thr=0.3, mask_thr=0.7, full_resolution=True),
+        dict(score_thr=0.4, full_resolution=True, duplicate_iou=0.2, max_candidates=12),
+    ],
+    ids=lambda options: ','.join(options),
+)
+@pytest.mark.parametrize('num_classes', [1, 3])
+def test_equals_the_loop(options, num_classes):
+    total = 0
+    for _ in range(3):
+        results = teacher_outputs(num_classes=num_classes)
+        found = PseudoLabelFilter(**options).transform(results)['pseudo_instances']
+        for image, (instances, kept) in enumerate(
+            zip(found, naive_filter(results, **options), strict=True)
+        ):
+            total += len(kept)
+            assert instances.labels.tolist() == [entry[0] for entry in kept]
+            assert instances.class_quality.tolist() == pytest.approx(
+                [entry[2] for entry in kept], abs=1e-5
+            )
+            assert instances.mask_quality.tolist() == pytest.approx(
+                [entry[3] for entry in kept], abs=1e-5
+            )
+            queries = [entry[1] for entry in kept]
+            assert instances.cls_logits.equal(results['cls_logits'][image, queries])
+            if not options.get('full_resolution'):
+                assert instances.mask_logits.equal(results['mask_logits'][image, queries])
+    assert total > 0, 'the options keep nothing, so the test shows nothing'
+
+
+def test_built_from_the_registry_and_called():
+    filtering = TRANSFORMS.build(
+        dict(type='mmpldc.PseudoLabelFilter', class_thr=0.85, mask_thr=0.9)
+    )
+    assert isinstance(filtering, PseudoLabelFilter)
+    assert 'class_thr=0.85' in repr(filtering)
+    assert len(filtering(teacher_outputs())['pseudo_instances']) == 2
+
+
+def test_keys_of_the_input_stay():
+    results = teacher_outputs() | dict(note='kept')
+    found = PseudoLabelFilter(class_thr=0.1, mask_thr=0.1)(results)
+    assert set(found) == {*results, 'pseudo_instances'}
+    for key, value in results.items():
+        assert found[key] is value
+    assert 'pseudo_instances' not in results
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+def test_fields(dtype):
+    results = teacher_outputs(num_queries=20)
+    for key in ('cls_logits', 'mask_logits'):
+        results[key] = results[key].to(dtype)
+    for instances in PseudoLabelFilter(class_thr=0.5, mask_thr=0.5)(results)['pseudo_instances']:
+        assert isinstance(instances, InstanceData)
+        count = len(instances)
+        assert count > 2
+        assert {key: value.dtype for key, value in instances.items()} == FIELDS
+        assert instances.mask_logits.shape == (count, 5, 4)
+        assert instances.cls_logits.shape == (count, 4)
+        for name in ('labels', 'class_quality', 'mask_quality', 'scores'):
+            assert instances[name].shape == (count,)
+        assert (instances.scores.diff() <= 0).all()
+        assert instances.scores.equal(instances.class_quality * instances.mask_quality)
+        assert instances.labels.max() < 3
+
+
+def test_half_precision_gives_the_labels_of_the_same_numbers_in_float32():
+    results = teacher_outputs(num_queries=20)
+    rounded = {k: v.bfloat16() if torch.is_tensor(v) else v for k, v in results.items()}
+    same = {k: v.float() if torch.is_tensor(v) else v for k, v in rounded.items()}
+    filtering = PseudoLabelFilter(class_thr=0.5, mask_thr=0.5)
+    for half, full in zip(
+        filtering(rounded)['pseudo_instances'], filtering(same)['pseudo_instances'], strict=True
+    ):
+        assert all(half[key].equal(full[key]) for key in FIELDS)
+
+
+@pytest.mark.parametrize('options', [{}, dict(max_candidates=10), dict(duplicate_iou=0.5)])
+def test_all_filtered(options):
+    results = teacher_outputs()
+    results['mask_logits'] = -results['mask_logits'].abs()  # every mask is empty
+    filtering = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0, **options)
+    for instances in filtering(results)['pseudo_instances']:
+        assert len(instances) == 0
+        assert {key: value.dtype for key, value in instances.items()} == FIELDS
+        assert instances.mask_logits.shape == (0, 5, 4)
+        assert instances.cls_logits.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ('stride', 'cells', 'min_area', 'kept'),
+    [
+        (4, 1, 5, True),  # one cell is 16 pixels
+        (4, 1, 15, True),
+        (4, 1, 16, False),  # more than, not at least
+        (4, 0, 0, False),
+        (1, 5, 5, False),
+        (1, 6, 5, True),
+        (1, 1, 0, True),
+        (8, 2, 127, True),
+        (8, 2, 128, False),
+    ],
+)
+def test_area_is_counted_in_input_pixels(stride, cells, min_area, kept):
+    mask = torch.full((16,), -9.0)
+    mask[:cells] = 9.0
+    results = disc_outputs([0.99], [mask.view(4, 4).tolist()], stride=stride)
+    filtering = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0, min_area=min_area)
+    assert len(filtering(results)['pseudo_instances'][0]) == kept
+
+
+def test_one_pixel_maps():
+    results = disc_outputs([0.99, 0.99], [[[9.0]], [[-9.0]]], stride=8)
+    instances = PseudoLabelFilter(class_thr=0.5, mask_thr=0.5)(results)['pseudo_instances'][0]
+    assert instances.mask_logits.tolist() == [[[9.0]]]
+
+
+def test_decoupled_and_coupled_disagree_on_purpose():
+    sharp, blurred = 8.0, math.log(4)  # probabilities 0.9997 and 0.8
+    results = disc_outputs(
+        [0.80, 0.99, 0.95], [[[sharp] * 9], [[blurred] * 9], [[sharp] * 9]], stride=4
+    )
+    dual = PseudoLabelFilter(class_thr=0.85, mask_thr=0.9)(results)['pseudo_instances'][0]
+    coupled = PseudoLabelFilter(score_thr=0.765)(results)['pseudo_instances'][0]
+    assert dual.class_quality.tolist() == pytest.approx([0.95])
+    assert coupled.class_quality.tolist() == pytest.approx([0.95, 0.80, 0.99])  # by score
+
+
+def test_infinite_mask_logits_are_legal():
+    inf = float('inf')
+    results = disc_outputs([0.9, 0.9], [[[inf, -inf]], [[-inf, -inf]]])
+    instances = PseudoLabelFilter(class_thr=0.5, mask_thr=0.9)(results)['pseudo_instances'][0]
+    assert instances.mask_quality.tolist() == [1.0]
+
+
+@pytest.mark.parametrize('key', ['cls_logits', 'mask_logits'])
+@pytest.mark.parametrize('options', [{}, dict(max_candidates=5), dict(full_resolution=True)])
+def test_nan_is_refused(key, options):
+    results = teacher_outputs()
+    results[key].view(-1)[-1] = float('nan')
+    with pytest.raises(ValueError, match='contain NaN'):
+        PseudoLabelFilter(class_thr=0.5, mask_thr=0.5, **options)(results)
+
+
+def test_one_query_twice_only_with_candidates_and_without_suppression():
+    results = dict(
+        cls_logits=torch.tensor([[[2.0, 1.9, -9.0]]]),
+        mask_logits=torch.full((1, 1, 3, 3), 9.0),
+        input_shape=(12, 12),
+    )
+
+    def labels(**options):
+        filtering = PseudoLabelFilter(class_thr=0.4, mask_thr=0.5, **options)
+        return filtering(results)['pseudo_instances'][0].labels.tolist()
+
+    assert labels() == [0]
+    assert labels(max_candidates=100) == [0, 1]
+    assert labels(max_candidates=1) == [0]
+    assert labels(max_candidates=100, duplicate_iou=0.9) == [0]
+
+
+@pytest.mark.parametrize(('duplicate_iou', 'count'), [(None, 3), (0.7, 2), (0.4, 1)])
+def test_duplicates(duplicate_iou, count):
+    first, same, half = [[9.0] * 4], [[9.0] * 4], [[9.0, 9.0, -9.0, -9.0]]
+    results = disc_outputs([0.7, 0.9, 0.8], [first, same, half])
+    filtering = PseudoLabelFilter(class_thr=0.5, mask_thr=0.5, duplicate_iou=duplicate_iou)
+    instances = filtering(results)['pseudo_instances'][0]
+    assert len(instances) == count
+    assert instances.class_quality[0].item() == pytest.approx(0.9)
+
+
+def test_full_resolution_upsamples_as_the_released_code():
+    results = teacher_outputs(num_queries=10)
+    filtering = PseudoLabelFilter(class_thr=0.3, mask_thr=0.6, full_resolution=True)
+    upsampled = F.interpolate(
+        results['mask_logits'], (20, 16), mode='bilinear', align_corners=False
+    )
+    for image, instances in enumerate(filtering(results)['pseudo_instances']):
+        assert len(instances) > 0
+        assert instances.mask_logits.shape[1:] == (20, 16)
+        for mask in instances.mask_logits:
+            assert any(mask.equal(candidate) for candidate in upsampled[image])
+
+
+def test_stateless():
+    results = teacher_outputs(num_queries=20)
+    before = {k: v.clone() if torch.is_tensor(v) else v for k, v in results.items()}
+    filtering = PseudoLabelFilter(class_thr=0.3, mask_thr=0.6, duplicate_iou=0.4)
+    options = dict(vars(filtering))
+    first, second = (filtering(results)['pseudo_instances'] for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert all(one[key].equal(other[key]) for key in FIELDS)
+    assert vars(filtering) == options
+    for key in ('cls_logits', 'mask_logits'):
+        assert results[key].equal(before[key])
+    # labels do not share memory with the teacher's outputs: a refiner may write to them
+    first[0].mask_logits.zero_()
+    first[0].cls_logits.zero_()
+    for key in ('cls_logits', 'mask_logits'):
+        assert results[key].equal(before[key])
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(class_thr=0.5),
+        dict(mask_thr=0.5),
+        dict(class_thr=0.5, score_thr=0.5),
+        dict(mask_thr=0.5, score_thr=0.5),
+        dict(class_thr=0.5, mask_thr=0.5, score_thr=0.5),
+    ],
+    ids=lambda options: ','.join(options) or 'nothing',
+)
+def test_wrong_thresholds(options):
+    with pytest.raises(ValueError, match='give class_thr and mask_thr'):
+        PseudoLabelFilter(**options)
+
+
+def test_thresholds_of_zero_count_as_given():
+    assert PseudoLabelFilter(class_thr=0, mask_thr=0).class_thr == 0
+    assert PseudoLabelFilter(score_thr=0).score_thr == 0

@@ -1,0 +1,152 @@
+"""A teacher and a student of four layers, and a real Runner that trains them in milliseconds."""
+
+from itertools import count
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
+
+RUNS = count()
+
+
+class ToyPair(BaseModel):
+    """What the hook and the loop need of ``SemiMask2Former``."""
+
+    def __init__(self, burn_in_iters: int = 0, predict_on: str = 'teacher') -> None:
+        super().__init__()
+        self.student, self.teacher = (
+            nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
+            for _ in range(2)
+        )
+        self.teacher.requires_grad_(False)
+        self.register_buffer('teacher_is_set', torch.tensor(False))
+        self.burn_in_iters = burn_in_iters
+        self.semi_test_cfg = dict(predict_on=predict_on)
+        self.progress = []
+        self.evaluated = []  # (which one, training mode, gradients) for each batch
+
+    def set_progress(self, step: int, max_steps: int) -> None:
+        self.progress.append((step, max_steps))
+
+    def forward(self, inputs, mode='tensor'):
+        inputs = torch.stack(list(inputs))
+        if mode == 'loss':
+            target = inputs.prod(dim=1, keepdim=True)
+            return dict(loss=(self.student(inputs) - target).square().mean())
+        name = self.semi_test_cfg['predict_on']
+        model = getattr(self, name)
+        self.evaluated.append((name, model.training, torch.is_grad_enabled()))
+        return list(model(inputs))
+
+
+class MeanOutput(BaseMetric):
+    """The mean prediction: tells teacher and student apart."""
+
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(sample.item() for sample in data_samples)
+
+    def compute_metrics(self, results):
+        return dict(mean=sum(results) / len(results))
+
+
+class Recorder(Hook):
+    """Copies of the weights before the first step, after each step, and at each validation."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.weights, self.metrics, self.validated_at, self.calls = {}, [], [], []
+
+    @staticmethod
+    def copy(module: nn.Module) -> dict:
+        return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+    def record(self, step: int, model: nn.Module) -> None:
+        self.weights[step] = dict(
+            student=self.copy(model.student),
+            teacher=self.copy(model.teacher),
+            is_set=bool(model.teacher_is_set),
+        )
+
+    def before_train(self, runner):
+        self.record(runner.iter, runner.model)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.record(runner.iter + 1, runner.model)
+
+    def before_val(self, runner):
+        self.calls.append('before_val')
+
+    def after_val_epoch(self, runner, metrics=None):
+        self.calls.append('after_val_epoch')
+        self.metrics.append(dict(metrics))
+        self.validated_at.append(runner.iter)
+
+    def after_val(self, runner):
+        self.calls.append('after_val')
+
+
+@pytest.fixture
+def make_runner(tmp_path):
+    """Build a Runner for a ``ToyPair``; ``runner.recorder`` has what happened."""
+
+    def make_runner(
+        *,
+        model: ToyPair,
+        max_iters: int = 6,
+        hooks: tuple = (),
+        work_dir=tmp_path / 'work_dir',
+        val_cfg: dict | None = None,
+        val_interval: int = 1,
+        checkpoint: dict | None = None,
+        **options,
+    ) -> Runner:
+        points = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
+        loader = dict(batch_size=8, num_workers=0, collate_fn=dict(type='pseudo_collate'))
+        validation = {}
+        if val_cfg is not None:
+            validation = dict(
+                val_dataloader=loader
+                | dict(dataset=list(points[:20]), sampler=dict(type='DefaultSampler')),
+                val_evaluator=MeanOutput(),
+                val_cfg=val_cfg,
+            )
+        recorder = Recorder()
+        torch.manual_seed(3)
+        runner = Runner(
+            model=model,
+            work_dir=str(work_dir),
+            train_dataloader=loader
+            | dict(dataset=list(points), sampler=dict(type='InfiniteSampler', shuffle=True)),
+            train_cfg=dict(
+                type='IterBasedTrainLoop', max_iters=max_iters, val_interval=val_interval
+            ),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+            custom_hooks=[*hooks, recorder],
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)
+                | (checkpoint or {})
+            ),
+            randomness=dict(seed=0),
+            default_scope='mmdet',
+            log_level='ERROR',
+            experiment_name=f'toy_{next(RUNS)}',
+            **validation,
+            **options,
+        )
+        runner.recorder = recorder
+        return runner
+
+    return make_runner
+
+
+@pytest.fixture
+def toy_pair():
+    """The model's class; two calls give different weights, for teacher and student too."""
+    return ToyPair

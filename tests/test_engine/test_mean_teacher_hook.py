@@ -1,0 +1,212 @@
+"""The teacher mirrors the student, then averages it; checkpoints and resumed runs keep it so."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.registry import MODEL_WRAPPERS
+from torch import nn
+
+from mmpldc.engine.hooks import MeanTeacherHook
+
+BURN_IN = 3
+STEPS = 6
+KEEP_RATE = 0.75
+
+
+@MODEL_WRAPPERS.register_module(force=True)
+class ToyWrapper(nn.Module):
+    """Stands in for MMDistributedDataParallel."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+
+def same(first: dict, second: dict) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def assert_averaged(teacher: dict, previous: dict, student: dict) -> None:
+    """teacher = alpha * previous + (1 - alpha) * student; counters copied."""
+    assert teacher['1.num_batches_tracked'] == student['1.num_batches_tracked'] > 0
+    for name, tensor in teacher.items():
+        if tensor.is_floating_point():
+            expected = KEEP_RATE * previous[name] + (1 - KEEP_RATE) * student[name]
+            torch.testing.assert_close(tensor, expected, rtol=1e-5, atol=1e-6)
+            assert not torch.equal(tensor, student[name]) or torch.equal(
+                previous[name], student[name]
+            ), name
+
+
+@pytest.fixture
+def train(make_runner, toy_pair):
+    """Train a pair with the hook; returns what happened and the model."""
+
+    def train(*, burn_in=BURN_IN, keep_rate=KEEP_RATE, seed=0, **options):
+        torch.manual_seed(seed)
+        model = toy_pair(burn_in)
+        assert not same(model.teacher.state_dict(), model.student.state_dict())
+        runner = make_runner(model=model, hooks=(MeanTeacherHook(keep_rate=keep_rate),), **options)
+        runner.train()
+        return SimpleNamespace(weights=runner.recorder.weights, model=model)
+
+    return train
+
+
+# ---------------------------------------------------------------- from the first step to the last
+
+
+def test_teacher_mirrors_the_student_until_burn_in_ends_and_averages_it_then(train):
+    run = train()
+    assert sorted(run.weights) == list(range(STEPS + 1))
+    for step in range(BURN_IN + 1):  # after so many steps; 0 is what the first step sees
+        assert same(run.weights[step]['teacher'], run.weights[step]['student']), step
+        assert not run.weights[step]['is_set']
+    for step in range(BURN_IN + 1, STEPS + 1):
+        weights = run.weights[step]
+        assert_averaged(weights['teacher'], run.weights[step - 1]['teacher'], weights['student'])
+        assert weights['is_set']
+    # the student was trained all along, batch norm's statistics with it
+    for before, after in zip(range(STEPS), range(1, STEPS + 1), strict=True):
+        for name in '0.weight', '1.weight', '1.running_mean', '1.running_var', '3.bias':
+            student = [run.weights[step]['student'][name] for step in (before, after)]
+            assert not torch.equal(*student), name
+
+
+def test_without_burn_in_it_averages_from_the_first_step_on(train):
+    run = train(burn_in=0, max_iters=2)
+    assert same(run.weights[0]['teacher'], run.weights[0]['student'])
+    for step in (1, 2):
+        weights = run.weights[step]
+        assert_averaged(weights['teacher'], run.weights[step - 1]['teacher'], weights['student'])
+        assert weights['is_set']
+
+
+def test_burn_in_longer_than_the_run(train):
+    run = train(burn_in=STEPS)
+    assert same(run.weights[STEPS]['teacher'], run.weights[STEPS]['student'])
+    assert not run.model.teacher_is_set
+
+
+def test_keep_rate_1_freezes_the_teacher_and_0_copies(train):
+    frozen, copied = (train(keep_rate=keep_rate).weights for keep_rate in (1.0, 0.0))
+    at_boundary, last = (frozen[step]['teacher'] for step in (BURN_IN, STEPS))
+    counter = '1.num_batches_tracked'
+    assert at_boundary.pop(counter) + STEPS - BURN_IN == last.pop(counter)
+    assert same(at_boundary, last)
+    assert same(copied[STEPS]['teacher'], copied[STEPS]['student'])
+
+
+@pytest.mark.parametrize('keep_rate', [-0.1, 1.0004])
+def test_keep_rate_outside_0_to_1_is_refused(keep_rate):
+    with pytest.raises(ValueError, match='keep_rate'):
+        MeanTeacherHook(keep_rate=keep_rate)
+
+
+def test_the_model_is_told_the_progress_before_each_step(train):
+    assert train().model.progress == [(step, STEPS) for step in range(STEPS)]
+
+
+def test_wrapped_models_are_unwrapped(toy_pair):
+    model = toy_pair(burn_in_iters=0)
+    runner = SimpleNamespace(model=ToyWrapper(model), iter=0, max_iters=5)
+    hook = MeanTeacherHook(keep_rate=KEEP_RATE)
+    hook.before_train(runner)
+    assert same(model.teacher.state_dict(), model.student.state_dict())
+    hook.before_train_iter(runner, 0)
+    assert model.progress == [(0, 5)]
+    hook.after_train_iter(runner, 0)
+    assert model.teacher_is_set
+
+
+# ---------------------------------------------------------------- given teachers
+
+
+@pytest.fixture
+def semi_checkpoint(toy_pair, tmp_path):
+    """Write a checkpoint whose teacher and student differ; returns its path and the weights."""
+
+    def write(*, is_set: bool):
+        torch.manual_seed(11)
+        model = toy_pair()
+        for buffer in model.teacher.buffers():
+            buffer.add_(2)
+        model.teacher_is_set.fill_(is_set)
+        path = tmp_path / 'given.pth'
+        torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+        return str(path), model
+
+    return write
+
+
+def test_given_teacher_is_kept_until_burn_in_ends_and_averaged_then(train, semi_checkpoint):
+    path, given = semi_checkpoint(is_set=True)
+    run = train(load_from=path)
+    assert same(run.weights[0]['student'], given.student.state_dict())
+    for step in range(BURN_IN + 1):
+        assert same(run.weights[step]['teacher'], given.teacher.state_dict()), step
+        assert run.weights[step]['is_set']
+    assert not same(run.weights[BURN_IN]['student'], run.weights[0]['student'])
+    for step in range(BURN_IN + 1, STEPS + 1):
+        weights = run.weights[step]
+        assert_averaged(weights['teacher'], run.weights[step - 1]['teacher'], weights['student'])
+
+
+def test_teacher_that_was_still_a_mirror_is_one_again(train, semi_checkpoint):
+    path, given = semi_checkpoint(is_set=False)
+    run = train(load_from=path)
+    for step in range(BURN_IN + 1):
+        assert same(run.weights[step]['teacher'], run.weights[step]['student']), step
+    assert same(run.weights[0]['student'], given.student.state_dict())
+
+
+# ---------------------------------------------------------------- checkpoints and resuming
+
+
+def test_checkpoints_hold_the_pair_as_it_is_after_the_step(train, tmp_path):
+    run = train()
+    for step in range(1, STEPS + 1):
+        state_dict = torch.load(tmp_path / f'work_dir/iter_{step}.pth')['state_dict']
+        for name, weights in run.weights[step].items():
+            if name != 'is_set':
+                saved = {k: state_dict[f'{name}.{k}'] for k in weights}
+                assert same(saved, weights), (step, name)
+        assert state_dict['teacher_is_set'] == run.weights[step]['is_set']
+
+
+@pytest.mark.parametrize(
+    'step', [1, BURN_IN - 1, BURN_IN, BURN_IN + 1, STEPS - 1], ids=lambda step: f'after {step}'
+)
+def test_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(train, tmp_path, step):
+    uninterrupted = train()
+    resumed = train(
+        seed=99,
+        work_dir=tmp_path / 'resumed',
+        load_from=str(tmp_path / f'work_dir/iter_{step}.pth'),
+        resume=True,
+    )
+    assert sorted(resumed.weights) == list(range(step, STEPS + 1))
+    assert resumed.model.progress[0] == (step, STEPS)
+    for after in range(step, STEPS + 1):
+        for name in 'student', 'teacher':
+            assert same(resumed.weights[after][name], uninterrupted.weights[after][name]), after
+        assert resumed.weights[after]['is_set'] == uninterrupted.weights[after]['is_set']
+
+
+def test_best_checkpoint_of_burn_in_has_a_teacher_that_equals_the_student(train, tmp_path):
+    train(
+        max_iters=BURN_IN,
+        val_cfg=dict(type='mmpldc.TeacherStudentValLoop'),
+        checkpoint=dict(interval=100, save_best='teacher/toy/mean', rule='greater'),
+    )
+    best = list((tmp_path / 'work_dir').glob('best_*.pth'))
+    assert best
+    for path in best:
+        state_dict = torch.load(path)['state_dict']
+        student, teacher = (
+            {k.removeprefix(name): v for k, v in state_dict.items() if k.startswith(name)}
+            for name in ('student.', 'teacher.')
+        )
+        assert same(student, teacher) and student['1.num_batches_tracked'] > 0

@@ -1,0 +1,149 @@
+"""Ground truth and pseudo-labels as the loss reads them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.structures import InstanceData
+
+from mmpldc.models.dense_heads import MaskTargets
+
+CPU = torch.device('cpu')
+
+
+def ground_truth(count, size=(8, 6)):
+    masks = (np.random.default_rng(count).random((count, *size)) > 0.5).astype(np.uint8)
+    return InstanceData(
+        labels=torch.arange(count), masks=BitmapMasks(masks, *size), bboxes=torch.zeros(count, 4)
+    )
+
+
+def pseudo(count, size=(4, 3), dtype=torch.float32):
+    return InstanceData(
+        labels=torch.arange(count), mask_logits=(5 * torch.randn(count, *size)).to(dtype)
+    )
+
+
+def read(maps, points):
+    grid = 2 * points[:, :, None] - 1
+    return F.grid_sample(maps.float()[:, None], grid, align_corners=False)[:, 0, :, 0]
+
+
+def test_ground_truth_is_collected_image_after_image():
+    instances = [ground_truth(3), ground_truth(0), ground_truth(2)]
+    targets = MaskTargets.from_instances(instances, CPU)
+    assert len(targets) == 5
+    assert targets.sizes == [3, 0, 2]
+    assert targets.labels.tolist() == [0, 1, 2, 0, 1]
+    assert targets.labels.dtype == torch.int64
+    assert targets.maps.dtype == torch.uint8
+    expected = np.concatenate([i.masks.masks for i in instances])
+    assert (targets.maps.numpy() == expected).all()
+
+
+def test_polygons_are_ground_truth_too():
+    square = np.array([2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0])
+    instances = [
+        InstanceData(labels=torch.tensor([1]), masks=PolygonMasks([[square]], 8, 8)),
+        InstanceData(labels=torch.zeros(0, dtype=torch.long), masks=PolygonMasks([], 8, 8)),
+    ]
+    targets = MaskTargets.from_instances(instances, CPU)
+    assert targets.maps.shape == (1, 8, 8)
+    assert targets.maps.dtype == torch.uint8
+    inside, outside = torch.tensor([[[0.5, 0.5]]]), torch.tensor([[[0.1, 0.1]]])
+    assert targets.at(torch.tensor([0]), inside)[0].item() == 1
+    assert targets.at(torch.tensor([0]), outside)[0].item() == 0
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+def test_pseudo_labels_stay_logits(dtype):
+    instances = [pseudo(2, dtype=dtype), pseudo(0, dtype=dtype), pseudo(1, dtype=dtype)]
+    targets = MaskTargets.from_instances(instances, CPU)
+    assert targets.sizes == [2, 0, 1]
+    assert targets.maps.is_floating_point()
+    assert targets.maps.float().equal(torch.cat([i.mask_logits for i in instances]).float())
+
+
+@pytest.mark.parametrize('make', [ground_truth, pseudo])
+def test_no_targets_in_the_whole_batch(make):
+    targets = MaskTargets.from_instances([make(0), make(0)], CPU)
+    assert len(targets) == 0
+    assert targets.sizes == [0, 0]
+    nothing = torch.zeros(0, dtype=torch.long)
+    value, uncertainty = targets.at(nothing, torch.zeros(0, 5, 2))
+    assert value.shape == (0, 5)
+    assert uncertainty is None or uncertainty.shape == (0, 5)
+
+
+@pytest.mark.parametrize('order', [(0, 1), (1, 0)])
+@pytest.mark.parametrize('count', [0, 2])
+def test_a_mixed_batch_is_refused(order, count):
+    instances = [ground_truth(2), pseudo(count, size=(8, 6))]
+    with pytest.raises(ValueError, match='either pseudo-labels or ground truth'):
+        MaskTargets.from_instances([instances[index] for index in order], CPU)
+
+
+def test_ground_truth_at_points():
+    targets = MaskTargets.from_instances([ground_truth(3), ground_truth(2)], CPU)
+    index, points = torch.tensor([4, 0, 0, 3]), torch.rand(4, 50, 2)
+    value, uncertainty = targets.at(index, points)
+    assert uncertainty is None
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, read(targets.maps[index], points), atol=1e-5, rtol=0)
+    assert value.min() >= 0
+    assert value.max() <= 1
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+def test_pseudo_labels_at_points(dtype):
+    targets = MaskTargets.from_instances([pseudo(3, dtype=dtype), pseudo(2, dtype=dtype)], CPU)
+    index, points = torch.tensor([4, 0, 0, 3]), torch.rand(4, 50, 2)
+    value, uncertainty = targets.at(index, points)
+    assert value.dtype == uncertainty.dtype == torch.float32
+    logits = read(targets.maps[index], points)
+    for row in range(4):
+        for column in range(50):
+            logit = logits[row, column].item()
+            probability = 1 / (1 + math.exp(-logit))
+            if abs(logit) > 1e-4:
+                assert value[row, column] == (probability > 0.5)
+            expected = 1 - 2 * abs(probability - 0.5)
+            assert uncertainty[row, column].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_certain_mask_reads_as_ground_truth():
+    """The same mask as uint8 and as strong logits, at the centres of its pixels."""
+    truth = ground_truth(2, size=(4, 4))
+    masks = torch.from_numpy(truth.masks.masks)
+    certain = InstanceData(labels=truth.labels, mask_logits=40.0 * masks - 20)
+    y, x = torch.meshgrid(torch.arange(4), torch.arange(4), indexing='ij')
+    points = torch.stack([x + 0.5, y + 0.5], dim=-1).view(1, 16, 2).expand(2, -1, -1) / 4
+    index = torch.tensor([0, 1])
+    hard, _ = MaskTargets.from_instances([truth], CPU).at(index, points)
+    soft, uncertainty = MaskTargets.from_instances([certain], CPU).at(index, points)
+    torch.testing.assert_close(soft, hard, atol=1e-5, rtol=0)
+    assert uncertainty.max() < 1e-5
+
+
+def test_values_carry_no_gradient():
+    instances = pseudo(2)
+    instances.mask_logits.requires_grad_()
+    targets = MaskTargets.from_instances([instances], CPU)
+    for value in targets.at(torch.tensor([0, 1]), torch.rand(2, 5, 2)):
+        assert not value.requires_grad
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_infinite_logits_give_finite_targets(dtype):
+    """The filter lets them through (a mask may be certain), so they must not make the loss NaN."""
+    inf = float('inf')
+    logits = torch.tensor([[[inf, -inf], [inf, -inf]]], dtype=dtype)
+    instances = InstanceData(labels=torch.tensor([0]), mask_logits=logits)
+    points = torch.tensor([[[0.25, 0.25], [0.75, 0.75], [0.3, 0.5], [0.7, 0.5], [0.5, 0.5]]])
+    value, uncertainty = MaskTargets.from_instances([instances], CPU).at(torch.tensor([0]), points)
+    assert not uncertainty.isnan().any()
+    assert value[0, :4].tolist() == [1, 0, 1, 0]
+    assert uncertainty[0, :4].tolist() == pytest.approx([0, 0, 0, 0], abs=1e-6)

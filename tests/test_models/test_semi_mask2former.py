@@ -1,0 +1,627 @@
+"""The training step: what is learnt when, from which labels, and what checkpoints bring along."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import MODELS as MMDET_MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmengine.runner import load_checkpoint
+from mmengine.structures import InstanceData
+from torch import nn
+
+from mmpldc.models.detectors.semi_mask2former import Progress
+from mmpldc.registry import MODELS
+
+SIZE = 64
+NUM_CLASSES = 3
+BURN_IN = 2
+MAX_STEPS = 10
+TERMS = ('cls', 'mask', 'dice')
+LOSSES = {f'{prefix}loss_{term}' for prefix in ('', 'aux_') for term in TERMS}
+SUP_LOSSES = {f'sup_{name}' for name in LOSSES}
+UNSUP_LOSSES = {f'unsup_{name}' for name in LOSSES}
+STATISTICS = {
+    'pseudo_per_image',
+    'pseudo_class_quality',
+    'pseudo_mask_quality',
+    'pseudo_uncertain',
+}
+
+
+@MODELS.register_module(force=True)
+class RecordingRefiner(nn.Module):
+    """Shifts every class by one and remembers what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout()
+        self.calls = []
+        self.grad_enabled = []
+
+    def forward(self, pseudo_instances, images, data_samples, progress):
+        self.calls.append((pseudo_instances, images, data_samples, progress))
+        self.grad_enabled.append(torch.is_grad_enabled())
+        refined = deepcopy(pseudo_instances)
+        for instances in refined:
+            instances.labels = (instances.labels + 1) % NUM_CLASSES
+        return refined
+
+
+def make_sample(image_id: int, **meta) -> DetDataSample:
+    """A sample with two squares as ground truth."""
+    masks = np.zeros((2, SIZE, SIZE), np.uint8)
+    masks[0, 8:32, 8:32] = 1
+    masks[1, 30:60, 20:50] = 1
+    sample = DetDataSample(
+        metainfo=dict(
+            img_id=image_id,
+            img_path=f'{image_id}.jpg',
+            img_shape=(SIZE, SIZE),
+            ori_shape=(SIZE, SIZE),
+            batch_input_shape=(SIZE, SIZE),
+            scale_factor=(1.0, 1.0),
+            flip=False,
+            flip_direction=None,
+            homography_matrix=np.eye(3, dtype=np.float32),
+        )
+    )
+    sample.set_metainfo(meta)
+    sample.gt_instances = InstanceData(
+        labels=torch.tensor([0, 2]),
+        bboxes=torch.tensor([[8.0, 8.0, 32.0, 32.0], [20.0, 30.0, 50.0, 60.0]]),
+        masks=BitmapMasks(masks, SIZE, SIZE),
+    )
+    return sample
+
+
+def make_batch(*names: str) -> tuple[dict, dict]:
+    """Preprocessed inputs and samples of the named branches (all four by default), two images."""
+    names = names or ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong')
+    inputs, samples = {}, {}
+    generator = torch.Generator().manual_seed(1)
+    for name in names:
+        first = 10 if name.startswith('unsup') else 0
+        inputs[name] = torch.randn(2, 3, SIZE, SIZE, generator=generator)
+        samples[name] = [make_sample(first), make_sample(first + 1)]
+    return inputs, samples
+
+
+@pytest.fixture
+def build(tiny_model_cfg):
+    """Build the model in train mode, at a step (after burn-in by default), with options set."""
+
+    def build(*, step: int | None = BURN_IN, **options):
+        config = Config(dict(model=deepcopy(tiny_model_cfg)))
+        settings = dict(burn_in_iters=BURN_IN) | options
+        config.merge_from_dict({f'model.{name}': value for name, value in settings.items()})
+        torch.manual_seed(0)
+        model = MMDET_MODELS.build(config.model)
+        model.teacher.load_state_dict(model.student.state_dict())
+        model.train()
+        if step is not None:
+            model.set_progress(step, MAX_STEPS)
+        return model
+
+    return build
+
+
+NO_LABELS = {'pseudo_label_filter.class_thr': 1.0}  # no softmax reaches it
+
+
+def spy(monkeypatch, owner, name: str) -> list:
+    """Record the arguments and the result of each call of a method."""
+    calls = []
+    original = getattr(owner, name)
+
+    def recorded(*args, **kwargs):
+        result = original(*args, **kwargs)
+        calls.append((args, result))
+        return result
+
+    monkeypatch.setattr(owner, name, recorded)
+    return calls
+
+
+def seeded_loss(model, batch=None) -> dict:
+    torch.manual_seed(5)  # of the points at which losses are sampled
+    return model.loss(*(batch or make_batch()))
+
+
+def total(losses: dict, prefix: str = '') -> torch.Tensor:
+    return sum(v for name, v in losses.items() if name.startswith(prefix) and 'loss' in name)
+
+
+# ---------------------------------------------------------------- burn-in and the loss's parts
+
+
+@pytest.mark.parametrize('step', range(BURN_IN))
+def test_burn_in_is_supervised_and_leaves_the_teacher_alone(build, monkeypatch, step):
+    model = build(step=step)
+    teacher = spy(monkeypatch, model.teacher, 'extract_feat')
+    losses = model.loss(*make_batch())
+    assert losses.keys() == SUP_LOSSES
+    assert all(torch.isfinite(loss) and loss > 0 for loss in losses.values())
+    assert teacher == []
+
+
+def test_burn_in_needs_no_unlabelled_images(build):
+    assert build(step=0).loss(*make_batch('sup_weak', 'sup_strong')).keys() == SUP_LOSSES
+
+
+@pytest.mark.parametrize('step', [BURN_IN, BURN_IN + 5])
+def test_mutual_learning_starts_at_the_boundary(build, monkeypatch, step):
+    model = build(step=step)
+    teacher = spy(monkeypatch, model.teacher, 'extract_feat')
+    batch = make_batch()
+    losses = model.loss(*batch)
+    assert losses.keys() == SUP_LOSSES | UNSUP_LOSSES | STATISTICS
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert losses['pseudo_per_image'] > 0 and losses['unsup_loss_mask'] > 0
+    (((images,), _),) = teacher
+    assert images is batch[0]['unsup_weak']
+
+
+def test_statistics_are_not_trained_on(build):
+    losses = build().loss(*make_batch())
+    objective, log = build().parse_losses(losses)
+    torch.testing.assert_close(objective, total(losses, 'sup_') + total(losses, 'unsup_'))
+    assert len(log) == len(losses) + 1
+
+
+def test_supervised_part_does_not_depend_on_the_unsupervised_one(build):
+    burn_in, mutual = seeded_loss(build(step=0)), seeded_loss(build())
+    for name in SUP_LOSSES:
+        torch.testing.assert_close(burn_in[name], mutual[name], rtol=0, atol=0)
+
+
+def test_unsup_weight_scales_the_unsupervised_losses_only(build):
+    once, thrice = seeded_loss(build()), seeded_loss(build(unsup_weight=3.0))
+    for name in once:
+        factor = 3 if name in UNSUP_LOSSES else 1
+        torch.testing.assert_close(thrice[name], factor * once[name])
+
+
+def test_without_unsup_weight_no_unlabelled_branch_is_needed(build, monkeypatch):
+    model = build(unsup_weight=0.0)
+    teacher = spy(monkeypatch, model.teacher, 'extract_feat')
+    assert model.loss(*make_batch('sup_weak', 'sup_strong')).keys() == SUP_LOSSES
+    assert teacher == []
+
+
+@pytest.mark.parametrize(
+    'views',
+    [('sup_weak',), ('sup_strong',), ('sup_weak', 'sup_strong'), ('sup_strong', 'sup_weak')],
+)
+def test_sup_views_are_seen_in_one_batch(build, monkeypatch, views):
+    model = build(step=0, sup_views=views)
+    student = spy(monkeypatch, model.student, 'loss')
+    inputs, samples = make_batch()
+    model.loss(inputs, samples)
+    (((images, seen), _),) = student
+    torch.testing.assert_close(images, torch.cat([inputs[view] for view in views]))
+    assert [id(sample) for sample in seen] == [id(s) for view in views for s in samples[view]]
+
+
+@pytest.mark.parametrize('missing', ['sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong'])
+def test_missing_branch_is_named(build, missing):
+    inputs, samples = make_batch()
+    del inputs[missing], samples[missing]
+    with pytest.raises(ValueError, match=f"no branch '{missing}'"):
+        build().loss(inputs, samples)
+
+
+def test_missing_hook_is_named(build):
+    with pytest.raises(RuntimeError, match=r'mmpldc\.MeanTeacherHook'):
+        build(step=None).loss(*make_batch())
+
+
+# ---------------------------------------------------------------- the views' geometry
+
+SHIFT = np.array([[1, 0, 5], [0, 1, 0], [0, 0, 1]], np.float32)
+DIFFERENCES = [
+    ('img_id', 99),
+    ('img_shape', (SIZE, 48)),
+    ('flip', True),
+    ('flip_direction', 'horizontal'),
+    ('homography_matrix', SHIFT),
+]
+
+
+@pytest.mark.parametrize(('key', 'value'), DIFFERENCES, ids=[key for key, _ in DIFFERENCES])
+@pytest.mark.parametrize('step', [0, BURN_IN], ids=['first batch', 'first unlabelled batch'])
+def test_views_with_different_geometry_are_refused(build, step, key, value):
+    """At the first batch already, as burn-in may last for hours."""
+    inputs, samples = make_batch()
+    samples['unsup_strong'][1].set_metainfo({key: value})
+    with pytest.raises(ValueError, match=rf'11\.jpg differ in {key}'):
+        build(step=step).loss(inputs, samples)
+
+
+@pytest.mark.parametrize('view', ['unsup_weak', 'unsup_strong'])
+def test_geometry_must_be_packed(build, view):
+    inputs, samples = make_batch()
+    del samples[view][0].homography_matrix
+    with pytest.raises(ValueError, match="'homography_matrix' to meta_keys"):
+        build().loss(inputs, samples)
+
+
+def test_rounding_of_the_homography_is_no_difference(build):
+    inputs, samples = make_batch()
+    samples['unsup_strong'][0].set_metainfo(dict(homography_matrix=np.eye(3) + 1e-9))
+    assert 'unsup_loss_mask' in build().loss(inputs, samples)
+
+
+# ---------------------------------------------------------------- pseudo-labels
+
+
+def naive_pseudo_labels(cls_logits, mask_logits, *, class_thr, mask_thr, min_area, cell):
+    """Image by image and query by query: (score, label, class quality, mask quality, logits)."""
+    images = []
+    for queries, masks in zip(cls_logits.tolist(), mask_logits, strict=True):
+        kept = []
+        for logits, mask in zip(queries, masks, strict=True):
+            powers = np.exp(np.array(logits) - max(logits))
+            probabilities = (powers / powers.sum())[:-1]
+            inside = [p for p in mask.sigmoid().flatten().tolist() if p > 0.5]
+            quality = sum(inside) / len(inside) if inside else 0.0
+            best = int(probabilities.argmax())
+            certain = probabilities[best] >= class_thr and quality >= mask_thr
+            if certain and len(inside) * cell > min_area:
+                kept.append(
+                    (probabilities[best] * quality, best, probabilities[best], quality, mask)
+                )
+        images.append(sorted(kept, key=lambda label: -label[0]))
+    return images
+
+
+def test_pseudo_labels_equal_a_naive_recomputation(build):
+    model = build()
+    model.teacher.panoptic_head.cls_embed.weight.data.mul_(5)  # confident in some queries
+    inputs, samples = make_batch()
+    images = inputs['unsup_weak']
+    with torch.no_grad():
+        features = model.teacher.extract_feat(images)
+        all_cls, all_masks = model.teacher.panoptic_head(features, samples['unsup_weak'])
+    cls_logits, mask_logits = all_cls[-1], all_masks[-1]
+    assert mask_logits.shape[-2:] == (SIZE // 4, SIZE // 4)
+
+    # thresholds in the middle of what there is, so that each filters something
+    everything = naive_pseudo_labels(
+        cls_logits, mask_logits, class_thr=0, mask_thr=0, min_area=-1, cell=16
+    )
+    candidates = [label for image in everything for label in image]
+    settings = dict(
+        class_thr=float(np.median([label[2] for label in candidates])),
+        mask_thr=float(np.quantile([label[3] for label in candidates], 0.25)),
+        min_area=float(np.quantile([16.0 * (label[4] > 0).sum() for label in candidates], 0.25)),
+    )
+    expected = naive_pseudo_labels(cls_logits, mask_logits, cell=16, **settings)
+    assert 2 <= sum(map(len, expected)) < len(candidates) / 2
+
+    for name, value in settings.items():
+        setattr(model.pseudo_label_filter, name, value)
+    result = model.make_pseudo_labels(images, samples['unsup_weak'])
+    for instances, wanted in zip(result, expected, strict=True):
+        assert instances.labels.tolist() == [label[1] for label in wanted]
+        assert instances.scores.tolist() == pytest.approx([label[0] for label in wanted])
+        assert instances.class_quality.tolist() == pytest.approx([label[2] for label in wanted])
+        assert instances.mask_quality.tolist() == pytest.approx([label[3] for label in wanted])
+        for logits, label in zip(instances.mask_logits, wanted, strict=True):
+            torch.testing.assert_close(logits, label[4])
+
+
+def test_students_strong_view_gets_the_teachers_labels_unchanged(build, monkeypatch):
+    model = build()
+    teacher = spy(monkeypatch, model, 'make_pseudo_labels')
+    student = spy(monkeypatch, model.student, 'loss')
+    inputs, samples = make_batch()
+    before = [sample.gt_instances for sample in samples['unsup_weak']]
+    model.loss(inputs, samples)
+
+    (((weak, _), pseudo_instances),) = teacher
+    assert weak is inputs['unsup_weak'] and sum(map(len, pseudo_instances)) > 0
+    _, ((strong, seen), _) = student  # the labelled batch, then the unlabelled one
+    assert strong is inputs['unsup_strong']
+    assert [id(sample) for sample in seen] == [id(sample) for sample in samples['unsup_strong']]
+    for sample, instances in zip(seen, pseudo_instances, strict=True):
+        assert sample.gt_instances is instances
+    assert all(s.gt_instances is b for s, b in zip(samples['unsup_weak'], before, strict=True))
+
+
+def test_annotations_of_unlabelled_images_have_no_influence(build):
+    with_annotations, without = make_batch(), make_batch()
+    for view in ('unsup_weak', 'unsup_strong'):
+        for sample in without[1][view]:
+            sample.gt_instances = sample.gt_instances[:0]
+    expected, result = (seeded_loss(build(), batch) for batch in (with_annotations, without))
+    for name in expected:
+        torch.testing.assert_close(result[name], expected[name], rtol=0, atol=0)
+
+
+def test_teacher_is_not_trained_and_stays_in_eval_mode(build):
+    model = build()
+    assert model.student.training
+    assert not any(module.training for module in model.teacher.modules())
+    before = deepcopy(model.teacher.state_dict())
+    total(model.loss(*make_batch())).backward()
+    assert all(parameter.grad is None for parameter in model.teacher.parameters())
+    for name, tensor in model.teacher.state_dict().items():  # batch norm's statistics too
+        assert torch.equal(tensor, before[name]), name
+    assert not model.eval().student.training
+    assert model.train().student.training and not model.teacher.training
+
+
+def test_pseudo_labels_carry_no_gradient(build):
+    model = build()
+    inputs, samples = make_batch()
+    for parameter in model.teacher.parameters():
+        parameter.requires_grad = True
+    for instances in model.make_pseudo_labels(inputs['unsup_weak'], samples['unsup_weak']):
+        assert not instances.mask_logits.requires_grad and not instances.scores.requires_grad
+
+
+# ---------------------------------------------------------------- batches without pseudo-labels
+
+
+def test_without_pseudo_labels_nothing_is_learnt_but_every_parameter_has_a_gradient(build):
+    """Else another rank, which has labels, would wait for this one for ever."""
+    model = build(**NO_LABELS)
+    losses = model.loss(*make_batch())
+    assert losses.keys() == SUP_LOSSES | UNSUP_LOSSES | STATISTICS
+    assert all(losses[name] == 0 for name in UNSUP_LOSSES | STATISTICS)
+    total(losses, 'unsup_').backward()
+    for name, parameter in model.student.named_parameters():
+        assert parameter.grad is not None, name
+        assert not parameter.grad.any(), name
+
+
+@pytest.mark.parametrize('labels', [True, False], ids=['with labels', 'without'])
+def test_every_student_parameter_has_a_gradient(build, labels):
+    model = build(**({} if labels else NO_LABELS))
+    total(model.loss(*make_batch())).backward()
+    missing = [name for name, p in model.student.named_parameters() if p.grad is None]
+    assert missing == []
+
+
+def test_no_object_can_be_learnt_from_batches_without_labels(build):
+    model = build(train_no_object_without_labels=True, **NO_LABELS)
+    losses = model.loss(*make_batch())
+    for name in UNSUP_LOSSES:
+        assert (losses[name] > 0) == name.endswith('cls'), name
+    total(losses, 'unsup_').backward()
+    cls_gradient = model.student.panoptic_head.cls_embed.bias.grad
+    assert cls_gradient[-1] < 0 and (cls_gradient[:-1] > 0).all()  # towards "no object"
+
+
+def test_image_without_labels_beside_one_with_labels_learns_no_object(build, monkeypatch):
+    model = build()
+    original = model.make_pseudo_labels
+
+    def only_in_the_first(images, samples):
+        first, second = original(images, samples)
+        return [first, second[:0]]
+
+    monkeypatch.setattr(model, 'make_pseudo_labels', only_in_the_first)
+    losses = model.loss(*make_batch())
+    assert all(losses[name] > 0 for name in UNSUP_LOSSES)
+    assert losses['pseudo_per_image'] > 0
+
+
+# ---------------------------------------------------------------- refiner
+
+
+def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, monkeypatch):
+    model = build(step=7, refiner=dict(type='mmpldc.RecordingRefiner'))
+    filtered = spy(monkeypatch, model.pseudo_label_filter, 'transform')
+    student = spy(monkeypatch, model.student, 'loss')
+    inputs, samples = make_batch()
+    model.loss(inputs, samples)
+
+    ((pseudo_instances, images, data_samples, progress),) = model.refiner.calls
+    ((_, results),) = filtered
+    assert pseudo_instances is results['pseudo_instances']
+    assert images is inputs['unsup_weak'] and data_samples is samples['unsup_weak']
+    assert progress == Progress(step=7, burn_in_steps=BURN_IN, max_steps=MAX_STEPS)
+    assert model.refiner.grad_enabled == [False]
+
+    _, ((_, seen), _) = student
+    for sample, instances in zip(seen, pseudo_instances, strict=True):
+        assert torch.equal(sample.gt_instances.labels, (instances.labels + 1) % NUM_CLASSES)
+        assert len(instances) > 0
+
+
+def test_refiner_stays_in_eval_mode_and_idle_during_burn_in(build):
+    model = build(step=0, refiner=dict(type='mmpldc.RecordingRefiner'))
+    assert not any(module.training for module in model.refiner.modules())
+    model.loss(*make_batch())
+    assert model.refiner.calls == []
+
+
+def test_refined_labels_change_the_class_loss(build):
+    plain = seeded_loss(build())
+    refined = seeded_loss(build(refiner=dict(type='mmpldc.RecordingRefiner')))
+    assert not torch.isclose(plain['unsup_loss_cls'], refined['unsup_loss_cls'])
+    for name in SUP_LOSSES | STATISTICS:
+        torch.testing.assert_close(refined[name], plain[name])
+
+
+# ---------------------------------------------------------------- a step on a collated batch
+
+
+def collated_batch(num_unlabeled: int = 2) -> dict:
+    """As the data loader gives it: uint8 images, and None where an image lacks a branch."""
+    labeled, unlabeled = [0, 1], [10 + i for i in range(num_unlabeled)]
+    batch = dict(inputs={}, data_samples={})
+    for name in ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong'):
+        shown = unlabeled if name.startswith('unsup') else labeled
+        present = [image in shown for image in labeled + unlabeled]
+        batch['inputs'][name] = [
+            torch.randint(256, (3, SIZE, SIZE), dtype=torch.uint8) if here else None
+            for here in present
+        ]
+        batch['data_samples'][name] = [
+            make_sample(image) if here else None
+            for image, here in zip(labeled + unlabeled, present, strict=True)
+        ]
+    return batch
+
+
+@pytest.mark.parametrize('step', [0, BURN_IN])
+def test_train_step_trains_the_student_alone(build, step):
+    model = build(step=step)
+    before = deepcopy(model.state_dict())
+    optimizer = OptimWrapper(torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1))
+    log = model.train_step(collated_batch(), optimizer)
+    assert torch.isfinite(log['loss'])
+    parameters = dict(model.named_parameters())
+    for name, tensor in model.state_dict().items():
+        if name.startswith('student.') and name in parameters:
+            assert not torch.equal(tensor, before[name]), name
+        elif not name.startswith('student.'):
+            assert torch.equal(tensor, before[name]), name
+
+
+def test_train_step_of_the_supervised_baseline_takes_labelled_images_only(build):
+    model = build(unsup_weight=0.0)
+    optimizer = OptimWrapper(torch.optim.AdamW(model.parameters()))
+    log = model.train_step(collated_batch(num_unlabeled=0), optimizer)
+    assert torch.isfinite(log['loss'])
+
+
+def test_small_images_are_padded_and_their_masks_with_them(build):
+    batch = collated_batch()
+    for name, samples in batch['data_samples'].items():
+        for index, sample in enumerate(samples):
+            if sample is not None and index % 2:
+                batch['inputs'][name][index] = batch['inputs'][name][index][:, :40, :50]
+                sample.set_metainfo(dict(img_shape=(40, 50)))
+                masks = sample.gt_instances.masks.masks[:, :40, :50]
+                sample.gt_instances.masks = BitmapMasks(masks, 40, 50)
+    model = build()
+    data = model.data_preprocessor(batch, training=True)
+    for name in data['inputs']:
+        assert data['inputs'][name].shape == (2, 3, SIZE, SIZE)
+        assert data['data_samples'][name][1].gt_instances.masks.masks.shape == (2, SIZE, SIZE)
+    assert all(torch.isfinite(value) for value in model.loss(*data.values()).values())
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+def with_values(state_dict: dict, shift: float) -> dict:
+    """The same keys, floats shifted: weights that can be told apart."""
+    return {k: v + shift if v.is_floating_point() else v.clone() for k, v in state_dict.items()}
+
+
+def assert_loaded(module: nn.Module, expected: dict) -> None:
+    state_dict = module.state_dict()
+    assert state_dict.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(state_dict[name], tensor), name
+
+
+@pytest.mark.parametrize('was_set', [True, False])
+def test_plain_checkpoint_goes_to_both_and_brings_no_teacher(build, tiny_detector_cfg, was_set):
+    plain = with_values(MMDET_MODELS.build(tiny_detector_cfg).state_dict(), 0.5)
+    model = build()
+    model.teacher_is_set.fill_(was_set)
+    model.load_state_dict(plain, strict=False)
+    assert_loaded(model.student, plain)
+    assert_loaded(model.teacher, plain)
+    assert not model.teacher_is_set
+
+
+def test_plain_checkpoint_is_complete(build, tiny_detector_cfg):
+    """mmengine warns about missing keys, and a strict load refuses them."""
+    plain = MMDET_MODELS.build(tiny_detector_cfg).state_dict()
+    keys = build().load_state_dict(plain, strict=False)
+    assert keys.missing_keys == [] and keys.unexpected_keys == []
+
+
+def semi_checkpoint(model) -> tuple[dict, dict, dict]:
+    student = with_values(model.student.state_dict(), 0.25)
+    teacher = with_values(model.teacher.state_dict(), -0.5)
+    merged = {f'student.{name}': tensor for name, tensor in student.items()}
+    return student, teacher, merged | {f'teacher.{n}': tensor for n, tensor in teacher.items()}
+
+
+@pytest.mark.parametrize('is_set', [True, False])
+def test_own_checkpoint_is_restored_with_its_flag(build, is_set):
+    model = build()
+    student, teacher, checkpoint = semi_checkpoint(model)
+    checkpoint['teacher_is_set'] = torch.tensor(is_set)
+    model.teacher_is_set.fill_(not is_set)
+    model.load_state_dict(checkpoint, strict=True)
+    assert_loaded(model.student, student)
+    assert_loaded(model.teacher, teacher)
+    assert model.teacher_is_set == is_set
+
+
+def test_foreign_semi_checkpoint_brings_its_teacher(build):
+    model = build()
+    student, teacher, checkpoint = semi_checkpoint(model)
+    model.load_state_dict(checkpoint, strict=False)
+    assert_loaded(model.student, student)
+    assert_loaded(model.teacher, teacher)
+    assert model.teacher_is_set
+
+
+def test_checkpoint_of_a_student_alone_brings_no_teacher(build):
+    model = build()
+    student, _, checkpoint = semi_checkpoint(model)
+    alone = {name: v for name, v in checkpoint.items() if name.startswith('student.')}
+    model.load_state_dict(alone, strict=False)
+    assert_loaded(model.student, student)
+    assert not model.teacher_is_set
+
+
+@pytest.mark.parametrize('kind', ['plain', 'foreign', 'own'])
+def test_checkpoint_files_load_as_the_runner_loads_them(build, tiny_detector_cfg, tmp_path, kind):
+    model = build()
+    student, teacher, checkpoint = semi_checkpoint(model)
+    if kind == 'plain':
+        checkpoint = student = teacher = with_values(
+            MMDET_MODELS.build(tiny_detector_cfg).state_dict(), 0.5
+        )
+    if kind == 'own':
+        checkpoint['teacher_is_set'] = torch.tensor(True)
+    torch.save(dict(state_dict=checkpoint, meta={}), tmp_path / 'checkpoint.pth')
+    load_checkpoint(model, str(tmp_path / 'checkpoint.pth'), map_location='cpu')
+    assert_loaded(model.student, student)
+    assert_loaded(model.teacher, teacher)
+    assert bool(model.teacher_is_set) == (kind != 'plain')
+
+
+def test_state_dict_round_trip(build):
+    model, other = build(), build()
+    student, teacher, checkpoint = semi_checkpoint(model)
+    model.load_state_dict(checkpoint, strict=False)
+    other.load_state_dict(model.state_dict(), strict=True)
+    assert_loaded(other.student, student)
+    assert_loaded(other.teacher, teacher)
+    assert other.teacher_is_set
+
+
+# ---------------------------------------------------------------- prediction
+
+
+@pytest.mark.parametrize('predict_on', ['teacher', 'student'])
+def test_predicts_with_the_chosen_one(build, predict_on):
+    model = build(**{'semi_test_cfg.predict_on': predict_on}).eval()
+    model.load_state_dict(semi_checkpoint(model)[2], strict=False)
+    images = torch.randn(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        (result,) = model(images, [make_sample(0)], mode='predict')
+        (expected,) = getattr(model, predict_on)(images, [make_sample(0)], mode='predict')
+        (other,) = getattr(model, {'teacher': 'student', 'student': 'teacher'}[predict_on])(
+            images, [make_sample(0)], mode='predict'
+        )
+    assert torch.equal(result.pred_instances.scores, expected.pred_instances.scores)
+    assert torch.equal(result.pred_instances.masks, expected.pred_instances.masks)
+    assert not torch.allclose(result.pred_instances.scores, other.pred_instances.scores)
+    assert result.pred_instances.masks.shape[1:] == (SIZE, SIZE)

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Train on the GPUs of this machine, or of several.
+#
+#   bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
+#
+# GPUS is the number in this machine. PORT (29500) must be free: give each of two runs its own.
+# On several machines start it on each, with NNODES, NODE_RANK (0, 1, ...) and MASTER_ADDR, which is
+# the address of the first.
+set -euo pipefail
+
+# shellcheck source=tools/torchrun.sh
+source "$(dirname "${BASH_SOURCE[0]}")/torchrun.sh"
+(($# >= 2)) || usage
+launch train.py "$2" "$1" "${@:3}"

@@ -1,0 +1,137 @@
+"""Train the supervised baseline and PL-DC on generated scenes, then compare them.
+
+Each step is an ordinary command that is printed before it runs. A step that is done is not done
+again; an interrupted training is resumed.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUPERVISED = 'configs/quickstart/supervised.py'
+PLDC = 'configs/quickstart/pldc.py'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--seed', type=int, default=0, help='of the data and of training')
+    parser.add_argument('--data-root', default='data/shapes', help='where the images are made')
+    parser.add_argument('--work-dir', default='work_dirs/quickstart')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], help='for both trainings, as in tools/train.py'
+    )
+    return parser.parse_args()
+
+
+class Step:
+    """A numbered step with a title, the time it took and the command behind it."""
+
+    total = 4
+    number = 0
+
+    def __init__(self, title: str) -> None:
+        Step.number += 1
+        self.title = f'[{Step.number}/{Step.total}] {title}'
+
+    def skip(self) -> None:
+        print(f'{self.title}: done before', flush=True)
+
+    def run(self, command: list[str], log: Path, environment: dict) -> None:
+        print(f'{self.title}\n      {" ".join(command)}', flush=True)
+        start = time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, 'a') as file:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=environment,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            for line in process.stdout:
+                file.write(line)
+                progress = shorten(line)
+                if progress:
+                    print(f'      {progress}', flush=True)
+        if process.wait():
+            tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
+            raise SystemExit(f'{tail}\n{self.title} failed; the whole log is {log}')
+        print(f'      took {(time.monotonic() - start) / 60:.1f} min', flush=True)
+
+
+def shorten(line: str) -> str | None:
+    """What of a log line is shown: position, time left, loss, pseudo-labels, AP; None for nothing."""
+    if 'Iter(train)' in line:
+        keep = r'Iter\(train\) \[ *\d+/\d+\]|eta: [\d:]+|\bloss: [\d.]+|pseudo_per_image: [\d.]+'
+    elif 'Iter(val)' in line and 'segm_mAP' in line:
+        keep = r'Iter\(val\)|(?:teacher|student)/coco/segm_mAP: [\d.]+'
+    elif line.startswith('|'):
+        return line.rstrip()
+    else:
+        return None
+    return '  '.join(re.findall(keep, line))
+
+
+def train(step: Step, config: str, work_dir: Path, start: Path | None, args, environment) -> None:
+    """Train, or resume, unless the last iteration's checkpoint is there.
+
+    Args:
+        step: what to print.
+        config: path of the config.
+        work_dir: of this run.
+        start: a checkpoint whose run is continued under this config, None to start afresh.
+        args: of the command line.
+        environment: of the process.
+    """
+    if finished(work_dir):
+        return step.skip()
+    command = ['tools/train.py', config, '--work-dir', str(work_dir)]
+    if (work_dir / 'last_checkpoint').exists():
+        command += ['--resume']
+    elif start is not None:
+        command += ['--resume', str(start)]
+    options = [f'randomness.seed={args.seed}', *args.cfg_options]
+    step.run([*command, '--cfg-options', *options], work_dir / 'stdout.log', environment)
+    (work_dir / 'finished').touch()
+
+
+def finished(work_dir: Path) -> bool:
+    return (work_dir / 'finished').exists()
+
+
+def burn_in_checkpoint(work_dir: Path) -> Path:
+    """The baseline's checkpoint at the burn-in boundary, from which PL-DC goes on."""
+    from mmengine.config import Config
+
+    iteration = Config.fromfile(ROOT / PLDC).model.burn_in_iters
+    return work_dir / f'iter_{iteration}.pth'
+
+
+def main() -> None:
+    args = parse_args()
+    data_root = Path(args.data_root).absolute()
+    work_dir = Path(args.work_dir).absolute()
+    environment = os.environ | dict(MMPLDC_SHAPES=f'{data_root}/', PYTHONUNBUFFERED='1')
+    environment.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
+
+    generate = ['tools/dataset/generate_shapes.py', str(data_root), '--seed', str(args.seed)]
+    Step('data: 3,800 scenes, half a minute').run(generate, work_dir / 'data.log', environment)
+    supervised, pldc = work_dir / 'supervised', work_dir / 'pldc'
+    train(Step('supervised baseline'), SUPERVISED, supervised, None, args, environment)
+    start = burn_in_checkpoint(supervised)
+    train(Step('PL-DC, from the same burn-in'), PLDC, pldc, start, args, environment)
+    report = ['tools/quickstart_report.py', str(supervised), str(pldc), '--out', str(work_dir)]
+    Step('results on the test split').run(report, work_dir / 'report.log', environment)
+    results = json.loads((work_dir / 'results.json').read_text())
+    print(f"\nPL-DC's teacher gains {results['gain']:+.1f} mask AP. Pictures: {work_dir}/*.png")
+
+
+if __name__ == '__main__':
+    main()

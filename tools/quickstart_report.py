@@ -1,0 +1,174 @@
+"""Compare the quickstart's two runs on the test split: a table, pictures and curves."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch.nn.functional as F
+from mmdet.apis import inference_detector, init_detector
+from mmengine.config import Config
+from mmengine.runner import Runner
+from pycocotools.coco import COCO
+
+from mmpldc.evaluation import compare_pseudo_labels
+from mmpldc.functional import mask_uncertainty
+from mmpldc.visualization import (
+    draw_instances,
+    draw_uncertainty,
+    plot_curves,
+    read_scalars,
+    save_grid,
+)
+
+METRICS = dict(AP='segm_mAP', AP50='segm_mAP_50', AP75='segm_mAP_75')
+NUM_PICTURES = 5
+SCORE_THR = 0.4  # predictions shown in the pictures
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('supervised', type=Path, help='work directory of the baseline')
+    parser.add_argument('pldc', type=Path, help='work directory of PL-DC')
+    parser.add_argument('--out', type=Path, required=True, help='folder for results and pictures')
+    return parser.parse_args()
+
+
+def load_run(work_dir: Path) -> tuple[Config, str]:
+    """The config as it was trained, and the last checkpoint."""
+    config = next(work_dir.glob('*.py'))
+    return Config.fromfile(config), (work_dir / 'last_checkpoint').read_text().strip()
+
+
+def evaluate(work_dir: Path, model: str) -> dict[str, float]:
+    """Mask AP in percent on the test split, of the run's ``'teacher'`` or ``'student'``."""
+    cfg, checkpoint = load_run(work_dir)
+    cfg.model.semi_test_cfg.predict_on = model
+    cfg.load_from, cfg.resume = checkpoint, False
+    cfg.work_dir = str(work_dir / f'test_{model}')
+    cfg.log_level = 'WARNING'
+    metrics = Runner.from_cfg(cfg).test()
+    return {name: 100 * metrics[f'coco/{key}'] for name, key in METRICS.items()}
+
+
+def pseudo_label_quality(work_dir: Path) -> dict[str, float]:
+    """Pseudo-labels of the final teacher against the annotations hidden from training."""
+    cfg, checkpoint = load_run(work_dir)
+    dataset = cfg.val_dataloader.dataset
+    dataset.ann_file = 'annotations/unlabeled_hidden.json'
+    dataset.data_prefix.img = 'images/train/'
+    dataset.indices = 500
+    model = init_detector(cfg, checkpoint, device='cpu')
+    return compare_pseudo_labels(model, Runner.build_dataloader(cfg.val_dataloader)).summary()
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    width = max(map(len, rows))
+    lines = [f'| {"test split":{width}} | ' + ' | '.join(f'{name:>5}' for name in METRICS) + ' |']
+    lines += [f'|{"-" * (width + 2)}|' + '|'.join(['------:'] * len(METRICS)) + '|']
+    for name, row in rows.items():
+        lines.append(f'| {name:{width}} | ' + ' | '.join(f'{row[m]:5.1f}' for m in METRICS) + ' |')
+    return '\n'.join(lines)
+
+
+def annotated(coco: COCO, image_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Masks ``(K, H, W)`` bool and labels ``(K,)`` of an image, as annotated."""
+    annotations = coco.loadAnns(coco.getAnnIds(image_id))
+    info = coco.imgs[image_id]
+    masks = np.zeros((len(annotations), info['height'], info['width']), bool)
+    for mask, annotation in zip(masks, annotations, strict=True):
+        mask[:] = coco.annToMask(annotation)
+    category_ids = sorted(coco.cats)
+    return masks, np.array([category_ids.index(a['category_id']) for a in annotations], int)
+
+
+def predicted(model, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Masks, labels and scores that the teacher is sure enough of."""
+    instances = inference_detector(model, path).pred_instances
+    instances = instances[instances.scores > SCORE_THR].cpu().numpy()
+    return instances.masks.astype(bool), instances.labels, instances.scores
+
+
+def draw_predictions(args, models: dict, style: dict) -> None:
+    """Test images with ground truth and each model's predictions."""
+    dataset = models['PL-DC'].cfg.test_dataloader.dataset
+    coco, folder = COCO(dataset.data_root + dataset.ann_file), Path(dataset.data_root)
+    rows = []
+    for image_id in sorted(coco.imgs)[:NUM_PICTURES]:
+        path = str(folder / dataset.data_prefix.img / coco.imgs[image_id]['file_name'])
+        image = read_rgb(path)
+        row = [draw_instances(image, *annotated(coco, image_id), **style)]
+        for model in models.values():
+            masks, labels, scores = predicted(model, path)
+            row.append(draw_instances(image, masks, labels, scores=scores, **style))
+        rows.append(row)
+    save_grid(args.out / 'predictions.png', ['ground truth', *models], rows)
+
+
+def draw_pseudo_labels(args, model, style: dict) -> None:
+    """Unlabelled images with hidden truth, pseudo-labels and the largest uncertainty of these."""
+    cfg = model.cfg
+    dataset = cfg.val_dataloader.dataset
+    dataset.ann_file, dataset.data_prefix.img = 'annotations/unlabeled_hidden.json', 'images/train/'
+    dataset.indices = NUM_PICTURES
+    cfg.val_dataloader.batch_size = NUM_PICTURES
+    coco = COCO(dataset.data_root + dataset.ann_file)
+    data = model.data_preprocessor(next(iter(Runner.build_dataloader(cfg.val_dataloader))), False)
+    samples = data['data_samples']
+    rows = []
+    for sample, kept in zip(
+        samples, model.make_pseudo_labels(data['inputs'], samples), strict=True
+    ):
+        image = read_rgb(sample.img_path)
+        logits = F.interpolate(kept.mask_logits[None], image.shape[:2], mode='bilinear')[0]
+        uncertainty = np.zeros(image.shape[:2], np.float32)
+        if len(kept):
+            uncertainty = mask_uncertainty(logits).max(dim=0).values.numpy()
+        labels = kept.labels.numpy()
+        shown = draw_instances(
+            image, (logits > 0).numpy(), labels, scores=kept.scores.numpy(), **style
+        )
+        truth = draw_instances(image, *annotated(coco, sample.img_id), **style)
+        rows.append([truth, shown, draw_uncertainty(image, uncertainty)])
+    titles = ['hidden ground truth', 'pseudo-labels', 'uncertainty']
+    save_grid(args.out / 'pseudo_labels.png', titles, rows)
+
+
+def read_rgb(path: str) -> np.ndarray:
+    import cv2
+
+    return cv2.imread(path)[..., ::-1]
+
+
+def main() -> None:
+    args = parse_args()
+    rows = {
+        'supervised (EMA)': evaluate(args.supervised, 'teacher'),
+        'PL-DC, student': evaluate(args.pldc, 'student'),
+        'PL-DC, teacher': evaluate(args.pldc, 'teacher'),
+    }
+    gain = rows['PL-DC, teacher']['AP'] - rows['supervised (EMA)']['AP']
+    quality = pseudo_label_quality(args.pldc)
+    results = dict(rows=rows, gain=gain, pseudo_labels=quality)
+    (args.out / 'results.json').write_text(json.dumps(results, indent=2, default=float))
+    print(table(rows))
+
+    models = {
+        name: init_detector(*load_run(work_dir), device='cpu')
+        for name, work_dir in (('supervised', args.supervised), ('PL-DC', args.pldc))
+    }
+    meta = models['PL-DC'].dataset_meta
+    style = dict(classes=meta['classes'], palette=meta['palette'])
+    draw_predictions(args, models, style)
+    draw_pseudo_labels(args, models['PL-DC'], style)
+    runs = dict(supervised=read_scalars(args.supervised), PL_DC=read_scalars(args.pldc))
+    panels = {
+        'teacher mask AP, tuning split': ['teacher/coco/segm_mAP'],
+        'pseudo-labels kept per image': ['pseudo_per_image'],
+        'their quality': ['pseudo_class_quality', 'pseudo_mask_quality'],
+    }
+    plot_curves(args.out / 'curves.png', runs, panels)
+
+
+if __name__ == '__main__':
+    main()

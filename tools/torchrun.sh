@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# What dist_train.sh and dist_test.sh share: torchrun, one process per GPU. Sourced by them.
+
+usage() { # print the comment at the top of the calling script, and fail
+  sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+  exit 2
+}
+
+launch() { # SCRIPT GPUS ARGUMENTS...: run tools/SCRIPT on GPUS processes of this machine
+  local script=$1 gpus=$2 root
+  root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master-port="${PORT:-29500}" \
+    --nproc-per-node="$gpus" \
+    "$root/tools/$script" "${@:3}" --launcher pytorch
+}
