@@ -67,7 +67,7 @@ class Step:
 
 
 def shorten(line: str) -> str | None:
-    """What of a log line is shown: position, time left, loss, pseudo-labels, AP; None for nothing."""
+    """What is shown of a log line: position, time left, loss, pseudo-labels, AP; None: nothing."""
     if 'Iter(train)' in line:
         keep = r'Iter\(train\) \[ *\d+/\d+\]|eta: [\d:]+|\bloss: [\d.]+|pseudo_per_image: [\d.]+'
     elif 'Iter(val)' in line and 'segm_mAP' in line:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
-from mmpldc.datasets import shapes
+from mmpldc.datasets.shapes import dataset, scene
 from mmpldc.datasets.shapes import CLASSES, PALETTE, ShapesSpec, generate_scene, make_dataset
 
 SPEC = ShapesSpec(image_size=64)
@@ -49,14 +49,14 @@ def test_scene_shows_exactly_the_annotated_objects(spec):
         assert 1 <= len(labels) <= high
         assert labels.dtype == np.int64 and set(labels) <= set(range(len(CLASSES)))
         assert masks.sum(axis=0).max() == 1  # disjoint
-        assert masks.sum(axis=(1, 2)).min() >= shapes.MIN_VISIBLE_AREA
+        assert masks.sum(axis=(1, 2)).min() >= scene.MIN_VISIBLE_AREA
 
 
 def test_scene_keeps_a_minimum_share_of_every_object_in_sight(monkeypatch):
     """Against the full coverage of each object, recorded while the scene is drawn."""
     drawn = []
-    paint = shapes._paint
-    monkeypatch.setattr(shapes, '_paint', lambda *args: drawn.append(args[4]) or paint(*args))
+    paint = scene._paint
+    monkeypatch.setattr(scene, '_paint', lambda *args: drawn.append(args[4]) or paint(*args))
     occluded = 0
     for index in range(40):
         drawn.clear()
@@ -65,7 +65,7 @@ def test_scene_keeps_a_minimum_share_of_every_object_in_sight(monkeypatch):
         for placed, mask in zip(drawn, masks):
             full = placed.alpha >= 0.5
             assert not (mask & ~full).any()
-            assert mask.sum() >= shapes.MIN_VISIBLE_SHARE * placed.area
+            assert mask.sum() >= scene.MIN_VISIBLE_SHARE * placed.area
             occluded += mask.sum() < full.sum()
     assert occluded > 20
 
@@ -140,7 +140,7 @@ def test_labeled_and_unlabeled_split_the_train_images(root):
     by_id = sorted(annotations['labeled'] + annotations['unlabeled_hidden'], key=lambda a: a['id'])
     assert by_id == annotations['train_all']
     instances = np.bincount([a['category_id'] for a in annotations['labeled']], minlength=9)[1:]
-    assert instances.min() >= shapes.MIN_LABELED_PER_CLASS
+    assert instances.min() >= dataset.MIN_LABELED_PER_CLASS
 
 
 def test_same_seed_same_files_for_any_number_of_workers(root, tmp_path):
@@ -150,13 +150,13 @@ def test_same_seed_same_files_for_any_number_of_workers(root, tmp_path):
 
 
 def test_an_image_does_not_depend_on_the_others(root, tmp_path):
-    shapes.write_coco_split(tmp_path, 'test', 2, seed=3, spec=SPEC)
+    dataset.write_coco_split(tmp_path, 'test', 2, seed=3, spec=SPEC)
     few, many = image_bytes(tmp_path), image_bytes(root)
     assert len(few) == 2 and few.items() <= many.items()
 
 
 def test_other_seed_and_other_split_differ(root, tmp_path):
-    shapes.write_coco_split(tmp_path, 'test', 1, seed=4, spec=SPEC)
+    dataset.write_coco_split(tmp_path, 'test', 1, seed=4, spec=SPEC)
     name = 'images/test/000001.jpg'
     assert image_bytes(tmp_path)[name] != image_bytes(root)[name]
     assert image_bytes(root)['images/train/000001.jpg'] != image_bytes(root)[name]
@@ -165,7 +165,7 @@ def test_other_seed_and_other_split_differ(root, tmp_path):
 def test_labeled_choice_fails_when_a_class_is_missing():
     coco = dict(images=[dict(id=1), dict(id=2)], annotations=[dict(image_id=1, category_id=1)])
     with pytest.raises(ValueError, match='label more'):
-        shapes.choose_labeled(coco, 1, seed=0)
+        dataset.choose_labeled(coco, 1, seed=0)
 
 
 class TestStamp:
@@ -186,17 +186,17 @@ class TestStamp:
                 for i in range(num_images)
                 for c in range(len(CLASSES))
             ]
-            return shapes._write_annotations(
-                root / 'annotations' / f'{shapes.SPLITS[split]}.json', images, annotations
+            return dataset._write_annotations(
+                root / 'annotations' / f'{dataset.SPLITS[split]}.json', images, annotations
             )
 
-        monkeypatch.setattr(shapes, 'write_coco_split', write)
+        monkeypatch.setattr(dataset, 'write_coco_split', write)
         return written
 
     def test_finished_is_left_alone(self, tmp_path, written):
         make_dataset(tmp_path, **SETTINGS)
         make_dataset(tmp_path, **SETTINGS)
-        assert written == list(shapes.SPLITS)
+        assert written == list(dataset.SPLITS)
         assert not (tmp_path / 'spec.json.partial').exists()
 
     @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ class TestStamp:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(shapes, 'choose_labeled', interrupt)
+            patch.setattr(dataset, 'choose_labeled', interrupt)
             make_dataset(tmp_path, **{**SETTINGS, 'num_train': 99})
         assert not (tmp_path / 'spec.json').exists()
         make_dataset(tmp_path, **SETTINGS)

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -114,7 +114,7 @@ def make_runner(tmp_path):
             validation = dict(
                 val_dataloader=loader
                 | dict(dataset=list(points[:20]), sampler=dict(type='DefaultSampler')),
-                val_evaluator=MeanOutput(),
+                val_evaluator=Evaluator([MeanOutput()]),
                 val_cfg=val_cfg,
             )
         recorder = Recorder()

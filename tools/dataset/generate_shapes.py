@@ -1,4 +1,4 @@
-"""Write the generated shapes data set of the quickstart (see mmpldc/datasets/shapes.py)."""
+"""Write the generated shapes data set of the quickstart (see mmpldc/datasets/shapes/)."""
 
 import argparse
 
@@ -9,11 +9,11 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', help='folder to write, for example data/shapes')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--labeled', type=int, default=60, help='annotated train images')
+    parser.add_argument('--labeled', type=int, default=40, help='annotated train images')
     parser.add_argument('--train', type=int, default=3000)
     parser.add_argument('--tuning', type=int, default=300)
     parser.add_argument('--test', type=int, default=500)
-    parser.add_argument('--image-size', type=int, default=128, help='side in pixels')
+    parser.add_argument('--image-size', type=int, default=96, help='side in pixels')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a data set made with other settings'
     )

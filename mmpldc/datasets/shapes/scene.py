@@ -1,33 +1,19 @@
-"""A generated COCO-format data set: textured scenes of overlapping shapes.
+"""Drawing a scene: a textured background and overlapping shapes.
 
 Eight categories in four pairs. The members of a pair (disc/gear, square/cross,
-pentagram/hexagram, triangle/trefoil) share colours and textures and differ in
-a detail that runs around the whole contour, so that a partly hidden object can
+pentagram/hexagram, triangle/trefoil) share colours and textures and differ in a
+detail that runs around the whole contour, so that a partly hidden object can
 still be told apart. The first member of each pair is frequent, the second rare.
-
-Every image is drawn from its own generator, seeded by (seed, split, index):
-the data do not depend on the order or the number of worker processes (another
-OpenCV version may round a pixel differently).
 """
 
-import json
+
 import math
-import os
-import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
-from multiprocessing import Pool
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from pycocotools import mask as mask_utils
 
-VERSION = 1  # raise when the same seed no longer gives the same data
-SPLITS = {'train': 'train_all', 'tuning': 'tuning', 'test': 'test'}  # images/ -> annotations/
-MIN_LABELED_PER_CLASS = 2
 MIN_VISIBLE_SHARE = 0.4  # of an object's own area; the rest is hidden or outside the image
 MIN_VISIBLE_AREA = 40  # pixels
 PLACEMENT_TRIES = 20
@@ -63,14 +49,14 @@ PALETTE = [category.color for category in CATEGORIES]
 class ShapesSpec:
     """What the scenes look like; every field moves the difficulty."""
 
-    image_size: int = 128  # side, pixels
-    objects_per_image: tuple[int, int] = (1, 5)  # inclusive
-    object_size: tuple[float, float] = (0.14, 0.47)  # long side over the image's side
+    image_size: int = 96  # side, pixels
+    objects_per_image: tuple[int, int] = (1, 3)  # inclusive
+    object_size: tuple[float, float] = (0.3, 0.6)  # long side over the image's side
     class_frequencies: tuple[float, ...] = (0.24, 0.08, 0.20, 0.05, 0.17, 0.06, 0.16, 0.04)
-    hue_spread: float = 30.0  # standard deviation, degrees; class means are 30 apart in a pair
+    hue_spread: float = 15.0  # standard deviation, degrees; class means are 30 apart in a pair
     texture_contrast: float = 0.6  # 0 (plain) .. 1
-    background_clutter: float = 1.0  # strokes and speckles; 1 is about 20 in an image
-    noise: float = 8.0  # largest standard deviation of the sensor noise, grey levels
+    background_clutter: float = 0.3  # strokes and speckles; 1 is about 20 in an image
+    noise: float = 4.0  # largest standard deviation of the sensor noise, grey levels
 
     def __post_init__(self):
         if len(self.class_frequencies) != len(CLASSES) or not math.isclose(
@@ -270,170 +256,3 @@ def generate_scene(rng: np.random.Generator, spec: ShapesSpec):
                 break
     masks = owner == np.arange(len(labels))[:, None, None]
     return _sensor(rng, spec, image), np.array(labels, np.int64), masks
-
-
-def _write_scene(index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec):
-    """Draw and store image ``index``; its COCO image record and annotations without ids."""
-    rng = np.random.default_rng([seed, list(SPLITS).index(split), index])
-    image, labels, masks = generate_scene(rng, spec)
-    file_name = f'{index + 1:06d}.jpg'
-    path = root / 'images' / split / file_name
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-        raise OSError(f'could not write {path}')
-    annotations = []
-    for label, mask in zip(labels, masks):
-        rle = mask_utils.encode(np.asfortranarray(mask, np.uint8))
-        annotations.append(
-            dict(
-                image_id=index + 1,
-                category_id=int(label) + 1,
-                iscrowd=0,
-                area=int(mask.sum()),
-                bbox=mask_utils.toBbox(rle).tolist(),
-                segmentation=dict(size=list(mask.shape), counts=rle['counts'].decode()),
-            )
-        )
-    height, width = image.shape[:2]
-    return dict(id=index + 1, file_name=file_name, height=height, width=width), annotations
-
-
-def write_coco_split(
-    root: Path,
-    split: str,
-    num_images: int,
-    *,
-    seed: int,
-    spec: ShapesSpec,
-    workers: int | None = None,
-    progress: Callable | None = None,
-) -> dict:
-    """Write ``images/<split>/`` and its annotation file (see SPLITS); return the COCO dict.
-
-    Masks are compressed RLE (exact, with several parts), for which mmdet's
-    ``LoadAnnotations`` needs its default ``poly2mask=True``. ``progress`` is
-    called as ``progress(split, done, num_images)``.
-    """
-    (root / 'images' / split).mkdir(parents=True, exist_ok=True)
-    draw = partial(_write_scene, root=root, split=split, seed=seed, spec=spec)
-    images, annotations = [], []
-    # One process per core, so OpenCV must not start threads of its own.
-    with Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for image, found in pool.imap(draw, range(num_images), chunksize=16):
-            images.append(image)
-            annotations += found
-            if progress:
-                progress(split, len(images), num_images)
-    for identity, annotation in enumerate(annotations, start=1):
-        annotation['id'] = identity
-    return _write_annotations(root / 'annotations' / f'{SPLITS[split]}.json', images, annotations)
-
-
-def _write_annotations(path: Path, images: list, annotations: list) -> dict:
-    categories = [dict(id=i, name=name) for i, name in enumerate(CLASSES, start=1)]
-    coco = dict(
-        info=dict(description='generated shapes'),
-        images=images,
-        annotations=annotations,
-        categories=categories,
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(coco))
-    return coco
-
-
-def choose_labeled(coco: dict, num_labeled: int, seed: int) -> set:
-    """Image ids of a random subset, drawn again until it has every class.
-
-    Raises:
-        ValueError: 1000 draws gave no subset with MIN_LABELED_PER_CLASS
-            instances of each class.
-    """
-    image_ids = [image['id'] for image in coco['images']]
-    rng = np.random.default_rng([seed, len(SPLITS)])  # a stream that no image uses
-    for _ in range(1000):
-        chosen = set(rng.choice(image_ids, num_labeled, replace=False).tolist())
-        counts = np.bincount(
-            [a['category_id'] - 1 for a in coco['annotations'] if a['image_id'] in chosen],
-            minlength=len(CLASSES),
-        )
-        if counts.min() >= MIN_LABELED_PER_CLASS:
-            return chosen
-    raise ValueError(
-        f'no {num_labeled} images hold {MIN_LABELED_PER_CLASS} instances of every '
-        'class: label more of them'
-    )
-
-
-def make_dataset(
-    root,
-    *,
-    seed: int = 0,
-    num_labeled: int = 60,
-    num_train: int = 3000,
-    num_tuning: int = 300,
-    num_test: int = 500,
-    spec: ShapesSpec = ShapesSpec(),
-    overwrite: bool = False,
-    workers: int | None = None,
-    progress: Callable | None = None,
-) -> None:
-    """Write the data set under ``root``, or return at once if it is there.
-
-    ``images/{train,tuning,test}/*.jpg`` and, in ``annotations/``: ``labeled``
-    (``num_labeled`` of the train images), ``unlabeled`` (the others, without
-    annotations), ``unlabeled_hidden`` (the others with theirs, to measure
-    pseudo-labels, never to train), ``train_all``, ``tuning`` and ``test``.
-
-    ``spec.json`` is put in place last. Until then it is ``spec.json.partial``,
-    and a folder that an interrupted run left so is written anew.
-
-    Raises:
-        FileExistsError: ``root`` holds another data set or foreign files.
-        ValueError: too few (see ``choose_labeled``) or too many labelled images.
-    """
-    if num_labeled >= num_train:
-        raise ValueError(f'{num_labeled} labelled of {num_train} images leave none unlabelled')
-    root = Path(root)
-    stamp, partial_stamp = root / 'spec.json', root / 'spec.json.partial'
-    content = json.loads(
-        json.dumps(
-            dict(
-                version=VERSION,
-                seed=seed,
-                num_labeled=num_labeled,
-                num_train=num_train,
-                num_tuning=num_tuning,
-                num_test=num_test,
-                spec=asdict(spec),
-            )
-        )
-    )
-    if stamp.exists():
-        if json.loads(stamp.read_text()) == content:
-            return
-        if not overwrite:
-            raise FileExistsError(
-                f'{root} holds a data set made with other settings ({stamp}): '
-                'delete it, choose another folder, or overwrite it'
-            )
-        os.replace(stamp, partial_stamp)
-    elif root.exists() and any(root.iterdir()) and not partial_stamp.exists():
-        raise FileExistsError(f'{root} is not empty and not a data set of shapes')
-    for folder in ('images', 'annotations'):
-        shutil.rmtree(root / folder, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-    partial_stamp.write_text(json.dumps(content, indent=2))
-
-    write = partial(
-        write_coco_split, root, seed=seed, spec=spec, workers=workers, progress=progress
-    )
-    train = write('train', num_train)
-    labeled = choose_labeled(train, num_labeled, seed)
-    for name, in_labeled in ('labeled', True), ('unlabeled_hidden', False):
-        images = [i for i in train['images'] if (i['id'] in labeled) == in_labeled]
-        annotations = [a for a in train['annotations'] if (a['image_id'] in labeled) == in_labeled]
-        _write_annotations(root / 'annotations' / f'{name}.json', images, annotations)
-    _write_annotations(root / 'annotations' / 'unlabeled.json', images, [])
-    write('tuning', num_tuning)
-    write('test', num_test)
-    os.replace(partial_stamp, stamp)

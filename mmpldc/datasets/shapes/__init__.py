@@ -1,0 +1,13 @@
+"""The generated data set of the quickstart."""
+
+from .dataset import make_dataset, write_coco_split
+from .scene import CLASSES, PALETTE, ShapesSpec, generate_scene
+
+__all__ = [
+    'CLASSES',
+    'PALETTE',
+    'ShapesSpec',
+    'generate_scene',
+    'make_dataset',
+    'write_coco_split',
+]
