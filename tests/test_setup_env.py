@@ -199,11 +199,13 @@ def test_dead_index_then_broken_interpreter(run_setup, programs, tmp_path):
     ('torch_cuda', 'gpu', 'nvcc', 'settings', 'ops', 'why'),
     [
         ('none', True, '12.8', {}, 'cpu', 'torch is a CPU build'),
-        ('12.8', False, '12.8', {}, 'cpu', 'no GPU here'),
-        ('12.8', True, None, {}, 'cpu', r'no nvcc of CUDA 12 here.*install CUDA 12\.8'),
+        ('12.8', False, '12.8', {'FORCE_CUDA': '0'}, 'cpu', 'FORCE_CUDA=0'),
+        ('12.8', False, '13.0', {}, 'cpu', r"nvcc 13\.0 does not match torch's CUDA 12\.8$"),
+        ('12.8', False, None, {}, 'cpu', 'no nvcc here$'),
+        ('12.8', True, None, {}, 'cpu', r'no nvcc here.*install CUDA 12\.8'),
         ('12.8', True, '13.0', {}, 'cpu', r"nvcc 13\.0 does not match torch's CUDA 12\.8"),
         ('12.8', True, '12.4', {}, 'cuda', r"nvcc 12\.4 matches torch's CUDA 12\.8"),
-        ('12.8', False, '12.8', {'FORCE_CUDA': '1'}, 'cuda', 'matches'),
+        ('12.8', False, '12.8', {}, 'cuda', 'matches'),
     ],
 )
 def test_choose_ops(programs, tmp_path, torch_cuda, gpu, nvcc, settings, ops, why):

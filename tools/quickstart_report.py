@@ -142,6 +142,7 @@ def read_rgb(path: str) -> np.ndarray:
 
 def main() -> None:
     args = parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     rows = {
         'supervised (EMA)': evaluate(args.supervised, 'teacher'),
         'PL-DC, student': evaluate(args.pldc, 'student'),

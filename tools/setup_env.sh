@@ -6,7 +6,7 @@
 #   MMPLDC_CACHE         where compiled mmcv wheels are kept (default: ~/.cache/mmpldc)
 #   MMPLDC_MIN_DISK_GB   free space to insist on             (default: 12, or 5 with CPU-only torch)
 #   MMPLDC_MMCV_INDEX, MMPLDC_TORCH_CPU_INDEX   other addresses of the prebuilt wheels
-#   FORCE_CUDA=1         compile mmcv's CUDA ops on a machine without a GPU
+#   FORCE_CUDA=0         compile mmcv's CPU ops although there is an nvcc
 #   MAX_JOBS             how many compilers may run at once
 # pip's own settings (PIP_INDEX_URL, HTTPS_PROXY, pip.conf, ...) are respected.
 set -euo pipefail

@@ -19,12 +19,11 @@ choose_ops() { # sets OPS to cpu or cuda, WHY, and the wheel's KEY
   OPS=cpu
   if [[ $cuda == none ]]; then
     WHY="torch is a CPU build"
-  elif ! has_gpu && [[ ${FORCE_CUDA:-0} != 1 ]]; then
-    WHY="no GPU here; FORCE_CUDA=1 compiles CUDA ops nevertheless"
-  elif [[ -z $nvcc_cuda ]]; then
-    WHY="no nvcc of CUDA ${cuda%%.*} here. These ops will not run on the GPU: install CUDA $cuda, remove $VENV and call again"
+  elif [[ ${FORCE_CUDA:-1} == 0 ]]; then
+    WHY="FORCE_CUDA=0"
   elif [[ ${nvcc_cuda%%.*} != "${cuda%%.*}" ]]; then
-    WHY="nvcc $nvcc_cuda does not match torch's CUDA $cuda. These ops will not run on the GPU: install CUDA $cuda, remove $VENV and call again"
+    WHY=$([[ -z $nvcc_cuda ]] && echo "no nvcc here" || echo "nvcc $nvcc_cuda does not match torch's CUDA $cuda")
+    ! has_gpu || WHY+=". These ops will not run on the GPU: install CUDA $cuda, remove $VENV and call again"
   else
     OPS=cuda WHY="nvcc $nvcc_cuda matches torch's CUDA $cuda"
   fi

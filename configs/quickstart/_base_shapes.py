@@ -14,8 +14,8 @@ data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
 image_size = (96, 96)
 channels = 64
 
-max_iters = 1500
-burn_in_iters = 500
+max_iters = 2500
+burn_in_iters = 700
 
 model = dict(
     backbone=dict(
@@ -58,9 +58,9 @@ model = dict(
         test_cfg=dict(max_per_image=20),
     ),
     num_classes=len(classes),
-    pseudo_label_filter=dict(class_thr=0.6, mask_thr=0.8, duplicate_iou=0.6),
+    pseudo_label_filter=dict(duplicate_iou=0.6),
     burn_in_iters=burn_in_iters,
-    sup_views=['sup_weak'],
+    sup_views=['sup_strong'],
 )
 
 geometry = [
@@ -96,7 +96,7 @@ labeled = dict(
     pipeline=[
         *_base_.load_labeled,
         *geometry,
-        dict(sup_weak=[_base_.pack], **views),
+        dict(sup_strong=strong, **views),
     ],
 )
 unlabeled = dict(
@@ -112,34 +112,42 @@ unlabeled = dict(
         dict(unsup_weak=[_base_.pack], unsup_strong=strong, **views),
     ],
 )
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CocoDataset',
-        data_root=data_root,
-        ann_file='annotations/tuning.json',
-        data_prefix=dict(img='images/tuning/'),
-        metainfo=dict(classes=classes),
-        test_mode=True,
-        pipeline=[
-            *_base_.load_labeled,
-            dict(
-                type='PackDetInputs',
-                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-            ),
-        ],
-    ),
+evaluated = dict(
+    type='CocoDataset',
+    data_root=data_root,
+    metainfo=dict(classes=classes),
+    test_mode=True,
+    pipeline=[
+        *_base_.load_labeled,
+        dict(
+            type='PackDetInputs',
+            meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+        ),
+    ],
 )
-test_dataloader = val_dataloader
+in_order = dict(batch_size=16, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+# Runs are validated on the tuning split; the test split is read once, for the report.
+val_dataloader = dict(
+    dataset=dict(
+        ann_file='annotations/tuning.json', data_prefix=dict(img='images/tuning/'), **evaluated
+    ),
+    **in_order,
+)
+test_dataloader = dict(
+    dataset=dict(
+        ann_file='annotations/test.json', data_prefix=dict(img='images/test/'), **evaluated
+    ),
+    **in_order,
+)
 val_evaluator = dict(
     type='CocoMetric', ann_file=data_root + 'annotations/tuning.json', metric='segm'
 )
-test_evaluator = val_evaluator
+test_evaluator = dict(
+    type='CocoMetric', ann_file=data_root + 'annotations/test.json', metric='segm'
+)
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=250)
-val_cfg = dict(type='mmpldc.TeacherStudentValLoop')
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=500)
+val_cfg = dict(type='mmpldc.TeacherStudentValLoop', student_interval=0)
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -11,8 +11,8 @@ def mask_uncertainty(mask_logits: Tensor) -> Tensor:
         mask_logits: float logits, any shape.
 
     Returns:
-        float32 of the same shape in [0, 1]: 1 on the decision boundary, 0 where the mask is certain.
-        A NaN stays a NaN.
+        float32 of the same shape in [0, 1]: 1 on the decision boundary, 0 where the mask is
+        certain. A NaN stays a NaN.
     """
     return 1 - 2 * (mask_logits.float().sigmoid() - 0.5).abs()
 

@@ -1,4 +1,4 @@
-"""Detectors, heads, losses and preprocessors. Importing mmdet's models fills the parent registry."""
+"""Detectors, heads, losses. Importing mmdet's models fills the parent registry."""
 
 import mmdet.models  # noqa: F401
 

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
-from mmpldc.datasets.shapes import dataset, scene
-from mmpldc.datasets.shapes import CLASSES, PALETTE, ShapesSpec, generate_scene, make_dataset
+from mmpldc.datasets.shapes import (
+    CLASSES,
+    PALETTE,
+    ShapesSpec,
+    dataset,
+    generate_scene,
+    make_dataset,
+    scene,
+)
 
 SPEC = ShapesSpec(image_size=64)
 SETTINGS = dict(seed=3, num_labeled=40, num_train=60, num_tuning=4, num_test=5, spec=SPEC)
@@ -41,7 +48,7 @@ def root(tmp_path_factory):
     ],
 )
 def test_scene_shows_exactly_the_annotated_objects(spec):
-    low, high = spec.objects_per_image
+    _, high = spec.objects_per_image
     for index in range(25):
         image, labels, masks = generate_scene(np.random.default_rng([1, index]), spec)
         assert image.shape == (spec.image_size, spec.image_size, 3) and image.dtype == np.uint8
@@ -62,7 +69,7 @@ def test_scene_keeps_a_minimum_share_of_every_object_in_sight(monkeypatch):
         drawn.clear()
         _, _, masks = generate_scene(np.random.default_rng([2, index]), SPEC)
         assert len(drawn) == len(masks)
-        for placed, mask in zip(drawn, masks):
+        for placed, mask in zip(drawn, masks, strict=True):
             full = placed.alpha >= 0.5
             assert not (mask & ~full).any()
             assert mask.sum() >= scene.MIN_VISIBLE_SHARE * placed.area
@@ -111,7 +118,7 @@ def test_annotations_agree_with_the_scene(root):
         _, labels, masks = generate_scene(np.random.default_rng([3, 1, index]), SPEC)
         found = [a for a in tuning['annotations'] if a['image_id'] == image['id']]
         assert [a['category_id'] - 1 for a in found] == labels.tolist()
-        for annotation, mask in zip(found, masks):
+        for annotation, mask in zip(found, masks, strict=True):
             assert isinstance(annotation['segmentation']['counts'], str)
             np.testing.assert_array_equal(mask_utils.decode(annotation['segmentation']), mask)
             assert annotation['area'] == mask.sum() and annotation['iscrowd'] == 0

@@ -105,15 +105,17 @@ def make_runner(tmp_path):
         val_cfg: dict | None = None,
         val_interval: int = 1,
         checkpoint: dict | None = None,
+        train_dataset: list | dict | None = None,
         **options,
     ) -> Runner:
-        points = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
+        generator = torch.Generator().manual_seed(1)
+        points = [dict(inputs=torch.randn(2, generator=generator)) for _ in range(32)]
         loader = dict(batch_size=8, num_workers=0, collate_fn=dict(type='pseudo_collate'))
         validation = {}
         if val_cfg is not None:
             validation = dict(
                 val_dataloader=loader
-                | dict(dataset=list(points[:20]), sampler=dict(type='DefaultSampler')),
+                | dict(dataset=points[:20], sampler=dict(type='DefaultSampler')),
                 val_evaluator=Evaluator([MeanOutput()]),
                 val_cfg=val_cfg,
             )
@@ -123,7 +125,9 @@ def make_runner(tmp_path):
             model=model,
             work_dir=str(work_dir),
             train_dataloader=loader
-            | dict(dataset=list(points), sampler=dict(type='InfiniteSampler', shuffle=True)),
+            | dict(
+                dataset=train_dataset or points, sampler=dict(type='InfiniteSampler', shuffle=True)
+            ),
             train_cfg=dict(
                 type='IterBasedTrainLoop', max_iters=max_iters, val_interval=val_interval
             ),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.registry import MODEL_WRAPPERS
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmpldc.engine.hooks import MeanTeacherHook
@@ -26,6 +27,10 @@ class ToyWrapper(nn.Module):
 def same(first: dict, second: dict) -> bool:
     assert first.keys() == second.keys()
     return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def load_state_dict(path) -> dict:
+    return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')['state_dict']
 
 
 def assert_averaged(teacher: dict, previous: dict, student: dict) -> None:
@@ -168,7 +173,7 @@ def test_teacher_that_was_still_a_mirror_is_one_again(train, semi_checkpoint):
 def test_checkpoints_hold_the_pair_as_it_is_after_the_step(train, tmp_path):
     run = train()
     for step in range(1, STEPS + 1):
-        state_dict = torch.load(tmp_path / f'work_dir/iter_{step}.pth')['state_dict']
+        state_dict = load_state_dict(tmp_path / f'work_dir/iter_{step}.pth')
         for name, weights in run.weights[step].items():
             if name != 'is_set':
                 saved = {k: state_dict[f'{name}.{k}'] for k in weights}
@@ -204,7 +209,7 @@ def test_best_checkpoint_of_burn_in_has_a_teacher_that_equals_the_student(train,
     best = list((tmp_path / 'work_dir').glob('best_*.pth'))
     assert best
     for path in best:
-        state_dict = torch.load(path)['state_dict']
+        state_dict = load_state_dict(path)
         student, teacher = (
             {k.removeprefix(name): v for k, v in state_dict.items() if k.startswith(name)}
             for name in ('student.', 'teacher.')

@@ -59,7 +59,7 @@ def test_interval_counts_validations_not_iterations(validate):
 def test_metrics_are_those_of_the_named_model(validate):
     runner = validate(max_iters=1)
     (metrics,) = runner.recorder.metrics
-    points = torch.stack(list(runner.val_dataloader.dataset))
+    points = torch.stack([item['inputs'] for item in runner.val_dataloader.dataset])
     for name in 'teacher', 'student':
         with torch.no_grad():
             expected = getattr(runner.model, name).eval()(points).mean().item()
@@ -108,11 +108,9 @@ def test_configured_model_predicts_again_after_an_error(validate, monkeypatch):
 
 
 def test_validation_alone_shows_both_and_needs_no_training_data(make_runner, toy_pair):
-    runner = make_runner(model=toy_pair(), val_cfg=dict(type=LOOP, student_interval=2))
-    runner._train_dataloader = dict(
-        batch_size=8,
-        num_workers=0,
-        sampler=dict(type='InfiniteSampler'),
-        dataset=dict(type='mmdet.UnreachableTrainingData'),
+    runner = make_runner(
+        model=toy_pair(),
+        val_cfg=dict(type=LOOP, student_interval=2),
+        train_dataset=dict(type='mmdet.UnreachableTrainingData'),
     )
     assert runner.val().keys() == {'teacher/toy/mean', 'student/toy/mean'}

@@ -9,7 +9,6 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mmpldc.datasets.transforms import PseudoLabelFilter
 from mmpldc.functional import mask_quality, sample_points
@@ -40,24 +39,87 @@ def blobs(radii: tuple[float, float], edge: float) -> torch.Tensor:
     return (6 * distance / edge).clamp(-8, 8)
 
 
-def upsample(mask_logits):
-    return F.interpolate(mask_logits[None], (PIXELS, PIXELS), mode='bilinear')[0]
+def both_modes(mask_logits: torch.Tensor) -> list:
+    """The filter's labels at stride 4 and at full resolution, in the order of ``mask_logits``."""
+    confidence = torch.linspace(6, 3, len(mask_logits))  # of the class: tells the masks apart
+    teacher_outputs = dict(
+        cls_logits=torch.stack([confidence, torch.zeros_like(confidence)], dim=1)[None],
+        mask_logits=mask_logits[None],
+        input_shape=(PIXELS, PIXELS),
+    )
+    modes = []
+    for full_resolution in (False, True):
+        filtering = PseudoLabelFilter(class_thr=0.5, mask_thr=0.5, full_resolution=full_resolution)
+        instances = filtering(teacher_outputs)['pseudo_instances'][0]
+        modes.append(instances[instances.cls_logits[:, 0].argsort(descending=True)])
+        assert modes[-1].cls_logits[:, 0].equal(confidence), 'a mask was dropped'
+    assert modes[0].mask_logits.shape[1:] == (CELLS, CELLS)
+    assert modes[1].mask_logits.shape[1:] == (PIXELS, PIXELS)
+    return modes
 
 
-def filtered(mask_logits, full_resolution):
-    """All masks as labels, in the order of ``mask_logits``."""
-    num_masks = len(mask_logits)
-    confidence = torch.linspace(6, 5, num_masks)  # of the class; falls so steeply that the
-    cls_logits = torch.stack([confidence, torch.zeros(num_masks)], dim=1)
-    filtering = PseudoLabelFilter(
-        class_thr=0.5, mask_thr=0.5, full_resolution=full_resolution
+def random_points(instances, count: int, around_masks: bool) -> torch.Tensor:
+    """Points ``(K, count, 2)`` in the frame, or in each mask's box and around it."""
+    points = torch.rand(len(instances), count, 2)
+    if around_masks:
+        for row, mask in zip(points, instances.mask_logits > 0, strict=True):
+            y, x = (values.float() / PIXELS for values in mask.nonzero().T)
+            low, high = torch.stack([x.min(), y.min()]), torch.stack([x.max(), y.max()])
+            margin = (high - low) / 4
+            low, high = (low - margin).clamp(min=0), (high + margin).clamp(max=1)
+            row.mul_(high - low).add_(low)
+    return points
+
+
+SHAPES = pytest.mark.parametrize(
+    ('radii', 'edge'),
+    [(radii, edge) for radii in ((8, 16), (16, 40), (40, 80)) for edge in (4, 8, 16)],
+    ids=lambda value: str(value),
+)
+
+
+@SHAPES
+@pytest.mark.parametrize('around_masks', [False, True])
+def test_labels_at_random_points_agree(radii, edge, around_masks):
+    stride_4, full = both_modes(blobs(radii, edge))
+    points = random_points(full, 300, around_masks)
+    index = torch.arange(NUM_MASKS)
+    (value, uncertainty), (full_value, full_uncertainty) = (
+        MaskTargets.from_instances([instances], torch.device('cpu')).at(index, points)
+        for instances in (stride_4, full)
     )
-    results = filtering(
-        dict(
-            cls_logits=cls_logits[None],
-            mask_logits=mask_logits[None],
-            input_shape=(PIXELS, PIXELS),
-        )
+    # as released: binarise at full resolution, then read the binary mask
+    released = sample_points((full.mask_logits > 0).byte(), index, points) > 0.5
+    assert 0.001 < full_value.mean() < 0.8  # there is something to agree on
+    assert (value == full_value).float().mean() >= 0.98
+    assert (value == released.float()).float().mean() >= 0.98
+    assert (uncertainty - full_uncertainty).abs().mean() <= 0.01
+
+
+@pytest.mark.parametrize('edge', [4, 8, 16])
+def test_mask_quality_of_large_masks_agrees(edge):
+    """Semi-axes of 40 to 80 pixels, 10 to 20 cells."""
+    stride_4, full = both_modes(blobs((40, 80), edge))
+    assert (stride_4.mask_quality - full.mask_quality).abs().max() <= 0.01
+
+
+@pytest.mark.parametrize(
+    ('radii', 'largest'), [((8, 12), 0.09), ((12, 16), 0.05), ((16, 24), 0.035), ((24, 40), 0.025)]
+)
+@pytest.mark.parametrize('edge', [4, 8, 16])
+def test_mask_quality_of_small_masks_agrees_on_average(radii, largest, edge):
+    """A mask of few cells may be off by more than 0.01, either way; hardly so their mean."""
+    stride_4, full = both_modes(blobs(radii, edge))
+    difference = stride_4.mask_quality - full.mask_quality
+    assert difference.mean().abs() <= 0.01
+    assert difference.abs().max() <= largest
+
+
+def test_area_agrees():
+    mask_logits = blobs((16, 60), 8)
+    area, full_area = (
+        mask_quality(instances.mask_logits)[1] * pixels
+        for instances, pixels in zip(both_modes(mask_logits), (STRIDE**2, 1), strict=True)
     )
-    instances = results['pseudo_instances'][0]
-    return instances[instances.cls_logits[:, 0].argsort(descending=True)]
+    assert (area / full_area - 1).abs().max() <= 0.08
+    assert (area.sum() / full_area.sum()).item() == pytest.approx(1, abs=0.01)

@@ -26,7 +26,7 @@ geometry = [
         allow_negative_crop=True,
     ),
 ]
-# Shrunk images are smaller than the crop: the preprocessor pads all to it (a model's batch_augments).
+# Shrunk images are smaller than the crop: the preprocessor pads them (model's batch_augments).
 batch_pad = [dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)]
 
 labeled = dict(

@@ -34,7 +34,7 @@ def _write_scene(index: int, *, root: Path, split: str, seed: int, spec: ShapesS
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise OSError(f'could not write {path}')
     annotations = []
-    for label, mask in zip(labels, masks):
+    for label, mask in zip(labels, masks, strict=True):
         rle = mask_utils.encode(np.asfortranarray(mask, np.uint8))
         annotations.append(
             dict(
@@ -125,7 +125,7 @@ def make_dataset(
     num_train: int = 3000,
     num_tuning: int = 300,
     num_test: int = 500,
-    spec: ShapesSpec = ShapesSpec(),
+    spec: ShapesSpec | None = None,
     overwrite: bool = False,
     workers: int | None = None,
     progress: Callable | None = None,
@@ -147,6 +147,7 @@ def make_dataset(
     if num_labeled >= num_train:
         raise ValueError(f'{num_labeled} labelled of {num_train} images leave none unlabelled')
     root = Path(root)
+    spec = ShapesSpec() if spec is None else spec
     stamp, partial_stamp = root / 'spec.json', root / 'spec.json.partial'
     content = json.loads(
         json.dumps(

@@ -6,7 +6,6 @@ detail that runs around the whole contour, so that a partly hidden object can
 still be told apart. The first member of each pair is frequent, the second rare.
 """
 
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,7 +51,7 @@ class ShapesSpec:
     image_size: int = 96  # side, pixels
     objects_per_image: tuple[int, int] = (1, 3)  # inclusive
     object_size: tuple[float, float] = (0.3, 0.6)  # long side over the image's side
-    class_frequencies: tuple[float, ...] = (0.24, 0.08, 0.20, 0.05, 0.17, 0.06, 0.16, 0.04)
+    class_frequencies: tuple[float, ...] = (0.18, 0.11, 0.16, 0.09, 0.15, 0.09, 0.14, 0.08)
     hue_spread: float = 15.0  # standard deviation, degrees; class means are 30 apart in a pair
     texture_contrast: float = 0.6  # 0 (plain) .. 1
     background_clutter: float = 0.3  # strokes and speckles; 1 is about 20 in an image

@@ -11,7 +11,8 @@ from mmpldc.registry import MODELS
 class UncertaintyWeightedCrossEntropyLoss(nn.Module):
     """Binary cross-entropy on mask points, each weighted by its pseudo-label's certainty (Eq. 11).
 
-    With ``uncertainty=None`` (ground truth) it equals mmdet's ``CrossEntropyLoss(use_sigmoid=True)``.
+    With ``uncertainty=None`` (ground truth) it equals mmdet's
+    ``CrossEntropyLoss(use_sigmoid=True)``.
 
     Args:
         loss_weight: factor on the loss; 5.0 in Mask2Former.

@@ -1,0 +1,103 @@
+"""A handful of generated scenes, and the quickstart's config made small for them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / 'configs/quickstart'
+BURN_IN = 2
+RUNS = count()
+
+
+@pytest.fixture(scope='session')
+def shapes_root(tmp_path_factory) -> Path:
+    """14 labelled and 8 unlabelled images of 64 x 64, 4 to validate on and 3 to test on."""
+    root = tmp_path_factory.mktemp('data') / 'shapes'
+    spec = ShapesSpec(
+        image_size=64,
+        objects_per_image=(3, 5),
+        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
+    )
+    sizes = dict(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
+    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
+    return root
+
+
+@pytest.fixture(scope='session')
+def load_config(shapes_root: Path) -> Callable[..., Config]:
+    """Load a config of the quickstart, shortened; batches of 2 labelled and 2 unlabelled images."""
+
+    def load_config(name: str = 'pldc', *, max_iters: int = 4, **settings) -> Config:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
+            cfg = Config.fromfile(QUICKSTART / f'{name}.py')
+        cfg.merge_from_dict(
+            {
+                'model.burn_in_iters': BURN_IN,
+                # labels of a teacher that has learnt nothing yet pass
+                'model.pseudo_label_filter': dict(class_thr=0.02, mask_thr=0.05, min_area=0),
+                'custom_hooks.0.keep_rate': 0.5,
+                'train_cfg': dict(max_iters=max_iters, val_interval=2),
+                'default_hooks.logger.interval': 1,
+                'default_hooks.checkpoint.interval': 1,
+                'train_dataloader': dict(batch_size=4, sampler=dict(batch_size=4))
+                if name == 'pldc'
+                else dict(batch_size=2),
+            }
+            | settings
+        )
+        return cfg
+
+    return load_config
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Train a config in this process, and return its Runner."""
+    from mmengine.runner import Runner
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums of floats depend on it
+
+    def run(cfg: Config, *, work_dir=tmp_path / 'work_dir', hooks=(), **settings) -> Runner:
+        cfg.merge_from_dict(dict(work_dir=str(work_dir)) | settings)
+        name = f'test_{next(RUNS)}'  # two runs in a second must not share their log
+        cfg.experiment_name = cfg.visualizer.name = name
+        runner = Runner.from_cfg(cfg)
+        for hook in hooks:
+            runner.register_hook(hook, 'VERY_LOW')
+        runner.train()
+        return runner
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope='session')
+def run_tool() -> Callable[..., str]:
+    """Run a Python tool as a user does, and return what it prints; it must succeed."""
+
+    def run_tool(name: str, *args, cwd) -> str:
+        environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+        process = subprocess.run(
+            [sys.executable, ROOT / 'tools' / name, *map(str, args)],
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.returncode == 0, process.stdout[-5000:]
+        return process.stdout
+
+    return run_tool

@@ -1,0 +1,156 @@
+"""Short runs of the quickstart's configs in this process: labels, losses, resuming, precision."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim.optimizer import amp_optimizer_wrapper
+
+BURN_IN = 2
+STEPS = 5
+MIXING = ('RandomFlip', 'RandomResize', 'RandomCrop', 'mmpldc.TorchvisionTransforms')
+
+
+class Watch(Hook):
+    """The images and the losses of each step; on demand, randomness that depends on the step."""
+
+    def __init__(self, *, seed: bool = False) -> None:
+        self.seed = seed
+        self.images, self.logs = {}, {}
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if self.seed:
+            torch.manual_seed(runner.iter)
+        self.images[runner.iter] = {
+            name: [sample.img_id for sample in samples if sample is not None]
+            for name, samples in data_batch['data_samples'].items()
+        }
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.logs[runner.iter] = {name: float(value) for name, value in outputs.items()}
+
+
+def without_augmentation(pipeline: list) -> list:
+    """Mixing transforms taken out, of the branches too."""
+    kept = [step for step in pipeline if step['type'] not in MIXING]
+    for step in kept:
+        if step['type'] == 'MultiBranch':
+            for name, branch in step.items():
+                if name not in ('type', 'branch_field'):
+                    step[name] = without_augmentation(branch)
+    return kept
+
+
+def test_run_learns_from_pseudo_labels_after_burn_in(load_config, run):
+    watch = Watch()
+    runner = run(load_config(max_iters=4), hooks=[watch])
+    assert sorted(watch.logs) == [0, 1, 2, 3]
+    for step, log in watch.logs.items():
+        assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
+        pseudo = {name for name in log if name.startswith(('pseudo_', 'unsup_'))}
+        assert bool(pseudo) == (step >= BURN_IN)
+        if pseudo:
+            assert log['pseudo_per_image'] > 0 and log['unsup_loss_mask'] > 0
+        for images in watch.images[step].values():
+            assert len(images) in (0, 2)
+    assert runner.model.teacher_is_set
+    teacher, student = (m.state_dict() for m in (runner.model.teacher, runner.model.student))
+    assert any(not torch.equal(teacher[name], student[name]) for name in teacher)
+
+
+def test_supervised_baseline_needs_no_unlabelled_images(load_config, run):
+    watch = Watch()
+    runner = run(load_config('supervised', max_iters=3), hooks=[watch])
+    assert all(
+        {name[:4] for name in log} <= {'loss', 'sup_', 'grad'} for log in watch.logs.values()
+    )
+    assert runner.model.teacher_is_set
+
+
+# ---------------------------------------------------------------- resuming
+
+
+@pytest.fixture
+def train(load_config, run, tmp_path):
+    """Train for five steps, from the start or from a checkpoint of an earlier run."""
+
+    def train(*, after: int = 0, augment: bool = True, **settings):
+        cfg = load_config(max_iters=STEPS, **settings)
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.pop('save_best')
+        if not augment:
+            for dataset in cfg.train_dataloader.dataset.datasets:
+                dataset.pipeline = without_augmentation(dataset.pipeline)
+        watch = Watch(seed=not augment)
+        options = dict(work_dir=tmp_path / 'uninterrupted')
+        if after:
+            checkpoint = str(options['work_dir'] / f'iter_{after}.pth')
+            options = dict(work_dir=tmp_path / 'resumed', load_from=checkpoint, resume=True)
+        runner = run(cfg, hooks=[watch], **options)
+        (log,) = options['work_dir'].glob('*/*.log')
+        return runner, watch, log.read_text()
+
+    return train
+
+
+def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(train):
+    """In burn-in, at its end, and after it."""
+    uninterrupted, expected, _ = train(augment=False)
+    weights = {k: v.clone() for k, v in uninterrupted.model.state_dict().items()}
+    for after in (BURN_IN - 1, BURN_IN, BURN_IN + 1):
+        resumed, watch, _ = train(after=after, augment=False)
+        assert sorted(watch.logs) == list(range(after, STEPS))
+        for step, log in watch.logs.items():
+            del log['grad_norm'], expected.logs[step]['grad_norm']
+            assert log == expected.logs[step], (after, step)
+            expected.logs[step]['grad_norm'] = 0
+        for name, tensor in resumed.model.state_dict().items():
+            assert torch.equal(tensor, weights[name]), (after, name)
+
+
+@pytest.mark.parametrize('num_workers', [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_resumed_run_sees_the_images_that_the_uninterrupted_one_would_have_seen(train, num_workers):
+    settings = {'train_dataloader.num_workers': num_workers}
+    _, uninterrupted, log = train(**settings)
+    assert 'Advance dataloader' not in log
+    _, resumed, log = train(after=3, **settings)
+    assert resumed.images == {step: uninterrupted.images[step] for step in (3, 4)}
+    assert 'Advance dataloader 3 steps' in log
+    assert 'Fast sampler-level resume is unavailable' not in log
+    seen = [tuple(images['unsup_weak']) for images in uninterrupted.images.values()]
+    assert len(set(seen)) > 1
+
+
+# ---------------------------------------------------------------- precision
+
+
+def test_bfloat16_trains_with_finite_losses(load_config, run, monkeypatch):
+    """mmengine asks for a GPU, though its autocast knows the CPU too."""
+    monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
+    watch = Watch()
+    precisions = {}
+
+    class Precision(Hook):
+        def before_train(self, runner):
+            for name in 'student', 'teacher':
+                head = getattr(runner.model, name).panoptic_head
+                head.cls_embed.register_forward_hook(
+                    lambda module, args, result, name=name: precisions.setdefault(
+                        name, result.dtype
+                    )
+                )
+
+    settings = {
+        'optim_wrapper.type': 'AmpOptimWrapper',
+        'optim_wrapper.dtype': 'bfloat16',
+        'val_cfg': None,
+        'val_dataloader': None,
+        'val_evaluator': None,
+    }
+    runner = run(load_config(**settings), hooks=[watch, Precision()])
+    assert precisions == dict(student=torch.bfloat16, teacher=torch.bfloat16)
+    assert sorted(watch.logs) == [0, 1, 2, 3]
+    for step, log in watch.logs.items():
+        assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
+        assert ('unsup_loss_mask' in log) == (step >= BURN_IN)
+    assert watch.logs[3]['pseudo_per_image'] > 0
+    assert {p.dtype for p in runner.model.parameters()} == {torch.float32}
