@@ -14,8 +14,8 @@ data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
 image_size = (96, 96)
 channels = 64
 
-max_iters = 2500
-burn_in_iters = 700
+max_iters = 2000
+burn_in_iters = 600
 
 model = dict(
     backbone=dict(

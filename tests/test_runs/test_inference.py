@@ -27,7 +27,7 @@ def files(load_config, shapes_root, tmp_path_factory) -> dict[str, Path]:
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     for name, value in dict(checkpoint=model, plain=model.student).items():
         meta = dict(dataset_meta=dict(classes=CLASSES))
-        save_checkpoint(dict(state_dict=value.state_dict(), meta=meta), folder / f'{name}.pth')
+        save_checkpoint(dict(state_dict=value.state_dict(), meta=meta), str(folder / f'{name}.pth'))
     image = min((shapes_root / 'images/test').iterdir())
     return dict(
         config=folder / 'config.py',

@@ -7,7 +7,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 BURN_IN = 2
 STEPS = 5
-MIXING = ('RandomFlip', 'RandomResize', 'RandomCrop', 'mmpldc.TorchvisionTransforms')
+RANDOM = ('RandomFlip', 'RandomCrop', 'mmpldc.TorchvisionTransforms')
 
 
 class Watch(Hook):
@@ -26,13 +26,15 @@ class Watch(Hook):
         }
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.logs[runner.iter] = {name: float(value) for name, value in outputs.items()}
+        self.logs[runner.iter] = {name: value.item() for name, value in outputs.items()}
 
 
 def without_augmentation(pipeline: list) -> list:
-    """Mixing transforms taken out, of the branches too."""
-    kept = [step for step in pipeline if step['type'] not in MIXING]
+    """The pipeline with everything random taken out, of the branches too."""
+    kept = [step for step in pipeline if step['type'] not in RANDOM]
     for step in kept:
+        if step['type'] == 'RandomResize':
+            step['ratio_range'] = (1.0, 1.0)
         if step['type'] == 'MultiBranch':
             for name, branch in step.items():
                 if name not in ('type', 'branch_field'):
@@ -132,12 +134,11 @@ def test_bfloat16_trains_with_finite_losses(load_config, run, monkeypatch):
     class Precision(Hook):
         def before_train(self, runner):
             for name in 'student', 'teacher':
-                head = getattr(runner.model, name).panoptic_head
-                head.cls_embed.register_forward_hook(
-                    lambda module, args, result, name=name: precisions.setdefault(
-                        name, result.dtype
-                    )
-                )
+
+                def remember(module, args, result, name=name):
+                    precisions[name] = result.dtype
+
+                getattr(runner.model, name).panoptic_head.cls_embed.register_forward_hook(remember)
 
     settings = {
         'optim_wrapper.type': 'AmpOptimWrapper',

@@ -52,10 +52,10 @@ class ShapesSpec:
     objects_per_image: tuple[int, int] = (1, 3)  # inclusive
     object_size: tuple[float, float] = (0.3, 0.6)  # long side over the image's side
     class_frequencies: tuple[float, ...] = (0.18, 0.11, 0.16, 0.09, 0.15, 0.09, 0.14, 0.08)
-    hue_spread: float = 15.0  # standard deviation, degrees; class means are 30 apart in a pair
+    hue_spread: float = 5.0  # standard deviation, degrees; class means are 30 apart in a pair
     texture_contrast: float = 0.6  # 0 (plain) .. 1
-    background_clutter: float = 0.3  # strokes and speckles; 1 is about 20 in an image
-    noise: float = 4.0  # largest standard deviation of the sensor noise, grey levels
+    background_clutter: float = 1.0  # strokes and speckles; 1 is about 20 in an image
+    noise: float = 8.0  # largest standard deviation of the sensor noise, grey levels
 
     def __post_init__(self):
         if len(self.class_frequencies) != len(CLASSES) or not math.isclose(

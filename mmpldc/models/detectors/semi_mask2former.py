@@ -215,19 +215,24 @@ class SemiMask2Former(SemiBaseDetector):
             )
         return multi_batch_inputs[name], multi_batch_data_samples[name]
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, *args
+    ) -> None:
         """As the parent, which fans a plain checkpoint out to student and teacher; see there.
 
         A semi-supervised checkpoint of another framework has no ``teacher_is_set``: it brings a
         teacher of its own. A plain checkpoint does not.
         """
         key = prefix + 'teacher_is_set'
-        if key not in state_dict:
-            brings_teacher = any(name.startswith(prefix + 'teacher.') for name in state_dict)
-            super()._load_from_state_dict(state_dict, prefix, *args)
+        is_ours = key in state_dict
+        brings_teacher = any(name.startswith(prefix + 'teacher.') for name in state_dict)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, *args
+        )
+        if not is_ours:
             self.teacher_is_set.fill_(brings_teacher)
-            return
-        super()._load_from_state_dict(state_dict, prefix, *args)
+            if key in missing_keys:
+                missing_keys.remove(key)
 
 
 def complete_detector(
