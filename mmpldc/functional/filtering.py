@@ -15,6 +15,10 @@ def best_class_per_query(cls_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Class quality ``(B, Q)`` float32 in [0, 1], label ``(B, Q)`` int64 in [0, N) and query index
         ``(B, Q)`` int64.
+
+    Note:
+        The released code takes :func:`topk_query_class_pairs` with k = 100; with class thresholds
+        above 0.5 both keep the same labels.
     """
     quality, label = class_quality(cls_logits)
     query = torch.arange(label.shape[1], device=label.device).expand_as(label)

@@ -26,6 +26,10 @@ class MeanTeacherHook(Hook):
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
             mmdet's ``momentum`` is 1 - alpha.
+
+    Note:
+        The paper trains the teacher in burn-in and copies it to the student. Here, as released, the
+        student trains; that the teacher mirrors it before the boundary changes no weight after it.
     """
 
     def __init__(self, *, keep_rate: float = 0.9996) -> None:

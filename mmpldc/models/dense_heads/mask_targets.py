@@ -70,8 +70,8 @@ class MaskTargets:
 
         Note:
             Pseudo-masks are read from logits and thresholded at the point, where the released code
-            upsamples all of them, thresholds and then reads them. The two agree except within a
-            pixel of a mask's edge (tests/test_models/test_full_resolution.py has the share).
+            upsamples all of them, thresholds and then reads them; the two differ only within a
+            pixel of a mask's edge (tests/test_models/test_full_resolution.py).
         """
         value = sample_points(self.maps, index, points)
         if not self.maps.is_floating_point():

@@ -33,6 +33,10 @@ class SemiMask2FormerHead(Mask2FormerHead):
 
     ``loss_mask`` may be mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which ignores the
     uncertainty, or :class:`UncertaintyWeightedCrossEntropyLoss` (PMUA).
+
+    Note:
+        The points for matching are drawn once per image and shared by its decoder layers; mmdet
+        and the released code draw them anew for each layer, from the same distribution.
     """
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:

@@ -63,6 +63,10 @@ class SemiMask2Former(SemiBaseDetector):
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
         data_preprocessor: config of mmdet's ``MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
+
+    Note:
+        The paper does not say what an unlabelled batch without any pseudo-label teaches; the
+        default is the released code's.
     """
 
     def __init__(
