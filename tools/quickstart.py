@@ -90,7 +90,8 @@ def train(step: Step, config: str, work_dir: Path, start: Path | None, args, env
         args: of the command line.
         environment: of the process.
     """
-    if finished(work_dir):
+    done = work_dir / 'finished'
+    if done.exists():
         return step.skip()
     command = ['tools/train.py', config, '--work-dir', str(work_dir)]
     if (work_dir / 'last_checkpoint').exists():
@@ -99,25 +100,39 @@ def train(step: Step, config: str, work_dir: Path, start: Path | None, args, env
         command += ['--resume', str(start)]
     options = [f'randomness.seed={args.seed}', *args.cfg_options]
     step.run([*command, '--cfg-options', *options], work_dir / 'stdout.log', environment)
-    (work_dir / 'finished').touch()
+    done.touch()
 
 
-def finished(work_dir: Path) -> bool:
-    return (work_dir / 'finished').exists()
+def guard_settings(work_dir: Path, settings: dict) -> None:
+    """Refuse to go on with what another call began.
+
+    Raises:
+        SystemExit: if the folder was begun with other settings.
+    """
+    path = work_dir / 'settings.json'
+    if path.exists() and json.loads(path.read_text()) != settings:
+        raise SystemExit(
+            f'{work_dir} was begun with other settings: {path.read_text()}\n'
+            'Remove it, or choose another folder with --work-dir.'
+        )
+    work_dir.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings))
 
 
 def burn_in_checkpoint(work_dir: Path) -> Path:
     """The baseline's checkpoint at the burn-in boundary, from which PL-DC goes on."""
     from mmengine.config import Config
 
-    iteration = Config.fromfile(ROOT / PLDC).model.burn_in_iters
-    return work_dir / f'iter_{iteration}.pth'
+    config = Config.fromfile(work_dir / Path(SUPERVISED).name)  # as it was trained
+    return work_dir / f'iter_{config.model.burn_in_iters}.pth'
 
 
 def main() -> None:
     args = parse_args()
     data_root = Path(args.data_root).absolute()
     work_dir = Path(args.work_dir).absolute()
+    settings = dict(seed=args.seed, data_root=str(data_root), cfg_options=args.cfg_options)
+    guard_settings(work_dir, settings)
     environment = os.environ | dict(MMPLDC_SHAPES=f'{data_root}/', PYTHONUNBUFFERED='1')
     environment.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 

@@ -166,7 +166,5 @@ param_scheduler = [
     ),
 ]
 custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.99)]
-default_hooks = dict(
-    checkpoint=dict(interval=100, max_keep_ckpts=-1),
-    visualization=dict(type='DetVisualizationHook'),
-)
+# All are kept, for PL-DC goes on from the one at the burn-in boundary.
+default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=-1))
