@@ -35,6 +35,15 @@ def test_identical_masks_keep_exactly_the_best():
     assert keep.tolist() == [False, True, False, False]
 
 
+def test_ties_go_to_the_lower_index_among_many():
+    """Sorting keeps the order of equal scores by luck for a few masks, but not for many."""
+    masks = torch.ones(300, 2, 2, dtype=torch.bool)
+    scores = torch.full((300,), 0.5)
+    scores[200:] = 0.7
+    keep = suppress_duplicates(masks, scores, iou_thr=0.5)
+    assert keep.nonzero().tolist() == [[200]]
+
+
 def test_a_suppressed_mask_still_suppresses():
     """A chain a > b > c of neighbours: sequential NMS would keep c."""
     masks = torch.zeros(3, 1, 8, dtype=torch.bool)
