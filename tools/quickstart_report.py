@@ -89,23 +89,22 @@ def predicted(model, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return instances.masks.astype(bool), instances.labels, instances.scores
 
 
-def draw_predictions(args, models: dict, style: dict) -> None:
+def draw_predictions(path: Path, models: dict, style: dict) -> None:
     """Test images with ground truth and each model's predictions."""
     dataset = models['PL-DC'].cfg.test_dataloader.dataset
     coco, folder = COCO(dataset.data_root + dataset.ann_file), Path(dataset.data_root)
-    rows = []
+    rows = {name: [] for name in ('ground truth', *models)}
     for image_id in sorted(coco.imgs)[:NUM_PICTURES]:
-        path = str(folder / dataset.data_prefix.img / coco.imgs[image_id]['file_name'])
-        image = read_rgb(path)
-        row = [draw_instances(image, *annotated(coco, image_id), **style)]
-        for model in models.values():
-            masks, labels, scores = predicted(model, path)
-            row.append(draw_instances(image, masks, labels, scores=scores, **style))
-        rows.append(row)
-    save_grid(args.out / 'predictions.png', ['ground truth', *models], rows)
+        file = str(folder / dataset.data_prefix.img / coco.imgs[image_id]['file_name'])
+        image = read_rgb(file)
+        rows['ground truth'].append(draw_instances(image, *annotated(coco, image_id), **style))
+        for name, model in models.items():
+            masks, labels, scores = predicted(model, file)
+            rows[name].append(draw_instances(image, masks, labels, scores=scores, **style))
+    save_grid(path, rows)
 
 
-def draw_pseudo_labels(args, model, style: dict) -> None:
+def draw_pseudo_labels(path: Path, model, style: dict) -> None:
     """Unlabelled images with hidden truth, pseudo-labels and the largest uncertainty of these."""
     cfg = model.cfg
     dataset = cfg.val_dataloader.dataset
@@ -115,7 +114,7 @@ def draw_pseudo_labels(args, model, style: dict) -> None:
     coco = COCO(dataset.data_root + dataset.ann_file)
     data = model.data_preprocessor(next(iter(Runner.build_dataloader(cfg.val_dataloader))), False)
     samples = data['data_samples']
-    rows = []
+    rows = {'hidden ground truth': [], 'pseudo-labels': [], 'uncertainty': []}
     for sample, kept in zip(
         samples, model.make_pseudo_labels(data['inputs'], samples), strict=True
     ):
@@ -124,14 +123,12 @@ def draw_pseudo_labels(args, model, style: dict) -> None:
         uncertainty = np.zeros(image.shape[:2], np.float32)
         if len(kept):
             uncertainty = mask_uncertainty(logits).max(dim=0).values.numpy()
-        labels = kept.labels.numpy()
-        shown = draw_instances(
-            image, (logits > 0).numpy(), labels, scores=kept.scores.numpy(), **style
-        )
-        truth = draw_instances(image, *annotated(coco, sample.img_id), **style)
-        rows.append([truth, shown, draw_uncertainty(image, uncertainty)])
-    titles = ['hidden ground truth', 'pseudo-labels', 'uncertainty']
-    save_grid(args.out / 'pseudo_labels.png', titles, rows)
+        masks, labels, scores = (logits > 0).numpy(), kept.labels.numpy(), kept.scores.numpy()
+        truth = annotated(coco, sample.img_id)
+        rows['hidden ground truth'].append(draw_instances(image, *truth, **style))
+        rows['pseudo-labels'].append(draw_instances(image, masks, labels, scores=scores, **style))
+        rows['uncertainty'].append(draw_uncertainty(image, uncertainty))
+    save_grid(path, rows)
 
 
 def read_rgb(path: str) -> np.ndarray:
@@ -160,9 +157,9 @@ def main() -> None:
     }
     meta = models['PL-DC'].dataset_meta
     style = dict(classes=meta['classes'], palette=meta['palette'])
-    draw_predictions(args, models, style)
-    draw_pseudo_labels(args, models['PL-DC'], style)
-    runs = dict(supervised=read_scalars(args.supervised), PL_DC=read_scalars(args.pldc))
+    draw_predictions(args.out / 'predictions.png', models, style)
+    draw_pseudo_labels(args.out / 'pseudo_labels.png', models['PL-DC'], style)
+    runs = {'supervised': read_scalars(args.supervised), 'PL-DC': read_scalars(args.pldc)}
     panels = {
         'teacher mask AP, tuning split': ['teacher/coco/segm_mAP'],
         'pseudo-labels kept per image': ['pseudo_per_image'],

@@ -3,7 +3,8 @@
 default_scope = 'mmdet'
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    # validation metrics are logged at their iteration, not at "epoch 0"
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='CheckpointHook',
@@ -24,7 +25,12 @@ env_cfg = dict(
 )
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
-log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
+log_processor = dict(
+    type='LogProcessor',
+    window_size=50,
+    by_epoch=False,
+    mean_pattern=r'.*(loss|time|grad_norm|pseudo).*',  # averaged over the window
+)
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -9,7 +9,19 @@ _base_ = [
     '../_base_/datasets/semi_pipelines.py',
 ]
 
-classes = ('disc', 'gear', 'square', 'cross', 'pentagram', 'hexagram', 'triangle', 'trefoil')
+metainfo = dict(
+    classes=('disc', 'gear', 'square', 'cross', 'pentagram', 'hexagram', 'triangle', 'trefoil'),
+    palette=[
+        (220, 60, 60),
+        (250, 150, 60),
+        (60, 160, 60),
+        (150, 220, 60),
+        (50, 110, 220),
+        (60, 210, 220),
+        (150, 60, 200),
+        (240, 110, 200),
+    ],
+)
 data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
 image_size = (96, 96)
 channels = 64
@@ -57,7 +69,7 @@ model = dict(
         train_cfg=dict(num_points=512),
         test_cfg=dict(max_per_image=20),
     ),
-    num_classes=len(classes),
+    num_classes=len(metainfo['classes']),
     pseudo_label_filter=dict(duplicate_iou=0.6),
     burn_in_iters=burn_in_iters,
     sup_views=['sup_strong'],
@@ -91,7 +103,7 @@ labeled = dict(
     data_root=data_root,
     ann_file='annotations/labeled.json',
     data_prefix=dict(img='images/train/'),
-    metainfo=dict(classes=classes),
+    metainfo=metainfo,
     filter_cfg=dict(filter_empty_gt=True),
     pipeline=[
         *_base_.load_labeled,
@@ -104,7 +116,7 @@ unlabeled = dict(
     data_root=data_root,
     ann_file='annotations/unlabeled.json',
     data_prefix=dict(img='images/train/'),
-    metainfo=dict(classes=classes),
+    metainfo=metainfo,
     filter_cfg=dict(filter_empty_gt=False),
     pipeline=[
         *_base_.load_unlabeled,
@@ -115,7 +127,7 @@ unlabeled = dict(
 evaluated = dict(
     type='CocoDataset',
     data_root=data_root,
-    metainfo=dict(classes=classes),
+    metainfo=metainfo,
     test_mode=True,
     pipeline=[
         *_base_.load_labeled,

@@ -1,6 +1,6 @@
 """Pictures of instances and of the teacher's uncertainty, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -63,31 +63,27 @@ def draw_uncertainty(image: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
     return _enlarge(np.clip(0.35 * gray + 0.9 * heat, 0, 255).astype(np.uint8), scale)
 
 
-def save_grid(path: Path, titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> None:
-    """Write pictures as a grid with a title above each column.
+def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Write pictures as a grid, with its title above each row.
 
     Args:
         path: PNG to write; its folder is made.
-        titles: one per column.
-        rows: uint8 RGB pictures of equal size, as many a row as there are titles.
+        rows: title to pictures, uint8 RGB of equal size, as many in each row.
     """
-    margin = 6
-    cells = [
-        [
-            cv2.copyMakeBorder(cell, *[margin] * 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
-            for cell in row
+    strips = []
+    for title, pictures in rows.items():
+        cells = [
+            cv2.copyMakeBorder(picture, *[4] * 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
+            for picture in pictures
         ]
-        for row in rows
-    ]
-    grid = np.vstack([np.hstack(row) for row in cells])
-    header = np.full((34, grid.shape[1], 3), 255, np.uint8)
-    for column, title in enumerate(titles):
-        position = (column * cells[0][0].shape[1] + margin, 24)
+        strip = np.hstack(cells)
+        header = np.full((30, strip.shape[1], 3), 255, np.uint8)
         cv2.putText(
-            header, title, position, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA
+            header, title, (6, 21), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA
         )
+        strips += [header, strip]
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.vstack([header, grid])[..., ::-1]):
+    if not cv2.imwrite(str(path), np.vstack(strips)[..., ::-1]):
         raise OSError(f'could not write {path}')
 
 
