@@ -124,7 +124,14 @@ def burn_in_checkpoint(work_dir: Path) -> Path:
     from mmengine.config import Config
 
     config = Config.fromfile(work_dir / Path(SUPERVISED).name)  # as it was trained
-    return work_dir / f'iter_{config.model.burn_in_iters}.pth'
+    path = work_dir / f'iter_{config.model.burn_in_iters}.pth'
+    if not path.exists():
+        raise SystemExit(
+            f'{path} is missing: model.burn_in_iters ({config.model.burn_in_iters}) must be a '
+            'multiple of default_hooks.checkpoint.interval '
+            f'({config.default_hooks.checkpoint.interval})'
+        )
+    return path
 
 
 def main() -> None:

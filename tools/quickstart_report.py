@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch.nn.functional as F
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation import compare_pseudo_labels
+from mmpldc.evaluation import compare_pseudo_labels, logits_in_original_frame
 from mmpldc.functional import mask_uncertainty
 from mmpldc.visualization import (
     draw_instances,
@@ -119,7 +118,7 @@ def draw_pseudo_labels(path: Path, model, style: dict) -> None:
         samples, model.make_pseudo_labels(data['inputs'], samples), strict=True
     ):
         image = read_rgb(sample.img_path)
-        logits = F.interpolate(kept.mask_logits[None], image.shape[:2], mode='bilinear')[0]
+        logits = logits_in_original_frame(kept.mask_logits, sample.metainfo)
         uncertainty = np.zeros(image.shape[:2], np.float32)
         if len(kept):
             uncertainty = mask_uncertainty(logits).max(dim=0).values.numpy()

@@ -84,7 +84,13 @@ geometry = [
         resize_type='Resize',
         keep_ratio=True,
     ),
-    dict(type='RandomCrop', crop_size=image_size, crop_type='absolute', allow_negative_crop=True),
+    dict(
+        type='RandomCrop',
+        crop_size=image_size,
+        crop_type='absolute',
+        recompute_bbox=True,
+        allow_negative_crop=True,
+    ),
 ]
 # Milder than the paper's Table III: hue tells some of these classes apart, and three erasures would
 # cover most of a small scene.
@@ -108,6 +114,7 @@ labeled = dict(
     pipeline=[
         *_base_.load_labeled,
         *geometry,
+        _base_.drop_cropped_away,
         dict(sup_strong=strong, **views),
     ],
 )
@@ -178,5 +185,6 @@ param_scheduler = [
     ),
 ]
 custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.99)]
-# All are kept, for PL-DC goes on from the one at the burn-in boundary.
-default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=-1))
+# All are kept, for PL-DC goes on from the one at the burn-in boundary; and no best one, for a run
+# that goes on from another's checkpoint would replace that run's best.
+default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=-1, save_best=None))

@@ -107,7 +107,7 @@ def _compare_image(
     target_label = np.full(count, -1)
     truth = sample.gt_instances
     if count and len(truth):
-        predicted = masks_in_original_frame(instances.mask_logits, sample.metainfo)
+        predicted = logits_in_original_frame(instances.mask_logits, sample.metainfo) > 0
         wanted = truth.masks.to_tensor(torch.bool, predicted.device)
         best = mask_iou(predicted, wanted).max(dim=1)
         iou = best.values.cpu().numpy()
@@ -124,7 +124,7 @@ def _compare_image(
     )
 
 
-def masks_in_original_frame(mask_logits: Tensor, metainfo: dict) -> Tensor:
+def logits_in_original_frame(mask_logits: Tensor, metainfo: dict) -> Tensor:
     """Pseudo-masks as the annotations see the image.
 
     Args:
@@ -132,12 +132,14 @@ def masks_in_original_frame(mask_logits: Tensor, metainfo: dict) -> Tensor:
         metainfo: of the data sample, with ``batch_input_shape``, ``img_shape`` and ``ori_shape``.
 
     Returns:
-        ``(K, H, W)`` bool, original frame.
+        ``(K, H, W)`` float, original frame.
     """
+    if not len(mask_logits):  # interpolate takes no empty batch
+        return mask_logits.new_zeros(0, *metainfo['ori_shape'][:2])
     padded = F.interpolate(mask_logits[None], metainfo['batch_input_shape'], mode='bilinear')
     height, width = metainfo['img_shape'][:2]
     image = padded[..., :height, :width]
-    return F.interpolate(image, metainfo['ori_shape'][:2], mode='bilinear')[0] > 0
+    return F.interpolate(image, metainfo['ori_shape'][:2], mode='bilinear')[0]
 
 
 def mask_iou(first: Tensor, second: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Removing pseudo-labels that describe the same object twice."""
 
+import torch
 from torch import Tensor
 
 
@@ -18,7 +19,9 @@ def suppress_duplicates(masks: Tensor, scores: Tensor, *, iou_thr: float) -> Ten
     """
     order = scores.argsort(descending=True, stable=True)
     pixels = masks[order].flatten(1).float()
-    intersection = pixels @ pixels.T
+    # fp32 island: an intersection may count more pixels than float16 can.
+    with torch.autocast(masks.device.type, enabled=False):
+        intersection = pixels @ pixels.T
     area = pixels.sum(dim=1)
     union = area[:, None] + area[None, :] - intersection
     iou = intersection / union.clamp(min=1)

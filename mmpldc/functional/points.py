@@ -21,13 +21,14 @@ def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     height, width = maps.shape[-2:]
     flat = maps.detach().reshape(-1)
     offset = (index * (height * width))[:, None]
-    x, y = (points.float() * points.new_tensor([width, height]) - 0.5).unbind(-1)
+    points = points.float()
+    x, y = points[..., 0] * width - 0.5, points[..., 1] * height - 0.5
     left, top = x.floor(), y.floor()
     right_share, bottom_share = x - left, y - top
     value = torch.zeros_like(x)
     for column, x_share in ((left, 1 - right_share), (left + 1, right_share)):
         for row, y_share in ((top, 1 - bottom_share), (top + 1, bottom_share)):
             inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            position = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-            value += x_share * y_share * inside * flat[offset + position.long()]
+            position = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
+            value += x_share * y_share * inside * flat[offset + position]
     return value

@@ -22,8 +22,14 @@ def read_scalars(work_dir: Path) -> list[dict]:
         raise FileNotFoundError(
             f'{work_dir} has no */vis_data/scalars.json: has it been trained in?'
         )
-    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return sorted((record for record in records if 'step' in record), key=lambda r: r['step'])
+    latest: dict[tuple, dict] = {}  # a resumed run repeats steps: the later record stands
+    for file in files:
+        for line in file.read_text().splitlines():
+            record = json.loads(line)
+            if 'step' in record:
+                is_validation = any(key.startswith(('teacher/', 'student/')) for key in record)
+                latest[is_validation, record['step']] = record
+    return sorted(latest.values(), key=lambda record: record['step'])
 
 
 def plot_curves(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
 
@@ -40,7 +41,8 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
     def load_config(name: str = 'pldc', *, max_iters: int = 4, **settings) -> Config:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
-            cfg = Config.fromfile(QUICKSTART / f'{name}.py')
+            # Laying the config out takes a second, for the log and again for each checkpoint.
+            cfg = Config.fromfile(QUICKSTART / f'{name}.py', format_python_code=False)
         cfg.merge_from_dict(
             {
                 'model.burn_in_iters': BURN_IN,
@@ -64,8 +66,6 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
 @pytest.fixture
 def run(tmp_path):
     """Train a config in this process, and return its Runner."""
-    from mmengine.runner import Runner
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on it
 

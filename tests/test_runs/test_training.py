@@ -86,7 +86,9 @@ def train(load_config, run, tmp_path):
         options = dict(work_dir=tmp_path / 'uninterrupted')
         if after:
             checkpoint = str(options['work_dir'] / f'iter_{after}.pth')
-            options = dict(work_dir=tmp_path / 'resumed', load_from=checkpoint, resume=True)
+            options = dict(
+                work_dir=tmp_path / f'resumed_{after}', load_from=checkpoint, resume=True
+            )
         runner = run(cfg, hooks=[watch], **options)
         (log,) = options['work_dir'].glob('*/*.log')
         return runner, watch, log.read_text()
@@ -102,9 +104,7 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(train):
         resumed, watch, _ = train(after=after, augment=False)
         assert sorted(watch.logs) == list(range(after, STEPS))
         for step, log in watch.logs.items():
-            del log['grad_norm'], expected.logs[step]['grad_norm']
             assert log == expected.logs[step], (after, step)
-            expected.logs[step]['grad_norm'] = 0
         for name, tensor in resumed.model.state_dict().items():
             assert torch.equal(tensor, weights[name]), (after, name)
 

@@ -41,9 +41,12 @@ load_labeled = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
 ]
-# keep_empty=False keeps an image whose objects were all cropped away, as detectron2 does.
+# Drops what was cropped away; keep_empty=False keeps an image that lost all, as detectron2 does.
+drop_cropped_away = dict(
+    type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True, keep_empty=False
+)
 labeled_views = [
-    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True, keep_empty=False),
+    drop_cropped_away,
     dict(type='MultiBranch', branch_field=branches, sup_weak=[pack], sup_strong=strong),
 ]
 load_unlabeled = [

@@ -22,7 +22,12 @@ detector = dict(
                 num_layers=6,
                 layer_cfg=dict(
                     self_attn_cfg=dict(
-                        embed_dims=256, num_heads=8, num_levels=3, num_points=4, batch_first=True
+                        embed_dims=256,
+                        num_heads=8,
+                        num_levels=3,
+                        num_points=4,
+                        dropout=0.0,
+                        batch_first=True,
                     ),
                     ffn_cfg=dict(embed_dims=256, feedforward_channels=1024, num_fcs=2),
                 ),

@@ -15,6 +15,8 @@ from mmpldc.functional import (
 )
 from mmpldc.registry import TRANSFORMS
 
+LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
+
 
 @TRANSFORMS.register_module()
 class PseudoLabelFilter(BaseTransform):
@@ -29,7 +31,7 @@ class PseudoLabelFilter(BaseTransform):
     - ``labels (K,)`` int64 in [0, N)
     - ``class_quality``, ``mask_quality``, ``scores`` ``(K,)`` float32 in [0, 1]; the score is the
       product of the two
-    - ``mask_logits (K, h, w)`` float32, padded batch frame
+    - ``mask_logits (K, h, w)`` float32, padded batch frame; ``(K, H, W)`` with ``full_resolution``
     - ``cls_logits (K, N + 1)`` float32, of the query that each label comes from
 
     Args:
@@ -42,12 +44,16 @@ class PseudoLabelFilter(BaseTransform):
             (query, class) pairs an image, 100 in the released code.
         duplicate_iou: drop masks that overlap a better one by more than this IoU; None keeps all,
             as the paper does.
-        full_resolution: upsample the mask logits of all queries to ``input_shape`` first, as the
-            released code does, at (H W)/(h w) times the memory. For fidelity checks.
+        full_resolution: keep the mask logits at ``input_shape``, for fidelity to the released code:
+            (H W)/(h w) times the memory for the targets of the loss.
 
     Note:
-        Quality and area are computed at the mask logits' own stride; the paper's code computes
-        them at full resolution. tests/test_models/test_full_resolution.py compares the two.
+        As released, quality and area are those of the mask upsampled to ``input_shape``; but only
+        candidates whose class passes are upsampled, one image at a time, and the kept ones go on
+        as logits at their own stride. tests/test_models/test_full_resolution.py compares that with
+        ``full_resolution``.
+
+        Neither the paper nor the released code removes duplicates; short schedules leave some.
     """
 
     def __init__(
@@ -77,33 +83,32 @@ class PseudoLabelFilter(BaseTransform):
         self.full_resolution = full_resolution
 
     def transform(self, results: dict) -> dict:
-        """See the class."""
+        """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring."""
         cls_logits, mask_logits = results['cls_logits'].float(), results['mask_logits'].float()
-        height, width = results['input_shape']
-        if self.full_resolution:
-            mask_logits = F.interpolate(mask_logits, (height, width), mode='bilinear')
         if self.max_candidates is None:
-            class_quality, labels, query = best_class_per_query(cls_logits)
+            candidates = best_class_per_query(cls_logits)
         else:
-            class_quality, labels, query = topk_query_class_pairs(cls_logits, self.max_candidates)
-        quality, area = (value.gather(1, query) for value in mask_quality(mask_logits))
-        pixels_per_cell = (height * width) / mask_logits[0, 0].numel()
-        keep = self._passes(class_quality, quality) & (area * pixels_per_cell > self.min_area)
-
+            candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
         pseudo_instances = []
-        for image, kept in enumerate(keep):
-            scores = class_quality[image] * quality[image]
-            # Host sync: how many labels an image keeps decides the shapes of its targets.
-            index = kept.nonzero().squeeze(1)
-            index = index[scores[index].argsort(descending=True, stable=True)]
+        for class_quality, labels, query, cls, masks in zip(
+            *candidates, cls_logits, mask_logits, strict=True
+        ):
+            # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
+            # Host sync: how many these are decides the shapes of the image's targets.
+            index = (class_quality >= self._least_class_quality).nonzero().squeeze(1)
+            logits = masks[query[index]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+            full_size = _upsample(logits, results['input_shape'])
+            quality, area = mask_quality(full_size)
             instances = InstanceData(
-                labels=labels[image, index],
-                class_quality=class_quality[image, index],
-                mask_quality=quality[image, index],
-                scores=scores[index],
-                mask_logits=mask_logits[image, query[image, index]],
-                cls_logits=cls_logits[image, query[image, index]],
+                labels=labels[index],
+                class_quality=class_quality[index],
+                mask_quality=quality,
+                scores=class_quality[index] * quality,
+                mask_logits=full_size if self.full_resolution else logits,
+                cls_logits=cls[query[index]],
             )
+            instances = instances[self._passes(instances) & (area > self.min_area)]
+            instances = instances[instances.scores.argsort(descending=True, stable=True)]
             if self.duplicate_iou is not None:
                 unique = suppress_duplicates(
                     instances.mask_logits > 0, instances.scores, iou_thr=self.duplicate_iou
@@ -112,13 +117,23 @@ class PseudoLabelFilter(BaseTransform):
             pseudo_instances.append(instances)
         return results | dict(pseudo_instances=pseudo_instances)
 
-    def _passes(self, class_quality: Tensor, mask_quality: Tensor) -> Tensor:
+    @property
+    def _least_class_quality(self) -> float:
+        return self.class_thr if self.score_thr is None else self.score_thr
+
+    def _passes(self, candidates: InstanceData) -> Tensor:
+        qualities = candidates.class_quality, candidates.mask_quality
         if self.score_thr is not None:
-            return coupled_threshold_filter(class_quality, mask_quality, score_thr=self.score_thr)
-        return dual_threshold_filter(
-            class_quality, mask_quality, class_thr=self.class_thr, mask_thr=self.mask_thr
-        )
+            return coupled_threshold_filter(*qualities, score_thr=self.score_thr)
+        return dual_threshold_filter(*qualities, class_thr=self.class_thr, mask_thr=self.mask_thr)
 
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
         return f'{type(self).__name__}({options})'
+
+
+def _upsample(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """``(K, h, w)`` to ``(K, *size)``, bilinear; K may be 0, which ``interpolate`` refuses."""
+    if not len(mask_logits):
+        return mask_logits.new_zeros(0, *size)
+    return F.interpolate(mask_logits[None], size, mode='bilinear')[0]

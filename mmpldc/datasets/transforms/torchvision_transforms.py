@@ -34,7 +34,7 @@ class TorchvisionTransforms(BaseTransform):
 
     @staticmethod
     def _build(*, type: str, prob: float = 1.0, **arguments) -> v2.Transform:
-        if not hasattr(v2, type):
+        if not issubclass(getattr(v2, type, object), v2.Transform):
             raise ValueError(f"torchvision.transforms.v2 has no transform '{type}'")
         transform = getattr(v2, type)(**arguments)
         return transform if prob == 1.0 else v2.RandomApply([transform], p=prob)

@@ -53,7 +53,7 @@ class TeacherStudentValLoop(ValLoop):
     def _student_is_due(self) -> bool:
         if self.student_interval == 0:
             return False
-        train_loop = self.runner.train_loop
+        train_loop = self.runner._train_loop  # a config or None when only validating
         if not hasattr(train_loop, 'val_interval'):
             return True
         validation = self.runner.iter // train_loop.val_interval

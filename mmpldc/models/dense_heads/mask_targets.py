@@ -32,8 +32,8 @@ class MaskTargets:
         """Collect the targets of a batch.
 
         Args:
-            instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a float
-                tensor (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or ``PolygonMasks``
+            instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a
+                finite float tensor (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or ``PolygonMasks``
                 padded to the batch (ground truth).
             device: where the loss is computed.
 
@@ -44,8 +44,7 @@ class MaskTargets:
         if any(pseudo) != all(pseudo):
             raise ValueError('a batch must hold either pseudo-labels or ground truth, not both')
         if pseudo[0]:
-            # An infinite logit would turn into NaN between two cells; sigmoid(60) is 1 in float32.
-            maps = [instance.mask_logits.clamp(-60, 60) for instance in instances]
+            maps = [instance.mask_logits.to(device) for instance in instances]
         else:
             maps = [instance.masks.to_tensor(torch.uint8, device) for instance in instances]
         return cls(

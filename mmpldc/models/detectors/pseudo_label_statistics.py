@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -32,5 +31,5 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
         pseudo_per_image=count / len(pseudo_instances),
         pseudo_class_quality=kept.class_quality.sum() / count.clamp(min=1),
         pseudo_mask_quality=kept.mask_quality.sum() / count.clamp(min=1),
-        pseudo_uncertain=torch.nan_to_num(per_mask).sum() / count.clamp(min=1),
+        pseudo_uncertain=per_mask.sum() / count.clamp(min=1),
     )

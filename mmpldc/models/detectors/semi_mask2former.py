@@ -20,7 +20,7 @@ from .shared_geometry import check_shared_geometry
 
 
 class Progress(NamedTuple):
-    """Where training stands, in optimiser steps."""
+    """Where training stands, in iterations."""
 
     step: int
     burn_in_steps: int
@@ -53,7 +53,7 @@ class SemiMask2Former(SemiBaseDetector):
         refiner: config of a module called as ``refiner(pseudo_instances, images, data_samples,
             progress)`` with the kept labels of each image; it returns them corrected. None: the
             teacher's labels stand.
-        burn_in_iters: t_b, optimiser steps of purely supervised training before the teacher
+        burn_in_iters: t_b, iterations of purely supervised training before the teacher
             starts; 20,000 in the paper. The only place where the boundary is set.
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
             branches are not needed: the supervised baseline, whose teacher is the student's EMA.
@@ -128,10 +128,12 @@ class SemiMask2Former(SemiBaseDetector):
                 "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
             )
         views = multi_batch_inputs, multi_batch_data_samples
+        self._check_views(multi_batch_data_samples)
         losses = self.supervised_loss(*views)
         if self.progress.step >= self.burn_in_iters and self.unsup_weight > 0:
-            images, samples = self._view(*views, 'unsup_weak')
-            pseudo_instances = self.make_pseudo_labels(images, samples)
+            pseudo_instances = self.make_pseudo_labels(
+                multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
+            )
             losses |= self.unsupervised_loss(*views, pseudo_instances)
             losses |= pseudo_label_statistics(pseudo_instances)
         return losses
@@ -142,12 +144,8 @@ class SemiMask2Former(SemiBaseDetector):
         multi_batch_data_samples: dict[str, SampleList],
     ) -> dict[str, Tensor]:
         """L_sup (Eq. 2): the labelled views in one batch, as released."""
-        views = [
-            self._view(multi_batch_inputs, multi_batch_data_samples, name)
-            for name in self.sup_views
-        ]
-        images = torch.cat([images for images, _ in views])
-        samples = [sample for _, samples in views for sample in samples]
+        images = torch.cat([multi_batch_inputs[view] for view in self.sup_views])
+        samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
         return rename_loss_dict('sup_', self.student.loss(images, samples))
 
     @torch.no_grad()
@@ -184,11 +182,10 @@ class SemiMask2Former(SemiBaseDetector):
         pseudo_instances: list[InstanceData],
     ) -> dict[str, Tensor]:
         """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
-        images, samples = self._view(multi_batch_inputs, multi_batch_data_samples, 'unsup_strong')
-        check_shared_geometry(multi_batch_data_samples['unsup_weak'], samples)
+        samples = multi_batch_data_samples['unsup_strong']
         for sample, instances in zip(samples, pseudo_instances, strict=True):
             sample.gt_instances = instances
-        losses = self.student.loss(images, samples)
+        losses = self.student.loss(multi_batch_inputs['unsup_strong'], samples)
         if not self.train_no_object_without_labels and not any(map(len, pseudo_instances)):
             # A multiply: every rank must run the same backward and all-reduces.
             losses = reweight_loss_dict(losses, 0.0)
@@ -206,18 +203,25 @@ class SemiMask2Former(SemiBaseDetector):
             self.refiner.eval()
         return self
 
-    @staticmethod
-    def _view(
-        multi_batch_inputs: dict[str, Tensor],
-        multi_batch_data_samples: dict[str, SampleList],
-        name: str,
-    ) -> tuple[Tensor, SampleList]:
-        if name not in multi_batch_inputs:
-            raise ValueError(
-                f"the batch has no branch '{name}' (it has {sorted(multi_batch_inputs)}): a "
-                "pipeline's MultiBranch must make it, and the sampler draw from that source"
-            )
-        return multi_batch_inputs[name], multi_batch_data_samples[name]
+    def _check_views(self, multi_batch_data_samples: dict[str, SampleList]) -> None:
+        """Refuse a batch without a branch, or with views that do not share their geometry.
+
+        At every step, burn-in included, so that a wrong config ends at the first batch.
+        """
+        groups = [self.sup_views]
+        if self.unsup_weight > 0:
+            groups.append(('unsup_weak', 'unsup_strong'))
+        for group in groups:
+            for name in group:
+                if name not in multi_batch_data_samples:
+                    raise ValueError(
+                        f"the batch has no branch '{name}' (it has "
+                        f"{sorted(multi_batch_data_samples)}): a pipeline's MultiBranch must make "
+                        'it, and the sampler draw from that source'
+                    )
+            first = multi_batch_data_samples[group[0]]
+            for name in group[1:]:
+                check_shared_geometry(first, multi_batch_data_samples[name])
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, *args

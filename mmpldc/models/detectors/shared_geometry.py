@@ -1,7 +1,7 @@
-"""The weak and the strong view of an image must show the same pixels."""
+"""The views of an image must show the same pixels."""
 
 import numpy as np
-from mmdet.structures import SampleList
+from mmdet.structures import DetDataSample, SampleList
 
 ADVICE = (
     'Put RandomFlip, RandomResize, RandomCrop and the like before MultiBranch, so that both views '
@@ -14,24 +14,38 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
 
     Args:
         weak: data samples of the weak views, with ``homography_matrix`` (3, 3), ``img_shape``,
-            ``flip`` and ``img_id`` in their meta information.
+            ``flip`` and ``img_id`` in their meta information; a view without a homography was not
+            moved.
         strong: those of the strong views, in the same order.
 
     Raises:
-        ValueError: naming the image and what differs, or the key that ``PackDetInputs`` left out.
+        ValueError: naming the image and what differs, or that ``PackDetInputs`` left the
+            homography out.
     """
     for weak_sample, strong_sample in zip(weak, strong, strict=True):
-        image = weak_sample.metainfo.get('img_path', weak_sample.metainfo.get('img_id'))
-        for key in ('img_id', 'img_shape', 'flip', 'flip_direction', 'homography_matrix'):
-            values = [sample.metainfo.get(key) for sample in (weak_sample, strong_sample)]
-            if key == 'homography_matrix' and any(value is None for value in values):
-                raise ValueError(
-                    f'cannot tell whether the views of {image} share their geometry: add '
-                    "'homography_matrix' to meta_keys of both PackDetInputs"
-                )
-            same = np.allclose(*values) if key == 'homography_matrix' else values[0] == values[1]
-            if not same:
-                raise ValueError(
-                    f'the weak and strong view of {image} differ in {key}: {values[0]} and '
-                    f'{values[1]}. {ADVICE}'
-                )
+        for key in ('img_id', 'img_shape', 'flip', 'flip_direction'):
+            first, second = (s.metainfo.get(key) for s in (weak_sample, strong_sample))
+            if first != second:
+                raise ValueError(_describe(weak_sample, key, first, second))
+        first, second = _homography(weak_sample), _homography(strong_sample)
+        if not np.array_equal(first, second):
+            raise ValueError(_describe(weak_sample, 'homography_matrix', first, second))
+
+
+def _homography(sample: DetDataSample) -> np.ndarray:
+    """``(3, 3)`` from the original frame to the view's."""
+    meta = sample.metainfo
+    if 'homography_matrix' in meta:
+        return meta['homography_matrix']
+    moved = meta.get('flip') or 'scale_factor' in meta or meta['img_shape'] != meta['ori_shape']
+    if moved:
+        raise ValueError(
+            f'cannot tell whether the views of {meta.get("img_path")} share their geometry: add '
+            "'homography_matrix' to meta_keys of every PackDetInputs of the training pipelines"
+        )
+    return np.eye(3)  # mmdet's transforms write it only when they do something
+
+
+def _describe(sample: DetDataSample, key: str, first: object, second: object) -> str:
+    image = sample.metainfo.get('img_path', sample.metainfo.get('img_id'))
+    return f'two views of {image} differ in {key}: {first} and {second}. {ADVICE}'
