@@ -86,7 +86,8 @@ class Recorder(Hook):
     def after_val_epoch(self, runner, metrics=None):
         self.calls.append('after_val_epoch')
         self.metrics.append(dict(metrics))
-        self.validated_at.append(runner.iter)
+        # runner.iter builds the training loop, which plain validation must not need
+        self.validated_at.append(getattr(runner._train_loop, 'iter', 0))
 
     def after_val(self, runner):
         self.calls.append('after_val')

@@ -1,4 +1,4 @@
-"""What reading pseudo-masks at stride 4 costs against upsampling them first.
+"""What reading pseudo-masks at stride 4 costs against keeping them upsampled.
 
 The released code upsamples all mask logits to the input, and takes quality and masks from there.
 Blobs stand in for a trained teacher's masks: logits that grow with the signed distance to an
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmpldc.datasets.transforms import PseudoLabelFilter
-from mmpldc.functional import mask_quality, sample_points
+from mmpldc.functional import sample_points
 from mmpldc.models.dense_heads import MaskTargets
 
 STRIDE, CELLS = 4, 64
@@ -96,30 +96,8 @@ def test_labels_at_random_points_agree(radii, edge, around_masks):
     assert (uncertainty - full_uncertainty).abs().mean() <= 0.01
 
 
-@pytest.mark.parametrize('edge', [4, 8, 16])
-def test_mask_quality_of_large_masks_agrees(edge):
-    """Semi-axes of 40 to 80 pixels, 10 to 20 cells."""
-    stride_4, full = both_modes(blobs((40, 80), edge))
-    assert (stride_4.mask_quality - full.mask_quality).abs().max() <= 0.01
-
-
-@pytest.mark.parametrize(
-    ('radii', 'largest'), [((8, 12), 0.09), ((12, 16), 0.05), ((16, 24), 0.035), ((24, 40), 0.025)]
-)
-@pytest.mark.parametrize('edge', [4, 8, 16])
-def test_mask_quality_of_small_masks_agrees_on_average(radii, largest, edge):
-    """A mask of few cells may be off by more than 0.01, either way; hardly so their mean."""
+@SHAPES
+def test_mask_quality_agrees(radii, edge):
+    """Far below the 0.01 asked for: quality is that of the upsampled mask in both modes."""
     stride_4, full = both_modes(blobs(radii, edge))
-    difference = stride_4.mask_quality - full.mask_quality
-    assert difference.mean().abs() <= 0.01
-    assert difference.abs().max() <= largest
-
-
-def test_area_agrees():
-    mask_logits = blobs((16, 60), 8)
-    area, full_area = (
-        mask_quality(instances.mask_logits)[1] * pixels
-        for instances, pixels in zip(both_modes(mask_logits), (STRIDE**2, 1), strict=True)
-    )
-    assert (area / full_area - 1).abs().max() <= 0.08
-    assert (area.sum() / full_area.sum()).item() == pytest.approx(1, abs=0.01)
+    assert (stride_4.mask_quality - full.mask_quality).abs().max() <= 1e-5

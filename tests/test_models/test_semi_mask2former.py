@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
@@ -149,8 +150,10 @@ def test_burn_in_is_supervised_and_leaves_the_teacher_alone(build, monkeypatch, 
     assert teacher == []
 
 
-def test_burn_in_needs_no_unlabelled_images(build):
-    assert build(step=0).loss(*make_batch('sup_weak', 'sup_strong')).keys() == SUP_LOSSES
+def test_missing_unlabelled_images_are_refused_at_the_first_batch(build):
+    """Not after 20,000 iterations of burn-in."""
+    with pytest.raises(ValueError, match="no branch 'unsup_weak'"):
+        build(step=0).loss(*make_batch('sup_weak', 'sup_strong'))
 
 
 @pytest.mark.parametrize('step', [BURN_IN, BURN_IN + 5])
@@ -259,7 +262,7 @@ def test_rounding_of_the_homography_is_no_difference(build):
 # ---------------------------------------------------------------- pseudo-labels
 
 
-def naive_pseudo_labels(cls_logits, mask_logits, *, class_thr, mask_thr, min_area, cell):
+def naive_pseudo_labels(cls_logits, mask_logits, *, class_thr, mask_thr, min_area):
     """Image by image and query by query: (score, label, class quality, mask quality, logits)."""
     images = []
     for queries, masks in zip(cls_logits.tolist(), mask_logits, strict=True):
@@ -267,11 +270,12 @@ def naive_pseudo_labels(cls_logits, mask_logits, *, class_thr, mask_thr, min_are
         for logits, mask in zip(queries, masks, strict=True):
             powers = np.exp(np.array(logits) - max(logits))
             probabilities = (powers / powers.sum())[:-1]
-            inside = [p for p in mask.sigmoid().flatten().tolist() if p > 0.5]
+            full_size = F.interpolate(mask[None, None], (SIZE, SIZE), mode='bilinear')
+            inside = [p for p in full_size.sigmoid().flatten().tolist() if p > 0.5]
             quality = sum(inside) / len(inside) if inside else 0.0
             best = int(probabilities.argmax())
             certain = probabilities[best] >= class_thr and quality >= mask_thr
-            if certain and len(inside) * cell > min_area:
+            if certain and len(inside) > min_area:
                 kept.append(
                     (probabilities[best] * quality, best, probabilities[best], quality, mask)
                 )
@@ -291,16 +295,14 @@ def test_pseudo_labels_equal_a_naive_recomputation(build):
     assert mask_logits.shape[-2:] == (SIZE // 4, SIZE // 4)
 
     # thresholds in the middle of what there is, so that each filters something
-    everything = naive_pseudo_labels(
-        cls_logits, mask_logits, class_thr=0, mask_thr=0, min_area=-1, cell=16
-    )
+    everything = naive_pseudo_labels(cls_logits, mask_logits, class_thr=0, mask_thr=0, min_area=-1)
     candidates = [label for image in everything for label in image]
     settings = dict(
         class_thr=float(np.median([label[2] for label in candidates])),
         mask_thr=float(np.quantile([label[3] for label in candidates], 0.25)),
         min_area=float(np.quantile([16.0 * (label[4] > 0).sum() for label in candidates], 0.25)),
     )
-    expected = naive_pseudo_labels(cls_logits, mask_logits, cell=16, **settings)
+    expected = naive_pseudo_labels(cls_logits, mask_logits, **settings)
     assert 2 <= sum(map(len, expected)) < len(candidates) / 2
 
     for name, value in settings.items():

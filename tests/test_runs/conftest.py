@@ -41,8 +41,7 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
     def load_config(name: str = 'pldc', *, max_iters: int = 4, **settings) -> Config:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
-            # Laying the config out takes a second, for the log and again for each checkpoint.
-            cfg = Config.fromfile(QUICKSTART / f'{name}.py', format_python_code=False)
+            cfg = Config.fromfile(QUICKSTART / f'{name}.py')
         cfg.merge_from_dict(
             {
                 'model.burn_in_iters': BURN_IN,
@@ -64,8 +63,10 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """Train a config in this process, and return its Runner."""
+    # yapf lays the config out anew for the log and each checkpoint, a second each time.
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on it
 

@@ -20,7 +20,12 @@ BURN_IN = 2
 def training(load_config, run_tool, tmp_path_factory):
     """A finished run; its folder, config and what it printed."""
     folder = tmp_path_factory.mktemp('run')
-    cfg = load_config(max_iters=STEPS, **{'val_cfg.student_interval': 1})
+    settings = {
+        'val_cfg.student_interval': 1,
+        'default_hooks.checkpoint.interval': 2,
+        'default_hooks.checkpoint.save_best': 'teacher/coco/segm_mAP',
+    }
+    cfg = load_config(max_iters=STEPS, **settings)
     cfg.dump(folder / 'config.py')
     output = run_tool('train.py', 'config.py', '--work-dir', 'work_dir', cwd=folder)
     return folder, output
@@ -36,7 +41,7 @@ def test_training_writes_checkpoints_and_keeps_the_best_teacher(training):
     folder, _ = training
     work_dir = folder / 'work_dir'
     names = {path.name for path in work_dir.glob('*.pth')}
-    assert {f'iter_{step}.pth' for step in range(1, STEPS + 1)} <= names
+    assert {'iter_2.pth', 'iter_4.pth'} <= names
     (best,) = (name for name in names if name.startswith('best_'))
     assert re.fullmatch(r'best_teacher_coco_segm_mAP_iter_[24]\.pth', best)
     assert (work_dir / 'last_checkpoint').read_text().endswith(f'iter_{STEPS}.pth')

@@ -78,7 +78,7 @@ def train(load_config, run, tmp_path):
     def train(*, after: int = 0, augment: bool = True, **settings):
         cfg = load_config(max_iters=STEPS, **settings)
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.default_hooks.checkpoint.pop('save_best')
+        cfg.default_hooks.checkpoint.save_best = None
         if not augment:
             for dataset in cfg.train_dataloader.dataset.datasets:
                 dataset.pipeline = without_augmentation(dataset.pipeline)

@@ -1,7 +1,7 @@
 """Validation of the pair."""
 
 from mmengine.model import is_model_wrapper
-from mmengine.runner import ValLoop
+from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmpldc.registry import LOOPS
 
@@ -38,13 +38,15 @@ class TeacherStudentValLoop(ValLoop):
 
         predict_on = model.semi_test_cfg['predict_on']
         metrics = {}
-        for name in ('teacher', 'student') if self._student_is_due() else ('teacher',):
-            model.semi_test_cfg['predict_on'] = name
-            for idx, data_batch in enumerate(self.dataloader):
-                self.run_iter(idx, data_batch)
-            evaluated = self.evaluator.evaluate(len(self.dataloader.dataset))
-            metrics |= {f'{name}/{key}': value for key, value in evaluated.items()}
-        model.semi_test_cfg['predict_on'] = predict_on
+        try:
+            for name in ('teacher', 'student') if self._student_is_due() else ('teacher',):
+                model.semi_test_cfg['predict_on'] = name
+                for idx, data_batch in enumerate(self.dataloader):
+                    self.run_iter(idx, data_batch)
+                evaluated = self.evaluator.evaluate(len(self.dataloader.dataset))
+                metrics |= {f'{name}/{key}': value for key, value in evaluated.items()}
+        finally:
+            model.semi_test_cfg['predict_on'] = predict_on
 
         self.runner.call_hook('after_val_epoch', metrics=metrics)
         self.runner.call_hook('after_val')
@@ -53,8 +55,8 @@ class TeacherStudentValLoop(ValLoop):
     def _student_is_due(self) -> bool:
         if self.student_interval == 0:
             return False
-        train_loop = self.runner._train_loop  # a config or None when only validating
-        if not hasattr(train_loop, 'val_interval'):
+        train_loop = self.runner._train_loop  # not built, or None, when only validating
+        if not isinstance(train_loop, IterBasedTrainLoop):
             return True
         validation = self.runner.iter // train_loop.val_interval
         last = self.runner.iter >= self.runner.max_iters

@@ -32,9 +32,9 @@ class MaskTargets:
         """Collect the targets of a batch.
 
         Args:
-            instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a
-                finite float tensor (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or ``PolygonMasks``
-                padded to the batch (ground truth).
+            instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a finite
+                float tensor (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or
+                ``PolygonMasks`` padded to the batch (ground truth).
             device: where the loss is computed.
 
         Raises:

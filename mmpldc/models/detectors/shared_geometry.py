@@ -28,7 +28,7 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
             if first != second:
                 raise ValueError(_describe(weak_sample, key, first, second))
         first, second = _homography(weak_sample), _homography(strong_sample)
-        if not np.array_equal(first, second):
+        if not np.allclose(first, second):
             raise ValueError(_describe(weak_sample, 'homography_matrix', first, second))
 
 

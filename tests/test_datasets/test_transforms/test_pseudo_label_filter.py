@@ -54,13 +54,11 @@ def naive_filter(
     full_resolution=False,
 ):
     """Per image, (label, query, class quality, mask quality) of the kept labels, best first."""
-    mask_logits = results['mask_logits']
+    maps = results['mask_logits']
+    full_size = F.interpolate(maps, results['input_shape'], mode='bilinear', align_corners=False)
     if full_resolution:
-        mask_logits = F.interpolate(
-            mask_logits, results['input_shape'], mode='bilinear', align_corners=False
-        )
-    num_images, num_queries, height, width = mask_logits.shape
-    pixels_per_cell = results['input_shape'][0] / height * results['input_shape'][1] / width
+        maps = full_size
+    num_images, num_queries = maps.shape[:2]
     kept = []
     for image in range(num_images):
         pairs = []
@@ -75,11 +73,14 @@ def naive_filter(
             pairs = sorted(pairs, reverse=True)[:max_candidates]
         passing = []
         for c, label, query in pairs:
-            logits = mask_logits[image, query].flatten().tolist()
-            foreground = {i for i, logit in enumerate(logits) if sigmoid(logit) > 0.5}
-            m = sum(sigmoid(logits[i]) for i in foreground) / max(len(foreground), 1)
+            inside = [
+                p for p in map(sigmoid, full_size[image, query].flatten().tolist()) if p > 0.5
+            ]
+            m = sum(inside) / max(len(inside), 1)
             good = c * m >= score_thr if class_thr is None else c >= class_thr and m >= mask_thr
-            if good and len(foreground) * pixels_per_cell > min_area:
+            if good and len(inside) > min_area:
+                cells = maps[image, query].flatten().tolist()
+                foreground = {i for i, logit in enumerate(cells) if logit > 0}
                 passing.append((c * m, label, query, c, m, foreground))
         passing.sort(key=lambda entry: -entry[0])
         if duplicate_iou is not None:
@@ -100,7 +101,7 @@ def naive_filter(
     [
         dict(class_thr=0.5, mask_thr=0.8),
         dict(class_thr=0.0, mask_thr=0.0, min_area=0),
-        dict(class_thr=0.7, mask_thr=0.9, min_area=150),
+        dict(class_thr=0.7, mask_thr=0.9, min_area=100),
         dict(score_thr=0.6),
         dict(score_thr=0.2, max_candidates=7),
         dict(class_thr=0.1, mask_thr=0.5, max_candidates=4),
@@ -197,25 +198,33 @@ def test_all_filtered(options):
 
 
 @pytest.mark.parametrize(
-    ('stride', 'cells', 'min_area', 'kept'),
+    ('stride', 'size', 'min_area', 'kept'),
     [
-        (4, 1, 5, True),  # one cell is 16 pixels
-        (4, 1, 15, True),
-        (4, 1, 16, False),  # more than, not at least
-        (4, 0, 0, False),
-        (1, 5, 5, False),
-        (1, 6, 5, True),
-        (1, 1, 0, True),
-        (8, 2, 127, True),
-        (8, 2, 128, False),
+        (4, (1, 1), 5, True),  # one cell is 16 pixels
+        (4, (1, 1), 15, True),
+        (4, (1, 1), 16, False),  # more than, not at least
+        (1, (1, 5), 5, False),
+        (1, (2, 3), 5, True),
+        (1, (1, 1), 0, True),
+        (8, (2, 1), 127, True),
+        (8, (2, 1), 128, False),
     ],
 )
-def test_area_is_counted_in_input_pixels(stride, cells, min_area, kept):
-    mask = torch.full((16,), -9.0)
-    mask[:cells] = 9.0
-    results = disc_outputs([0.99], [mask.view(4, 4).tolist()], stride=stride)
+def test_area_is_counted_in_input_pixels(stride, size, min_area, kept):
+    results = disc_outputs([0.99], [torch.full(size, 9.0).tolist()], stride=stride)
     filtering = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0, min_area=min_area)
     assert len(filtering(results)['pseudo_instances'][0]) == kept
+
+
+def test_masks_of_failing_classes_are_not_upsampled(monkeypatch):
+    upsampled = []
+    interpolate = F.interpolate
+    monkeypatch.setattr(
+        F, 'interpolate', lambda x, *a, **k: upsampled.append(x.shape[1]) or interpolate(x, *a, **k)
+    )
+    results = disc_outputs([0.9, 0.2, 0.3], [[[9.0]]] * 3)
+    PseudoLabelFilter(class_thr=0.5, mask_thr=0.5)(results)
+    assert upsampled == [1]
 
 
 def test_one_pixel_maps():
@@ -239,7 +248,8 @@ def test_infinite_mask_logits_are_legal():
     inf = float('inf')
     results = disc_outputs([0.9, 0.9], [[[inf, -inf]], [[-inf, -inf]]])
     instances = PseudoLabelFilter(class_thr=0.5, mask_thr=0.9)(results)['pseudo_instances'][0]
-    assert instances.mask_quality.tolist() == [1.0]
+    assert instances.mask_quality.tolist() == pytest.approx([1.0])
+    assert instances.mask_logits.isfinite().all()
 
 
 @pytest.mark.parametrize('key', ['cls_logits', 'mask_logits'])
@@ -288,7 +298,7 @@ def test_full_resolution_upsamples_as_the_released_code():
         assert len(instances) > 0
         assert instances.mask_logits.shape[1:] == (20, 16)
         for mask in instances.mask_logits:
-            assert any(mask.equal(candidate) for candidate in upsampled[image])
+            assert any(torch.allclose(mask, candidate) for candidate in upsampled[image])
 
 
 def test_stateless():

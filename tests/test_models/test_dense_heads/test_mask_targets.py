@@ -134,16 +134,3 @@ def test_values_carry_no_gradient():
     targets = MaskTargets.from_instances([instances], CPU)
     for value in targets.at(torch.tensor([0, 1]), torch.rand(2, 5, 2)):
         assert not value.requires_grad
-
-
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
-def test_infinite_logits_give_finite_targets(dtype):
-    """The filter lets them through (a mask may be certain), so they must not make the loss NaN."""
-    inf = float('inf')
-    logits = torch.tensor([[[inf, -inf], [inf, -inf]]], dtype=dtype)
-    instances = InstanceData(labels=torch.tensor([0]), mask_logits=logits)
-    points = torch.tensor([[[0.25, 0.25], [0.75, 0.75], [0.3, 0.5], [0.7, 0.5], [0.5, 0.5]]])
-    value, uncertainty = MaskTargets.from_instances([instances], CPU).at(torch.tensor([0]), points)
-    assert not uncertainty.isnan().any()
-    assert value[0, :4].tolist() == [1, 0, 1, 0]
-    assert uncertainty[0, :4].tolist() == pytest.approx([0, 0, 0, 0], abs=1e-6)

@@ -74,7 +74,7 @@ def test_a_missing_homography_is_traced_to_the_meta_keys(missing):
 
 
 def test_the_image_is_named_by_its_id_without_a_path():
-    with pytest.raises(ValueError, match='view of 7 differ in img_shape'):
+    with pytest.raises(ValueError, match='views of 7 differ in img_shape'):
         check_shared_geometry([sample(img_path=None)], [sample(img_path=None, img_shape=(1, 1))])
 
 
