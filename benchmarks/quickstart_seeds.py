@@ -62,7 +62,8 @@ def run_seed(seed: int, args: argparse.Namespace) -> dict:
 
 
 def mean_and_deviation(values: list[float], digits: int) -> str:
-    return f'{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}'
+    mean = f'{np.mean(values):.{digits}f}'
+    return mean if len(values) == 1 else f'{mean} ± {np.std(values, ddof=1):.{digits}f}'
 
 
 def markdown(results: list[dict], args: argparse.Namespace) -> str:

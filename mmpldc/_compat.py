@@ -32,6 +32,7 @@ class Needed(NamedTuple):
 
 NEEDED = (
     Needed('torch', ('torch',), '2.1.0'),
+    Needed('torchvision', ('torchvision',), '0.16.0'),
     Needed('mmengine', ('onedl-mmengine', 'mmengine'), '0.10.0'),
     Needed('mmcv', ('onedl-mmcv', 'mmcv'), '2.0.0'),
     Needed('mmdet', ('onedl-mmdetection', 'mmdet'), '3.3.0'),

@@ -48,11 +48,18 @@ def test_release(version, expected):
 
 GOOD = {
     'torch': '2.10.0',
+    'torchvision': '0.25.0',
     'onedl-mmengine': '0.10.12',
     'onedl-mmcv': '2.3.6',
     'onedl-mmdetection': '3.5.1',
 }
-ORIGINALS = {'torch': '2.1.2', 'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmdet': '3.3.0'}
+ORIGINALS = {
+    'torch': '2.1.2',
+    'torchvision': '0.16.2',
+    'mmengine': '0.10.7',
+    'mmcv': '2.1.0',
+    'mmdet': '3.3.0',
+}
 
 
 def pretend(monkeypatch, distributions, *, has_ops=True):

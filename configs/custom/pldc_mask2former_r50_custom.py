@@ -93,6 +93,14 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),  # PL-DC, Table I
     clip_grad=dict(max_norm=0.01, norm_type=2),  # released code
+    paramwise_cfg=dict(  # as Mask2Former: no weight decay on embeddings and norms
+        custom_keys=dict(
+            query_embed=dict(decay_mult=0.0),
+            query_feat=dict(decay_mult=0.0),
+            level_embed=dict(decay_mult=0.0),
+        ),
+        norm_decay_mult=0.0,
+    ),
 )
 param_scheduler = dict(type='MultiStepLR', by_epoch=False, milestones=[9000], gamma=0.1)
 auto_scale_lr = dict(enable=False, base_batch_size=8)

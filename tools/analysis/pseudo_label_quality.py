@@ -26,7 +26,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
     parser.add_argument('--img-prefix', help='folder of their images, below data_root')
     parser.add_argument('--num-images', type=int, help='look at the first so many only')
-    parser.add_argument('--grid', action='store_true', help='try a grid of thresholds')
+    parser.add_argument(
+        '--grid',
+        action='store_true',
+        help='try a grid of thresholds (without refiner and suppression of duplicates)',
+    )
     parser.add_argument('--out', help='write the result as JSON')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
@@ -52,7 +56,7 @@ def main() -> None:
         result = compare_pseudo_labels(model, dataloader).summary()
         print(json.dumps(result, indent=2))
     else:
-        own = model.pseudo_label_filter
+        own, model.refiner = model.pseudo_label_filter, None
         model.pseudo_label_filter = PseudoLabelFilter(
             class_thr=0.0, mask_thr=0.0, min_area=own.min_area
         )

@@ -37,6 +37,9 @@ class SemiMask2FormerHead(Mask2FormerHead):
     Note:
         The points for matching are drawn once per image and shared by its decoder layers; mmdet
         and the released code draw them anew for each layer, from the same distribution.
+
+        The number of masks that normalises the mask losses is mmdet's only where no image of the
+        batch is empty (see above).
     """
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:

@@ -51,8 +51,8 @@ class SemiMask2Former(SemiBaseDetector):
         pseudo_label_filter: config of a transform over the teacher's outputs, see
             :class:`mmpldc.datasets.transforms.PseudoLabelFilter`.
         refiner: config of a module called as ``refiner(pseudo_instances, images, data_samples,
-            progress)`` with the kept labels of each image; it returns them corrected. None: the
-            teacher's labels stand.
+            progress)`` with the kept labels of each image; it returns them corrected. It keeps
+            large frozen models out of its own state dict. None: the teacher's labels stand.
         burn_in_iters: t_b, iterations of purely supervised training before the teacher
             starts; 20,000 in the paper. The only place where the boundary is set.
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled

@@ -101,7 +101,7 @@ def naive_filter(
     [
         dict(class_thr=0.5, mask_thr=0.8),
         dict(class_thr=0.0, mask_thr=0.0, min_area=0),
-        dict(class_thr=0.7, mask_thr=0.9, min_area=100),
+        dict(class_thr=0.5, mask_thr=0.8, min_area=100),
         dict(score_thr=0.6),
         dict(score_thr=0.2, max_candidates=7),
         dict(class_thr=0.1, mask_thr=0.5, max_candidates=4),
