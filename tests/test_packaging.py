@@ -105,7 +105,13 @@ def pretend(monkeypatch, distributions, *, has_ops=True):
         pytest.param(
             {},
             True,
-            ['torch is not', 'mmengine is not', 'mmcv is not', 'mmdet is not'],
+            [
+                'torch is not',
+                'torchvision is not',
+                'mmengine is not',
+                'mmcv is not',
+                'mmdet is not',
+            ],
             id='nothing',
         ),
     ],

@@ -1,0 +1,62 @@
+"""What the quickstart shows, and that it mixes no settings."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+@pytest.fixture(scope='module')
+def quickstart():
+    spec = importlib.util.spec_from_file_location('quickstart', TOOLS / 'quickstart.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ('line', 'shown'),
+    [
+        (
+            '11/20 - mmengine - INFO - Iter(train) [ 700/2000]  lr: 1e-4  eta: 0:02:00  '
+            'time: 0.2  loss: 18.8  sup_loss_cls: 0.1  pseudo_per_image: 1.8  pseudo_uncertain: 0',
+            'Iter(train) [ 700/2000]  eta: 0:02:00  loss: 18.8  pseudo_per_image: 1.8',
+        ),
+        (
+            'INFO - Iter(val) [19/19]    teacher/coco/segm_mAP: 0.39  teacher/coco/segm_mAP_50: 0.6',
+            'Iter(val)  teacher/coco/segm_mAP: 0.39',
+        ),
+        ('INFO - Iter(val) [10/19]    eta: 0:00:01  time: 0.1', None),
+        ('| PL-DC, teacher |  36.0 |\n', '| PL-DC, teacher |  36.0 |'),
+        ('Traceback (most recent call last):', None),
+    ],
+)
+def test_shown_lines(quickstart, line, shown):
+    assert quickstart.shorten(line) == shown
+
+
+def test_other_settings_are_refused(quickstart, tmp_path):
+    work_dir = tmp_path / 'work'
+    for _ in range(2):  # the same again is fine
+        quickstart.guard_settings(work_dir, dict(seed=0))
+    with pytest.raises(SystemExit, match='begun with other settings'):
+        quickstart.guard_settings(work_dir, dict(seed=1))
+
+
+def test_failing_step_shows_the_end_of_its_log(quickstart, tmp_path, capsys):
+    script = tmp_path / 'fails.py'
+    script.write_text("raise ValueError('no such image: 7.jpg')")
+    with pytest.raises(SystemExit) as error:
+        quickstart.Step('training').run([str(script)], tmp_path / 'logs' / 'log.txt', {})
+    assert 'no such image: 7.jpg' in str(error.value)
+    assert 'training failed; the whole log is' in str(error.value)
+
+
+def test_boundary_without_checkpoint_is_explained(quickstart, tmp_path):
+    (tmp_path / 'supervised.py').write_text(
+        'model = dict(burn_in_iters=300)\ndefault_hooks = dict(checkpoint=dict(interval=200))'
+    )
+    with pytest.raises(SystemExit, match=r'burn_in_iters \(300\) must be a multiple .* \(200\)'):
+        quickstart.burn_in_checkpoint(tmp_path)

@@ -1,0 +1,75 @@
+"""Pictures and curves are written, with the right content where that can be told."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mmpldc.visualization import (
+    draw_instances,
+    draw_uncertainty,
+    plot_curves,
+    read_scalars,
+    save_grid,
+)
+
+STYLE = dict(classes=('a', 'b'), palette=[(255, 0, 0), (0, 0, 255)])
+
+
+def test_instances_are_tinted_in_their_colour_and_nothing_else_changes():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    mask = np.zeros((1, 64, 64), bool)
+    mask[0, 40:60, 10:50] = True
+    drawn = draw_instances(image, mask, np.array([1]), **STYLE)
+    assert drawn.shape == (256, 256, 3)
+    red, _, blue = drawn[4 * 55, 4 * 45]
+    assert blue > 100 > red
+    assert (drawn[:64] == 100).all()
+    assert (image == 100).all()
+
+
+def test_no_instances_leave_the_image():
+    image = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    drawn = draw_instances(image, np.zeros((0, 300, 300), bool), np.zeros(0, int), **STYLE)
+    np.testing.assert_array_equal(drawn, image)
+
+
+def test_uncertain_pixels_are_brighter():
+    uncertainty = np.zeros((256, 256), np.float32)
+    uncertainty[100:150] = 1
+    drawn = draw_uncertainty(np.full((256, 256, 3), 90, np.uint8), uncertainty)
+    assert drawn[120].mean() > 2 * drawn[10].mean()
+
+
+def test_grid(tmp_path):
+    picture = np.full((20, 300, 3), (10, 200, 30), np.uint8)
+    save_grid(tmp_path / 'new' / 'grid.png', {'first': [picture] * 2, 'second': [picture] * 2})
+    grid = cv2.imread(str(tmp_path / 'new' / 'grid.png'))
+    assert grid.shape == (2 * (30 + 28), 2 * 308, 3)
+    assert grid[30 + 14, 150].tolist() == [30, 200, 10]  # BGR
+
+
+def write_log(folder, records):
+    path = folder / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(json.dumps(record) + '\n' for record in records))
+
+
+def test_scalars_of_a_resumed_run(tmp_path):
+    write_log(tmp_path / '1', [dict(step=5, loss=1.0), dict(step=10, loss=2.0), dict(lr=1)])
+    write_log(tmp_path / '2', [dict(step=10, loss=3.0), {'step': 10, 'teacher/coco/segm_mAP': 0.5}])
+    records = read_scalars(tmp_path)
+    assert [(r['step'], r.get('loss')) for r in records] == [(5, 1.0), (10, 3.0), (10, None)]
+
+
+def test_scalars_of_a_folder_without_a_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match='has it been trained in'):
+        read_scalars(tmp_path)
+
+
+def test_curves(tmp_path):
+    runs = dict(one=[dict(step=1, x=0.1), dict(step=2, x=0.3)], other=[dict(step=1, y=1.0)])
+    plot_curves(tmp_path / 'curves.png', runs, {'left': ['x'], 'right': ['x', 'y']})
+    height, width, _ = cv2.imread(str(tmp_path / 'curves.png')).shape
+    assert width > 2 * height
