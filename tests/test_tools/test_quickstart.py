@@ -25,7 +25,7 @@ def quickstart():
             'Iter(train) [ 700/2000]  eta: 0:02:00  loss: 18.8  pseudo_per_image: 1.8',
         ),
         (
-            'INFO - Iter(val) [19/19]    teacher/coco/segm_mAP: 0.39  teacher/coco/segm_mAP_50: 0.6',
+            'INFO - Iter(val) [19/19]    teacher/coco/segm_mAP: 0.39  teacher/coco/segm_mAP_s: 0',
             'Iter(val)  teacher/coco/segm_mAP: 0.39',
         ),
         ('INFO - Iter(val) [10/19]    eta: 0:00:01  time: 0.1', None),
