@@ -29,7 +29,7 @@ log_processor = dict(
     type='LogProcessor',
     window_size=50,
     by_epoch=False,
-    mean_pattern=r'.*(loss|time|grad_norm|pseudo_per_image).*',  # averaged over the window
+    mean_pattern=r'.*(loss|time|grad_norm|pseudo).*',  # averaged over the window
 )
 log_level = 'INFO'
 load_from = None

@@ -18,18 +18,19 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
             ``mask_logits (K, h, w)``.
 
     Returns:
-        Float scalars, 0 where nothing was kept: ``pseudo_per_image``, ``pseudo_class_quality`` and
-        ``pseudo_mask_quality`` (means over kept labels) and ``pseudo_uncertain`` (share of pixels
-        of their maps with an uncertainty above 0.5). No name contains "loss": mmengine would train
-        on it.
+        Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log averages
+        over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
+        ``pseudo_uncertain``, means over kept labels; the last is the share of a map's pixels with
+        an uncertainty above 0.5. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
-    count = kept.class_quality.new_tensor(float(len(kept)))
-    uncertain = mask_uncertainty(kept.mask_logits) > UNCERTAIN
-    per_mask = uncertain.float().mean(dim=(-2, -1))
-    return dict(
-        pseudo_per_image=count / len(pseudo_instances),
-        pseudo_class_quality=kept.class_quality.sum() / count.clamp(min=1),
-        pseudo_mask_quality=kept.mask_quality.sum() / count.clamp(min=1),
-        pseudo_uncertain=per_mask.sum() / count.clamp(min=1),
-    )
+    per_image = kept.class_quality.new_tensor(len(kept) / len(pseudo_instances))
+    statistics = dict(pseudo_per_image=per_image)
+    if len(kept):
+        uncertain = mask_uncertainty(kept.mask_logits) > UNCERTAIN
+        statistics |= dict(
+            pseudo_class_quality=kept.class_quality.mean(),
+            pseudo_mask_quality=kept.mask_quality.mean(),
+            pseudo_uncertain=uncertain.float().mean(),
+        )
+    return statistics

@@ -136,3 +136,10 @@ def test_built_from_the_registry():
         seed=0,
     )
     assert isinstance(DATA_SAMPLERS.build(config), ResumableMultiSourceSampler)
+
+
+@pytest.mark.parametrize(('batch_size', 'ratio'), [(2, (4, 1)), (1, (1, 1))])
+def test_a_source_without_images_is_refused(batch_size, ratio):
+    """mmdet's sampler would wait for it forever."""
+    with pytest.raises(ValueError, match='every source needs at least one'):
+        make(batch_size, ratio)
