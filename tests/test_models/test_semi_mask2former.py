@@ -352,6 +352,8 @@ def test_teacher_is_not_trained_and_stays_in_eval_mode(build):
     before = deepcopy(model.teacher.state_dict())
     total(model.loss(*make_batch())).backward()
     assert all(parameter.grad is None for parameter in model.teacher.parameters())
+    # nor would DistributedDataParallel wait for its gradients
+    assert not any(parameter.requires_grad for parameter in model.teacher.parameters())
     for name, tensor in model.teacher.state_dict().items():  # batch norm's statistics too
         assert torch.equal(tensor, before[name]), name
     assert not model.eval().student.training
