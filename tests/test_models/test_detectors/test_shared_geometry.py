@@ -41,7 +41,7 @@ def test_no_images_and_images_without_flip_pass():
     check_shared_geometry([], [])
     unflipped = dict(flip=False, flip_direction=None)
     check_shared_geometry([sample(**unflipped)], [sample(**unflipped)])
-    check_shared_geometry([sample(flip=None)], [sample(flip=None)])
+    assert check_shared_geometry([sample(flip=None)], [sample(flip=None)]) is None
 
 
 @pytest.mark.parametrize(
