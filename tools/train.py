@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -58,6 +59,8 @@ def main() -> None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
 
     if args.amp:
+        if get_device() == 'cpu':
+            raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:

@@ -94,8 +94,9 @@ class Recorder(Hook):
 
 
 @pytest.fixture
-def make_runner(tmp_path):
+def make_runner(tmp_path, monkeypatch):
     """Build a Runner for a ``ToyPair``; ``runner.recorder`` has what happened."""
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
 
     def make_runner(
         *,

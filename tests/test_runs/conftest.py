@@ -64,7 +64,8 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Train a config in this process, and return its Runner."""
+    """Train a config in this process, on the CPU, and return its Runner."""
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
     # yapf lays the config out anew for the log and each checkpoint, a second each time.
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     threads = torch.get_num_threads()
@@ -88,8 +89,10 @@ def run(tmp_path, monkeypatch):
 def run_tool() -> Callable[..., str]:
     """Run a Python tool as a user does, and return what it prints; it must succeed."""
 
-    def run_tool(name: str, *args, cwd) -> str:
+    def run_tool(name: str, *args, cwd, gpu: bool = False) -> str:
         environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+        if not gpu:
+            environment['CUDA_VISIBLE_DEVICES'] = ''
         process = subprocess.run(
             [sys.executable, ROOT / 'tools' / name, *map(str, args)],
             cwd=cwd,

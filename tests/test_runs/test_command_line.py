@@ -153,13 +153,13 @@ def test_test_shows_the_student_if_told_so(evaluation, training, run_tool, tmp_p
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
-def test_amp_trains_with_finite_losses(load_config, run_tool, tmp_path, monkeypatch, dtype):
-    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+def test_amp_trains_with_finite_losses(load_config, run_tool, tmp_path, dtype):
     load_config(max_iters=STEPS).dump(tmp_path / 'config.py')
     run_tool(
         *('train.py', 'config.py', '--work-dir', 'work_dir', '--amp'),
         *('--cfg-options', f'optim_wrapper.dtype={dtype}'),
         cwd=tmp_path,
+        gpu=True,
     )
     train = [line for line in scalars(tmp_path) if 'loss' in line]
     assert [line['step'] for line in train] == [1, 2, 3, 4]

@@ -114,7 +114,14 @@ def test_resume(call):
     assert (cfg.resume, cfg.load_from) == (True, 'iter_7.pth')
 
 
-def test_amp(call):
+def test_amp_without_a_gpu_is_refused(call, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+    with pytest.raises(SystemExit, match='--amp needs a GPU'):
+        call('train.py', '--amp')
+
+
+def test_amp(call, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cuda')
     assert call('train.py').cfg.optim_wrapper.type == 'OptimWrapper'
     wrapper = call('train.py', '--amp').cfg.optim_wrapper
     assert (wrapper.type, wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')

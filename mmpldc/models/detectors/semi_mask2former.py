@@ -206,7 +206,8 @@ class SemiMask2Former(SemiBaseDetector):
     def _check_views(self, multi_batch_data_samples: dict[str, SampleList]) -> None:
         """Refuse a batch without a branch, or with views that do not share their geometry.
 
-        At every step, burn-in included, so that a wrong config ends at the first batch.
+        At every step, burn-in included, so that a wrong config ends at the first batch. Labelled
+        views go through the network as one batch, so they must share their geometry as well.
         """
         groups = [self.sup_views]
         if self.unsup_weight > 0:

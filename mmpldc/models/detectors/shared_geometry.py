@@ -37,7 +37,9 @@ def _homography(sample: DetDataSample) -> np.ndarray:
     meta = sample.metainfo
     if 'homography_matrix' in meta:
         return meta['homography_matrix']
-    moved = meta.get('flip') or 'scale_factor' in meta or meta['img_shape'] != meta['ori_shape']
+    moved = (
+        meta.get('flip') or 'scale_factor' in meta or meta.get('img_shape') != meta.get('ori_shape')
+    )
     if moved:
         raise ValueError(
             f'cannot tell whether the views of {meta.get("img_path")} share their geometry: add '
