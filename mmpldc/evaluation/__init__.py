@@ -1,7 +1,28 @@
+from .error_analysis import (
+    ERROR_TYPES,
+    classify_errors,
+    confusion_matrix,
+    error_types,
+    rank_correlations,
+)
 from .pseudo_label_quality import (
     PseudoLabelTable,
+    compare_candidates,
     compare_pseudo_labels,
     logits_in_original_frame,
 )
+from .scorer_accuracy import precision_and_recall, scorer_confusion
 
-__all__ = ['PseudoLabelTable', 'compare_pseudo_labels', 'logits_in_original_frame']
+__all__ = [
+    'ERROR_TYPES',
+    'classify_errors',
+    'confusion_matrix',
+    'error_types',
+    'rank_correlations',
+    'PseudoLabelTable',
+    'compare_candidates',
+    'compare_pseudo_labels',
+    'logits_in_original_frame',
+    'precision_and_recall',
+    'scorer_confusion',
+]

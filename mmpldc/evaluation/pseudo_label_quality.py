@@ -1,13 +1,15 @@
 """How good pseudo-labels are, measured against annotations that training does not see."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+
+from mmpldc.datasets import PseudoLabelFilter
 
 IOU_THR = 0.5  # a pseudo-mask is right above this IoU, as in the paper's Fig. 5
 
@@ -20,49 +22,70 @@ class PseudoLabelTable:
         image: ``(K,)`` int, running number of the image.
         class_quality, mask_quality: ``(K,)`` float in [0, 1].
         label: ``(K,)`` int in [0, N).
+        teacher_label: ``(K,)`` int in [0, N), the class that the teacher finds likeliest; another
+            than ``label`` where a refiner corrected it.
         iou: ``(K,)`` float, mask IoU with the object it overlaps most; 0 if the image has none.
         target: ``(K,)`` int, that object, numbered through all images; -1 if the image has none.
         target_label: ``(K,)`` int, its class; -1 likewise.
+        same_class_iou: ``(K,)`` float, the largest mask IoU with an object of the label's own
+            class; 0 if the image has none.
+        target_labels: ``(num_targets,)`` int, the classes of all objects, found or not; not a
+            column, so :meth:`select` leaves it.
         num_images: images looked at.
-        num_targets: objects in them.
+
+    Note:
+        Regions annotated as crowds are no objects here, so a label on one fits nothing.
     """
 
     image: np.ndarray
     class_quality: np.ndarray
     mask_quality: np.ndarray
     label: np.ndarray
+    teacher_label: np.ndarray
     iou: np.ndarray
     target: np.ndarray
     target_label: np.ndarray
+    same_class_iou: np.ndarray
+    target_labels: np.ndarray
     num_images: int
-    num_targets: int
+
+    @property
+    def num_targets(self) -> int:
+        """Objects in all images."""
+        return len(self.target_labels)
+
+    @property
+    def score(self) -> np.ndarray:
+        """``(K,)`` float in [0, 1], the coupled score c_k * m_k."""
+        return self.class_quality * self.mask_quality
 
     def select(self, keep: np.ndarray) -> 'PseudoLabelTable':
         """The rows where ``keep`` ``(K,)`` bool holds."""
-        rows = {
-            field.name: getattr(self, field.name)[keep]
-            for field in fields(self)
-            if isinstance(getattr(self, field.name), np.ndarray)
-        }
-        return PseudoLabelTable(**rows, num_images=self.num_images, num_targets=self.num_targets)
+        totals = 'target_labels', 'num_images'
+        columns = (field.name for field in fields(self) if field.name not in totals)
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
     def summary(self) -> dict[str, float]:
         """Precision and recall; each object counts once, so that duplicates cost precision.
 
         Returns:
             ``kept_per_image``; ``mask_precision``, the share of labels whose mask is right;
-            ``class_accuracy``, the share of those whose class is right too; ``precision`` and
-            ``recall`` of labels right in both; ``mask_iou``, the mean IoU of right masks.
+            ``class_accuracy``, the share of those whose class is right too, and
+            ``teacher_class_accuracy``, the same for the teacher's class (before correction);
+            ``precision`` and ``recall`` of labels right in both; ``mask_iou``, the mean IoU of
+            right masks.
         """
         kept = len(self.image)
         right_mask = self.iou >= IOU_THR
         right = right_mask & (self.label == self.target_label)
+        teacher_right = right_mask & (self.teacher_label == self.target_label)
         found = len(np.unique(self.target[right_mask]))
         found_right = len(np.unique(self.target[right]))
         return dict(
             kept_per_image=kept / max(self.num_images, 1),
             mask_precision=found / max(kept, 1),
             class_accuracy=right.sum() / max(right_mask.sum(), 1),
+            teacher_class_accuracy=teacher_right.sum() / max(right_mask.sum(), 1),
             precision=found_right / max(kept, 1),
             recall=found_right / max(self.num_targets, 1),
             mask_iou=float(self.iou[right_mask].mean()) if right_mask.any() else 0.0,
@@ -83,44 +106,84 @@ def compare_pseudo_labels(model: nn.Module, dataloader: Iterable[dict]) -> Pseud
     """
     model.eval()
     rows: list[dict[str, np.ndarray]] = []
-    num_images = num_targets = 0
+    target_labels: list[np.ndarray] = []
+    num_targets = 0
     for batch in dataloader:
         data = model.data_preprocessor(batch, False)
         samples = data['data_samples']
         for instances, sample in zip(
             model.make_pseudo_labels(data['inputs'], samples), samples, strict=True
         ):
-            truth = sample.gt_instances
-            rows.append(_compare_image(instances, sample, num_images, num_targets))
-            num_images += 1
-            num_targets += len(truth)
+            rows.append(_compare_image(instances, sample, len(rows), num_targets))
+            target_labels.append(sample.gt_instances.labels.cpu().numpy())
+            num_targets += len(target_labels[-1])
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    return PseudoLabelTable(**columns, num_images=num_images, num_targets=num_targets)
+    return PseudoLabelTable(
+        **columns, target_labels=np.concatenate(target_labels), num_images=len(rows)
+    )
+
+
+def compare_candidates(
+    model: nn.Module, dataloader: Iterable[dict], *, min_class_quality: float = 0.0
+) -> PseudoLabelTable:
+    """As :func:`compare_pseudo_labels`, for everything that the model's filter chooses from.
+
+    Neither thresholds nor refiner nor suppression of duplicates; ``min_area`` and
+    ``max_candidates`` are those of the model's own filter.
+
+    Args:
+        model, dataloader: as there. The model is the same afterwards.
+        min_class_quality: leave out candidates below it, most of which are queries that see no
+            object.
+
+    Returns:
+        A row for each candidate.
+    """
+    own = {
+        name: getattr(model, name)
+        for name in ('pseudo_label_filter', 'class_thresholds', 'refiner')
+    }
+    model.pseudo_label_filter = PseudoLabelFilter(
+        class_thr=min_class_quality,
+        mask_thr=0.0,
+        min_area=own['pseudo_label_filter'].min_area,
+        max_candidates=own['pseudo_label_filter'].max_candidates,
+    )
+    model.class_thresholds = model.refiner = None
+    try:
+        return compare_pseudo_labels(model, dataloader)
+    finally:
+        for name, part in own.items():
+            setattr(model, name, part)
 
 
 def _compare_image(
     instances: InstanceData, sample, image: int, first_target: int
 ) -> dict[str, np.ndarray]:
     count = len(instances)
-    iou = np.zeros(count)
-    target = np.full(count, -1)
-    target_label = np.full(count, -1)
+    iou, same_class_iou = np.zeros((2, count))
+    target, target_label = np.full((2, count), -1)
     truth = sample.gt_instances
     if count and len(truth):
         predicted = logits_in_original_frame(instances.mask_logits, sample.metainfo) > 0
-        wanted = truth.masks.to_tensor(torch.bool, predicted.device)
-        best = mask_iou(predicted, wanted).max(dim=1)
+        overlap = mask_iou(predicted, truth.masks.to_tensor(torch.bool, predicted.device))
+        wanted_labels = truth.labels.to(overlap.device)
+        best = overlap.max(dim=1)
         iou = best.values.cpu().numpy()
-        target_label = truth.labels.to(best.indices.device)[best.indices].cpu().numpy()
+        target_label = wanted_labels[best.indices].cpu().numpy()
         target = best.indices.cpu().numpy() + first_target
+        same_class = instances.labels[:, None] == wanted_labels
+        same_class_iou = (overlap * same_class).amax(dim=1).cpu().numpy()
     return dict(
         image=np.full(count, image),
         class_quality=instances.class_quality.cpu().numpy(),
         mask_quality=instances.mask_quality.cpu().numpy(),
         label=instances.labels.cpu().numpy(),
+        teacher_label=instances.cls_logits[:, :-1].argmax(dim=1).cpu().numpy(),
         iou=iou,
         target=target,
         target_label=target_label,
+        same_class_iou=same_class_iou,
     )
 
 

@@ -1,4 +1,14 @@
+from .analysis import plot_confusion_matrix, plot_error_types, plot_quality_against_iou
 from .curves import plot_curves, read_scalars
 from .panels import draw_instances, draw_uncertainty, save_grid
 
-__all__ = ['draw_instances', 'draw_uncertainty', 'plot_curves', 'read_scalars', 'save_grid']
+__all__ = [
+    'plot_confusion_matrix',
+    'plot_error_types',
+    'plot_quality_against_iou',
+    'plot_curves',
+    'read_scalars',
+    'draw_instances',
+    'draw_uncertainty',
+    'save_grid',
+]

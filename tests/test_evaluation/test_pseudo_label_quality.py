@@ -8,14 +8,20 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmpldc.evaluation import PseudoLabelTable, compare_pseudo_labels, logits_in_original_frame
+from mmpldc.datasets import PseudoLabelFilter
+from mmpldc.evaluation import (
+    PseudoLabelTable,
+    compare_candidates,
+    compare_pseudo_labels,
+    logits_in_original_frame,
+)
 from mmpldc.evaluation.pseudo_label_quality import mask_iou
 
 
 def table(rows, num_images=2, num_targets=4):
     """Rows of (image, label, iou, target, target's label)."""
     image, label, iou, target, target_label = (
-        np.array(column) for column in (zip(*rows, strict=True) if rows else [[]] * 5)
+        np.array(column) for column in (zip(*rows, strict=True) if rows else np.zeros((5, 0), int))
     )
     ones = np.ones(len(rows))
     return PseudoLabelTable(
@@ -23,11 +29,13 @@ def table(rows, num_images=2, num_targets=4):
         class_quality=ones,
         mask_quality=ones,
         label=label,
+        teacher_label=np.zeros(len(rows), int),
         iou=iou,
         target=target,
         target_label=target_label,
+        same_class_iou=iou * (label == target_label),
+        target_labels=np.zeros(num_targets, int),
         num_images=num_images,
-        num_targets=num_targets,
     )
 
 
@@ -55,6 +63,14 @@ def test_summary(rows, expected):
         'mask_iou',
     )
     assert [summary[name] for name in names] == pytest.approx(expected)
+
+
+def test_teachers_class_before_correction():
+    """By the teacher all labels are of class 0."""
+    rows = [(0, 0, 0.8, 0, 0), (0, 1, 0.8, 1, 1), (1, 0, 0.8, 2, 1), (1, 0, 0.3, 3, 0)]
+    summary = table(rows).summary()
+    assert summary['class_accuracy'] == pytest.approx(2 / 3)
+    assert summary['teacher_class_accuracy'] == pytest.approx(1 / 3)
 
 
 def test_select_keeps_the_totals():
@@ -105,9 +121,11 @@ def annotated_image(masks, labels):
     return sample
 
 
-def pseudo(masks, labels):
+def pseudo(masks, labels, teacher_labels=None):
     ones = torch.ones(len(labels))
+    likeliest = torch.tensor(labels if teacher_labels is None else teacher_labels, dtype=torch.long)
     return InstanceData(
+        cls_logits=torch.nn.functional.one_hot(likeliest, 4).float(),  # 3 classes
         mask_logits=torch.as_tensor(masks).float() * 18 - 9,
         labels=torch.tensor(labels, dtype=torch.long),
         class_quality=ones,
@@ -136,4 +154,46 @@ def test_images_are_compared_with_their_own_annotations():
     assert compared.target_label.tolist() == [1, 0, -1]
     assert compared.iou.tolist() == [1, 1, 0]
     assert (compared.num_images, compared.num_targets) == (3, 3)
+    assert compared.target_labels.tolist() == [0, 1, 2]
     assert compared.summary()['precision'] == pytest.approx(1 / 3)
+
+
+def test_overlap_with_the_own_class():
+    """The object overlapped most has another class; the own class has two, one of them nearer."""
+    label, other, near, far = np.zeros((4, 8, 8), np.uint8)
+    label[:4], other[:3], near[3:5], far[4:] = 1, 1, 1, 1
+    samples = [annotated_image([far, other, near], [1, 0, 1])]
+    model = FixedLabels([pseudo(np.stack([label] * 2), [1, 2])])
+    compared = compare_pseudo_labels(model, [dict(inputs=None, data_samples=samples)])
+    assert compared.target_label.tolist() == [0, 0]
+    np.testing.assert_allclose(compared.iou, 3 / 4)
+    np.testing.assert_allclose(compared.same_class_iou, [1 / 5, 0])
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_candidates_pass_neither_thresholds_nor_refiner(fails):
+    own = PseudoLabelFilter(class_thr=0.9, mask_thr=0.8, min_area=7, max_candidates=5)
+
+    class Model(FixedLabels):
+        pseudo_label_filter = own
+        class_thresholds = 'thresholds per class'
+        refiner = 'a refiner'
+
+        def make_pseudo_labels(self, images, samples):
+            used = self.pseudo_label_filter
+            assert (used.class_thr, used.mask_thr, used.duplicate_iou) == (0.1, 0, None)
+            assert (used.min_area, used.max_candidates) == (7, 5)
+            assert self.class_thresholds is self.refiner is None
+            if fails:
+                raise RuntimeError('out of memory')
+            return super().make_pseudo_labels(images, samples)
+
+    model = Model([pseudo(np.zeros((0, 8, 8)), [])])
+    batches = [dict(inputs=None, data_samples=[annotated_image([], [])])]
+    if fails:
+        with pytest.raises(RuntimeError, match='out of memory'):
+            compare_candidates(model, batches, min_class_quality=0.1)
+    else:
+        assert len(compare_candidates(model, batches, min_class_quality=0.1).iou) == 0
+    assert (model.pseudo_label_filter, model.refiner) == (own, 'a refiner')
+    assert model.class_thresholds == 'thresholds per class'

@@ -9,10 +9,14 @@ import pytest
 from mmpldc.visualization import (
     draw_instances,
     draw_uncertainty,
+    plot_confusion_matrix,
     plot_curves,
+    plot_error_types,
+    plot_quality_against_iou,
     read_scalars,
     save_grid,
 )
+from mmpldc.visualization.analysis import MAX_POINTS, binned_mean, most_confused_classes
 
 STYLE = dict(classes=('a', 'b'), palette=[(255, 0, 0), (0, 0, 255)])
 
@@ -73,3 +77,56 @@ def test_curves(tmp_path):
     plot_curves(tmp_path / 'curves.png', runs, {'left': ['x'], 'right': ['x', 'y']})
     height, width, _ = cv2.imread(str(tmp_path / 'curves.png')).shape
     assert width > 2 * height
+
+
+@pytest.mark.parametrize('count', [0, 1, 40, MAX_POINTS + 1])
+@pytest.mark.filterwarnings('error')
+def test_quality_against_iou(tmp_path, count):
+    rng = np.random.default_rng(0)
+    qualities = {name: rng.random(count) for name in ('score', 'class', 'mask')}
+    correlations = dict(score=0.5, mask=-0.5) | {'class': float('nan')}
+    path = tmp_path / 'new' / 'quality.png'
+    plot_quality_against_iou(path, rng.random(count), qualities, correlations)
+    height, width, _ = cv2.imread(str(path)).shape
+    assert width > 2.5 * height
+
+
+def test_binned_mean():
+    quality, iou = np.array([0.9, 0.1, 0.5, 0.3]), np.array([1.0, 0.2, 0.5, 0.4])
+    bins = binned_mean(quality, iou, num_bins=2)
+    np.testing.assert_allclose(bins, [[0.2, 0.7], [0.3, 0.75]])
+    np.testing.assert_allclose(binned_mean(quality, iou), [np.sort(quality), np.sort(iou)])
+    assert [len(values) for values in binned_mean(quality[:0], iou[:0])] == [0, 0]
+
+
+# a is taken for d once, c for b twice; missed objects and false alarms do not count
+CONFUSIONS = np.array(
+    [[5, 0, 0, 1, 9], [0, 7, 0, 0, 9], [0, 2, 3, 0, 0], [0, 0, 0, 0, 0], [9, 0, 9, 0, 0]]
+)
+
+
+@pytest.mark.parametrize(
+    ('count', 'expected'), [(2, [1, 2]), (3, [0, 1, 2]), (9, [0, 1, 2, 3]), (None, [0, 1, 2, 3])]
+)
+def test_most_confused_classes(count, expected):
+    assert most_confused_classes(CONFUSIONS, count) == expected
+
+
+def test_confusion_matrix_shows_some_classes_or_all(tmp_path):
+    sides = []
+    for max_classes in (2, None):
+        path = tmp_path / f'{max_classes}.png'
+        plot_confusion_matrix(path, CONFUSIONS, 'abcd', max_classes=max_classes)
+        sides.append(cv2.imread(str(path)).shape[0])
+    assert sides[0] < sides[1]
+    many = np.eye(41, dtype=int)
+    plot_confusion_matrix(tmp_path / 'many.png', many, [f'class {i}' for i in range(40)])
+    assert cv2.imread(str(tmp_path / 'many.png')).shape[0] > sides[1]
+
+
+def test_error_types_of_several_runs(tmp_path):
+    shares = dict(correct=0.7, other=0.3)
+    for count in (1, 12):
+        plot_error_types(tmp_path / f'{count}.png', {f'run {i}': shares for i in range(count)})
+    one, twelve = (cv2.imread(str(tmp_path / f'{count}.png')).shape for count in (1, 12))
+    assert one[1] < twelve[1] and one[0] == twelve[0]

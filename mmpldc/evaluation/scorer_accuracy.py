@@ -1,0 +1,70 @@
+"""What the model behind the refiner knows of the classes, measured on annotated masks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmpldc.functional import unit_rgb
+
+
+@torch.no_grad()
+def scorer_confusion(model: nn.Module, dataloader: Iterable[dict]) -> np.ndarray:
+    """Let the refiner's scorer name the annotated objects by itself (the paper's Table II).
+
+    Args:
+        model: a :class:`~mmpldc.models.SemiMask2Former` whose refiner is prepared.
+        dataloader: single-view batches with ground truth (a test pipeline with
+            ``LoadAnnotations``).
+
+    Returns:
+        ``(N, N + 1)`` int64, truth x scored class; the last column is objects that the scorer
+        cannot tell, say because they are too small for it.
+    """
+    num_classes = model.student.panoptic_head.num_classes
+    confusion = np.zeros((num_classes, num_classes + 1), np.int64)
+    for batch in dataloader:
+        data = model.data_preprocessor(batch, False)
+        images, samples = data['inputs'], data['data_samples']
+        labels = [sample.gt_instances.labels for sample in samples]
+        counts = torch.tensor([len(own) for own in labels])
+        if not counts.sum():
+            continue
+        masks = [_logits_in_batch_frame(s.gt_instances.masks, s.metainfo) for s in samples]
+        scores = model.refiner.scorer.score(
+            unit_rgb(images, model.pixel_normalization),
+            [tuple(sample.img_shape[:2]) for sample in samples],
+            torch.cat(masks).to(images.device),
+            torch.repeat_interleave(torch.arange(len(samples)), counts).to(images.device),
+        )
+        scored = torch.where(scores.valid, scores.probabilities.argmax(dim=-1), num_classes)
+        np.add.at(confusion, (torch.cat(labels).cpu().numpy(), scored.cpu().numpy()), 1)
+    return confusion
+
+
+def precision_and_recall(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each class.
+
+    Args:
+        confusion: ``(N, N + 1)``, see :func:`scorer_confusion`.
+
+    Returns:
+        Precision and recall, each ``(N,)`` float in [0, 1]; NaN for a class that was never scored,
+        or never annotated.
+    """
+    right = np.diag(confusion).astype(float)
+    with np.errstate(invalid='ignore'):
+        return right / confusion[:, :-1].sum(axis=0), right / confusion.sum(axis=1)
+
+
+def _logits_in_batch_frame(masks, metainfo: dict) -> Tensor:
+    """``(K, H, W)`` float, above 0 on the annotated masks, which are in the original frame."""
+    logits = masks.to_tensor(torch.float32, 'cpu') * 2 - 1
+    if len(logits):  # interpolate takes no empty batch
+        logits = F.interpolate(logits[None], metainfo['img_shape'][:2], mode='bilinear')[0]
+    else:
+        logits = logits.new_zeros(0, *metainfo['img_shape'][:2])
+    height, width = metainfo['batch_input_shape']
+    return F.pad(logits, (0, width - logits.shape[2], 0, height - logits.shape[1]), value=-1.0)

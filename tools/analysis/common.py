@@ -1,0 +1,56 @@
+"""What the analysis tools share: their arguments, and the model and images that these name."""
+
+import argparse
+
+import torch
+from mmdet.apis import init_detector
+from mmengine.config import Config, DictAction
+from mmengine.runner import CheckpointLoader, Runner
+from torch.utils.data import DataLoader
+
+from mmpldc.models import SemiMask2Former
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that :func:`load` reads."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
+    parser.add_argument('--img-prefix', help='folder of their images, below data_root')
+    parser.add_argument('--num-images', type=int, help='look at the first so many only')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser
+
+
+def load(
+    args: argparse.Namespace, *, with_refiner: bool = True
+) -> tuple[SemiMask2Former, DataLoader]:
+    """The model as it was when the checkpoint was written, and annotated images."""
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if not with_refiner:
+        cfg.model.refiner = None
+    model = init_detector(cfg, args.checkpoint, device=args.device)
+    dataset = cfg.val_dataloader.dataset
+    if args.ann_file:
+        dataset.ann_file = args.ann_file
+    if args.img_prefix:
+        dataset.data_prefix.img = args.img_prefix
+    if args.num_images:
+        dataset.indices = args.num_images
+    dataloader = Runner.build_dataloader(cfg.val_dataloader)
+    if model.refiner is not None:
+        # How much it weighs depends on how far training has come.
+        max_iters = cfg.train_cfg.max_iters
+        model.set_progress(finished_iters(args.checkpoint, max_iters), max_iters)
+        model.refiner.prepare(dataloader.dataset.metainfo['classes'], torch.device(args.device))
+    return model, dataloader
+
+
+def finished_iters(checkpoint: str, max_iters: int) -> int:
+    """Iterations trained when ``checkpoint`` was written; all if it does not say."""
+    meta = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {})
+    return meta.get('iter', max_iters)

@@ -1,0 +1,68 @@
+"""How well the model behind a config's refiner knows the classes: precision and recall of each.
+
+It names the annotated objects by itself (the paper's Table II does so for CLIP on COCO). Use it to
+choose a model, its texts and its crops before a training. A class with a recall near 0 relies on
+the teacher.
+"""
+
+import argparse
+import json
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from mmpldc.evaluation import precision_and_recall, scorer_confusion
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
+    parser.add_argument('--img-prefix', help='folder of their images, below data_root')
+    parser.add_argument('--num-images', type=int, help='look at the first so many only')
+    parser.add_argument('--out', help='write the result as JSON')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.model.get('refiner') is None:
+        raise SystemExit(f'{args.config} has no refiner')
+    dataset = cfg.val_dataloader.dataset
+    if args.ann_file:
+        dataset.ann_file = args.ann_file
+    if args.img_prefix:
+        dataset.data_prefix.img = args.img_prefix
+    if args.num_images:
+        dataset.indices = args.num_images
+    init_default_scope(cfg.default_scope)
+    dataloader = Runner.build_dataloader(cfg.val_dataloader)
+    classes = dataloader.dataset.metainfo['classes']
+    model = MODELS.build(cfg.model).to(args.device)  # for its refiner: no weights are needed
+    model.refiner.prepare(classes, torch.device(args.device))
+    confusion = scorer_confusion(model, dataloader)
+    precision, recall = precision_and_recall(confusion)
+
+    width = max(map(len, classes))
+    print(f'{"":{width}}  precision  recall  objects')
+    for name, *values, row in zip(classes, precision, recall, confusion, strict=True):
+        print(f'{name:{width}}  {values[0]:9.3f}  {values[1]:6.3f}  {row.sum():7}')
+    means = dict(precision=np.nanmean(precision), recall=np.nanmean(recall))
+    print(f'{"mean":{width}}  {means["precision"]:9.3f}  {means["recall"]:6.3f}')
+    if args.out:
+        result = dict(classes=classes, confusion=confusion.tolist(), **means)
+        with open(args.out, 'w') as file:
+            json.dump(result, file, indent=2, default=float)
+
+
+if __name__ == '__main__':
+    main()
