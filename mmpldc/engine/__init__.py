@@ -2,7 +2,7 @@
 
 import mmdet.engine  # noqa: F401
 
-from .hooks import MeanTeacherHook
+from .hooks import ClassThresholdsLogHook, MeanTeacherHook
 from .runner import TeacherStudentValLoop
 
-__all__ = ['MeanTeacherHook', 'TeacherStudentValLoop']
+__all__ = ['ClassThresholdsLogHook', 'MeanTeacherHook', 'TeacherStudentValLoop']

@@ -1,5 +1,6 @@
 """The method as pure tensor functions, without OpenMMLab types."""
 
+from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
 from .duplicates import suppress_duplicates
 from .ema import ema_update_
 from .filtering import (
@@ -9,22 +10,52 @@ from .filtering import (
     topk_query_class_pairs,
 )
 from .matching import hungarian_match
+from .pixels import PixelNormalization, normalize, unit_rgb
 from .points import sample_points
+from .prompts import mean_embedding, pad_prompts, softmax_ensemble
 from .quality import class_quality, foreground_probabilities, mask_quality
+from .regions import (
+    context_boxes,
+    crop_regions,
+    exclude_padding,
+    mask_boxes,
+    pool_masks,
+    upsample_masks,
+)
+from .thresholds import class_sums, frequency_thresholds, move_thresholds
 from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 
 __all__ = [
+    'PixelNormalization',
     'best_class_per_query',
     'class_quality',
+    'class_sums',
+    'context_boxes',
+    'cosine_weight',
     'coupled_threshold_filter',
+    'crop_regions',
     'dual_threshold_filter',
     'ema_update_',
+    'exclude_padding',
     'foreground_probabilities',
+    'frequency_thresholds',
     'hungarian_match',
+    'linear_fusion',
+    'mask_boxes',
     'mask_quality',
     'mask_uncertainty',
+    'mean_embedding',
+    'move_thresholds',
+    'normalize',
+    'pad_prompts',
+    'pool_masks',
+    'product_fusion',
     'sample_points',
+    'softmax_ensemble',
     'suppress_duplicates',
+    'teacher_probabilities',
     'topk_query_class_pairs',
     'uncertainty_weighted_bce',
+    'unit_rgb',
+    'upsample_masks',
 ]

@@ -1,14 +1,20 @@
-"""Detectors, heads, losses. Importing mmdet's models fills the parent registry."""
+"""What is built from a config. Importing mmdet's models fills the parent registry."""
 
 import mmdet.models  # noqa: F401
 
+from .class_aware_thresholds import ClassAwareThresholds
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .losses import UncertaintyWeightedCrossEntropyLoss
+from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 
 __all__ = [
+    'CLIPRefiner',
+    'ClassAwareThresholds',
+    'ImageClassifierScorer',
     'MultiBranchDataPreprocessor',
+    'OpenCLIPScorer',
     'SemiMask2Former',
     'SemiMask2FormerHead',
     'UncertaintyWeightedCrossEntropyLoss',

@@ -25,8 +25,10 @@ class PseudoLabelFilter(BaseTransform):
     Stateless. Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled).
 
     Required keys: ``cls_logits (B, Q, N + 1)``, ``mask_logits (B, Q, h, w)`` and ``input_shape``
-    (H, W), the padded batch's size in pixels. Added key: ``pseudo_instances``, per image an
-    ``InstanceData`` of K kept labels, best score first:
+    (H, W), the padded batch's size in pixels. With ``class_thr`` and ``mask_thr``, ``(N,)`` float,
+    DDTF takes these thresholds, one per class, instead of its own (DF-ACAT). Added keys:
+    ``candidates``, class quality, label and query index, each ``(B, C)``, of what was looked at,
+    and ``pseudo_instances``, per image an ``InstanceData`` of K kept labels, best score first:
 
     - ``labels (K,)`` int64 in [0, N)
     - ``class_quality``, ``mask_quality``, ``scores`` ``(K,)`` float32 in [0, 1]; the score is the
@@ -89,13 +91,14 @@ class PseudoLabelFilter(BaseTransform):
             candidates = best_class_per_query(cls_logits)
         else:
             candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
+        thresholds = self._thresholds(results)
         pseudo_instances = []
         for class_quality, labels, query, cls, masks in zip(
             *candidates, cls_logits, mask_logits, strict=True
         ):
             # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
             # Host sync: how many these are decides the shapes of the image's targets.
-            index = (class_quality >= self._least_class_quality).nonzero().squeeze(1)
+            index = (class_quality >= _of_class(thresholds[0], labels)).nonzero().squeeze(1)
             logits = masks[query[index]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
             full_size = _upsample(logits, results['input_shape'])
             quality, area = mask_quality(full_size)
@@ -107,7 +110,7 @@ class PseudoLabelFilter(BaseTransform):
                 mask_logits=full_size if self.full_resolution else logits,
                 cls_logits=cls[query[index]],
             )
-            instances = instances[self._passes(instances) & (area > self.min_area)]
+            instances = instances[self._passes(instances, *thresholds) & (area > self.min_area)]
             instances = instances[instances.scores.argsort(descending=True, stable=True)]
             if self.duplicate_iou is not None:
                 unique = suppress_duplicates(
@@ -115,21 +118,43 @@ class PseudoLabelFilter(BaseTransform):
                 )
                 instances = instances[unique]
             pseudo_instances.append(instances)
-        return results | dict(pseudo_instances=pseudo_instances)
+        return results | dict(candidates=candidates, pseudo_instances=pseudo_instances)
 
-    @property
-    def _least_class_quality(self) -> float:
-        return self.class_thr if self.score_thr is None else self.score_thr
+    def _thresholds(self, results: dict) -> tuple[float | Tensor, float | Tensor | None]:
+        """What class quality must reach at least, and mask quality (None: see ``_passes``)."""
+        if 'class_thr' not in results:
+            return (
+                (self.class_thr, self.mask_thr)
+                if self.score_thr is None
+                else (self.score_thr, None)
+            )
+        if self.score_thr is not None:
+            raise ValueError(
+                'thresholds per class go with decoupled filtering: give PseudoLabelFilter '
+                'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
+            )
+        return results['class_thr'], results['mask_thr']
 
-    def _passes(self, candidates: InstanceData) -> Tensor:
+    def _passes(
+        self, candidates: InstanceData, class_thr: float | Tensor, mask_thr: float | Tensor | None
+    ) -> Tensor:
         qualities = candidates.class_quality, candidates.mask_quality
         if self.score_thr is not None:
             return coupled_threshold_filter(*qualities, score_thr=self.score_thr)
-        return dual_threshold_filter(*qualities, class_thr=self.class_thr, mask_thr=self.mask_thr)
+        return dual_threshold_filter(
+            *qualities,
+            class_thr=_of_class(class_thr, candidates.labels),
+            mask_thr=_of_class(mask_thr, candidates.labels),
+        )
 
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
         return f'{type(self).__name__}({options})'
+
+
+def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:
+    """A threshold for each label: one for all, or the ``(N,)`` thresholds' entries."""
+    return threshold[labels] if isinstance(threshold, Tensor) else threshold
 
 
 def _upsample(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -38,8 +38,9 @@ class MeanTeacherHook(Hook):
         self.keep_rate = keep_rate
 
     def before_train(self, runner: Runner) -> None:
-        """Start from the student if no teacher was given."""
+        """Start from the student if no teacher was given, and let the model get ready."""
         model = _unwrap(runner.model)
+        model.prepare_training(runner.train_dataloader.dataset)
         # Host sync: once a run. The flag is read here and kept in step below.
         self.teacher_is_set = bool(model.teacher_is_set)
         if not self.teacher_is_set:

@@ -15,13 +15,14 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
 
     Args:
         pseudo_instances: per image, ``class_quality``, ``mask_quality`` ``(K,)`` and
-            ``mask_logits (K, h, w)``.
+            ``mask_logits (K, h, w)``, and ``corrected (K,)`` bool if a refiner was at work.
 
     Returns:
         Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log averages
         over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
         ``pseudo_uncertain``, means over kept labels; the last is the share of a map's pixels with
-        an uncertainty above 0.5. No name contains "loss": mmengine would train on it.
+        an uncertainty above 0.5. With a refiner also ``pseudo_corrected``, the share of kept labels
+        that it gave another class. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
     per_image = kept.class_quality.new_tensor(len(kept) / len(pseudo_instances))
@@ -33,4 +34,6 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
             pseudo_mask_quality=kept.mask_quality.mean(),
             pseudo_uncertain=uncertain.float().mean(),
         )
+        if 'corrected' in kept:
+            statistics['pseudo_corrected'] = kept.corrected.float().mean()
     return statistics

@@ -10,9 +10,12 @@ from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.config import ConfigDict
+from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmpldc.datasets.instance_counts import instance_counts
+from mmpldc.functional import PixelNormalization
 from mmpldc.registry import MODELS, TRANSFORMS
 
 from .pseudo_label_statistics import pseudo_label_statistics
@@ -50,9 +53,11 @@ class SemiMask2Former(SemiBaseDetector):
             that config alone.
         pseudo_label_filter: config of a transform over the teacher's outputs, see
             :class:`mmpldc.datasets.transforms.PseudoLabelFilter`.
-        refiner: config of a module called as ``refiner(pseudo_instances, images, data_samples,
-            progress)`` with the kept labels of each image; it returns them corrected. It keeps
-            large frozen models out of its own state dict. None: the teacher's labels stand.
+        refiner: config of what corrects the classes of kept labels, see
+            :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
+            ``Module``. None: the teacher's classes stand.
+        class_thresholds: config of thresholds that take the filter's place and follow the
+            teacher, see :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None: the filter's.
         burn_in_iters: t_b, iterations of purely supervised training before the teacher
             starts; 20,000 in the paper. The only place where the boundary is set.
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
@@ -77,6 +82,7 @@ class SemiMask2Former(SemiBaseDetector):
         num_classes: int | None = None,
         pseudo_label_filter: ConfigType,
         refiner: OptConfigType = None,
+        class_thresholds: OptConfigType = None,
         burn_in_iters: int,
         unsup_weight: float = 1.0,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
@@ -94,6 +100,10 @@ class SemiMask2Former(SemiBaseDetector):
         )
         self.pseudo_label_filter = TRANSFORMS.build(pseudo_label_filter)
         self.refiner = None if refiner is None else MODELS.build(refiner)
+        self.class_thresholds = None
+        if class_thresholds is not None:
+            own = dict(num_classes=self.student.panoptic_head.num_classes)
+            self.class_thresholds = MODELS.build(own | class_thresholds)
         self.burn_in_iters = burn_in_iters
         self.unsup_weight = unsup_weight
         self.sup_views = tuple(sup_views)
@@ -163,16 +173,21 @@ class SemiMask2Former(SemiBaseDetector):
         """
         features = self.teacher.extract_feat(images)
         all_cls_logits, all_mask_logits = self.teacher.panoptic_head(features, samples)
-        results = self.pseudo_label_filter(
-            dict(
-                cls_logits=all_cls_logits[-1],
-                mask_logits=all_mask_logits[-1],
-                input_shape=tuple(images.shape[-2:]),
-            )
+        results = dict(
+            cls_logits=all_cls_logits[-1],
+            mask_logits=all_mask_logits[-1],
+            input_shape=tuple(images.shape[-2:]),
         )
+        if self.class_thresholds is not None:
+            results |= self.class_thresholds.current()
+        results = self.pseudo_label_filter(results)
+        if self.class_thresholds is not None and self.training:
+            self.class_thresholds.update(results)
         pseudo_instances = results['pseudo_instances']
         if self.refiner is not None:
-            pseudo_instances = self.refiner(pseudo_instances, images, samples, self.progress)
+            pseudo_instances = self.refiner(
+                pseudo_instances, images, samples, self.progress, self.pixel_normalization
+            )
         return pseudo_instances
 
     def unsupervised_loss(
@@ -191,16 +206,47 @@ class SemiMask2Former(SemiBaseDetector):
             losses = reweight_loss_dict(losses, 0.0)
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, self.unsup_weight))
 
+    def prepare_training(self, dataset: BaseDataset) -> None:
+        """Get ready what labels, before the first step; called by ``MeanTeacherHook``.
+
+        Args:
+            dataset: of the training dataloader, with ``metainfo['classes']``; of several
+                concatenated ones the first is the labelled one.
+
+        Raises:
+            ValueError: if the data set's number of classes is not the model's.
+        """
+        classes = dataset.metainfo['classes']
+        num_classes = self.student.panoptic_head.num_classes
+        if len(classes) != num_classes:
+            raise ValueError(
+                f'the data set has {len(classes)} classes, {classes}, and model.num_classes is '
+                f'{num_classes}: make them equal'
+            )
+        if self.unsup_weight == 0:
+            return
+        if self.refiner is not None:
+            self.refiner.prepare(classes, next(self.parameters()).device)
+        if self.class_thresholds is not None:
+            self.class_thresholds.start(instance_counts(dataset))
+
+    @property
+    def pixel_normalization(self) -> PixelNormalization:
+        """How pixels became the images that :meth:`loss` gets."""
+        preprocessor = self.data_preprocessor.data_preprocessor
+        is_rgb = preprocessor._channel_conversion  # mmcv reads images as BGR
+        if not preprocessor._enable_normalize:
+            return PixelNormalization(0.0, 1.0, is_rgb)
+        return PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb)
+
     def set_progress(self, step: int, max_steps: int) -> None:
         """Take over the Runner's position, before each step."""
         self.progress = Progress(step, self.burn_in_iters, max_steps)
 
     def train(self, mode: bool = True) -> 'SemiMask2Former':
-        """Switch the student; whatever labels for it stays in eval mode."""
+        """Switch the student; the teacher stays in eval mode."""
         super().train(mode)
         self.teacher.eval()
-        if self.refiner is not None:
-            self.refiner.eval()
         return self
 
     def _check_views(self, multi_batch_data_samples: dict[str, SampleList]) -> None:

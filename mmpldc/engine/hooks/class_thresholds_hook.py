@@ -1,0 +1,38 @@
+"""What the adaptive thresholds are, in the log."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpldc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ClassThresholdsLogHook(Hook):
+    """At each validation, log the thresholds of every class (DF-ACAT).
+
+    As a table in the text log, and as scalars ``class_thr/NAME`` and ``mask_thr/NAME`` for
+    TensorBoard and other backends.
+    """
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Log them."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if model.class_thresholds is None:
+            return
+        classes = runner.val_dataloader.dataset.metainfo['classes']
+        # Host sync: once per validation.
+        columns = {
+            name: values.tolist() for name, values in model.class_thresholds.current().items()
+        }
+        rows = zip(classes, *columns.values(), strict=True)
+        lines = [f'{name}: {class_thr:.3f} {mask_thr:.3f}' for name, class_thr, mask_thr in rows]
+        runner.logger.info('thresholds on class and mask quality:\n' + '\n'.join(lines))
+        runner.visualizer.add_scalars(
+            {
+                f'{column}/{name}': value
+                for column, values in columns.items()
+                for name, value in zip(classes, values, strict=True)
+            },
+            step=runner.iter,
+        )

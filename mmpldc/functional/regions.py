@@ -1,0 +1,114 @@
+"""What a vision-language model sees of a mask: a crop of its image, or pooled features."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import roi_align
+
+
+def upsample_masks(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Binary masks at another resolution, by bilinear interpolation of the logits.
+
+    Args:
+        mask_logits: ``(K, h, w)`` float.
+        size: (H, W) of the result, in the same frame.
+
+    Returns:
+        ``(K, H, W)`` bool, where the probability is above 0.5.
+    """
+    if not len(mask_logits):  # interpolate takes no empty batch
+        return mask_logits.new_zeros(0, *size, dtype=torch.bool)
+    return F.interpolate(mask_logits[None].float(), size, mode='bilinear')[0] > 0
+
+
+def mask_boxes(masks: Tensor) -> Tensor:
+    """Tight boxes.
+
+    Args:
+        masks: ``(K, H, W)`` bool.
+
+    Returns:
+        ``(K, 4)`` float32, x1, y1, x2, y2 in pixels, the edges of the outermost pixels (a mask of
+        one pixel has a box of size 1); all 0 for an empty mask.
+    """
+    edges = []
+    for occupied in (masks.any(dim=1), masks.any(dim=2)):  # columns (K, W), rows (K, H)
+        occupied = occupied.to(torch.uint8)
+        last = occupied.shape[1] - occupied.flip(1).argmax(dim=1)
+        edges.append((occupied.argmax(dim=1), last))
+    (left, right), (top, bottom) = edges
+    boxes = torch.stack([left, top, right, bottom], dim=1).float()
+    return boxes * masks.flatten(1).any(dim=1, keepdim=True)
+
+
+def context_boxes(boxes: Tensor, *, square: bool, context: float) -> Tensor:
+    """Boxes around the same centres with some of the surroundings.
+
+    Args:
+        boxes: ``(K, 4)`` float, x1, y1, x2, y2 in pixels.
+        square: take the longer side for both.
+        context: factor on both sides.
+
+    Returns:
+        ``(K, 4)`` float, which may reach out of the image.
+    """
+    center = (boxes[:, :2] + boxes[:, 2:]) / 2
+    sides = boxes[:, 2:] - boxes[:, :2]
+    if square:
+        sides = sides.max(dim=1, keepdim=True).values.expand(-1, 2)
+    half = sides * (context / 2)
+    return torch.cat([center - half, center + half], dim=1)
+
+
+def crop_regions(images: Tensor, boxes: Tensor, image_index: Tensor, size: int) -> Tensor:
+    """All crops in one call, each resized to ``size`` x ``size`` by area averaging.
+
+    Args:
+        images: ``(B, C, H, W)`` float. Outside of them is 0.
+        boxes: ``(K, 4)`` float, x1, y1, x2, y2 in pixels of the images.
+        image_index: ``(K,)`` int64 in [0, B).
+        size: side of the crops in pixels.
+
+    Returns:
+        ``(K, C, size, size)`` float32.
+    """
+    rois = torch.cat([image_index[:, None].float(), boxes.float()], dim=1)
+    return roi_align(images.float(), rois, size, aligned=True)
+
+
+def pool_masks(features: Tensor, masks: Tensor, image_index: Tensor) -> Tensor:
+    """Mean feature of each mask.
+
+    Args:
+        features: ``(B, C, h, w)`` float.
+        masks: ``(K, h, w)`` bool, in the frame of ``features``.
+        image_index: ``(K,)`` int64 in [0, B), sorted or not.
+
+    Returns:
+        ``(K, C)`` float32, 0 for an empty mask.
+    """
+    # fp32 island: a sum over pixels. Every mask against every image: B times the work of the
+    # needed, which is little beside the network that made the features, and needs no loop.
+    with torch.autocast(features.device.type, enabled=False):
+        sums = torch.einsum('khw,bchw->bkc', masks.float(), features.float())
+        chosen = sums[image_index, torch.arange(len(masks), device=masks.device)]
+        return chosen / masks.flatten(1).sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def exclude_padding(images: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+    """The images with 0 wherever the batch was padded.
+
+    Args:
+        images: ``(B, C, H, W)`` float.
+        sizes: per image, (height, width) of its content, which starts at the top left.
+
+    Returns:
+        A tensor of the same shape.
+    """
+    height, width = images.shape[-2:]
+    row = torch.arange(height, device=images.device)[None, :, None]
+    column = torch.arange(width, device=images.device)[None, None, :]
+    # Host to device: one small copy; image sizes are known to the host only.
+    limits = torch.tensor(sizes).to(images.device, non_blocking=True)[:, :, None, None]
+    inside = (row < limits[:, 0]) & (column < limits[:, 1])
+    return images * inside[:, None]

@@ -1,0 +1,150 @@
+"""Dynamic instance category correction (DICC)."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmpldc.functional import (
+    PixelNormalization,
+    cosine_weight,
+    linear_fusion,
+    product_fusion,
+    teacher_probabilities,
+    unit_rgb,
+)
+from mmpldc.registry import MODELS
+
+from .region_scorer import RegionScorer
+
+FUSIONS = dict(linear=linear_fusion, product=product_fusion)
+
+
+@MODELS.register_module()
+class CLIPRefiner:
+    """Correct the classes of pseudo-labels with a vision-language model (DICC, Eqs. 6 to 9).
+
+    The model's class distribution is fused with the teacher's under a weight that decays as the
+    teacher learns; the best fused class becomes the label, its probability the class quality.
+    Labels are not filtered again. Nothing of it is part of a checkpoint: the weight follows from
+    the iteration.
+
+    Args:
+        scorer: config of a :class:`RegionScorer`, say ``mmpldc.OpenCLIPScorer``.
+        fusion: ``'linear'`` (Eq. 8) or ``'product'``, PLePI's as we read it, for comparison.
+        begin: a, up to which iteration the weight is ``initial_weight``; None: the burn-in's end.
+        end: T, from which iteration it is ``final_weight``; None: the last iteration.
+        initial_weight: 0.5 in the paper.
+        final_weight: 0 in the paper.
+
+    Note:
+        The paper's weight decays from iteration 0. As released, it starts to at the end of burn-in;
+        ``begin=0`` gives the paper's.
+    """
+
+    def __init__(
+        self,
+        *,
+        scorer: ConfigType,
+        fusion: str = 'linear',
+        begin: int | None = None,
+        end: int | None = None,
+        initial_weight: float = 0.5,
+        final_weight: float = 0.0,
+    ) -> None:
+        if fusion not in FUSIONS:
+            raise ValueError(f"fusion must be one of {sorted(FUSIONS)}, got '{fusion}'")
+        self.scorer: RegionScorer = MODELS.build(scorer)
+        self.fuse = FUSIONS[fusion]
+        self.begin, self.end = begin, end
+        self.initial_weight, self.final_weight = initial_weight, final_weight
+
+    def prepare(self, classes: Sequence[str], device: torch.device) -> None:
+        """Load the scorer's model, see :meth:`RegionScorer.prepare`."""
+        self.scorer.prepare(classes, device)
+
+    def weight(self, progress) -> float:
+        """w at this point of training (Eq. 7).
+
+        Args:
+            progress: with ``step``, ``burn_in_steps`` and ``max_steps``, in iterations.
+        """
+        return cosine_weight(
+            progress.step,
+            begin=progress.burn_in_steps if self.begin is None else self.begin,
+            end=progress.max_steps if self.end is None else self.end,
+            initial=self.initial_weight,
+            final=self.final_weight,
+        )
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        pseudo_instances: list[InstanceData],
+        images: Tensor,
+        data_samples: SampleList,
+        progress,
+        normalization: PixelNormalization,
+    ) -> list[InstanceData]:
+        """Corrected pseudo-labels.
+
+        Args:
+            pseudo_instances: per image, K kept labels: ``cls_logits (K, N + 1)`` of the teacher,
+                ``labels``, ``class_quality``, ``mask_quality (K,)`` and ``mask_logits (K, h, w)``
+                in the padded batch frame; not modified.
+            images: the weak views ``(B, 3, H, W)`` as the teacher saw them.
+            data_samples: theirs, with ``img_shape`` (height, width without padding).
+            progress: see :meth:`weight`.
+            normalization: of ``images``.
+
+        Returns:
+            Per image, the same labels with new ``labels (K,)`` int64, ``class_quality`` and
+            ``scores`` ``(K,)`` float32, and ``corrected (K,)`` bool, whether the class is another.
+
+        Raises:
+            RuntimeError: if the model does not know its progress.
+        """
+        if progress is None:
+            raise RuntimeError(
+                'how much CLIP weighs depends on the iteration: outside of training call '
+                'model.set_progress(step, max_steps) first'
+            )
+        weight = self.weight(progress)
+        counts = [len(instances) for instances in pseudo_instances]
+        if sum(counts) == 0 or weight == 0:
+            return [_relabel(instances, instances.labels) for instances in pseudo_instances]
+        # Host to device: made of counts that the host knows, so nothing is read back.
+        image_index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(
+            images.device, non_blocking=True
+        )
+        kept = InstanceData.cat(pseudo_instances)
+        sizes = [tuple(sample.img_shape[:2]) for sample in data_samples]
+        vlm, valid = self.scorer.score(
+            unit_rgb(images, normalization), sizes, kept.mask_logits, image_index
+        )
+        teacher = teacher_probabilities(kept.cls_logits)
+        class_quality, labels = self.fuse(teacher, vlm, weight).max(dim=-1)  # Eqs. 8, 9
+        class_quality = torch.where(valid, class_quality, kept.class_quality)
+        labels = torch.where(valid, labels, kept.labels)
+        return [
+            _relabel(*parts)
+            for parts in zip(
+                pseudo_instances, labels.split(counts), class_quality.split(counts), strict=True
+            )
+        ]
+
+
+def _relabel(
+    instances: InstanceData, labels: Tensor, class_quality: Tensor | None = None
+) -> InstanceData:
+    """A copy with another class, and its quality unless None."""
+    relabelled = instances[:]
+    relabelled.corrected = labels != instances.labels
+    relabelled.labels = labels
+    if class_quality is not None:
+        relabelled.class_quality = class_quality
+        relabelled.scores = class_quality * instances.mask_quality
+    return relabelled

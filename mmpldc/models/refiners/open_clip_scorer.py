@@ -1,0 +1,216 @@
+"""CLIP as a scorer of masked regions (Eq. 6), by open_clip."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmpldc.functional import (
+    exclude_padding,
+    mean_embedding,
+    normalize,
+    pad_prompts,
+    pool_masks,
+    softmax_ensemble,
+    upsample_masks,
+)
+from mmpldc.registry import MODELS
+
+from .loading import load_first_on_one_rank
+from .prompts import read_prompts
+from .region_crops import RegionCrops
+from .region_scorer import RegionScorer, RegionScores
+from .text_embeddings import cached_text_embeddings, default_cache, weights_key
+
+MODES = ('crop', 'mask_pool')
+ENSEMBLES = ('softmax', 'mean')
+LARGEST_SCALE = 100.0  # CLIP's own bound on the scale of its logits
+
+
+@MODELS.register_module()
+class OpenCLIPScorer(RegionScorer):
+    """p_clip = softmax over classes of CLIP(region) . CLIP(text) (Eq. 6).
+
+    Args:
+        model: an open_clip model name (``'RN50'``, ``'convnext_large_d_320'``, ...), or
+            ``'local-dir:FOLDER'`` for a folder with ``open_clip_config.json`` and weights.
+        pretrained: a tag of that model (``'openai'``, ...) or the path of a checkpoint; None with
+            ``local-dir:``.
+        mode: ``'crop'``, a picture of each object, as in the paper, or ``'mask_pool'``, one pass
+            over the whole image whose features are averaged over each mask, as released; for
+            towers that end in a feature map (ModifiedResNet, timm's ConvNeXt).
+        descriptions: texts of each class, see :func:`read_prompts`.
+        templates: texts for any class, likewise.
+        ensemble: how several texts of a class make one logit: ``'softmax'`` weighted, as released,
+            or ``'mean'`` of the normalised embeddings.
+        crop_size: side of the crops in pixels; None: the model's own, the only one that towers with
+            positions (ViT, ModifiedResNet) take.
+        square: extend each box to a square, else the crop is squeezed.
+        context: factor on the sides of a box.
+        logit_scale: factor on the cosine similarity; None: the model's own, at most 100.
+        max_pixels: of all the pictures in the tower at once, a bound on memory; 2**22 are 83 crops
+            of 224 x 224 or 4 images of 1024 x 1024.
+        cache_dir: where open_clip keeps its downloads; None: its own choice.
+        text_cache: folder of text embeddings; None: ``$MMPLDC_CACHE/text_embeddings``.
+
+    Note:
+        The paper's patches are 224 x 224 pictures, its text model CLIP's RN50. The released code
+        pools ``convnext_large_d_320``, feeds it pixels in [0, 255], and padding too. Here pixels
+        are normalised as the model wants, and padding is left out.
+
+        ``mask_pool`` with a ModifiedResNet takes the value path of its attention pooling for the
+        averaged feature (as MaskCLIP does), for a mask has no grid of positions to attend to.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        pretrained: str | None = None,
+        mode: str = 'crop',
+        descriptions: str | None = None,
+        templates: str | None = 'templates',
+        ensemble: str = 'softmax',
+        crop_size: int | None = None,
+        square: bool = True,
+        context: float = 1.0,
+        logit_scale: float | None = None,
+        max_pixels: int = 2**22,
+        cache_dir: str | None = None,
+        text_cache: str | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {MODES}, got '{mode}'")
+        if ensemble not in ENSEMBLES:
+            raise ValueError(f"ensemble must be one of {ENSEMBLES}, got '{ensemble}'")
+        self.model, self.pretrained, self.mode = model, pretrained, mode
+        self.descriptions, self.templates, self.ensemble = descriptions, templates, ensemble
+        self.crop_size, self.square, self.context = crop_size, square, context
+        self.logit_scale = logit_scale
+        self.max_pixels = max_pixels
+        self.cache_dir = cache_dir
+        self.text_cache = default_cache() if text_cache is None else Path(text_cache)
+        self.visual: nn.Module | None = None
+
+    def prepare(self, classes: Sequence[str], device: torch.device) -> None:
+        """See the parent; the text tower is dropped once the classes are embedded."""
+        prompts = read_prompts(classes, descriptions=self.descriptions, templates=self.templates)
+        clip, embeddings = load_first_on_one_rank(lambda: self._load(prompts))
+        self.visual = clip.visual.eval().requires_grad_(False).to(device)
+        scale = clip.logit_scale.exp().clamp(max=LARGEST_SCALE).item()
+        self.scale = scale if self.logit_scale is None else self.logit_scale
+        by_class = F.normalize(embeddings, dim=-1).split([len(texts) for texts in prompts])
+        self.texts, self.is_prompt = (tensor.to(device) for tensor in pad_prompts(by_class))
+        preprocess = self.visual.preprocess_cfg
+        self.mean, self.std = preprocess['mean'], preprocess['std']
+        self.crops = RegionCrops(
+            size=self.crop_size or _side(preprocess['size']),
+            mean=self.mean,
+            std=self.std,
+            square=self.square,
+            context=self.context,
+            max_pixels=self.max_pixels,
+        )
+        if self.mode == 'mask_pool':
+            self.embed_pooled = _embedding_of_pooled(self.visual, self.model)
+
+    def score(
+        self,
+        images: Tensor,
+        sizes: list[tuple[int, int]],
+        mask_logits: Tensor,
+        image_index: Tensor,
+    ) -> RegionScores:
+        """See the parent."""
+        if self.visual is None:
+            raise RuntimeError('OpenCLIPScorer is not loaded: call prepare(classes, device) first')
+        regions = self._crop if self.mode == 'crop' else self._mask_pool
+        features, valid = regions(images, sizes, mask_logits, image_index)
+        # fp32 island: a scale of 100 makes half precision's error in a cosine visible.
+        with torch.autocast(images.device.type, enabled=False):
+            features = F.normalize(features.float(), dim=-1)
+            if self.ensemble == 'mean':
+                logits = self.scale * features @ mean_embedding(self.texts, self.is_prompt).T
+            else:
+                similarity = torch.einsum('kd,njd->knj', features, self.texts)
+                logits = softmax_ensemble(self.scale * similarity, self.is_prompt)
+            return RegionScores(logits.softmax(dim=-1), valid)
+
+    def _crop(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
+        return self.crops(self.visual, images, sizes, mask_logits, image_index)
+
+    def _mask_pool(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
+        images = exclude_padding(normalize(images, mean=self.mean, std=self.std), sizes)
+        chunk = max(1, self.max_pixels // images[0, 0].numel())
+        features = torch.cat([self._feature_map(part) for part in images.split(chunk)])
+        masks = upsample_masks(mask_logits, features.shape[-2:])
+        pooled = pool_masks(features, masks, image_index)
+        return self.embed_pooled(pooled), masks.flatten(1).any(dim=1)
+
+    def _feature_map(self, images: Tensor) -> Tensor:
+        """``(B, C, h, w)``, the tower's last map."""
+        maps = self.visual.forward_intermediates(
+            images, indices=1, intermediates_only=True, output_fmt='NCHW'
+        )
+        return maps['image_intermediates'][-1]
+
+    def _load(self, prompts: list[list[str]]) -> tuple[nn.Module, Tensor]:
+        """The model on the CPU, and an embedding ``(T, D)`` of each text."""
+        clip = self._create_model()
+        tokenizer = _open_clip().get_tokenizer(self.model, cache_dir=self.cache_dir)
+
+        @torch.no_grad()
+        def encode(texts: list[str]) -> Tensor:
+            parts = [texts[i : i + 256] for i in range(0, len(texts), 256)]
+            return torch.cat([clip.encode_text(tokenizer(part)) for part in parts])
+
+        key = weights_key(self.model, self.pretrained)
+        texts = [text for own in prompts for text in own]
+        return clip, cached_text_embeddings(texts, key, encode, self.text_cache)
+
+    def _create_model(self) -> nn.Module:
+        open_clip = _open_clip()
+        try:
+            return open_clip.create_model(
+                self.model,
+                pretrained=self.pretrained,
+                cache_dir=self.cache_dir,
+                require_pretrained=True,
+            ).eval()
+        except Exception as error:  # open_clip raises many kinds, from as many libraries
+            raise RuntimeError(
+                f'cannot load CLIP model={self.model!r} pretrained={self.pretrained!r}: {error}\n'
+                'Without a network fetch the weights ahead of time, on a machine that has one: '
+                f"python tools/cache_text_embeddings.py CONFIG fills open_clip's cache "
+                '(copy that folder, cache_dir=... points to it), or give the path of a checkpoint '
+                'as pretrained=... Training with refiner=None needs no CLIP: labels keep the '
+                "teacher's classes (PL-DC without DICC)."
+            ) from error
+
+
+def _open_clip() -> ModuleType:
+    """The optional package, imported when a scorer is prepared and nowhere else."""
+    try:
+        import open_clip
+    except ImportError as error:
+        raise ImportError('OpenCLIPScorer needs open_clip: pip install open_clip_torch') from error
+    return open_clip
+
+
+def _side(size: int | Sequence[int]) -> int:
+    return size if isinstance(size, int) else size[0]
+
+
+def _embedding_of_pooled(visual: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+    """From an averaged feature ``(K, C)`` of a tower's last map to CLIP's space ``(K, D)``."""
+    if hasattr(visual, 'attnpool'):  # ModifiedResNet
+        return lambda pooled: visual.attnpool.c_proj(visual.attnpool.v_proj(pooled))
+    if hasattr(visual, 'trunk') and hasattr(visual.trunk, 'stages'):  # timm's ConvNeXt
+        return lambda pooled: visual.head(visual.trunk.head(pooled[:, :, None, None]))
+    raise ValueError(
+        f"mode='mask_pool' needs a tower that ends in a feature map (RN50 or convnext_*), and "
+        f"{name} has a {type(visual).__name__}: take mode='crop'"
+    )

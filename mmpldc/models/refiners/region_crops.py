@@ -1,0 +1,83 @@
+"""Crops of masked objects, as an image classifier or CLIP wants them."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from mmpldc.functional import (
+    context_boxes,
+    crop_regions,
+    exclude_padding,
+    mask_boxes,
+    normalize,
+    upsample_masks,
+)
+
+
+class RegionCrops:
+    """Runs a network over the crops around masks, some at a time.
+
+    Args:
+        size: side of the network's input, pixels.
+        mean: the network's, per RGB channel, for pixels in [0, 1].
+        std: likewise.
+        square: extend each box to a square around its centre, else the crop is squeezed.
+        context: factor on the sides of the box.
+        max_pixels: of the crops in the network, and of the masks at full size, at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        square: bool,
+        context: float,
+        max_pixels: int,
+    ) -> None:
+        self.size = size
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.square, self.context = square, context
+        self.max_pixels = max_pixels
+
+    def __call__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        images: Tensor,
+        sizes: list[tuple[int, int]],
+        mask_logits: Tensor,
+        image_index: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of the network.
+
+        Args:
+            network: from normalised crops ``(k, 3, size, size)`` to ``(k, D)``.
+            images: see :meth:`RegionScorer.score`, as for the other arguments.
+            sizes: likewise.
+            mask_logits: likewise.
+            image_index: likewise.
+
+        Returns:
+            ``(K, D)``, and ``(K,)`` bool that is false for empty masks.
+
+        Note:
+            Padding, and what lies outside of the image, has the network's mean colour.
+        """
+        images = exclude_padding(normalize(images, mean=self.mean, std=self.std), sizes)
+        frame = images.shape[-2:]
+        boxes = torch.cat(
+            [mask_boxes(upsample_masks(some, frame)) for some in self._split(mask_logits, *frame)]
+        )
+        valid = boxes[:, 2] > boxes[:, 0]
+        boxes = context_boxes(boxes, square=self.square, context=self.context)
+        chunks = (self._split(rows, self.size, self.size) for rows in (boxes, image_index))
+        outputs = [
+            network(crop_regions(images, *some, self.size)) for some in zip(*chunks, strict=True)
+        ]
+        return torch.cat(outputs), valid
+
+    def _split(self, rows: Tensor, height: int, width: int) -> tuple[Tensor, ...]:
+        """In chunks, for pictures of that size."""
+        return rows.split(max(1, self.max_pixels // (height * width)))

@@ -1,0 +1,66 @@
+"""Text embeddings on disk, so that the text tower runs once for all trainings."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+def default_cache() -> Path:
+    """``$MMPLDC_CACHE/text_embeddings``, by default in ``~/.cache/mmpldc``."""
+    root = os.environ.get('MMPLDC_CACHE', '~/.cache/mmpldc')
+    return Path(root).expanduser() / 'text_embeddings'
+
+
+def weights_key(model: str, pretrained: str | None) -> str:
+    """A name for a model's weights: its tag, or the content of its files.
+
+    Args:
+        model: as for open_clip, maybe ``'local-dir:FOLDER'``.
+        pretrained: a tag, the path of a checkpoint, or None.
+
+    Returns:
+        A string fit for a file name.
+    """
+    files: list[Path] = []
+    if model.startswith('local-dir:'):
+        files = sorted(path for path in Path(model.split(':', 1)[1]).iterdir() if path.is_file())
+    if pretrained is not None and Path(pretrained).is_file():
+        files.append(Path(pretrained))
+    identity = hashlib.sha256(f'{model} {pretrained}'.encode())
+    for path in files:
+        with open(path, 'rb') as file:
+            while block := file.read(1 << 20):
+                identity.update(block)
+    readable = re.sub(r'[^\w.-]+', '_', f'{model.split("/")[-1]}-{Path(str(pretrained)).name}')
+    return f'{readable}-{identity.hexdigest()[:16]}'
+
+
+def cached_text_embeddings(
+    texts: Sequence[str], key: str, encode: Callable[[list[str]], Tensor], folder: Path
+) -> Tensor:
+    """Embeddings from the cache; what it lacks is encoded and added.
+
+    Args:
+        texts: T texts.
+        key: of the weights that ``encode`` has, see :func:`weights_key`.
+        encode: from t texts to ``(t, D)``.
+        folder: of the cache.
+
+    Returns:
+        ``(T, D)`` float32 on the CPU.
+    """
+    path = folder / f'{key}.pt'
+    known: dict[str, Tensor] = torch.load(path, weights_only=True) if path.exists() else {}
+    unknown = [text for text in dict.fromkeys(texts) if text not in known]
+    if unknown:
+        known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f'.{os.getpid()}')
+        torch.save({text: row.clone() for text, row in known.items()}, partial)
+        os.replace(partial, path)  # another process sees the old file or the new one
+    return torch.stack([known[text] for text in texts])

@@ -1,0 +1,45 @@
+"""Fetch what a config's refiner needs, ahead of time: weights and text embeddings.
+
+Run it once on a machine with a network; trainings then find both in the caches (open_clip's own,
+and $MMPLDC_CACHE/text_embeddings, by default below ~/.cache/mmpldc), which can be copied to a
+cluster without one.
+"""
+
+import argparse
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmpldc.registry import MODELS
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        help="names of the classes; default: those of the config's training data, which is opened",
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.model.get('refiner') is None:
+        raise SystemExit(f'{args.config} has no refiner: it needs no weights but the backbone')
+    if args.classes is None:
+        dataset = Runner.build_dataloader(cfg.train_dataloader).dataset
+        args.classes = dataset.metainfo['classes']
+    refiner = MODELS.build(cfg.model.refiner)
+    refiner.prepare(args.classes, torch.device('cpu'))
+    print(f'ready for {len(args.classes)} classes: {", ".join(args.classes)}')
+
+
+if __name__ == '__main__':
+    main()
