@@ -53,6 +53,44 @@ def test_coco_config_holds_the_papers_numbers(key, expected):
     assert value(config, key) == expected
 
 
+def test_aaai_config_differs_from_the_arxiv_one_in_refiner_and_thresholds():
+    arxiv, aaai = (
+        Config.fromfile(CONFIGS / f'pldc/{name}_mask2former_r50_coco_1pct.py')
+        for name in ('pldc', 'pldc_aaai')
+    )
+    assert 'class_thresholds' not in arxiv.model
+    assert aaai.model.class_thresholds.keep_rate == 0.9996
+    assert [hook.type for hook in aaai.custom_hooks] == [
+        'mmpldc.MeanTeacherHook',
+        'mmpldc.ClassThresholdsLogHook',
+    ]
+    assert arxiv.model.refiner.scorer.mode == 'crop'
+    assert aaai.model.refiner.scorer.mode == 'mask_pool'
+    for config in (arxiv, aaai):
+        del config.model.refiner
+    del aaai.model.class_thresholds, aaai.custom_hooks[1]
+    assert arxiv.to_dict() == aaai.to_dict()
+
+
+@pytest.mark.parametrize(
+    'path', sorted((CONFIGS / 'quickstart/ablation').glob('*.py')), ids=lambda p: p.stem
+)
+def test_ablation_differs_from_pldc_in_one_part(path):
+    pldc = Config.fromfile(CONFIGS / 'quickstart/pldc.py').to_dict()
+    ablation = Config.fromfile(path).to_dict()
+    part = {
+        'without_ddtf': 'pseudo_label_filter',
+        'without_dicc': 'refiner',
+        'without_pmua': 'detector',
+        'with_df_acat': 'class_thresholds',
+        'labels_by_clip': 'refiner',
+    }[path.stem]
+    hooks = ablation['custom_hooks']
+    ablation['custom_hooks'] = [h for h in hooks if h['type'] != 'mmpldc.ClassThresholdsLogHook']
+    assert pldc['model'].pop(part, None) != ablation['model'].pop(part, None)
+    assert pldc == ablation
+
+
 def test_keep_rate_and_sides_of_the_paper():
     config = Config.fromfile(CONFIGS / 'pldc/pldc_mask2former_r50_coco_1pct.py')
     (hook,) = config.custom_hooks
@@ -64,12 +102,13 @@ def test_keep_rate_and_sides_of_the_paper():
     assert unlabeled.pipeline[1].type == 'LoadEmptyAnnotations'
 
 
-def test_both_arms_of_the_quickstart_differ_only_in_the_unlabelled_images():
+def test_both_arms_of_the_quickstart_differ_only_in_unlabelled_images_and_their_labels():
     supervised, pldc = (
         Config.fromfile(CONFIGS / f'quickstart/{name}.py') for name in ('supervised', 'pldc')
     )
     assert supervised.model.unsup_weight == 0
     supervised.model.unsup_weight = pldc.model.unsup_weight
+    del pldc.model.refiner
     for key in ('model', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks'):
         assert supervised[key] == pldc[key]
     labeled, unlabeled = pldc.train_dataloader.dataset.datasets

@@ -1,5 +1,8 @@
 """Train the supervised baseline and PL-DC on generated scenes, then compare them.
 
+PL-DC corrects classes with CLIP: a small one that is trained here first, for no weights can be
+assumed to be at hand, or with --clip a real one.
+
 Each step is an ordinary command that is printed before it runs. A step that is done is not done
 again; an interrupted training is resumed.
 """
@@ -22,6 +25,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--seed', type=int, default=0, help='of the data and of training')
     parser.add_argument('--data-root', default='data/shapes', help='where the images are made')
+    parser.add_argument('--clip-dir', default='data/shapes_clip', help='of the small CLIP')
+    parser.add_argument(
+        '--clip',
+        metavar='MODEL:TAG',
+        help='a real one instead, by its open_clip name and tag, say RN50:openai (downloaded once)',
+    )
     parser.add_argument('--work-dir', default='work_dirs/quickstart')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], help='for both trainings, as in tools/train.py'
@@ -32,7 +41,7 @@ def parse_args() -> argparse.Namespace:
 class Step:
     """A numbered step with a title, the time it took and the command behind it."""
 
-    total = 4
+    total = 5
     number = 0
 
     def __init__(self, title: str) -> None:
@@ -72,14 +81,16 @@ def shorten(line: str) -> str | None:
         keep = r'Iter\(train\) \[ *\d+/\d+\]|eta: [\d:]+|\bloss: [\d.]+|pseudo_per_image: [\d.]+'
     elif 'Iter(val)' in line and 'segm_mAP' in line:
         keep = r'Iter\(val\)|(?:teacher|student)/coco/segm_mAP: [\d.]+'
-    elif line.startswith('|'):
+    elif line.startswith(('|', 'step ')):
         return line.rstrip()
     else:
         return None
     return '  '.join(re.findall(keep, line))
 
 
-def train(step: Step, config: str, work_dir: Path, start: Path | None, args, environment) -> None:
+def train(
+    step: Step, config: str, work_dir: Path, start: Path | None, options: list[str], environment
+) -> None:
     """Train, or resume, unless the last iteration's checkpoint is there.
 
     Args:
@@ -87,7 +98,7 @@ def train(step: Step, config: str, work_dir: Path, start: Path | None, args, env
         config: path of the config.
         work_dir: of this run.
         start: a checkpoint whose run is continued under this config, None to start afresh.
-        args: of the command line.
+        options: for the config, as in tools/train.py.
         environment: of the process.
     """
     done = work_dir / 'finished'
@@ -98,9 +109,15 @@ def train(step: Step, config: str, work_dir: Path, start: Path | None, args, env
         command += ['--resume']
     elif start is not None:
         command += ['--resume', str(start)]
-    options = [f'randomness.seed={args.seed}', *args.cfg_options]
     step.run([*command, '--cfg-options', *options], work_dir / 'stdout.log', environment)
     done.touch()
+
+
+def real_clip(name: str) -> list[str]:
+    """Options that put a CLIP of open_clip in the small one's place, which is not trained then."""
+    model, _, tag = name.partition(':')
+    scorer = dict(model=model, pretrained=tag, templates='templates', logit_scale=None)
+    return [f'model.refiner.scorer.{key}={value}' for key, value in scorer.items()]
 
 
 def guard_settings(work_dir: Path, settings: dict) -> None:
@@ -138,17 +155,32 @@ def main() -> None:
     args = parse_args()
     data_root = Path(args.data_root).absolute()
     work_dir = Path(args.work_dir).absolute()
-    settings = dict(seed=args.seed, data_root=str(data_root), cfg_options=args.cfg_options)
+    clip_dir = Path(args.clip_dir).absolute()
+    settings = dict(
+        seed=args.seed,
+        data_root=str(data_root),
+        clip=args.clip or str(clip_dir),
+        cfg_options=args.cfg_options,
+    )
     guard_settings(work_dir, settings)
-    environment = os.environ | dict(MMPLDC_SHAPES=f'{data_root}/', PYTHONUNBUFFERED='1')
+    environment = os.environ | dict(
+        MMPLDC_SHAPES=f'{data_root}/', MMPLDC_CLIP=str(clip_dir), PYTHONUNBUFFERED='1'
+    )
     environment.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
     generate = ['tools/dataset/generate_shapes.py', str(data_root), '--seed', str(args.seed)]
     Step('data: 3,800 scenes, half a minute').run(generate, work_dir / 'data.log', environment)
+    step = Step('a small CLIP, two minutes')
+    if args.clip or (clip_dir / 'open_clip_model.safetensors').exists():
+        step.skip()
+    else:
+        step.run(['tools/quickstart_clip.py', str(clip_dir)], work_dir / 'clip.log', environment)
     supervised, pldc = work_dir / 'supervised', work_dir / 'pldc'
-    train(Step('supervised baseline'), SUPERVISED, supervised, None, args, environment)
+    options = [f'randomness.seed={args.seed}', *args.cfg_options]
+    train(Step('supervised baseline'), SUPERVISED, supervised, None, options, environment)
     start = burn_in_checkpoint(supervised)
-    train(Step('PL-DC, from the same burn-in'), PLDC, pldc, start, args, environment)
+    options += real_clip(args.clip) if args.clip else []
+    train(Step('PL-DC, from the same burn-in'), PLDC, pldc, start, options, environment)
     report = ['tools/quickstart_report.py', str(supervised), str(pldc), '--out', str(work_dir)]
     Step('results on the test split').run(report, work_dir / 'report.log', environment)
     results = json.loads((work_dir / 'results.json').read_text())

@@ -1,17 +1,26 @@
 """Compare the quickstart's two runs on the test split: a table, pictures and curves."""
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
+from torch.utils.data import DataLoader
 
-from mmpldc.evaluation import compare_pseudo_labels, logits_in_original_frame
+from mmpldc.evaluation import (
+    compare_pseudo_labels,
+    logits_in_original_frame,
+    precision_and_recall,
+    scorer_confusion,
+)
 from mmpldc.functional import mask_uncertainty
+from mmpldc.models import SemiMask2Former
 from mmpldc.visualization import (
     draw_instances,
     draw_uncertainty,
@@ -21,6 +30,7 @@ from mmpldc.visualization import (
 )
 
 METRICS = dict(AP='segm_mAP', AP50='segm_mAP_50', AP75='segm_mAP_75')
+NUM_LABELLED = 500  # unlabelled images on which pseudo-labels are measured
 NUM_PICTURES = 5
 SCORE_THR = 0.4  # predictions shown in the pictures
 
@@ -50,24 +60,71 @@ def evaluate(work_dir: Path, model: str) -> dict[str, float]:
     return {name: 100 * metrics[f'coco/{key}'] for name, key in METRICS.items()}
 
 
-def pseudo_label_quality(work_dir: Path) -> dict[str, float]:
-    """Pseudo-labels of the final teacher against the annotations hidden from training."""
-    cfg, checkpoint = load_run(work_dir)
+def labeller(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Former, DataLoader]:
+    """A teacher ready to label, and unlabelled images with the annotations hidden from training.
+
+    Args:
+        config: of a run with PL-DC.
+        checkpoint: ``iter_T.pth``, whose step T decides how much CLIP weighs.
+        **refiner: options of the config's refiner.
+    """
+    cfg = copy.deepcopy(config)
+    if refiner:
+        cfg.model.refiner.update(refiner)
     dataset = cfg.val_dataloader.dataset
     dataset.ann_file = 'annotations/unlabeled_hidden.json'
     dataset.data_prefix.img = 'images/train/'
-    dataset.indices = 500
-    model = init_detector(cfg, checkpoint, device='cpu')
-    return compare_pseudo_labels(model, Runner.build_dataloader(cfg.val_dataloader)).summary()
+    dataset.indices = NUM_LABELLED
+    model = init_detector(cfg, str(checkpoint), device='cpu')
+    model.set_progress(int(checkpoint.stem.split('_')[1]), cfg.train_cfg.max_iters)
+    if model.refiner is not None:
+        model.refiner.prepare(dataset.metainfo.classes, torch.device('cpu'))
+    return model, Runner.build_dataloader(cfg.val_dataloader)
 
 
-def table(rows: dict[str, dict[str, float]]) -> str:
-    width = max(map(len, rows))
-    lines = [f'| {"test split":{width}} | ' + ' | '.join(f'{name:>5}' for name in METRICS) + ' |']
-    lines += [f'|{"-" * (width + 2)}|' + '|'.join(['------:'] * len(METRICS)) + '|']
+def pseudo_label_quality(config: Config, checkpoint: Path, **refiner) -> dict[str, float]:
+    """Precision, recall and class accuracy, see :meth:`PseudoLabelTable.summary`."""
+    return compare_pseudo_labels(*labeller(config, checkpoint, **refiner)).summary()
+
+
+def clip_accuracy(config: Config, checkpoint: Path) -> dict[str, object]:
+    """CLIP by itself on the annotated objects of the tuning split (the paper's Table II)."""
+    model, _ = labeller(config, checkpoint)
+    dataloader = Runner.build_dataloader(copy.deepcopy(config.val_dataloader))
+    precision, recall = precision_and_recall(scorer_confusion(model, dataloader))
+    classes = config.val_dataloader.dataset.metainfo.classes
+    return dict(
+        precision=float(np.nanmean(precision)),
+        recall=float(np.nanmean(recall)),
+        recall_by_class=dict(zip(classes, recall.tolist(), strict=True)),
+    )
+
+
+def table(title: str, rows: dict[str, dict[str, float]], digits: int) -> str:
+    """Markdown, a row for each key; columns are those of the first row."""
+    columns = list(next(iter(rows.values())))
+    width = max(map(len, [title, *rows]))
+    lines = [f'| {title:{width}} | ' + ' | '.join(f'{name:>5}' for name in columns) + ' |']
+    lines += [
+        f'|{"-" * (width + 2)}|' + '|'.join('-' * (max(len(c), 5) + 1) + ':' for c in columns) + '|'
+    ]
     for name, row in rows.items():
-        lines.append(f'| {name:{width}} | ' + ' | '.join(f'{row[m]:5.1f}' for m in METRICS) + ' |')
+        cells = (f'{row[column]:{max(len(column), 5)}.{digits}f}' for column in columns)
+        lines.append(f'| {name:{width}} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
+
+
+def correction_table(supervised: Path, pldc: Path) -> dict[str, dict[str, float]]:
+    """Pseudo-labels when mutual learning begins: the teacher's, with DICC, and by CLIP alone."""
+    config, _ = load_run(pldc)
+    start = supervised / f'iter_{config.model.burn_in_iters}.pth'
+    corrected = pseudo_label_quality(config, start)
+    by_clip = pseudo_label_quality(config, start, initial_weight=1.0, final_weight=1.0)
+    return {
+        "teacher's labels": dict(class_accuracy=corrected['teacher_class_accuracy']),
+        'corrected by DICC': dict(class_accuracy=corrected['class_accuracy']),
+        'labels by CLIP alone': dict(class_accuracy=by_clip['class_accuracy']),
+    }
 
 
 def annotated(coco: COCO, image_id: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,15 +202,22 @@ def main() -> None:
         'PL-DC, teacher': evaluate(args.pldc, 'teacher'),
     }
     gain = rows['PL-DC, teacher']['AP'] - rows['supervised (EMA)']['AP']
-    quality = pseudo_label_quality(args.pldc)
-    results = dict(rows=rows, gain=gain, pseudo_labels=quality)
+    config, checkpoint = load_run(args.pldc)
+    clip = clip_accuracy(config, Path(checkpoint))
+    correction = correction_table(args.supervised, args.pldc)
+    quality = pseudo_label_quality(config, Path(checkpoint))
+    results = dict(rows=rows, gain=gain, clip=clip, correction=correction, pseudo_labels=quality)
     (args.out / 'results.json').write_text(json.dumps(results, indent=2, default=float))
-    print(table(rows))
+    clip_row = dict(precision=clip['precision'], recall=clip['recall']) | clip['recall_by_class']
+    print(table('CLIP alone, annotated objects; recall', {'': clip_row}, digits=2), end='\n\n')
+    print(table('pseudo-labels after burn-in', correction, digits=3), end='\n\n')
+    print(table('mask AP, test split', rows, digits=1))
 
     models = {
         name: init_detector(*load_run(work_dir), device='cpu')
         for name, work_dir in (('supervised', args.supervised), ('PL-DC', args.pldc))
     }
+    models['PL-DC'].set_progress(config.train_cfg.max_iters, config.train_cfg.max_iters)
     meta = models['PL-DC'].dataset_meta
     style = dict(classes=meta['classes'], palette=meta['palette'])
     draw_predictions(args.out / 'predictions.png', models, style)

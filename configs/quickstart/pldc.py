@@ -2,6 +2,19 @@
 
 _base_ = './_base_shapes.py'
 
+clip = '{{$MMPLDC_CLIP:data/shapes_clip}}'  # tools/quickstart_clip.py makes it
+model = dict(
+    refiner=dict(
+        type='mmpldc.CLIPRefiner',
+        scorer=dict(
+            type='mmpldc.OpenCLIPScorer',
+            model='local-dir:' + clip,
+            templates=clip + '/templates.json',
+            context=1.25,
+            logit_scale=36.0,
+        ),
+    )
+)
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,

@@ -62,8 +62,8 @@ def test_scene_shows_exactly_the_annotated_objects(spec):
 def test_scene_keeps_a_minimum_share_of_every_object_in_sight(monkeypatch):
     """Against the full coverage of each object, recorded while the scene is drawn."""
     drawn = []
-    paint = scene._paint
-    monkeypatch.setattr(scene, '_paint', lambda *args: drawn.append(args[4]) or paint(*args))
+    paint = scene.paint
+    monkeypatch.setattr(scene, 'paint', lambda *args: drawn.append(args[4]) or paint(*args))
     occluded = 0
     for index in range(40):
         drawn.clear()

@@ -35,12 +35,21 @@ def shapes_root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def load_config(shapes_root: Path) -> Callable[..., Config]:
+def clip_dir(run_tool, tmp_path_factory) -> Path:
+    """The quickstart's small CLIP, hardly trained."""
+    out = tmp_path_factory.mktemp('clip')
+    run_tool('quickstart_clip.py', out, '--pairs', 32, '--steps', 2, '--batch-size', 8, cwd=out)
+    return out
+
+
+@pytest.fixture(scope='session')
+def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
     """Load a config of the quickstart, shortened; batches of 2 labelled and 2 unlabelled images."""
 
     def load_config(name: str = 'pldc', *, max_iters: int = 4, **settings) -> Config:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
+            patch.setenv('MMPLDC_CLIP', str(clip_dir))
             cfg = Config.fromfile(QUICKSTART / f'{name}.py')
         cfg.merge_from_dict(
             {
@@ -51,12 +60,14 @@ def load_config(shapes_root: Path) -> Callable[..., Config]:
                 'train_cfg': dict(max_iters=max_iters, val_interval=2),
                 'default_hooks.logger.interval': 1,
                 'default_hooks.checkpoint.interval': 1,
-                'train_dataloader': dict(batch_size=4, sampler=dict(batch_size=4))
-                if name == 'pldc'
-                else dict(batch_size=2),
+                'train_dataloader': dict(batch_size=2)
+                if name == 'supervised'
+                else dict(batch_size=4, sampler=dict(batch_size=4)),
             }
-            | settings
         )
+        if cfg.model.get('refiner'):
+            cfg.model.refiner.scorer.text_cache = str(clip_dir / 'text_embeddings')
+        cfg.merge_from_dict(settings)
         return cfg
 
     return load_config

@@ -1,5 +1,7 @@
 """Short runs of the quickstart's configs in this process: labels, losses, resuming, precision."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -75,8 +77,8 @@ def test_supervised_baseline_needs_no_unlabelled_images(load_config, run):
 def train(load_config, run, tmp_path):
     """Train for five steps, from the start or from a checkpoint of an earlier run."""
 
-    def train(*, after: int = 0, augment: bool = True, **settings):
-        cfg = load_config(max_iters=STEPS, **settings)
+    def train(name: str = 'pldc', *, after: int = 0, augment: bool = True, **settings):
+        cfg = load_config(name, max_iters=STEPS, **settings)
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.default_hooks.checkpoint.save_best = None
         if not augment:
@@ -97,11 +99,18 @@ def train(load_config, run, tmp_path):
 
 
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(train):
-    """In burn-in, at its end, and after it."""
-    uninterrupted, expected, _ = train(augment=False)
+    """In burn-in, at its end, and after it; with DICC and adaptive thresholds."""
+    train = partial(train, 'ablation/with_df_acat', augment=False)
+    uninterrupted, expected, _ = train()
+    assert expected.logs[STEPS - 1]['pseudo_per_image'] > 0
+    thresholds = uninterrupted.model.class_thresholds
+    assert len(set(thresholds.class_thr.tolist())) > 1
     weights = {k: v.clone() for k, v in uninterrupted.model.state_dict().items()}
     for after in (BURN_IN - 1, BURN_IN, BURN_IN + 1):
-        resumed, watch, _ = train(after=after, augment=False)
+        resumed, watch, _ = train(after=after)
+        assert resumed.model.refiner.weight(resumed.model.progress) == (
+            uninterrupted.model.refiner.weight(uninterrupted.model.progress)
+        )
         assert sorted(watch.logs) == list(range(after, STEPS))
         for step, log in watch.logs.items():
             assert log == expected.logs[step], (after, step)

@@ -1,9 +1,11 @@
 """What the quickstart shows, and that it mixes no settings."""
 
+import argparse
 import importlib.util
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config, DictAction
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -60,3 +62,14 @@ def test_boundary_without_checkpoint_is_explained(quickstart, tmp_path):
     )
     with pytest.raises(SystemExit, match=r'burn_in_iters \(300\) must be a multiple .* \(200\)'):
         quickstart.burn_in_checkpoint(tmp_path)
+
+
+def test_real_clip_takes_the_small_ones_place(quickstart):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    options = quickstart.real_clip('RN50-quickgelu:openai')
+    config = Config.fromfile(TOOLS.parent / 'configs/quickstart/pldc.py')
+    config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+    scorer = config.model.refiner.scorer
+    assert (scorer.model, scorer.pretrained) == ('RN50-quickgelu', 'openai')
+    assert (scorer.templates, scorer.logit_scale) == ('templates', None)

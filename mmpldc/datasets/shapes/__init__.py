@@ -1,6 +1,6 @@
 """The generated data set of the quickstart."""
 
-from .dataset import make_dataset, write_coco_split
+from .dataset import make_dataset, parallel_map, write_coco_split
 from .scene import CLASSES, PALETTE, ShapesSpec, generate_scene
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     'ShapesSpec',
     'generate_scene',
     'make_dataset',
+    'parallel_map',
     'write_coco_split',
 ]

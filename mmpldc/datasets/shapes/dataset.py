@@ -8,7 +8,7 @@ OpenCV version may round a pixel differently).
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from multiprocessing import Pool
@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from .scene import CLASSES, ShapesSpec, generate_scene
+from .scene import CATEGORIES, CLASSES, ShapesSpec, generate_scene
 
-VERSION = 1  # raise when the same seed no longer gives the same data
+VERSION = 2  # raise when the same seed no longer gives the same data
 SPLITS = {'train': 'train_all', 'tuning': 'tuning', 'test': 'test'}  # images/ -> annotations/
 MIN_LABELED_PER_CLASS = 2
 
@@ -50,6 +50,16 @@ def _write_scene(index: int, *, root: Path, split: str, seed: int, spec: ShapesS
     return dict(id=index + 1, file_name=file_name, height=height, width=width), annotations
 
 
+def parallel_map(draw: Callable, count: int, workers: int | None = None) -> Iterator:
+    """``draw(0)``, ``draw(1)``, ... in order, by one process per core or ``workers`` of them."""
+    if workers == 1:  # no fork: safe in a process that has threads
+        yield from map(draw, range(count))
+        return
+    # One process per core, so OpenCV must not start threads of its own.
+    with Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.imap(draw, range(count), chunksize=16)
+
+
 def write_coco_split(
     root: Path,
     split: str,
@@ -69,20 +79,21 @@ def write_coco_split(
     (root / 'images' / split).mkdir(parents=True, exist_ok=True)
     draw = partial(_write_scene, root=root, split=split, seed=seed, spec=spec)
     images, annotations = [], []
-    # One process per core, so OpenCV must not start threads of its own.
-    with Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for image, found in pool.imap(draw, range(num_images), chunksize=16):
-            images.append(image)
-            annotations += found
-            if progress:
-                progress(split, len(images), num_images)
+    for image, found in parallel_map(draw, num_images, workers):
+        images.append(image)
+        annotations += found
+        if progress:
+            progress(split, len(images), num_images)
     for identity, annotation in enumerate(annotations, start=1):
         annotation['id'] = identity
     return _write_annotations(root / 'annotations' / f'{SPLITS[split]}.json', images, annotations)
 
 
 def _write_annotations(path: Path, images: list, annotations: list) -> dict:
-    categories = [dict(id=i, name=name) for i, name in enumerate(CLASSES, start=1)]
+    categories = [
+        dict(id=i, name=category.name, supercategory=category.supercategory)
+        for i, category in enumerate(CATEGORIES, start=1)
+    ]
     coco = dict(
         info=dict(description='generated shapes'),
         images=images,

@@ -22,6 +22,7 @@ class Category(NamedTuple):
     """A polygon of ``points`` equal teeth, its colours and its textures."""
 
     name: str
+    supercategory: str  # shared by a pair
     color: tuple[int, int, int]  # RGB, for drawing
     points: int
     inner: float  # inner radius over outer radius
@@ -31,14 +32,14 @@ class Category(NamedTuple):
 
 
 CATEGORIES = (
-    Category('disc', (220, 60, 60), 30, 0.99, 0.0, 15, ('rings', 'spokes')),
-    Category('gear', (250, 150, 60), 9, 0.78, 0.19, 45, ('spokes', 'rings')),
-    Category('square', (60, 160, 60), 4, 0.707, 0.0, 105, ('stripes', 'checks')),
-    Category('cross', (150, 220, 60), 4, 0.60, 0.125, 135, ('checks', 'stripes')),
-    Category('pentagram', (50, 110, 220), 5, 0.50, 0.0, 195, ('dots', 'marble')),
-    Category('hexagram', (60, 210, 220), 6, 0.58, 0.0, 225, ('marble', 'dots')),
-    Category('triangle', (150, 60, 200), 3, 0.50, 0.0, 285, ('marble', 'stripes')),
-    Category('trefoil', (240, 110, 200), 3, 0.34, 0.10, 315, ('stripes', 'marble')),
+    Category('disc', 'round', (220, 60, 60), 30, 0.99, 0.0, 15, ('rings', 'spokes')),
+    Category('gear', 'round', (250, 150, 60), 9, 0.78, 0.19, 45, ('spokes', 'rings')),
+    Category('square', 'four-sided', (60, 160, 60), 4, 0.707, 0.0, 105, ('stripes', 'checks')),
+    Category('cross', 'four-sided', (150, 220, 60), 4, 0.60, 0.125, 135, ('checks', 'stripes')),
+    Category('pentagram', 'star', (50, 110, 220), 5, 0.50, 0.0, 195, ('dots', 'marble')),
+    Category('hexagram', 'star', (60, 210, 220), 6, 0.58, 0.0, 225, ('marble', 'dots')),
+    Category('triangle', 'three-sided', (150, 60, 200), 3, 0.50, 0.0, 285, ('marble', 'stripes')),
+    Category('trefoil', 'three-sided', (240, 110, 200), 3, 0.34, 0.10, 315, ('stripes', 'marble')),
 )
 CLASSES = tuple(category.name for category in CATEGORIES)
 PALETTE = [category.color for category in CATEGORIES]
@@ -67,23 +68,23 @@ class ShapesSpec:
             )
 
 
-def _smooth_noise(rng, size: int, cells: int) -> np.ndarray:
+def smooth_noise(rng, size: int, cells: int) -> np.ndarray:
     """(size, size) float32 in about -1..1, with ``cells`` random values a side."""
     grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
     return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
-def _color(hue: float, saturation: float, value: float) -> np.ndarray:
+def hsv_color(hue: float, saturation: float, value: float) -> np.ndarray:
     """(3,) float32 BGR in 0..1 from degrees and two shares in 0..1."""
     hsv = np.float32([[[hue % 360, np.clip(saturation, 0, 1), np.clip(value, 0, 1)]]])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0]
 
 
-def _random_color(rng) -> np.ndarray:
-    return _color(rng.uniform(0, 360), rng.uniform(0, 0.7), rng.uniform(0.15, 0.95))
+def random_color(rng) -> np.ndarray:
+    return hsv_color(rng.uniform(0, 360), rng.uniform(0, 0.7), rng.uniform(0.15, 0.95))
 
 
-def _blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Two images or colours, (…, 3); ``share`` (H, W) in 0..1 is the second's."""
     return first + share[..., None] * (second - first)
 
@@ -94,11 +95,9 @@ def _background(rng, spec: ShapesSpec) -> np.ndarray:
     y, x = np.mgrid[:size, :size].astype(np.float32) / size
     angle, frequency = rng.uniform(0, math.tau), rng.uniform(2, 12)
     ramp = x * math.cos(angle) + y * math.sin(angle)
-    field = ramp + sum(
-        rng.uniform(0.2, 1) * _smooth_noise(rng, size, cells) for cells in (4, 9, 28)
-    )
+    field = ramp + sum(rng.uniform(0.2, 1) * smooth_noise(rng, size, cells) for cells in (4, 9, 28))
     field += rng.uniform(0, 0.7) * np.sin(math.tau * (frequency * ramp + rng.uniform()))
-    image = _blend(_random_color(rng), _random_color(rng), 0.5 + 0.5 * np.tanh(field))
+    image = blend(random_color(rng), random_color(rng), 0.5 + 0.5 * np.tanh(field))
     for _ in range(rng.poisson(20 * spec.background_clutter)):
         start = rng.uniform(0, size, 2)
         end = start + rng.normal(0, 0.12 * size, 2) * (rng.random() < 0.5)  # else a speckle
@@ -106,7 +105,7 @@ def _background(rng, spec: ShapesSpec) -> np.ndarray:
             image,
             start.astype(int).tolist(),
             end.astype(int).tolist(),
-            _random_color(rng).tolist(),
+            random_color(rng).tolist(),
             int(rng.integers(1, 4)),
             cv2.LINE_AA,
         )
@@ -138,7 +137,7 @@ def _coverage(contour: np.ndarray, size: int, fine: int = 4) -> np.ndarray:
     return cv2.resize(inside, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-class _Placed(NamedTuple):
+class Placed(NamedTuple):
     """A shape in the image frame."""
 
     alpha: np.ndarray  # (H, W) float32 coverage in 0..1
@@ -147,13 +146,18 @@ class _Placed(NamedTuple):
     area: float  # pixels, with what lies outside the image
 
 
-def _pose(rng, spec: ShapesSpec, category: Category, centers: list) -> _Placed:
+def _pose(rng, spec: ShapesSpec, category: Category, centers: list) -> Placed:
     """One random pose; half of the time next to an object that is already there."""
     size = spec.image_size
     long_side = rng.uniform(*spec.object_size) * size
     center = rng.uniform(0.05, 0.95, 2) * size
     if centers and rng.random() < 0.5:
         center = centers[rng.integers(len(centers))] + rng.normal(0, 0.5 * long_side, 2)
+    return place(rng, size, category, long_side, center)
+
+
+def place(rng, size: int, category: Category, long_side: float, center: np.ndarray) -> Placed:
+    """An object of ``category``, turned and leaning at random; lengths in pixels."""
     turn, skew = rng.uniform(0, math.tau, 2)
     rotation, lean = (
         np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) for a in (turn, skew)
@@ -162,7 +166,7 @@ def _pose(rng, spec: ShapesSpec, category: Category, centers: list) -> _Placed:
     contour = _outline(rng, category) @ to_image.T
     scale = long_side / np.ptp(contour, axis=0).max()
     contour, to_image = contour * scale + center, to_image * scale
-    return _Placed(
+    return Placed(
         _coverage(contour, size),
         np.linalg.inv(to_image),
         center,
@@ -184,11 +188,15 @@ def _texture(rng, name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.tanh(3 * np.sin(math.tau * frequency * np.hypot(u, v) + phase))
     if name == 'spokes':
         return np.tanh(3 * np.sin(rng.integers(3, 8) * np.arctan2(v, u) + phase))
-    return 1.5 * _smooth_noise(rng, len(u), int(rng.integers(12, 24)))  # marble
+    if name == 'zigzag':
+        return np.tanh(3 * np.sin(math.tau * frequency * (u + 0.25 * np.abs(across)) + phase))
+    if name == 'plain':
+        return np.zeros_like(u)
+    return 1.5 * smooth_noise(rng, len(u), int(rng.integers(12, 24)))  # marble
 
 
-def _paint(
-    rng, spec: ShapesSpec, image: np.ndarray, category: Category, placed: _Placed, light: np.ndarray
+def paint(
+    rng, spec: ShapesSpec, image: np.ndarray, category: Category, placed: Placed, light: np.ndarray
 ) -> np.ndarray:
     """The image with one more object on it: its shadow, texture and shading."""
     y, x = np.mgrid[: spec.image_size, : spec.image_size].astype(np.float32)
@@ -199,9 +207,9 @@ def _paint(
     hue, saturation = rng.normal(category.hue, spec.hue_spread), rng.uniform(0.3, 0.95)
     value, contrast = rng.uniform(0.4, 0.95), spec.texture_contrast * rng.uniform(0.3, 1)
     other = value + contrast * (1 if value < 0.6 else -1)
-    surface = _blend(
-        _color(hue, saturation, value),
-        _color(hue + rng.normal(0, 15), saturation * rng.uniform(0.5, 1), other),
+    surface = blend(
+        hsv_color(hue, saturation, value),
+        hsv_color(hue + rng.normal(0, 15), saturation * rng.uniform(0.5, 1), other),
         np.clip(0.5 + 0.5 * texture, 0, 1),
     )
     towards_light = np.tensordot(light, pixels, 1) / math.sqrt(placed.area)
@@ -211,10 +219,10 @@ def _paint(
     shift = np.float32([[1, 0, -reach * light[0]], [0, 1, -reach * light[1]]])
     shadow = cv2.GaussianBlur(cv2.warpAffine(placed.alpha, shift, placed.alpha.shape), (0, 0), 1.5)
     image = image * (1 - rng.uniform(0.1, 0.5) * shadow)[..., None]
-    return _blend(image, surface, placed.alpha)
+    return blend(image, surface, placed.alpha)
 
 
-def _sensor(rng, spec: ShapesSpec, image: np.ndarray) -> np.ndarray:
+def camera(rng, spec: ShapesSpec, image: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8: exposure, blur and noise on a float image in 0..1."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.9)) * rng.uniform(0.75, 1.15)
     noise = rng.standard_normal(image.shape, np.float32) * spec.noise * rng.uniform(0.2, 1)
@@ -247,11 +255,11 @@ def generate_scene(rng: np.random.Generator, spec: ShapesSpec):
                 MIN_VISIBLE_SHARE * np.array([*areas, placed.area]), MIN_VISIBLE_AREA
             )
             if (visible >= needed).all():
-                image = _paint(rng, spec, image, CATEGORIES[label], placed, light)
+                image = paint(rng, spec, image, CATEGORIES[label], placed, light)
                 owner = owner_after
                 labels.append(label)
                 centers.append(placed.center)
                 areas.append(placed.area)
                 break
     masks = owner == np.arange(len(labels))[:, None, None]
-    return _sensor(rng, spec, image), np.array(labels, np.int64), masks
+    return camera(rng, spec, image), np.array(labels, np.int64), masks

@@ -1,0 +1,83 @@
+"""What DICC costs: the share of a training step that the refiner takes.
+
+    python benchmarks/refiner_cost.py configs/quickstart/pldc.py CHECKPOINT
+
+Trains on from the checkpoint (of a teacher that keeps labels) for some steps, the weight of CLIP
+held at 0.5, and times the refiner inside each step.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+WARM_UP = 5
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--steps', type=int, default=40)
+    parser.add_argument('--out', type=Path, help='write the result as JSON')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+class Timed:
+    """Calls a function and remembers how long each call took, in seconds."""
+
+    def __init__(self, function) -> None:
+        self.function, self.seconds = function, []
+
+    def __call__(self, *args, **kwargs):
+        start = now()
+        result = self.function(*args, **kwargs)
+        self.seconds.append(now() - start)
+        return result
+
+    def __getattr__(self, name: str):
+        return getattr(self.function, name)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.load_from, cfg.work_dir = args.checkpoint, 'work_dirs/refiner_cost'
+    steps = WARM_UP + args.steps
+    cfg.model.burn_in_iters = 0
+    cfg.model.refiner.update(initial_weight=0.5, final_weight=0.5)
+    cfg.train_cfg.update(max_iters=steps, val_interval=steps + 1)
+    cfg.default_hooks.pop('checkpoint')
+    cfg.param_scheduler = None
+    runner = Runner.from_cfg(cfg)
+    model = runner.model
+    model.refiner = refiner = Timed(model.refiner)
+    model.train_step = step = Timed(model.train_step)
+    runner.train()
+
+    shares = np.array(refiner.seconds[WARM_UP:]) / np.array(step.seconds[WARM_UP:])
+    low, median, high = np.percentile(shares, [25, 50, 75])
+    result = dict(share=median, quartiles=[low, high], steps=args.steps, config=args.config)
+    print(f'refiner: {median:.1%} of a step (quartiles {low:.1%} to {high:.1%})')
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == '__main__':
+    main()

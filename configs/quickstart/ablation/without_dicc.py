@@ -1,0 +1,5 @@
+"""The teacher's classes stand."""
+
+_base_ = '../pldc.py'
+
+model = dict(refiner=None)
