@@ -1,4 +1,8 @@
-"""PL-DC: the same labelled batch, and 8 unlabelled images beside it."""
+"""PL-DC: the same labelled batch, and 8 unlabelled images beside it.
+
+DICC's weight stays at the paper's 0.5 until iteration 1000, and the small CLIP's logits are scaled
+by 36 (its own scale is 12, a web-scale CLIP's 100): docs/quickstart.md has the trials.
+"""
 
 _base_ = './_base_shapes.py'
 
@@ -6,6 +10,7 @@ clip = '{{$MMPLDC_CLIP:data/shapes_clip}}'  # tools/quickstart_clip.py makes it
 model = dict(
     refiner=dict(
         type='mmpldc.CLIPRefiner',
+        begin=1000,
         scorer=dict(
             type='mmpldc.OpenCLIPScorer',
             model='local-dir:' + clip,
