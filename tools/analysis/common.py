@@ -11,11 +11,12 @@ from torch.utils.data import DataLoader
 from mmpldc.models import SemiMask2Former
 
 
-def argument_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that :func:`load` reads."""
+def argument_parser(description: str, *, checkpoint: bool = True) -> argparse.ArgumentParser:
+    """A parser with the arguments that the functions below read."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    if checkpoint:
+        parser.add_argument('checkpoint')
     parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
     parser.add_argument('--img-prefix', help='folder of their images, below data_root')
     parser.add_argument('--num-images', type=int, help='look at the first so many only')
@@ -24,16 +25,11 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def load(
-    args: argparse.Namespace, *, with_refiner: bool = True
-) -> tuple[SemiMask2Former, DataLoader]:
-    """The model as it was when the checkpoint was written, and annotated images."""
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with its options, and its validation set replaced by the annotated images."""
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
-    if not with_refiner:
-        cfg.model.refiner = None
-    model = init_detector(cfg, args.checkpoint, device=args.device)
     dataset = cfg.val_dataloader.dataset
     if args.ann_file:
         dataset.ann_file = args.ann_file
@@ -41,6 +37,17 @@ def load(
         dataset.data_prefix.img = args.img_prefix
     if args.num_images:
         dataset.indices = args.num_images
+    return cfg
+
+
+def load(
+    args: argparse.Namespace, *, with_refiner: bool = True
+) -> tuple[SemiMask2Former, DataLoader]:
+    """The model as it was when the checkpoint was written, and annotated images."""
+    cfg = load_config(args)
+    if not with_refiner:
+        cfg.model.refiner = None
+    model = init_detector(cfg, args.checkpoint, device=args.device)
     dataloader = Runner.build_dataloader(cfg.val_dataloader)
     if model.refiner is not None:
         # How much it weighs depends on how far training has come.

@@ -10,8 +10,8 @@ import json
 
 import numpy as np
 import torch
+from common import argument_parser, load_config
 from mmdet.registry import MODELS
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -19,31 +19,16 @@ from mmpldc.evaluation import precision_and_recall, scorer_confusion
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config')
-    parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
-    parser.add_argument('--img-prefix', help='folder of their images, below data_root')
-    parser.add_argument('--num-images', type=int, help='look at the first so many only')
+    parser = argument_parser(__doc__, checkpoint=False)
     parser.add_argument('--out', help='write the result as JSON')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args)
     if cfg.model.get('refiner') is None:
         raise SystemExit(f'{args.config} has no refiner')
-    dataset = cfg.val_dataloader.dataset
-    if args.ann_file:
-        dataset.ann_file = args.ann_file
-    if args.img_prefix:
-        dataset.data_prefix.img = args.img_prefix
-    if args.num_images:
-        dataset.indices = args.num_images
     init_default_scope(cfg.default_scope)
     dataloader = Runner.build_dataloader(cfg.val_dataloader)
     classes = dataloader.dataset.metainfo['classes']

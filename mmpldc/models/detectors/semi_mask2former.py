@@ -1,33 +1,24 @@
 """PL-DC's training step: burn-in, pseudo-labels, mutual learning."""
 
-import copy
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
-from mmengine.config import ConfigDict
 from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
 from mmpldc.functional import PixelNormalization
+from mmpldc.models.progress import Progress
 from mmpldc.registry import MODELS, TRANSFORMS
 
+from .complete_detector import complete_detector
 from .pseudo_label_statistics import pseudo_label_statistics
 from .shared_geometry import check_shared_geometry
-
-
-class Progress(NamedTuple):
-    """Where training stands, in iterations."""
-
-    step: int
-    burn_in_steps: int
-    max_steps: int
 
 
 @MODELS.register_module()
@@ -288,28 +279,3 @@ class SemiMask2Former(SemiBaseDetector):
             self.teacher_is_set.fill_(brings_teacher)
             if key in missing_keys:
                 missing_keys.remove(key)
-
-
-def complete_detector(
-    detector: ConfigType, backbone: OptConfigType, num_classes: int | None
-) -> ConfigDict:
-    """Mask2Former's config with the backbone and the number of classes filled in.
-
-    Args:
-        detector: config of a ``Mask2Former``; not modified.
-        backbone: put in as ``backbone`` unless None.
-        num_classes: N, written into the three places where the config repeats it, unless None.
-
-    Returns:
-        A new config.
-    """
-    detector = copy.deepcopy(ConfigDict(detector))
-    if backbone is not None:
-        detector.backbone = backbone
-    if num_classes is not None:
-        head = detector.panoptic_head
-        head.num_things_classes, head.num_stuff_classes = num_classes, 0
-        head.loss_cls.class_weight = [1.0] * num_classes + [head.loss_cls.class_weight[-1]]
-        detector.panoptic_fusion_head.num_things_classes = num_classes
-        detector.panoptic_fusion_head.num_stuff_classes = 0
-    return detector

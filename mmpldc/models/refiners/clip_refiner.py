@@ -16,6 +16,7 @@ from mmpldc.functional import (
     teacher_probabilities,
     unit_rgb,
 )
+from mmpldc.models.progress import Progress
 from mmpldc.registry import MODELS
 
 from .region_scorer import RegionScorer
@@ -66,12 +67,8 @@ class CLIPRefiner:
         """Load the scorer's model, see :meth:`RegionScorer.prepare`."""
         self.scorer.prepare(classes, device)
 
-    def weight(self, progress) -> float:
-        """w at this point of training (Eq. 7).
-
-        Args:
-            progress: with ``step``, ``burn_in_steps`` and ``max_steps``, in iterations.
-        """
+    def weight(self, progress: Progress) -> float:
+        """w at this point of training (Eq. 7)."""
         return cosine_weight(
             progress.step,
             begin=progress.burn_in_steps if self.begin is None else self.begin,
@@ -86,7 +83,7 @@ class CLIPRefiner:
         pseudo_instances: list[InstanceData],
         images: Tensor,
         data_samples: SampleList,
-        progress,
+        progress: Progress | None,
         normalization: PixelNormalization,
     ) -> list[InstanceData]:
         """Corrected pseudo-labels.
@@ -97,7 +94,7 @@ class CLIPRefiner:
                 in the padded batch frame; not modified.
             images: the weak views ``(B, 3, H, W)`` as the teacher saw them.
             data_samples: theirs, with ``img_shape`` (height, width without padding).
-            progress: see :meth:`weight`.
+            progress: where training stands.
             normalization: of ``images``.
 
         Returns:
