@@ -26,8 +26,12 @@ class ToyPair(BaseModel):
         self.register_buffer('teacher_is_set', torch.tensor(False))
         self.burn_in_iters = burn_in_iters
         self.semi_test_cfg = dict(predict_on=predict_on)
+        self.prepared = []  # data sets
         self.progress = []
         self.evaluated = []  # (which one, training mode, gradients) for each batch
+
+    def prepare_training(self, dataset) -> None:
+        self.prepared.append(dataset)
 
     def set_progress(self, step: int, max_steps: int) -> None:
         self.progress.append((step, max_steps))

@@ -116,9 +116,11 @@ def test_the_model_is_told_the_progress_before_each_step(train):
 
 def test_wrapped_models_are_unwrapped(toy_pair):
     model = toy_pair(burn_in_iters=0)
-    runner = SimpleNamespace(model=ToyWrapper(model), iter=0, max_iters=5)
+    loader = SimpleNamespace(dataset='data')
+    runner = SimpleNamespace(model=ToyWrapper(model), iter=0, max_iters=5, train_dataloader=loader)
     hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     hook.before_train(runner)
+    assert model.prepared == ['data']
     assert same(model.teacher.state_dict(), model.student.state_dict())
     hook.before_train_iter(runner, 0)
     assert model.progress == [(0, 5)]

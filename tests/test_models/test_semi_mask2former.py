@@ -10,11 +10,13 @@ from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint
 from mmengine.structures import InstanceData
 from torch import nn
 
+from mmpldc.functional import unit_rgb
 from mmpldc.models.detectors.semi_mask2former import Progress
 from mmpldc.registry import MODELS
 
@@ -35,21 +37,24 @@ STATISTICS = {
 
 
 @MODELS.register_module(force=True)
-class RecordingRefiner(nn.Module):
+class RecordingRefiner:
     """Shifts every class by one and remembers what it was asked."""
 
     def __init__(self):
-        super().__init__()
-        self.dropout = nn.Dropout()
+        self.prepared = []
         self.calls = []
         self.grad_enabled = []
 
-    def forward(self, pseudo_instances, images, data_samples, progress):
-        self.calls.append((pseudo_instances, images, data_samples, progress))
+    def prepare(self, classes, device):
+        self.prepared.append((classes, device))
+
+    def __call__(self, pseudo_instances, images, data_samples, progress, normalization):
+        self.calls.append((pseudo_instances, images, data_samples, progress, normalization))
         self.grad_enabled.append(torch.is_grad_enabled())
         refined = deepcopy(pseudo_instances)
         for instances in refined:
             instances.labels = (instances.labels + 1) % NUM_CLASSES
+            instances.corrected = torch.ones_like(instances.labels, dtype=torch.bool)
         return refined
 
 
@@ -418,15 +423,17 @@ def test_image_without_labels_beside_one_with_labels_learns_no_object(build, mon
 
 # ---------------------------------------------------------------- refiner
 
+REFINER = dict(type='mmpldc.RecordingRefiner')
+
 
 def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, monkeypatch):
-    model = build(step=7, refiner=dict(type='mmpldc.RecordingRefiner'))
+    model = build(step=7, refiner=REFINER)
     filtered = spy(monkeypatch, model.pseudo_label_filter, 'transform')
     student = spy(monkeypatch, model.student, 'loss')
     inputs, samples = make_batch()
     model.loss(inputs, samples)
 
-    ((pseudo_instances, images, data_samples, progress),) = model.refiner.calls
+    ((pseudo_instances, images, data_samples, progress, _),) = model.refiner.calls
     ((_, results),) = filtered
     assert pseudo_instances is results['pseudo_instances']
     assert images is inputs['unsup_weak'] and data_samples is samples['unsup_weak']
@@ -439,19 +446,219 @@ def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, m
         assert len(instances) > 0
 
 
-def test_refiner_stays_in_eval_mode_and_idle_during_burn_in(build):
-    model = build(step=0, refiner=dict(type='mmpldc.RecordingRefiner'))
-    assert not any(module.training for module in model.refiner.modules())
+def test_refiner_is_no_part_of_the_model_and_idle_during_burn_in(build):
+    model = build(step=0, refiner=REFINER)
+    assert not any(name.startswith('refiner') for name, _ in model.named_modules())
     model.loss(*make_batch())
     assert model.refiner.calls == []
 
 
 def test_refined_labels_change_the_class_loss(build):
     plain = seeded_loss(build())
-    refined = seeded_loss(build(refiner=dict(type='mmpldc.RecordingRefiner')))
+    refined = seeded_loss(build(refiner=REFINER))
+    assert refined.keys() == plain.keys() | {'pseudo_corrected'}
+    assert refined['pseudo_corrected'] == 1
     assert not torch.isclose(plain['unsup_loss_cls'], refined['unsup_loss_cls'])
     for name in SUP_LOSSES | STATISTICS:
         torch.testing.assert_close(refined[name], plain[name])
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(bgr_to_rgb=True),
+        dict(bgr_to_rgb=False),
+        dict(bgr_to_rgb=False, rgb_to_bgr=True),  # mmcv reads BGR: this makes it RGB as well
+        dict(mean=[10.0, 20.0, 30.0], std=[1.0, 2.0, 3.0]),
+        dict(mean=None, std=None),
+    ],
+    ids=str,
+)
+def test_refiner_is_told_how_the_images_were_normalised(build, options):
+    """So that it gets back to the pixels that the data loader read."""
+    settings = {f'data_preprocessor.data_preprocessor.{name}': v for name, v in options.items()}
+    model = build(refiner=REFINER, **settings)
+    batch = collated_batch()
+    pixels = [image for image in batch['inputs']['unsup_weak'] if image is not None]
+    data = model.data_preprocessor(batch, training=True)
+    model.make_pseudo_labels(data['inputs']['unsup_weak'], data['data_samples']['unsup_weak'])
+    ((_, images, _, _, normalization),) = model.refiner.calls
+    rgb = torch.stack(pixels).flip(1) / 255
+    torch.testing.assert_close(unit_rgb(images, normalization), rgb, rtol=0, atol=1e-5)
+
+
+# ---------------------------------------------------------------- getting ready to train
+
+THRESHOLDS = dict(
+    type='mmpldc.ClassAwareThresholds',
+    class_range=(0.2, 0.8),
+    mask_range=(0.4, 0.9),
+    keep_rate=0.5,
+    count='all',
+)
+
+
+class Annotated(BaseDataset):
+    """One image with as many instances of each class as told."""
+
+    def __init__(self, *counts, classes=('cat', 'dog', 'bus')):
+        self.counts = counts
+        super().__init__(metainfo=dict(classes=classes))
+
+    def load_data_list(self):
+        labels = [label for label, count in enumerate(self.counts) for _ in range(count)]
+        return [dict(instances=[dict(bbox_label=label, ignore_flag=0) for label in labels])]
+
+
+def labeled_and_unlabeled():
+    return ConcatDataset([Annotated(6, 0, 2), Annotated(0, 50, 0)])
+
+
+@pytest.mark.parametrize('unsup_weight', [0.0, 1.0])
+@pytest.mark.parametrize('classes', [('cat', 'dog'), ('cat', 'dog', 'bus', 'kite')])
+def test_data_set_with_another_number_of_classes_is_refused(build, classes, unsup_weight):
+    model = build(refiner=REFINER, class_thresholds=THRESHOLDS, unsup_weight=unsup_weight)
+    dataset = Annotated(*[1] * len(classes), classes=classes)
+    with pytest.raises(
+        ValueError, match=rf'has {len(classes)} classes, .*num_classes is 3'
+    ) as error:
+        model.prepare_training(dataset)
+    assert all(name in str(error.value) for name in classes)
+    assert model.refiner.prepared == [] and not model.class_thresholds.is_started
+
+
+def test_refiner_is_prepared_with_class_names_and_device(build):
+    model = build(refiner=REFINER)
+    model.prepare_training(labeled_and_unlabeled())
+    ((classes, device),) = model.refiner.prepared
+    assert tuple(classes) == ('cat', 'dog', 'bus')
+    assert device == next(model.student.parameters()).device
+
+
+def test_thresholds_start_from_the_labelled_set(build):
+    model = build(class_thresholds=THRESHOLDS)
+    model.prepare_training(labeled_and_unlabeled())
+    thresholds = model.class_thresholds.current()
+    assert thresholds['class_thr'].tolist() == pytest.approx([0.65, 0.2, 0.35])
+    assert thresholds['mask_thr'].tolist() == pytest.approx([0.775, 0.4, 0.525])
+
+
+def test_supervised_baseline_prepares_nothing(build):
+    """It labels nothing, so it needs no CLIP weights."""
+    model = build(refiner=REFINER, class_thresholds=THRESHOLDS, unsup_weight=0)
+    model.prepare_training(labeled_and_unlabeled())
+    assert model.refiner.prepared == [] and not model.class_thresholds.is_started
+
+
+def test_without_refiner_and_thresholds_there_is_nothing_to_prepare(build):
+    model = build()
+    model.prepare_training(labeled_and_unlabeled())
+    assert model.refiner is model.class_thresholds is None
+
+
+# ---------------------------------------------------------------- adaptive thresholds
+
+
+@pytest.fixture
+def build_adaptive(build):
+    def build_adaptive(**options):
+        model = build(class_thresholds=THRESHOLDS | options)
+        model.prepare_training(labeled_and_unlabeled())
+        return model
+
+    return build_adaptive
+
+
+def thresholds_of(model) -> dict:
+    return {name: values.clone() for name, values in model.class_thresholds.current().items()}
+
+
+def same(first: dict, second: dict) -> bool:
+    return all(first[name].equal(second[name]) for name in first)
+
+
+def unlabeled_views():
+    inputs, samples = make_batch()
+    return inputs['unsup_weak'], samples['unsup_weak']
+
+
+def test_number_of_classes_is_filled_in(build_adaptive):
+    assert build_adaptive().class_thresholds.num_classes == NUM_CLASSES
+
+
+def test_training_moves_the_thresholds_behind_the_filter(build_adaptive, monkeypatch):
+    """A step is filtered with the thresholds of the steps before."""
+    model = build_adaptive()
+    before, used = thresholds_of(model), []
+    transform = model.pseudo_label_filter.transform
+    monkeypatch.setattr(
+        model.pseudo_label_filter,
+        'transform',
+        lambda results: (
+            used.append({name: results[name].clone() for name in before}) or transform(results)
+        ),
+    )
+    model.loss(*make_batch())
+    after = thresholds_of(model)
+    assert same(used[0], before) and not same(after, before)
+    model.loss(*make_batch())
+    assert same(used[1], after)
+
+
+def test_labels_pass_the_thresholds_of_their_class(build_adaptive):
+    model = build_adaptive()
+    model.teacher.panoptic_head.cls_embed.weight.data.mul_(5)
+    thresholds = thresholds_of(model)
+    labels = InstanceData.cat(model.make_pseudo_labels(*unlabeled_views()))
+    assert len(labels) > 0
+    assert (labels.class_quality >= thresholds['class_thr'][labels.labels]).all()
+    assert (labels.mask_quality >= thresholds['mask_thr'][labels.labels]).all()
+    model.class_thresholds.class_thr.fill_(1.0)
+    assert not any(map(len, model.make_pseudo_labels(*unlabeled_views())))
+
+
+@pytest.mark.parametrize('step', [0, BURN_IN - 1])
+def test_burn_in_leaves_the_thresholds_alone(build_adaptive, step):
+    model = build_adaptive()
+    before = thresholds_of(model)
+    model.set_progress(step, MAX_STEPS)
+    model.loss(*make_batch())
+    assert same(thresholds_of(model), before)
+
+
+def test_evaluation_leaves_the_thresholds_alone(build_adaptive):
+    """An analysis of the labels, during training or after it, must not change them."""
+    model = build_adaptive()
+    before = thresholds_of(model)
+    model.eval().make_pseudo_labels(*unlabeled_views())
+    assert same(thresholds_of(model), before)
+    model.train().make_pseudo_labels(*unlabeled_views())
+    assert not same(thresholds_of(model), before)
+
+
+def test_thresholds_are_in_the_checkpoint_and_not_started_anew(build_adaptive, build, tmp_path):
+    model = build_adaptive()
+    model.loss(*make_batch())
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'checkpoint.pth')
+    resumed = build(class_thresholds=THRESHOLDS)
+    load_checkpoint(resumed, str(tmp_path / 'checkpoint.pth'), map_location='cpu', strict=True)
+    resumed.prepare_training(labeled_and_unlabeled())
+    assert same(thresholds_of(resumed), thresholds_of(model))
+    for own in (model, resumed):
+        own.make_pseudo_labels(*unlabeled_views())
+    assert same(thresholds_of(resumed), thresholds_of(model))
+
+
+@pytest.mark.parametrize('kind', ['plain', 'without thresholds'])
+def test_thresholds_start_after_a_checkpoint_without_any(build, tiny_detector_cfg, kind):
+    """Pretrained weights, or a burn-in that was made with other settings."""
+    source = MMDET_MODELS.build(tiny_detector_cfg) if kind == 'plain' else build()
+    model = build(class_thresholds=THRESHOLDS)
+    keys = model.load_state_dict(source.state_dict(), strict=False)
+    assert keys.unexpected_keys == []
+    assert all(name.startswith('class_thresholds.') for name in keys.missing_keys)
+    model.prepare_training(labeled_and_unlabeled())
+    assert model.class_thresholds.class_thr.tolist() == pytest.approx([0.65, 0.2, 0.35])
 
 
 # ---------------------------------------------------------------- a step on a collated batch

@@ -27,6 +27,7 @@ class ClassThresholdsLogHook(Hook):
         }
         rows = zip(classes, *columns.values(), strict=True)
         lines = [f'{name}: {class_thr:.3f} {mask_thr:.3f}' for name, class_thr, mask_thr in rows]
+        # runner.iter would build the training loop, and its data, when only validating.
         runner.logger.info('thresholds on class and mask quality:\n' + '\n'.join(lines))
         runner.visualizer.add_scalars(
             {
@@ -34,5 +35,5 @@ class ClassThresholdsLogHook(Hook):
                 for column, values in columns.items()
                 for name, value in zip(classes, values, strict=True)
             },
-            step=runner.iter,
+            step=getattr(runner._train_loop, 'iter', 0),
         )

@@ -35,7 +35,7 @@ class OpenCLIPScorer(RegionScorer):
     """p_clip = softmax over classes of CLIP(region) . CLIP(text) (Eq. 6).
 
     Args:
-        model: an open_clip model name (``'RN50'``, ``'convnext_large_d_320'``, ...), or
+        model: an open_clip model name (``'RN50-quickgelu'``, ``'convnext_large_d_320'``, ...), or
             ``'local-dir:FOLDER'`` for a folder with ``open_clip_config.json`` and weights.
         pretrained: a tag of that model (``'openai'``, ...) or the path of a checkpoint; None with
             ``local-dir:``.
@@ -116,6 +116,8 @@ class OpenCLIPScorer(RegionScorer):
         )
         if self.mode == 'mask_pool':
             self.embed_pooled = _embedding_of_pooled(self.visual, self.model)
+        else:
+            self._check_crop_size(device)
 
     def score(
         self,
@@ -138,6 +140,18 @@ class OpenCLIPScorer(RegionScorer):
                 similarity = torch.einsum('kd,njd->knj', features, self.texts)
                 logits = softmax_ensemble(self.scale * similarity, self.is_prompt)
             return RegionScores(logits.softmax(dim=-1), valid)
+
+    @torch.no_grad()
+    def _check_crop_size(self, device: torch.device) -> None:
+        """By a pass, for not every tower takes every size, and training must not find out late."""
+        size = self.crops.size
+        try:
+            self.visual(torch.zeros(1, 3, size, size, device=device))
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f'{self.model} cannot take crops of {size} x {size}: {error}. Leave crop_size at '
+                "None, the model's own size."
+            ) from error
 
     def _crop(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
         return self.crops(self.visual, images, sizes, mask_logits, image_index)
@@ -208,7 +222,9 @@ def _embedding_of_pooled(visual: nn.Module, name: str) -> Callable[[Tensor], Ten
     """From an averaged feature ``(K, C)`` of a tower's last map to CLIP's space ``(K, D)``."""
     if hasattr(visual, 'attnpool'):  # ModifiedResNet
         return lambda pooled: visual.attnpool.c_proj(visual.attnpool.v_proj(pooled))
-    if hasattr(visual, 'trunk') and hasattr(visual.trunk, 'stages'):  # timm's ConvNeXt
+    if (
+        type(getattr(visual, 'trunk', None)).__name__ == 'ConvNeXt'
+    ):  # timm's, whose head pools first
         return lambda pooled: visual.head(visual.trunk.head(pooled[:, :, None, None]))
     raise ValueError(
         f"mode='mask_pool' needs a tower that ends in a feature map (RN50 or convnext_*), and "

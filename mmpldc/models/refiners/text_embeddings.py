@@ -61,6 +61,6 @@ def cached_text_embeddings(
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f'.{os.getpid()}')
-        torch.save({text: row.clone() for text, row in known.items()}, partial)
+        torch.save(known, partial)
         os.replace(partial, path)  # another process sees the old file or the new one
     return torch.stack([known[text] for text in texts])

@@ -53,7 +53,10 @@ def naive_filter(
     duplicate_iou=None,
     full_resolution=False,
 ):
-    """Per image, (label, query, class quality, mask quality) of the kept labels, best first."""
+    """Per image, (label, query, class quality, mask quality) of the kept labels, best first.
+
+    Thresholds on class and mask quality are numbers, or lists with one for each class.
+    """
     maps = results['mask_logits']
     full_size = F.interpolate(maps, results['input_shape'], mode='bilinear', align_corners=False)
     if full_resolution:
@@ -77,7 +80,11 @@ def naive_filter(
                 p for p in map(sigmoid, full_size[image, query].flatten().tolist()) if p > 0.5
             ]
             m = sum(inside) / max(len(inside), 1)
-            good = c * m >= score_thr if class_thr is None else c >= class_thr and m >= mask_thr
+            if class_thr is None:
+                good = c * m >= score_thr
+            else:
+                least = [t[label] if isinstance(t, list) else t for t in (class_thr, mask_thr)]
+                good = c >= least[0] and m >= least[1]
             if good and len(inside) > min_area:
                 cells = maps[image, query].flatten().tolist()
                 foreground = {i for i, logit in enumerate(cells) if logit > 0}
@@ -149,10 +156,104 @@ def test_built_from_the_registry_and_called():
 def test_keys_of_the_input_stay():
     results = teacher_outputs() | dict(note='kept')
     found = PseudoLabelFilter(class_thr=0.1, mask_thr=0.1)(results)
-    assert set(found) == {*results, 'pseudo_instances'}
+    assert set(found) == {*results, 'candidates', 'pseudo_instances'}
     for key, value in results.items():
         assert found[key] is value
-    assert 'pseudo_instances' not in results
+    assert 'pseudo_instances' not in results and 'candidates' not in results
+
+
+# ---------------------------------------------------------------- thresholds per class (DF-ACAT)
+
+
+def assert_equals_the_loop(found, kept):
+    assert len(found) == len(kept)
+    for instances, entries in zip(found, kept, strict=True):
+        assert instances.labels.tolist() == [entry[0] for entry in entries]
+        for field, column in (('class_quality', 2), ('mask_quality', 3)):
+            values = [entry[column] for entry in entries]
+            assert instances[field].tolist() == pytest.approx(values, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('class_thr', 'mask_thr'),
+    [
+        ([0.2, 0.5, 0.8], [0.9, 0.85, 0.8]),
+        ([1.0, 0.0, 0.3], [0.5, 0.93, 0.0]),
+        ([0.4, 0.4, 0.4], [0.87, 0.87, 0.87]),
+        ([0.3], [0.85]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    'options',
+    [{}, dict(max_candidates=9), dict(duplicate_iou=0.3), dict(full_resolution=True)],
+    ids=lambda options: ','.join(options) or 'default',
+)
+def test_thresholds_per_class_equal_the_loop(class_thr, mask_thr, options):
+    filtering, total, count = PseudoLabelFilter(class_thr=0.99, mask_thr=0.99, **options), 0, 0
+    for _ in range(4):
+        results = teacher_outputs(num_classes=len(class_thr))
+        per_class = dict(class_thr=torch.tensor(class_thr), mask_thr=torch.tensor(mask_thr))
+        found = filtering(results | per_class)
+        kept = naive_filter(results, class_thr=class_thr, mask_thr=mask_thr, **options)
+        assert_equals_the_loop(found['pseudo_instances'], kept)
+        total += sum(map(len, kept))
+        count += found['candidates'][0].numel()
+    assert 0 < total < count, 'the thresholds keep nothing or everything: no test'
+
+
+def test_own_thresholds_count_again_without_thresholds_per_class():
+    """They come with each call; the filter keeps none."""
+    results, filtering = teacher_outputs(), PseudoLabelFilter(class_thr=0.5, mask_thr=0.8)
+    expected = filtering(results)['pseudo_instances']
+    filtering(results | dict(class_thr=torch.zeros(3), mask_thr=torch.zeros(3)))
+    for one, other in zip(filtering(results)['pseudo_instances'], expected, strict=True):
+        assert all(one[key].equal(other[key]) for key in FIELDS)
+
+
+def test_equal_thresholds_per_class_are_one_threshold():
+    results = teacher_outputs(num_queries=30)
+    filtering = PseudoLabelFilter(class_thr=0.5, mask_thr=0.75)
+    expected = filtering(results)['pseudo_instances']
+    per_class = dict(class_thr=torch.full((3,), 0.5), mask_thr=torch.full((3,), 0.75))
+    found = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0)(results | per_class)
+    for one, other in zip(found['pseudo_instances'], expected, strict=True):
+        assert len(one) > 0 and all(one[key].equal(other[key]) for key in FIELDS)
+
+
+@pytest.mark.parametrize('high', [[1.0, 1.0, 1.0], [1.1, 1.1, 1.1]])
+def test_thresholds_per_class_that_nothing_reaches(high):
+    per_class = dict(class_thr=torch.tensor(high), mask_thr=torch.zeros(3))
+    filtering = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0)
+    for instances in filtering(teacher_outputs() | per_class)['pseudo_instances']:
+        assert len(instances) == 0
+        assert {key: value.dtype for key, value in instances.items()} == FIELDS
+
+
+def test_thresholds_per_class_refuse_coupled_filtering():
+    per_class = dict(class_thr=torch.zeros(3), mask_thr=torch.zeros(3))
+    with pytest.raises(ValueError, match=r'instead of score_thr, or drop model\.class_thresholds'):
+        PseudoLabelFilter(score_thr=0.5)(teacher_outputs() | per_class)
+
+
+@pytest.mark.parametrize('max_candidates', [None, 7, 1000])
+def test_candidates_are_what_was_looked_at(max_candidates):
+    """Thresholds have no say in them: adaptive thresholds learn from what fails as well."""
+    results = teacher_outputs()
+    filtering = PseudoLabelFilter(class_thr=0.9, mask_thr=0.9, max_candidates=max_candidates)
+    class_quality, labels, query = filtering(results)['candidates']
+    probabilities = results['cls_logits'].softmax(dim=-1)[..., :-1]
+    count = {None: 6, 7: 7, 1000: 18}[max_candidates]
+    assert class_quality.shape == labels.shape == query.shape == (2, count)
+    for image in range(2):
+        own = probabilities[image]
+        assert class_quality[image].allclose(own[query[image], labels[image]])
+        if max_candidates is None:
+            assert query[image].tolist() == list(range(6))
+            assert labels[image].equal(own.argmax(dim=1))
+        else:
+            expected = own.flatten().sort(descending=True).values[:count]
+            assert class_quality[image].sort(descending=True).values.allclose(expected)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])

@@ -34,7 +34,7 @@ def read_prompts(
         if not _are_texts(texts) or not all('{}' in text for text in texts):
             raise ValueError(f"{templates} must hold a JSON list of texts with '{{}}' in them")
         for name, own in zip(classes, prompts, strict=True):
-            own += [text.format(name) for text in texts]
+            own += [text.replace('{}', name) for text in texts]
     if descriptions is not None:
         by_class = _read(descriptions)
         if not isinstance(by_class, dict):
