@@ -9,9 +9,9 @@ import argparse
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.registry import init_default_scope
 
-from mmpldc.registry import MODELS
+from mmpldc.registry import DATASETS, MODELS
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,9 +33,9 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     if cfg.model.get('refiner') is None:
         raise SystemExit(f'{args.config} has no refiner: it needs no weights but the backbone')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
     if args.classes is None:
-        dataset = Runner.build_dataloader(cfg.train_dataloader).dataset
-        args.classes = dataset.metainfo['classes']
+        args.classes = DATASETS.build(cfg.train_dataloader.dataset).metainfo['classes']
     refiner = MODELS.build(cfg.model.refiner)
     refiner.prepare(args.classes, torch.device('cpu'))
     print(f'ready for {len(args.classes)} classes: {", ".join(args.classes)}')

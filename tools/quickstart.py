@@ -29,13 +29,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clip',
         metavar='MODEL:TAG',
-        help='a real one instead, by its open_clip name and tag, say RN50:openai (downloaded once)',
+        help='a real one of open_clip instead, say RN50-quickgelu:openai (downloaded once)',
     )
     parser.add_argument('--work-dir', default='work_dirs/quickstart')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], help='for both trainings, as in tools/train.py'
+        '--cfg-options', nargs='+', default=[], help='for the trainings, as in tools/train.py'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.clip and not all(args.clip.partition(':')):
+        parser.error(f'--clip takes MODEL:TAG, got {args.clip}')
+    return args
 
 
 class Step:
@@ -177,7 +180,8 @@ def main() -> None:
         step.run(['tools/quickstart_clip.py', str(clip_dir)], work_dir / 'clip.log', environment)
     supervised, pldc = work_dir / 'supervised', work_dir / 'pldc'
     options = [f'randomness.seed={args.seed}', *args.cfg_options]
-    train(Step('supervised baseline'), SUPERVISED, supervised, None, options, environment)
+    own = [option for option in options if not option.startswith('model.refiner')]
+    train(Step('supervised baseline'), SUPERVISED, supervised, None, own, environment)
     start = burn_in_checkpoint(supervised)
     options += real_clip(args.clip) if args.clip else []
     train(Step('PL-DC, from the same burn-in'), PLDC, pldc, start, options, environment)

@@ -203,14 +203,17 @@ def main() -> None:
     }
     gain = rows['PL-DC, teacher']['AP'] - rows['supervised (EMA)']['AP']
     config, checkpoint = load_run(args.pldc)
-    clip = clip_accuracy(config, Path(checkpoint))
-    correction = correction_table(args.supervised, args.pldc)
     quality = pseudo_label_quality(config, Path(checkpoint))
-    results = dict(rows=rows, gain=gain, clip=clip, correction=correction, pseudo_labels=quality)
+    results = dict(rows=rows, gain=gain, pseudo_labels=quality)
+    if config.model.get('refiner') is not None:
+        clip = clip_accuracy(config, Path(checkpoint))
+        correction = correction_table(args.supervised, args.pldc)
+        results |= dict(clip=clip, correction=correction)
+        row = dict(precision=clip['precision'], recall=clip['recall']) | clip['recall_by_class']
+        title = 'CLIP alone, annotated objects; recall'
+        print(table(title, {'': row}, digits=2), end='\n\n')
+        print(table('pseudo-labels after burn-in', correction, digits=3), end='\n\n')
     (args.out / 'results.json').write_text(json.dumps(results, indent=2, default=float))
-    clip_row = dict(precision=clip['precision'], recall=clip['recall']) | clip['recall_by_class']
-    print(table('CLIP alone, annotated objects; recall', {'': clip_row}, digits=2), end='\n\n')
-    print(table('pseudo-labels after burn-in', correction, digits=3), end='\n\n')
     print(table('mask AP, test split', rows, digits=1))
 
     models = {

@@ -15,12 +15,12 @@ from .points import sample_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
 from .quality import class_quality, foreground_probabilities, mask_quality
 from .regions import (
+    content_mask,
     context_boxes,
     crop_regions,
-    exclude_padding,
     mask_boxes,
     pool_masks,
-    upsample_masks,
+    resize_masks,
 )
 from .thresholds import class_sums, frequency_thresholds, move_thresholds
 from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
@@ -30,13 +30,13 @@ __all__ = [
     'best_class_per_query',
     'class_quality',
     'class_sums',
+    'content_mask',
     'context_boxes',
     'cosine_weight',
     'coupled_threshold_filter',
     'crop_regions',
     'dual_threshold_filter',
     'ema_update_',
-    'exclude_padding',
     'foreground_probabilities',
     'frequency_thresholds',
     'hungarian_match',
@@ -50,6 +50,7 @@ __all__ = [
     'pad_prompts',
     'pool_masks',
     'product_fusion',
+    'resize_masks',
     'sample_points',
     'softmax_ensemble',
     'suppress_duplicates',
@@ -57,5 +58,4 @@ __all__ = [
     'topk_query_class_pairs',
     'uncertainty_weighted_bce',
     'unit_rgb',
-    'upsample_masks',
 ]

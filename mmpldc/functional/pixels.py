@@ -10,13 +10,13 @@ class PixelNormalization(NamedTuple):
     """How a data preprocessor turned pixels into a network's input.
 
     Attributes:
-        mean: ``(C, 1, 1)`` float, subtracted from pixels in [0, 255].
-        std: ``(C, 1, 1)`` float, what the difference was divided by.
+        mean: ``(C, 1, 1)`` float or a number, subtracted from pixels in [0, 255].
+        std: ``(C, 1, 1)`` float or a number, what the difference was divided by.
         is_rgb: whether the channels are in the order RGB; else BGR.
     """
 
-    mean: Tensor
-    std: Tensor
+    mean: Tensor | float
+    std: Tensor | float
     is_rgb: bool
 
 

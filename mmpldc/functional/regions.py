@@ -6,8 +6,10 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 
-def upsample_masks(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_masks(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Binary masks at another resolution, by bilinear interpolation of the logits.
+
+    Made smaller, a thin mask may vanish, as in the released code.
 
     Args:
         mask_logits: ``(K, h, w)`` float.
@@ -95,20 +97,29 @@ def pool_masks(features: Tensor, masks: Tensor, image_index: Tensor) -> Tensor:
         return chosen / masks.flatten(1).sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def exclude_padding(images: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
-    """The images with 0 wherever the batch was padded.
+def content_mask(
+    sizes: list[tuple[int, int]],
+    *,
+    padded: tuple[int, int],
+    shape: tuple[int, int],
+    device: torch.device,
+) -> Tensor:
+    """Where a map of a padded batch shows the images.
 
     Args:
-        images: ``(B, C, H, W)`` float.
-        sizes: per image, (height, width) of its content, which starts at the top left.
+        sizes: per image, (height, width) of its content in pixels, from the top left.
+        padded: (H, W) of the batch in pixels.
+        shape: (h, w) of the map.
+        device: of the result.
 
     Returns:
-        A tensor of the same shape.
+        ``(B, h, w)`` bool, true for cells whose centre lies in the content.
     """
-    height, width = images.shape[-2:]
-    row = torch.arange(height, device=images.device)[None, :, None]
-    column = torch.arange(width, device=images.device)[None, None, :]
     # Host to device: one small copy; image sizes are known to the host only.
-    limits = torch.tensor(sizes).to(images.device, non_blocking=True)[:, :, None, None]
-    inside = (row < limits[:, 0]) & (column < limits[:, 1])
-    return images * inside[:, None]
+    limits = torch.tensor(sizes).to(device, non_blocking=True)
+    height, width = limits[:, :1], limits[:, 1:]
+    row, column = (
+        (torch.arange(count, device=device) + 0.5) * (pixels / count)
+        for count, pixels in zip(shape, padded, strict=True)
+    )
+    return (row < height)[:, :, None] & (column < width)[:, None, :]

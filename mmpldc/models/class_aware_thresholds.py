@@ -17,7 +17,8 @@ class ClassAwareThresholds(nn.Module):
 
     They start from the labelled instances of each class and move every step towards the mean
     quality of the teacher's predictions of that class, on all ranks together. They are buffers:
-    a checkpoint holds them, and the teacher's EMA does not touch them.
+    a checkpoint holds them, and the teacher's EMA does not touch them. Loading a checkpoint, also
+    by ``load_from``, takes over its thresholds if the number of classes is the same.
 
     Args:
         num_classes: N; filled in by :class:`~mmpldc.models.SemiMask2Former`.
@@ -100,6 +101,13 @@ class ClassAwareThresholds(nn.Module):
                     thresholds, total, counts, keep_rate=self.keep_rate, low=low, high=high
                 )
             )
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """As the parent; thresholds of another number of classes do not count as started."""
+        given = [state_dict.get(prefix + name) for name in ('class_thr', 'mask_thr')]
+        if any(values is None or values.shape != self.class_thr.shape for values in given):
+            state_dict.pop(prefix + 'is_started', None)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _with_ranges(self) -> list[tuple[Tensor, tuple[float, float]]]:
         return [(self.class_thr, self.class_range), (self.mask_thr, self.mask_range)]

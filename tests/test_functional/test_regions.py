@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from mmpldc.functional import (
+    content_mask,
     context_boxes,
     crop_regions,
-    exclude_padding,
     mask_boxes,
     pool_masks,
-    upsample_masks,
+    resize_masks,
 )
 
 
@@ -34,7 +34,7 @@ def bilinear(image: np.ndarray, y: float, x: float) -> float:
 @pytest.mark.parametrize('size', [(12, 20), (6, 10), (3, 5), (1, 1), (2, 15)])
 def test_masks_at_another_resolution(size):
     logits = torch.randn(3, 3, 5)
-    masks = upsample_masks(logits, size)
+    masks = resize_masks(logits, size)
     assert masks.shape == (3, *size) and masks.dtype == torch.bool
     for mask, own in zip(masks, logits.numpy(), strict=True):
         for row in range(size[0]):
@@ -49,12 +49,12 @@ def test_masks_at_another_resolution(size):
 def test_masks_in_half_precision(dtype):
     logits = torch.randn(2, 4, 4).to(dtype)
     with torch.autocast('cpu', torch.bfloat16):
-        masks = upsample_masks(logits, (16, 16))
-    assert masks.equal(upsample_masks(logits.float(), (16, 16)))
+        masks = resize_masks(logits, (16, 16))
+    assert masks.equal(resize_masks(logits.float(), (16, 16)))
 
 
 def test_no_mask():
-    masks = upsample_masks(torch.zeros(0, 4, 4), (8, 8))
+    masks = resize_masks(torch.zeros(0, 4, 4), (8, 8))
     assert masks.shape == (0, 8, 8) and masks.dtype == torch.bool
     assert mask_boxes(masks).shape == (0, 4)
 
@@ -224,13 +224,13 @@ def test_pooling_sums_in_float32():
 # ---------------------------------------------------------------- padding
 
 
-def test_padding_is_excluded():
-    images, sizes = 1 + torch.rand(4, 2, 6, 8), [(6, 8), (3, 8), (6, 5), (1, 1)]
-    before = images.clone()
-    result = exclude_padding(images, sizes)
-    assert images.equal(before)
-    for own, image, (height, width) in zip(result, images, sizes, strict=True):
-        for y in range(6):
-            for x in range(8):
-                expected = image[:, y, x] if y < height and x < width else torch.zeros(2)
-                assert own[:, y, x].equal(expected)
+@pytest.mark.parametrize('shape', [(6, 8), (3, 4), (2, 8)])
+def test_content_equals_a_loop_over_cell_centres(shape):
+    padded, sizes = (6, 8), [(6, 8), (3, 8), (6, 5), (1, 1)]
+    content = content_mask(sizes, padded=padded, shape=shape, device='cpu')
+    assert content.shape == (4, *shape) and content.dtype == torch.bool
+    for own, (height, width) in zip(content, sizes, strict=True):
+        for y in range(shape[0]):
+            for x in range(shape[1]):
+                center = (y + 0.5) * padded[0] / shape[0], (x + 0.5) * padded[1] / shape[1]
+                assert own[y, x] == (center[0] < height and center[1] < width)

@@ -116,6 +116,18 @@ def test_checkpoint_from_before_the_start_is_started():
     assert resumed.class_thr.equal(make_thresholds().class_thr)
 
 
+def test_thresholds_of_other_classes_are_started_anew():
+    """As load_from does: what does not fit is left out with a warning."""
+    trained = make_thresholds().state_dict()
+    trained['class_thr'] = torch.full((7,), 0.5)
+    fresh = ClassAwareThresholds(**OPTIONS)
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        fresh.load_state_dict(trained, strict=False)
+    assert not fresh.is_started
+    fresh.start(COUNTS)
+    assert fresh.class_thr.equal(make_thresholds().class_thr)
+
+
 # ---------------------------------------------------------------- update
 
 

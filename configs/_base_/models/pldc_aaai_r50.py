@@ -2,7 +2,7 @@
 
 CLIP, pooling and five descriptions a class: the released code; the descriptions are our own. The
 released keep rate; the ranges of the thresholds are our choice, 0.10 below and 0.05 above the
-fixed ones, for no released config sets them.
+fixed ones, for no released config sets them; so is the default of which predictions count.
 """
 
 _base_ = './mask2former_r50.py'

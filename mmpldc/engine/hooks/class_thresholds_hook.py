@@ -18,7 +18,7 @@ class ClassThresholdsLogHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Log them."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if model.class_thresholds is None:
+        if getattr(model, 'class_thresholds', None) is None:  # another framework's model
             return
         classes = runner.val_dataloader.dataset.metainfo['classes']
         # Host sync: once per validation.
@@ -27,7 +27,6 @@ class ClassThresholdsLogHook(Hook):
         }
         rows = zip(classes, *columns.values(), strict=True)
         lines = [f'{name}: {class_thr:.3f} {mask_thr:.3f}' for name, class_thr, mask_thr in rows]
-        # runner.iter would build the training loop, and its data, when only validating.
         runner.logger.info('thresholds on class and mask quality:\n' + '\n'.join(lines))
         runner.visualizer.add_scalars(
             {
@@ -35,5 +34,6 @@ class ClassThresholdsLogHook(Hook):
                 for column, values in columns.items()
                 for name, value in zip(classes, values, strict=True)
             },
+            # runner.iter would build the training loop, and its data, when only validating.
             step=getattr(runner._train_loop, 'iter', 0),
         )

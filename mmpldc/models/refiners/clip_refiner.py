@@ -42,6 +42,10 @@ class CLIPRefiner:
         final_weight: 0 in the paper.
 
     Note:
+        A label's quality is the fused probability over the N classes, as released; with a weight of
+        0 nothing changes, and it stays c_k, which has "no object" in its softmax. Where the filter
+        lets a query pass with two classes (``max_candidates``), both may get the same one.
+
         The paper's weight decays from iteration 0. As released, it starts to at the end of burn-in;
         ``begin=0`` gives the paper's.
     """

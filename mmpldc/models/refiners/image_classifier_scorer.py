@@ -121,6 +121,8 @@ class ImageClassifierScorer(RegionScorer):
         image_index: Tensor,
     ) -> RegionScores:
         """See the parent."""
+        if self.network is None:
+            raise RuntimeError('ImageClassifierScorer: call prepare(classes, device) first')
         logits, valid = self.crops(self._logits, images, sizes, mask_logits, image_index)
         # fp32 island: probabilities of a thousand outputs are summed.
         with torch.autocast(images.device.type, enabled=False):
@@ -190,6 +192,8 @@ def _read_weights(source: str) -> dict[str, Tensor]:
 
     Not by mmengine's download, which waits for the other ranks, while here one goes first.
     """
+    if '://' in source and not source.startswith(('http://', 'https://')):
+        raise ValueError(f'checkpoint must be a file or an http(s) address, got {source}')
     if '://' in source:
         checkpoint = torch.hub.load_state_dict_from_url(source, map_location='cpu')
     else:

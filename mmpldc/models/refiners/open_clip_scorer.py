@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpldc.functional import (
-    exclude_padding,
+    content_mask,
     mean_embedding,
     normalize,
     pad_prompts,
     pool_masks,
+    resize_masks,
     softmax_ensemble,
-    upsample_masks,
 )
 from mmpldc.registry import MODELS
 
@@ -146,7 +146,9 @@ class OpenCLIPScorer(RegionScorer):
         """By a pass, for not every tower takes every size, and training must not find out late."""
         size = self.crops.size
         try:
-            self.visual(torch.zeros(1, 3, size, size, device=device))
+            self._embed(torch.zeros(1, 3, size, size, device=device))
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (RuntimeError, AssertionError) as error:
             raise ValueError(
                 f'{self.model} cannot take crops of {size} x {size}: {error}. Leave crop_size at '
@@ -154,13 +156,22 @@ class OpenCLIPScorer(RegionScorer):
             ) from error
 
     def _crop(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
-        return self.crops(self.visual, images, sizes, mask_logits, image_index)
+        return self.crops(self._embed, images, sizes, mask_logits, image_index)
+
+    def _embed(self, crops: Tensor) -> Tensor:
+        """``(k, D)``; some towers (CoCa's) return their tokens too."""
+        embedded = self.visual(crops)
+        return embedded[0] if isinstance(embedded, tuple) else embedded
 
     def _mask_pool(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
-        images = exclude_padding(normalize(images, mean=self.mean, std=self.std), sizes)
+        frame = images.shape[-2:]
+        content = content_mask(sizes, padded=frame, shape=frame, device=images.device)
+        images = normalize(images, mean=self.mean, std=self.std) * content[:, None]
         chunk = max(1, self.max_pixels // images[0, 0].numel())
         features = torch.cat([self._feature_map(part) for part in images.split(chunk)])
-        masks = upsample_masks(mask_logits, features.shape[-2:])
+        shape = features.shape[-2:]
+        content = content_mask(sizes, padded=frame, shape=shape, device=images.device)
+        masks = resize_masks(mask_logits, shape) & content[image_index]
         pooled = pool_masks(features, masks, image_index)
         return self.embed_pooled(pooled), masks.flatten(1).any(dim=1)
 
@@ -173,8 +184,7 @@ class OpenCLIPScorer(RegionScorer):
 
     def _load(self, prompts: list[list[str]]) -> tuple[nn.Module, Tensor]:
         """The model on the CPU, and an embedding ``(T, D)`` of each text."""
-        clip = self._create_model()
-        tokenizer = _open_clip().get_tokenizer(self.model, cache_dir=self.cache_dir)
+        clip, tokenizer = self._create_model()
 
         @torch.no_grad()
         def encode(texts: list[str]) -> Tensor:
@@ -185,15 +195,21 @@ class OpenCLIPScorer(RegionScorer):
         texts = [text for own in prompts for text in own]
         return clip, cached_text_embeddings(texts, key, encode, self.text_cache)
 
-    def _create_model(self) -> nn.Module:
+    def _create_model(self) -> tuple[nn.Module, Callable[[list[str]], Tensor]]:
+        """The model on the CPU, and its tokenizer."""
         open_clip = _open_clip()
         try:
-            return open_clip.create_model(
+            clip = open_clip.create_model(
                 self.model,
                 pretrained=self.pretrained,
                 cache_dir=self.cache_dir,
                 require_pretrained=True,
-            ).eval()
+            )
+            options = _own_vocabulary(self.model)
+            tokenizer = open_clip.get_tokenizer(self.model, cache_dir=self.cache_dir, **options)
+            return clip.eval(), tokenizer
+        except ImportError:  # of a package that this model needs; its own message says which
+            raise
         except Exception as error:  # open_clip raises many kinds, from as many libraries
             raise RuntimeError(
                 f'cannot load CLIP model={self.model!r} pretrained={self.pretrained!r}: {error}\n'
@@ -210,8 +226,16 @@ def _open_clip() -> ModuleType:
     try:
         import open_clip
     except ImportError as error:
-        raise ImportError('OpenCLIPScorer needs open_clip: pip install open_clip_torch') from error
+        raise ImportError(
+            'OpenCLIPScorer needs open_clip 3.3: pip install open_clip_torch'
+        ) from error
     return open_clip
+
+
+def _own_vocabulary(model: str) -> dict[str, str]:
+    """Options for the tokenizer of a local folder that has byte-pair merges of its own."""
+    file = Path(model.removeprefix('local-dir:')) / 'vocabulary.txt.gz'
+    return dict(bpe_path=str(file)) if file.is_file() else {}
 
 
 def _side(size: int | Sequence[int]) -> int:

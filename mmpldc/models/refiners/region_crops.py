@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from mmpldc.functional import (
+    content_mask,
     context_boxes,
     crop_regions,
-    exclude_padding,
     mask_boxes,
     normalize,
-    upsample_masks,
+    resize_masks,
 )
 
 
@@ -60,15 +60,17 @@ class RegionCrops:
             image_index: likewise.
 
         Returns:
-            ``(K, D)``, and ``(K,)`` bool that is false for empty masks.
+            ``(K, D)``, and ``(K,)`` bool that is false for masks without a pixel in the image.
 
         Note:
             Padding, and what lies outside of the image, has the network's mean colour.
         """
-        images = exclude_padding(normalize(images, mean=self.mean, std=self.std), sizes)
         frame = images.shape[-2:]
+        content = content_mask(sizes, padded=frame, shape=frame, device=images.device)
+        images = normalize(images, mean=self.mean, std=self.std) * content[:, None]
+        pairs = zip(self._split(mask_logits, *frame), self._split(image_index, *frame), strict=True)
         boxes = torch.cat(
-            [mask_boxes(upsample_masks(some, frame)) for some in self._split(mask_logits, *frame)]
+            [mask_boxes(resize_masks(some, frame) & content[index]) for some, index in pairs]
         )
         valid = boxes[:, 2] > boxes[:, 0]
         boxes = context_boxes(boxes, square=self.square, context=self.context)

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -59,8 +61,16 @@ def cached_text_embeddings(
     unknown = [text for text in dict.fromkeys(texts) if text not in known]
     if unknown:
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f'.{os.getpid()}')
-        torch.save(known, partial)
-        os.replace(partial, path)  # another process sees the old file or the new one
+        try:
+            _write(known, path)
+        except OSError as error:  # a cache that cannot be written must not stop a training
+            warnings.warn(f'text embeddings are not cached: {error}', stacklevel=2)
     return torch.stack([known[text] for text in texts])
+
+
+def _write(embeddings: dict[str, Tensor], path: Path) -> None:
+    """Atomically: another process, maybe on another machine, sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.tmp', delete=False) as file:
+        torch.save(embeddings, file)
+    os.replace(file.name, path)

@@ -504,6 +504,17 @@ def test_more_padding_hardly_changes_pooled_features(tower, make_scorer):
 
 
 @modes
+def test_masks_in_the_padding_do_not_count(make_scorer, mode):
+    """What spills over is cut off, and a mask that has nothing else is not valid."""
+    scorer = make_scorer('resnet', mode=mode)
+    images, sizes = torch.rand(1, 3, 128, 256), [(128, 128)]
+    boxes = (0, 0, 128, 128), (0, 0, 256, 128), (160, 32, 256, 96)
+    result = score(scorer, images, sizes, box_logits(128, 256, *boxes), torch.zeros(3).long())
+    assert result.valid.tolist() == [True, True, False]
+    torch.testing.assert_close(result.probabilities[1], result.probabilities[0])
+
+
+@modes
 @pytest.mark.parametrize('max_pixels', [1, 3 * SIDE**2 + 5])
 def test_chunks_make_no_difference(make_scorer, monkeypatch, pictures, mode, max_pixels):
     logits = box_logits(256, 256, *[box for _, box in BOXES])
