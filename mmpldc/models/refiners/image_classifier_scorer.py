@@ -192,10 +192,10 @@ def _read_weights(source: str) -> dict[str, Tensor]:
 
     Not by mmengine's download, which waits for the other ranks, while here one goes first.
     """
-    if '://' in source and not source.startswith(('http://', 'https://')):
-        raise ValueError(f'checkpoint must be a file or an http(s) address, got {source}')
-    if '://' in source:
+    if source.startswith(('http://', 'https://', 'file://')):
         checkpoint = torch.hub.load_state_dict_from_url(source, map_location='cpu')
+    elif '://' in source:
+        raise ValueError(f'checkpoint must be a file or an http(s) address, got {source}')
     else:
         checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu')
     return checkpoint.get('state_dict', checkpoint)
