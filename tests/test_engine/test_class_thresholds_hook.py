@@ -86,7 +86,11 @@ def test_table_and_scalars(toy_pair, wrap):
 def test_without_thresholds_nothing_is_logged(toy_pair):
     model = toy_pair()
     model.class_thresholds = None
-    ClassThresholdsLogHook().after_val_epoch(SimpleNamespace(model=model))
+    log = Log()
+    ClassThresholdsLogHook().after_val_epoch(
+        SimpleNamespace(model=model, logger=log, visualizer=log)
+    )
+    assert not log.lines and not log.scalars
 
 
 def test_built_from_the_registry():
