@@ -46,6 +46,7 @@ def normalize(images: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]
     Returns:
         ``(B, 3, H, W)`` float.
     """
+    # Host to device: two copies of three numbers, nothing is read back.
     mean, std = (
         torch.tensor(values).to(images.device, non_blocking=True).view(3, 1, 1)
         for values in (mean, std)

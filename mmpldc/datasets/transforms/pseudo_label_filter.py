@@ -122,18 +122,16 @@ class PseudoLabelFilter(BaseTransform):
 
     def _thresholds(self, results: dict) -> tuple[float | Tensor, float | Tensor | None]:
         """What class quality must reach at least, and mask quality (None: see ``_passes``)."""
-        if 'class_thr' not in results:
-            return (
-                (self.class_thr, self.mask_thr)
-                if self.score_thr is None
-                else (self.score_thr, None)
-            )
-        if self.score_thr is not None:
+        per_class = 'class_thr' in results
+        if self.score_thr is None:
+            source = results if per_class else vars(self)
+            return source['class_thr'], source['mask_thr']
+        if per_class:
             raise ValueError(
                 'thresholds per class go with decoupled filtering: give PseudoLabelFilter '
                 'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
             )
-        return results['class_thr'], results['mask_thr']
+        return self.score_thr, None
 
     def _passes(
         self, candidates: InstanceData, class_thr: float | Tensor, mask_thr: float | Tensor | None
