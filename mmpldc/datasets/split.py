@@ -1,42 +1,238 @@
 """Dividing an annotated COCO-format set into a labelled and an unlabelled part."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def split_coco(coco: dict, *, percent: float, seed: int) -> tuple[dict, dict]:
-    """Draw a share of the images without replacement.
+def num_labeled(num_images: int, *, percent: float) -> int:
+    """Images that a share amounts to: rounded down, as mmdet does, and at least one.
+
+    Raises:
+        ValueError: if the share is not above 0 and at most 100.
+    """
+    if not 0 < percent <= 100:
+        raise ValueError(f'percent must be above 0 and at most 100, got {percent}')
+    return max(1, int(percent * num_images / 100))
+
+
+def draw(num_images: int, count: int, *, seed: int) -> np.ndarray:
+    """Draw images without replacement.
+
+    Smaller draws of the same seed are part of larger ones, so that 1 % is in 2 %.
+
+    Args:
+        num_images: images to draw from.
+        count: how many to draw.
+        seed: the same seed gives the same images.
+
+    Returns:
+        ``(count,)`` int64 indices, ascending.
+
+    Raises:
+        ValueError: if there are fewer images than that, or count is below one.
+    """
+    if not 1 <= count <= num_images:
+        raise ValueError(f'cannot label {count} of {num_images} images')
+    return np.sort(np.random.default_rng(seed).permutation(num_images)[:count])
+
+
+def draw_stratified(instances: np.ndarray, count: int, *, minimum: int, seed: int) -> np.ndarray:
+    """Draw images without replacement so that each class has a few instances, if possible.
+
+    Classes get their images one after the other, the rarest first, each in random order until it
+    has ``minimum`` instances; what is left is drawn at random. If that takes too many images, those
+    with most of what is missing are taken instead, one at a time (greedy set cover).
+
+    Args:
+        instances: ``(I, N)`` integer, annotated instances of N classes in I images.
+        count: images to draw.
+        minimum: instances wanted of each class; of rarer ones all that there are.
+        seed: the same seed gives the same images.
+
+    Returns:
+        ``(count,)`` int64 indices, ascending. Compare ``instances[indices].sum(0)`` with
+        ``minimum`` to see what could not be had.
+
+    Raises:
+        ValueError: as :func:`draw`.
+    """
+    num_images = len(instances)
+    random_order = np.random.default_rng(seed).permutation(num_images)
+    if not 1 <= count <= num_images:
+        raise ValueError(f'cannot label {count} of {num_images} images')
+    wanted = np.minimum(instances.sum(axis=0), minimum)
+    shuffled = instances[random_order]
+    chosen = _by_rarest_class(shuffled, wanted)
+    if chosen.sum() > count:
+        chosen = _by_largest_gain(shuffled, wanted, count)
+    others = np.flatnonzero(~chosen)[: count - chosen.sum()]
+    return np.sort(random_order[np.concatenate([np.flatnonzero(chosen), others])])
+
+
+def _by_rarest_class(instances: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """``(I,)`` bool: for each class the first images that have it, until it has enough."""
+    chosen = np.zeros(len(instances), bool)
+    for label in np.argsort(instances.sum(axis=0), kind='stable'):
+        missing = wanted[label] - instances[chosen, label].sum()
+        if missing > 0:
+            candidates = np.flatnonzero(~chosen & (instances[:, label] > 0))
+            gained = instances[candidates, label].cumsum()
+            chosen[candidates[: np.searchsorted(gained, missing) + 1]] = True
+    return chosen
+
+
+def _by_largest_gain(instances: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
+    """``(I,)`` bool: up to ``count`` images, each the one with most of what is still missing."""
+    chosen = np.zeros(len(instances), bool)
+    missing = wanted.copy()
+    for _ in range(count):
+        gain = np.minimum(instances, missing).sum(axis=1)
+        gain[chosen] = 0
+        best = gain.argmax()
+        if gain[best] == 0:
+            break
+        chosen[best] = True
+        missing = np.maximum(missing - instances[best], 0)
+    return chosen
+
+
+def count_instances(coco: dict) -> np.ndarray:
+    """Instances of each category in each image, crowds left out.
 
     Args:
         coco: content of a COCO-format annotation file.
-        percent: share of the images that stay labelled, above 0 and below 100; rounded to at
-            least one image.
-        seed: of the draw; the same seed and file give the same split.
+
+    Returns:
+        ``(I, N)`` int32, in the order of ``coco['images']`` and ``coco['categories']``.
+
+    Raises:
+        ValueError: if an annotation has an unknown image or category.
+    """
+    rows = {image['id']: row for row, image in enumerate(coco['images'])}
+    columns = {category['id']: column for column, category in enumerate(coco['categories'])}
+    counts = np.zeros((len(rows), len(columns)), np.int32)
+    try:
+        cells = np.array(
+            [
+                (rows[annotation['image_id']], columns[annotation['category_id']])
+                for annotation in coco['annotations']
+                if not annotation.get('iscrowd', 0)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 2)
+    except KeyError as error:
+        raise ValueError(
+            f'an annotation has image_id or category_id {error}, which the file does not define: '
+            'tools/dataset/check.py says which'
+        ) from None
+    np.add.at(counts, tuple(cells.T), 1)
+    return counts
+
+
+def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
+    """Where the images of a list are in a file.
+
+    Args:
+        coco: content of a COCO-format annotation file.
+        names: image ids or file names; of file names with folders the last part counts where the
+            whole name is not found.
+
+    Returns:
+        ``(len(names),)`` int64 indices, ascending.
+
+    Raises:
+        ValueError: naming what is not in the file, is ambiguous, or stands in the list twice.
+    """
+    known = defaultdict(set)
+    for index, image in enumerate(coco['images']):
+        for key in (str(image['id']), image['file_name'], _last_part(image['file_name'])):
+            known[key].add(index)
+    found = []
+    for name in map(str, names):
+        matches = known.get(name) or known.get(_last_part(name)) or set()
+        if len(matches) > 1:
+            raise ValueError(
+                f"'{name}' may be any of {len(matches)} images: list ids, or file_name"
+            )
+        found.extend(matches or [None])
+    unknown = [name for name, index in zip(names, found, strict=True) if index is None]
+    if unknown:
+        raise ValueError(
+            f'{len(unknown)} of {len(names)} listed images are not in the annotation file, neither '
+            f'as an id nor as a file name: {", ".join(map(str, unknown[:5]))}'
+        )
+    indices, counts = np.unique(np.array(found, np.int64), return_counts=True)
+    if (counts > 1).any():
+        twice = [coco['images'][i]['file_name'] for i in indices[counts > 1][:5]]
+        raise ValueError(f'listed more than once: {", ".join(twice)}')
+    return indices
+
+
+def _last_part(file_name: str) -> str:
+    return file_name.rsplit('/', 1)[-1]
+
+
+def find_supervision_indices(coco: dict, indices: Sequence[int], *, percent: float) -> np.ndarray:
+    """Images that Unbiased Teacher's ``COCO_supervision.txt`` means.
+
+    Its numbers count the images of detectron2's data set: in the order of their ids, usually
+    without images that have no annotation but crowds. Which of the two was meant is told by the
+    count of numbers, which its code holds to be ``int(percent / 100 * images)``.
+
+    Args:
+        coco: content of ``instances_train2017.json``.
+        indices: one percentage's and fold's numbers.
+        percent: that percentage.
+
+    Returns:
+        ``(len(indices),)`` int64 indices into ``coco['images']``, ascending.
+
+    Raises:
+        ValueError: if the count fits neither way of counting, or a number appears twice.
+    """
+    ids = np.array([image['id'] for image in coco['images']])
+    by_id = np.argsort(ids, kind='stable')
+    annotated = count_instances(coco).sum(axis=1)[by_id] > 0
+    for numbered in (by_id[annotated], by_id):
+        if len(indices) == int(percent / 100 * len(numbered)):
+            chosen = numbered[np.asarray(indices, np.int64)]
+            if len(np.unique(chosen)) != len(chosen):
+                raise ValueError('an index appears more than once')
+            return np.sort(chosen)
+    raise ValueError(
+        f'{len(indices)} indices are not {percent:g} % of the {annotated.sum()} annotated or '
+        f'{len(ids)} images: was the list made for another annotation file?'
+    )
+
+
+def split_coco(coco: dict, labeled: np.ndarray) -> tuple[dict, dict]:
+    """Divide a set.
+
+    Args:
+        coco: content of a COCO-format annotation file; not modified, its items are shared.
+        labeled: ``(K,)`` indices of the images that stay labelled.
 
     Returns:
         The labelled and the unlabelled file's content. Both keep the categories; the unlabelled
         one has no annotations, so that none can leak into training.
 
     Raises:
-        ValueError: if the share is out of range or an image id appears twice.
+        ValueError: if an image id appears twice.
     """
-    if not 0 < percent < 100:
-        raise ValueError(f'percent must lie between 0 and 100, got {percent}')
-    ids = [image['id'] for image in coco['images']]
-    if len(set(ids)) != len(ids):
-        twice = sorted({i for i in ids if ids.count(i) > 1})[:5]
-        raise ValueError(f'image ids appear twice in the annotation file: {twice}')
-    count = max(1, round(len(ids) * percent / 100))
-    labeled = set(np.random.default_rng(seed).choice(ids, count, replace=False).tolist())
-    rest = {key: value for key, value in coco.items() if key not in ('images', 'annotations')}
+    images = coco['images']
+    ids, counts = np.unique([image['id'] for image in images], return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f'image ids appear twice in the annotation file: {ids[counts > 1][:5].tolist()}'
+        )
+    rows = set(np.asarray(labeled).tolist())
+    labeled_images = [image for row, image in enumerate(images) if row in rows]
+    labeled_ids = {image['id'] for image in labeled_images}
+    annotations = [a for a in coco['annotations'] if a['image_id'] in labeled_ids]
+    unlabeled_images = [image for row, image in enumerate(images) if row not in rows]
     return (
-        rest
-        | dict(
-            images=[image for image in coco['images'] if image['id'] in labeled],
-            annotations=[a for a in coco['annotations'] if a['image_id'] in labeled],
-        ),
-        rest
-        | dict(
-            images=[image for image in coco['images'] if image['id'] not in labeled],
-            annotations=[],
-        ),
+        coco | dict(images=labeled_images, annotations=annotations),
+        coco | dict(images=unlabeled_images, annotations=[]),
     )

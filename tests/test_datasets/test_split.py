@@ -1,71 +1,313 @@
 """Labelled and unlabelled parts of an annotated set."""
 
 import json
-import subprocess
+import runpy
 import sys
+from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from mmpldc.datasets.split import split_coco
+from mmpldc.datasets.split import (
+    count_instances,
+    draw,
+    draw_stratified,
+    find_images,
+    find_supervision_indices,
+    num_labeled,
+    split_coco,
+)
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset/split.py'
 
 
 def coco(num_images):
+    """Two instances in each image, of the two classes in turn."""
     return dict(
         info=dict(year=2026),
         images=[dict(id=i, file_name=f'{i}.jpg') for i in range(num_images)],
-        annotations=[dict(id=2 * i + j, image_id=i) for i in range(num_images) for j in (0, 1)],
-        categories=[dict(id=1, name='thing')],
+        annotations=[
+            dict(id=2 * i + j, image_id=i, category_id=1 + (2 * i + j) % 3 % 2, iscrowd=0)
+            for i in range(num_images)
+            for j in (0, 1)
+        ],
+        categories=[dict(id=1, name='thing'), dict(id=2, name='other')],
     )
 
 
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the tool in this process (a new one takes seconds to import torch)."""
+
+    def run(path, *args):
+        monkeypatch.setattr('sys.argv', ['split.py', str(path), *map(str, args)])
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as end:
+            print(end.code, file=sys.stderr)
+            return SimpleNamespace(returncode=1, **capsys.readouterr()._asdict())
+        return SimpleNamespace(returncode=0, **capsys.readouterr()._asdict())
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ('num_images', 'percent', 'count'), [(200, 1, 2), (200, 10, 20), (10, 0.1, 1), (3, 99, 3)]
+    ('num_images', 'percent', 'count'),
+    [(200, 1, 2), (200, 10, 20), (10, 0.1, 1), (100, 29, 29), (118287, 10, 11828), (9, 100, 9)],
 )
-def test_parts(num_images, percent, count):
-    whole = coco(num_images)
-    labeled, unlabeled = split_coco(whole, percent=percent, seed=1)
-    ids = {image['id'] for image in labeled['images']}
-    assert len(ids) == len(labeled['images']) == count
-    assert ids | {image['id'] for image in unlabeled['images']} == set(range(num_images))
-    assert len(unlabeled['images']) == num_images - count
+def test_share(num_images, percent, count):
+    assert num_labeled(num_images, percent=percent) == count
+
+
+@pytest.mark.parametrize('percent', [0, 100.1, -1])
+def test_share_out_of_range(percent):
+    with pytest.raises(ValueError, match='percent must be above 0'):
+        num_labeled(10, percent=percent)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_draws_of_a_seed_are_nested_and_without_replacement(seed):
+    small, large = (draw(100, count, seed=seed) for count in (7, 30))
+    assert len(set(small.tolist())) == 7 and len(set(large.tolist())) == 30
+    assert set(small.tolist()) < set(large.tolist())
+    np.testing.assert_array_equal(small, draw(100, 7, seed=seed))
+    assert draw(100, 7, seed=seed + 1).tolist() != small.tolist()
+
+
+def test_every_image_is_as_likely():
+    drawn = np.bincount(np.concatenate([draw(10, 3, seed=s) for s in range(2000)]), minlength=10)
+    assert abs(drawn - 600).max() < 5 * np.sqrt(2000 * 0.3 * 0.7)
+
+
+@pytest.mark.parametrize('count', [0, 11])
+@pytest.mark.parametrize('function', [draw, draw_stratified])
+def test_more_images_than_there_are(function, count):
+    stratified = function is draw_stratified
+    with pytest.raises(ValueError, match=f'cannot label {count} of 10 images'):
+        function(
+            np.ones((10, 2), int) if stratified else 10,
+            count,
+            seed=0,
+            **dict(minimum=1) if stratified else {},
+        )
+
+
+def random_instances(seed):
+    """``(60, 6)``: frequent and rare classes, one of them in a single image, one nowhere."""
+    rng = np.random.default_rng(seed)
+    instances = rng.poisson([2.0, 1.0, 0.3, 0.05, 0, 0], size=(60, 6))
+    instances[rng.integers(60), 4] = 2
+    return instances
+
+
+@pytest.mark.parametrize('seed', range(20))
+@pytest.mark.parametrize('minimum', [1, 3])
+def test_stratified(seed, minimum):
+    instances = random_instances(seed)
+    labeled = draw_stratified(instances, 25, minimum=minimum, seed=seed)
+    assert len(set(labeled.tolist())) == 25 and (np.diff(labeled) > 0).all()
+    kept, all_ = instances[labeled].sum(axis=0), instances.sum(axis=0)
+    assert (kept >= np.minimum(all_, minimum)).all()
+    again = draw_stratified(instances, 25, minimum=minimum, seed=seed)
+    np.testing.assert_array_equal(labeled, again)
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_stratified_in_as_few_images_as_any(seed):
+    """Two images are enough for one pair of ten at most; greedy finds one in which all are."""
+    instances = np.random.default_rng(seed).integers(0, 2, (10, 4))
+    full = [list(p) for p in combinations(range(10), 2) if (instances[list(p)].sum(0) >= 1).all()]
+    single = [p for p in full if any(instances[i].sum() == 4 for i in p)]
+    labeled = draw_stratified(instances, 2, minimum=1, seed=0).tolist()
+    if single:
+        assert labeled in full
+    best = max(instances[list(p)].any(axis=0).sum() for p in combinations(range(10), 2))
+    assert instances[labeled].any(axis=0).sum() >= best * 3 / 4  # greedy's bound for two sets
+
+
+def test_stratified_with_too_few_images_takes_what_it_can():
+    instances = np.eye(5, dtype=int)
+    labeled = draw_stratified(instances, 3, minimum=1, seed=0)
+    assert instances[labeled].sum() == 3
+
+
+def test_stratified_adds_only_what_is_missing():
+    """With nothing asked for it is a plain draw."""
+    instances = random_instances(0)
+    labeled = draw_stratified(instances, 12, minimum=0, seed=4)
+    np.testing.assert_array_equal(labeled, draw(60, 12, seed=4))
+
+
+def test_count_instances():
+    content = coco(4)
+    content['annotations'].append(dict(id=99, image_id=2, category_id=1, iscrowd=1))
+    del content['annotations'][0]['iscrowd']
+    counts = np.zeros((4, 2), int)
+    for annotation in content['annotations'][:-1]:
+        counts[annotation['image_id'], annotation['category_id'] - 1] += 1
+    np.testing.assert_array_equal(count_instances(content), counts)
+    assert count_instances(content | dict(annotations=[])).tolist() == [[0, 0]] * 4
+    content['annotations'][3]['category_id'] = 7
+    with pytest.raises(ValueError, match='image_id or category_id 7'):
+        count_instances(content)
+
+
+IMAGES = dict(
+    images=[
+        dict(id=5, file_name='a/one.jpg'),
+        dict(id=3, file_name='b/one.jpg'),
+        dict(id=9, file_name='b/two.jpg'),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ('names', 'indices'),
+    [
+        (['9', '5'], [0, 2]),
+        ([3], [1]),
+        (['b/one.jpg', 'two.jpg'], [1, 2]),
+        (['train/two.jpg'], [2]),
+        ([], []),
+    ],
+)
+def test_find_images(names, indices):
+    assert find_images(IMAGES, names).tolist() == indices
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['9', '7', 'no.jpg'], '2 of 3 listed images are not in .*: 7, no.jpg'),
+        (['one.jpg'], "'one.jpg' may be any of 2 images"),
+        (['9', 'two.jpg'], 'more than once: b/two.jpg'),
+    ],
+)
+def test_find_images_refuses(names, message):
+    with pytest.raises(ValueError, match=message):
+        find_images(IMAGES, names)
+
+
+def test_supervision_indices_count_annotated_images_in_order_of_ids():
+    content = coco(12)
+    content['images'].reverse()
+    content['annotations'] = [a for a in content['annotations'] if a['image_id'] not in (0, 4)]
+    # 50 % of 10 annotated images: ids 1 2 3 5 6 7 8 9 10 11
+    rows = find_supervision_indices(content, [0, 3, 9, 4, 1], percent=50)
+    assert [content['images'][row]['id'] for row in rows] == [11, 6, 5, 2, 1]
+    # 50 % of all 12
+    rows = find_supervision_indices(content, [0, 3, 9, 4, 1, 11], percent=50)
+    assert [content['images'][row]['id'] for row in rows] == [11, 9, 4, 3, 1, 0]
+    with pytest.raises(ValueError, match='3 indices are not 50 % of the 10 annotated or 12 images'):
+        find_supervision_indices(content, [0, 1, 2], percent=50)
+    with pytest.raises(ValueError, match='more than once'):
+        find_supervision_indices(content, [0, 1, 2, 2, 3], percent=50)
+
+
+def test_parts():
+    whole = coco(20)
+    labeled, unlabeled = split_coco(whole, np.array([3, 17]))
+    assert [image['id'] for image in labeled['images']] == [3, 17]
+    assert [image['id'] for image in unlabeled['images']] == [
+        i for i in range(20) if i not in (3, 17)
+    ]
     assert unlabeled['annotations'] == []
-    assert {a['image_id'] for a in labeled['annotations']} == ids
-    assert len(labeled['annotations']) == 2 * count
+    assert [a['image_id'] for a in labeled['annotations']] == [3, 3, 17, 17]
     for part in (labeled, unlabeled):
         assert (part['categories'], part['info']) == (whole['categories'], whole['info'])
-
-
-def test_seed_decides():
-    first, again, other = (split_coco(coco(100), percent=10, seed=s)[0] for s in (1, 1, 2))
-    assert first == again
-    assert first != other
-
-
-@pytest.mark.parametrize('percent', [0, 100, -1])
-def test_share_out_of_range(percent):
-    with pytest.raises(ValueError, match='percent must lie between'):
-        split_coco(coco(10), percent=percent, seed=0)
 
 
 def test_duplicate_ids():
     twice = coco(4)
     twice['images'].append(dict(id=3, file_name='again.jpg'))
     with pytest.raises(ValueError, match=r'twice in the annotation file: \[3\]'):
-        split_coco(twice, percent=50, seed=0)
+        split_coco(twice, np.array([0]))
 
 
-def test_tool_names_files_as_mmdet_does(tmp_path):
+@pytest.fixture
+def annotations(tmp_path):
     path = tmp_path / 'instances_train.json'
     path.write_text(json.dumps(coco(40)))
-    command = [sys.executable, str(TOOL), str(path), '--percent', '12.5', '--fold', '3']
-    subprocess.run(command, check=True, capture_output=True)
-    names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == [
-        'instances_train.3@12.5-unlabeled.json',
-        'instances_train.3@12.5.json',
-        'instances_train.json',
-    ]
-    assert len(json.loads((tmp_path / names[1]).read_text())['images']) == 5
+    return path
+
+
+def images(path):
+    return {image['id'] for image in json.loads(path.read_text())['images']}
+
+
+def test_tool_writes_shares_and_folds_as_mmdet_names_them(run, annotations, tmp_path):
+    out = tmp_path / 'new/folder'
+    process = run(annotations, '--percent', 5, 12.5, '--fold', 1, 3, '--out-dir', out)
+    assert process.returncode == 0, process.err
+    stems = [f'instances_train.{fold}@{p}' for fold in (1, 3) for p in ('12.5', '5')]
+    names = sorted(f'{stem}{end}.json' for stem in stems for end in ('', '-unlabeled'))
+    assert sorted(p.name for p in out.iterdir()) == names
+    for fold in (1, 3):
+        small, large = (images(out / f'instances_train.{fold}@{p}.json') for p in ('5', '12.5'))
+        assert small < large and (len(small), len(large)) == (2, 5)
+        rest = images(out / f'instances_train.{fold}@5-unlabeled.json')
+        assert rest == set(range(40)) - small
+    assert images(out / 'instances_train.1@5.json') != images(out / 'instances_train.3@5.json')
+
+
+def test_tool_counts_and_stratifies(run, annotations, tmp_path):
+    process = run(annotations, '--count', 2, '--min-instances', 100)
+    assert process.returncode == 0, process.err
+    assert 'instances of other are labelled (fold 1, 2 images)' in process.out
+    assert len(images(tmp_path / 'instances_train.1@2images.json')) == 2
+
+
+@pytest.mark.parametrize(
+    ('text', 'args', 'expected', 'name'),
+    [
+        ('3\n\n17\n4\n', (), {3, 4, 17}, '1@3images'),
+        ('3.jpg\nfolder/17.jpg', (), {3, 17}, '1@2images'),
+        ('3', ('--percent', 2.5), {3}, '1@2.5'),
+        ('[3, 5]', (), {3, 5}, '1@2images'),
+        (json.dumps(dict(images=[dict(file_name='7.jpg')])), (), {7}, '1@1images'),
+        (
+            json.dumps({'5.0': {'1': [0, 1], '2': [8, 30]}}),
+            ('--percent', 5, '--fold', 2),
+            {8, 30},
+            '2@5',
+        ),
+    ],
+    ids=['ids', 'file names', 'one id', 'json list', 'coco', 'Unbiased Teacher'],
+)
+def test_tool_takes_lists(run, annotations, tmp_path, text, args, expected, name):
+    path = tmp_path / 'list.txt'
+    path.write_text(text)
+    process = run(annotations, '--labeled-list', path, *args)
+    assert process.returncode == 0, process.err
+    assert images(tmp_path / f'instances_train.{name}.json') == expected
+
+
+def test_tool_gives_a_bare_file_categories(run, annotations, tmp_path):
+    """As for all of train2017 with unlabeled2017, whose file has neither key."""
+    bare = tmp_path / 'image_info.json'
+    bare.write_text(json.dumps(dict(images=[dict(id=1, file_name='x.jpg')])))
+    process = run(annotations, '--unlabeled', bare)
+    assert process.returncode == 0, process.err
+    content = json.loads((tmp_path / 'instances_train.1@100-unlabeled.json').read_text())
+    assert (content['annotations'], len(content['images'])) == ([], 1)
+    assert content['categories'] == coco(1)['categories']
+
+
+@pytest.mark.parametrize(
+    ('content', 'args', 'words'),
+    [
+        (None, (), 'say how much stays labelled'),
+        (None, ('--percent', 200), 'split.py: percent must be above 0 and at most 100, got 200'),
+        (None, ('--count', 41), 'split.py: cannot label 41 of 40 images'),
+        ('{', ('--percent', 5), 'instances_train.json is not valid JSON'),
+        ('[]', ('--percent', 5), "it has no list 'images'"),
+    ],
+)
+def test_tool_refuses(run, annotations, tmp_path, content, args, words):
+    if content is not None:
+        annotations.write_text(content)
+    process = run(annotations, *args)
+    assert process.returncode != 0 and words in process.err
+    assert [p.name for p in tmp_path.iterdir()] == ['instances_train.json']
