@@ -1,5 +1,6 @@
 """Fixtures: a Mask2Former small enough that a training step takes a fraction of a second."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,25 +28,33 @@ def _mmdet_scope():
         yield
 
 
-def _tiny(base: ConfigDict) -> ConfigDict:
-    """The base model with few channels, layers, queries and points."""
+SMALL_BACKBONES = {  # by type: settings, channels of its levels
+    'ResNet': (dict(depth=18, base_channels=8, stem_channels=8), [8, 16, 32, 64]),
+    'mmpldc.SwinTransformer': (
+        dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4),
+        [8, 16, 32, 64],
+    ),
+    'mmpldc.PlainViT': (
+        dict(
+            arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
+            img_size=28,
+        ),
+        [CHANNELS] * 4,
+    ),
+}
+
+
+def _shrink(cfg: Config) -> Config:
+    """Give the model few channels, layers, queries and points, in place; frozen stays frozen."""
+    backbone, in_channels = SMALL_BACKBONES[cfg.model.backbone.type]
     attention = dict(embed_dims=CHANNELS, num_heads=2)
     ffn = dict(embed_dims=CHANNELS, feedforward_channels=32)
-    base.merge_from_dict(
+    cfg.merge_from_dict(
         {
-            'model.backbone': dict(
-                depth=18,
-                base_channels=8,
-                stem_channels=8,
-                frozen_stages=-1,
-                norm_cfg=dict(type='BN', requires_grad=True),
-                norm_eval=False,
-                init_cfg=None,
-            ),
-            'model.num_classes': NUM_CLASSES,
+            'model.backbone': dict(init_cfg=None, **backbone),
             'model.detector': dict(
                 panoptic_head=dict(
-                    in_channels=[8, 16, 32, 64],
+                    in_channels=in_channels,
                     feat_channels=CHANNELS,
                     out_channels=CHANNELS,
                     num_queries=NUM_QUERIES,
@@ -67,6 +76,28 @@ def _tiny(base: ConfigDict) -> ConfigDict:
                 train_cfg=dict(num_points=64),
                 test_cfg=dict(max_per_image=NUM_QUERIES),
             ),
+        }
+    )
+    if 'neck' in cfg.model.detector:
+        cfg.model.detector.neck.update(in_channels=CHANNELS, out_channels=CHANNELS)
+    return cfg
+
+
+@pytest.fixture
+def shrink() -> Callable[[Config], Config]:
+    """Makes the model of a config small enough for steps that take a fraction of a second."""
+    return _shrink
+
+
+def _tiny(base: Config) -> ConfigDict:
+    """The base model made small, all of it trained."""
+    _shrink(base).merge_from_dict(
+        {
+            'model.backbone': dict(
+                frozen_stages=-1, norm_cfg=dict(type='BN', requires_grad=True), norm_eval=False
+            ),
+            'model.num_classes': NUM_CLASSES,
+            'model.data_preprocessor.data_preprocessor.batch_augments': None,
             # an untrained teacher's labels pass, so that every loss is exercised
             'model.pseudo_label_filter': dict(class_thr=0.0, mask_thr=0.0, min_area=0),
             'model.burn_in_iters': 2,

@@ -1,107 +1,90 @@
-"""PL-DC on your own COCO-format data: inherit this and set paths and class names.
+"""PL-DC on your own COCO-format data: copy this file and set the first lines.
 
-docs/custom_data.md has such a config. 4 + 4 images of 384 x 384 on one GPU.
+`tools/dataset/new_config.py` does that for you (docs/data.md). Made for one GPU; images may have
+any size. Numbers are the paper's where nothing is said.
 """
 
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/mask2former_r50.py',
-    '../_base_/datasets/semi_pipelines.py',
+    '../_base_/datasets/coco_semi.py',
+    '../_base_/schedules/pldc_368k.py',
 ]
 
-# The schedule, scaled to the data: the paper sees COCO's 118k images 50 times in 368,750 steps of
-# 16. 700 images in steps of 8 would be 50 * 700 / 8 = 4,375; small sets need more passes: 10,000.
-max_iters = 10000
-# The paper burns in for 20,000 of 368,750 steps; a short run needs a larger share, a fifth.
-burn_in_iters = 2000
+classes = ('bear', 'deer', 'elephant', 'otter', 'rhesus monkey', 'tiger', 'turtle')
+labeled = dict(ann_file='data/custom/labeled.json', data_prefix=dict(img='data/custom/images'))
+unlabeled = dict(ann_file='data/custom/unlabeled.json', data_prefix=dict(img='data/custom/images'))
+val = dict(ann_file='data/custom/val.json', data_prefix=dict(img='data/custom/images'))
+# Images are fitted into this square times 0.5 to 2 and cropped to it: a multiple of 32, about the
+# median of your images' longer sides; at most the paper's 1024.
 image_size = (384, 384)
+# Half labelled, half unlabelled.
+batch_size = 8
 
+# The schedule, scaled to the data. The paper passes 50 times over COCO's 118k images in 368,750
+# steps of 16. 700 images in steps of 8: 50 * 700 / 8 = 4,375; small sets need more passes: 10,000.
+max_iters = 10000
+# The paper: 20,000 of 368,750 steps. A short run needs a larger share: a fifth.
+burn_in_iters = 2000
+# The paper's 0.9996 averages over 1 / (1 - 0.9996) = 2,500 steps; here over 500, a twentieth.
+keep_rate = 0.998
+
+metainfo = dict(classes=classes)
+pad = dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)
 model = dict(
+    num_classes=len(classes),
     burn_in_iters=burn_in_iters,
-    data_preprocessor=dict(
-        data_preprocessor=dict(
-            batch_augments=[dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)]
-        )
-    ),
+    data_preprocessor=dict(data_preprocessor=dict(batch_augments=[pad])),
 )
-custom_hooks = [
-    # The paper's 0.9996 averages over 2,500 of 368,750 steps; here over 500 of 10,000.
-    dict(type='mmpldc.MeanTeacherHook', keep_rate=0.998)
-]
+custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=keep_rate)]
 
 geometry = [
-    dict(type='RandomFlip', prob=0.5),
-    dict(
-        type='RandomResize',
-        scale=image_size,
-        ratio_range=(0.5, 2.0),
-        resize_type='Resize',
-        keep_ratio=True,
-    ),
-    dict(
-        type='RandomCrop',
-        crop_size=image_size,
-        crop_type='absolute',
-        recompute_bbox=True,
-        allow_negative_crop=True,
-    ),
+    _base_.flip,
+    dict(_base_.resize, scale=image_size, ratio_range=(0.5, 2.0)),
+    dict(_base_.crop, crop_size=image_size),
 ]
-labeled = dict(
-    type='CocoDataset',
-    filter_cfg=dict(filter_empty_gt=True, min_size=1),
-    pipeline=[*_base_.load_labeled, *geometry, *_base_.labeled_views],
-)
-unlabeled = dict(
-    type='CocoDataset',
-    filter_cfg=dict(filter_empty_gt=False),
-    pipeline=[*_base_.load_unlabeled, *geometry, *_base_.unlabeled_views],
-)
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=batch_size,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=8, source_ratio=[1, 1]),
-    dataset=dict(type='ConcatDataset', datasets=[labeled, unlabeled]),
+    sampler=dict(batch_size=batch_size),
+    dataset=dict(
+        _delete_=True,
+        type='mmpldc.SemiDataset',
+        metainfo=metainfo,
+        labeled=dict(
+            type='CocoDataset',
+            filter_cfg=dict(filter_empty_gt=True),
+            pipeline=[*_base_.load_labeled, *geometry, *_base_.labeled_views],
+            **labeled,
+        ),
+        unlabeled=dict(
+            type='CocoDataset',
+            filter_cfg=dict(filter_empty_gt=False),
+            pipeline=[*_base_.load_unlabeled, *geometry, *_base_.unlabeled_views],
+            **unlabeled,
+        ),
+    ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
+        _delete_=True,
         type='CocoDataset',
+        metainfo=metainfo,
         test_mode=True,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='Resize', scale=image_size, keep_ratio=True),
             dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-            dict(
-                type='PackDetInputs',
-                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-            ),
+            _base_.pack_evaluated,
         ],
-    ),
+        **val,
+    )
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CocoMetric', metric='segm')
+val_evaluator = dict(ann_file=val['ann_file'])
 test_evaluator = val_evaluator
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1000)
-val_cfg = dict(type='mmpldc.TeacherStudentValLoop', student_interval=5)
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),  # PL-DC, Table I
-    clip_grad=dict(max_norm=0.01, norm_type=2),  # released code
-    paramwise_cfg=dict(  # as Mask2Former: no weight decay on embeddings and norms
-        custom_keys=dict(
-            query_embed=dict(decay_mult=0.0),
-            query_feat=dict(decay_mult=0.0),
-            level_embed=dict(decay_mult=0.0),
-        ),
-        norm_decay_mult=0.0,
-    ),
-)
-param_scheduler = dict(type='MultiStepLR', by_epoch=False, milestones=[9000], gamma=0.1)
-auto_scale_lr = dict(enable=False, base_batch_size=8)
-default_hooks = dict(checkpoint=dict(interval=1000))
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
+param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
+auto_scale_lr = dict(base_batch_size=batch_size)
+default_hooks = dict(checkpoint=dict(interval=max_iters // 10))

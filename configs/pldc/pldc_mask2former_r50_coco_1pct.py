@@ -6,8 +6,6 @@ Published mask AP: 25.1 (the paper's Table 1).
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/pldc_arxiv_r50.py',
-    '../_base_/datasets/coco_semi.py',
-    '../_base_/schedules/pldc_368k.py',
+    '../_base_/datasets/coco_1pct.py',
+    '../_base_/schedules/pldc_368k_1pct.py',
 ]
-model = dict(data_preprocessor=dict(data_preprocessor=dict(batch_augments=_base_.batch_pad)))
-param_scheduler = dict(milestones=[213875])  # at 1 % the released schedule drops earlier

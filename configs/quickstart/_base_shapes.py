@@ -73,24 +73,14 @@ model = dict(
     pseudo_label_filter=dict(duplicate_iou=0.6),
     burn_in_iters=burn_in_iters,
     sup_views=['sup_strong'],
+    # shrunk scenes are padded to the largest of their batch
+    data_preprocessor=dict(data_preprocessor=dict(batch_augments=None)),
 )
 
 geometry = [
-    dict(type='RandomFlip', prob=0.5, direction=['horizontal', 'vertical']),
-    dict(
-        type='RandomResize',
-        scale=image_size,
-        ratio_range=(0.8, 1.25),
-        resize_type='Resize',
-        keep_ratio=True,
-    ),
-    dict(
-        type='RandomCrop',
-        crop_size=image_size,
-        crop_type='absolute',
-        recompute_bbox=True,
-        allow_negative_crop=True,
-    ),
+    dict(_base_.flip, direction=['horizontal', 'vertical']),
+    dict(_base_.resize, scale=image_size, ratio_range=(0.8, 1.25)),
+    dict(_base_.crop, crop_size=image_size),
 ]
 # Milder than the paper's Table III: hue tells some of these classes apart, and three erasures would
 # cover most of a small scene.
@@ -136,13 +126,7 @@ evaluated = dict(
     data_root=data_root,
     metainfo=metainfo,
     test_mode=True,
-    pipeline=[
-        *_base_.load_labeled,
-        dict(
-            type='PackDetInputs',
-            meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-        ),
-    ],
+    pipeline=[*_base_.load_labeled, _base_.pack_evaluated],
 )
 in_order = dict(batch_size=16, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
 # Runs are validated on the tuning split; the test split is read once, for the report.

@@ -24,5 +24,5 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=0,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=16, source_ratio=[1, 1]),
-    dataset=dict(type='ConcatDataset', datasets=[_base_.labeled, _base_.unlabeled]),
+    dataset=dict(type='mmpldc.SemiDataset', labeled=_base_.labeled, unlabeled=_base_.unlabeled),
 )

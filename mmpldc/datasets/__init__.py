@@ -1,8 +1,14 @@
-"""Transforms and samplers. Importing mmdet's datasets fills the parent registry."""
+"""Data sets, transforms and samplers. Importing mmdet's datasets fills the parent registry."""
 
 import mmdet.datasets  # noqa: F401
 
 from .samplers import ResumableMultiSourceSampler
+from .semi_dataset import SemiDataset
 from .transforms import PseudoLabelFilter, TorchvisionTransforms
 
-__all__ = ['PseudoLabelFilter', 'ResumableMultiSourceSampler', 'TorchvisionTransforms']
+__all__ = [
+    'PseudoLabelFilter',
+    'ResumableMultiSourceSampler',
+    'SemiDataset',
+    'TorchvisionTransforms',
+]

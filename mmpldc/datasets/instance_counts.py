@@ -10,7 +10,7 @@ def instance_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
 
     Args:
         dataset: with ``metainfo['classes']`` and instances as mmdet's have them. Of concatenated
-            data sets the first one counts: the labelled one, by this framework's convention.
+            data sets the first one counts: the labelled part, as in ``SemiDataset``.
 
     Returns:
         ``(N,)`` int64, crowds and ignored instances left out.

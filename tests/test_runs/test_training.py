@@ -82,8 +82,9 @@ def train(load_config, run, tmp_path):
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.default_hooks.checkpoint.save_best = None
         if not augment:
-            for dataset in cfg.train_dataloader.dataset.datasets:
-                dataset.pipeline = without_augmentation(dataset.pipeline)
+            parts = cfg.train_dataloader.dataset
+            for part in (parts.labeled, parts.unlabeled):
+                part.pipeline = without_augmentation(part.pipeline)
         watch = Watch(seed=not augment)
         options = dict(work_dir=tmp_path / 'uninterrupted')
         if after:

@@ -1,38 +1,16 @@
-"""COCO, 1 % of train2017 labelled, as in PL-DC: 8 labelled and 8 unlabelled images of 1024 x 1024.
+"""COCO: part of train2017 labelled, 8 labelled and 8 unlabelled images a step (PL-DC, Table I).
 
-Large-scale jitter and fixed-size crop: PL-DC, Table III. The batch is that of one process; divide
-it by the number of GPUs (the paper used four).
+The files next to this one say which part; docs/data.md tells how to make theirs. The batch is that
+of one process: divide it by the number of GPUs (the paper used four).
 """
 
 _base_ = './semi_pipelines.py'
 
 data_root = 'data/coco/'
-image_size = (1024, 1024)
-
-geometry = [
-    dict(type='RandomFlip', prob=0.5),
-    dict(
-        type='RandomResize',
-        scale=image_size,
-        ratio_range=(0.1, 2.0),
-        resize_type='Resize',
-        keep_ratio=True,
-    ),
-    dict(
-        type='RandomCrop',
-        crop_size=image_size,
-        crop_type='absolute',
-        recompute_bbox=True,
-        allow_negative_crop=True,
-    ),
-]
-# Shrunk images are smaller than the crop: the preprocessor pads them (model's batch_augments).
-batch_pad = [dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)]
-
+geometry = [_base_.flip, _base_.resize, _base_.crop]
 labeled = dict(
     type='CocoDataset',
     data_root=data_root,
-    ann_file='annotations/semi_supervised/instances_train2017.1@1.json',
     data_prefix=dict(img='train2017/'),
     filter_cfg=dict(filter_empty_gt=True, min_size=32),
     pipeline=[*_base_.load_labeled, *geometry, *_base_.labeled_views],
@@ -40,7 +18,6 @@ labeled = dict(
 unlabeled = dict(
     type='CocoDataset',
     data_root=data_root,
-    ann_file='annotations/semi_supervised/instances_train2017.1@1-unlabeled.json',
     data_prefix=dict(img='train2017/'),
     filter_cfg=dict(filter_empty_gt=False),
     pipeline=[*_base_.load_unlabeled, *geometry, *_base_.unlabeled_views],
@@ -50,7 +27,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=16, source_ratio=[1, 1]),
-    dataset=dict(type='ConcatDataset', datasets=[labeled, unlabeled]),
+    dataset=dict(type='mmpldc.SemiDataset', labeled=labeled, unlabeled=unlabeled),
 )
 val_dataloader = dict(
     batch_size=1,
@@ -68,10 +45,7 @@ val_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(type='Resize', scale=(1333, 800), keep_ratio=True),
             dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-            dict(
-                type='PackDetInputs',
-                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-            ),
+            _base_.pack_evaluated,
         ],
     ),
 )

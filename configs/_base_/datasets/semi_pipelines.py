@@ -1,8 +1,26 @@
 """The two views of an image. A data set's config puts its geometry between load_* and *_views.
 
 Geometry comes before MultiBranch, so that the weak and the strong view share it; what comes inside
-keeps every pixel in its place. Strong augmentation: PL-DC, Table III.
+keeps every pixel in its place. All numbers: PL-DC, Table III.
 """
+
+# Sizes are (width, height). Of RandomResize an image is fitted into scale x a ratio in the range.
+flip = dict(type='RandomFlip', prob=0.5)
+resize = dict(
+    type='RandomResize',
+    scale=(1024, 1024),
+    ratio_range=(0.1, 2.0),
+    resize_type='Resize',
+    keep_ratio=True,
+)
+# A smaller image is taken whole; the model's batch_augments pad it on the right and at the bottom.
+crop = dict(
+    type='RandomCrop',
+    crop_size=(1024, 1024),
+    crop_type='absolute',
+    recompute_bbox=True,
+    allow_negative_crop=True,
+)
 
 pack = dict(
     type='PackDetInputs',
@@ -56,3 +74,8 @@ load_unlabeled = [
 unlabeled_views = [
     dict(type='MultiBranch', branch_field=branches, unsup_weak=[pack], unsup_strong=strong),
 ]
+
+pack_evaluated = dict(
+    type='PackDetInputs',
+    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+)

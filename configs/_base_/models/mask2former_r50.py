@@ -117,6 +117,8 @@ model = dict(
             pad_size_divisor=32,
             pad_mask=True,
             mask_pad_value=0,
+            # in training, to the size (height, width) of a crop
+            batch_augments=[dict(type='BatchFixedSizePad', size=(1024, 1024), pad_mask=True)],
         ),
     ),
 )

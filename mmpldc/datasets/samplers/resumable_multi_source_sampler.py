@@ -14,7 +14,7 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
     Without ``skip``, mmengine resumes by loading and discarding every past batch.
 
     Args:
-        dataset: a ``ConcatDataset``, one part per source.
+        dataset: a ``ConcatDataset``, one part per source, such as ``SemiDataset``.
         batch_size: images a process and step.
         source_ratio: of the sources in a batch, e.g. ``[1, 1]``.
         **kwargs: ``shuffle``, ``seed``.

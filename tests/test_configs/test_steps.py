@@ -1,0 +1,174 @@
+"""Every config reads COCO's and Cityscapes' layout and takes a training step, made small."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+ROOTS = {'data/coco/': 'coco_root', 'data/cityscapes/': 'cityscapes_root'}
+CONFIGS = Path(__file__).parents[2] / 'configs'
+# The quickstart and the custom template have runs of their own, in tests/test_runs.
+PUBLISHED = sorted(
+    str(path.relative_to(CONFIGS))
+    for family in ('pldc', 'supervised')
+    for path in (CONFIGS / family).rglob('*.py')
+)
+LENGTHS = dict(
+    RandomResize='scale', Resize='scale', RandomCrop='crop_size', BatchFixedSizePad='size'
+)
+SHRINK = 16  # all lengths in pixels are divided by it
+RUNS = itertools.count()
+
+
+def is_cityscapes(name: str) -> bool:
+    return 'cityscapes' in name
+
+
+@pytest.fixture
+def on_stand_in(request):
+    """Load a config with its data root replaced by the stand-in."""
+
+    def on_stand_in(name: str) -> Config:
+        cfg = Config.fromfile(CONFIGS / name)
+        root = 'data/cityscapes/' if is_cityscapes(name) else 'data/coco/'
+        stand_in = f'{request.getfixturevalue(ROOTS[root])}/'
+        parts = cfg.train_dataloader.dataset
+        for dataset in filter(None, (parts.labeled, parts.unlabeled, cfg.val_dataloader.dataset)):
+            assert dataset.data_root == root
+            dataset.data_root = stand_in
+        for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+            assert evaluator.ann_file.startswith(root)
+            evaluator.ann_file = evaluator.ann_file.replace(root, stand_in)
+        return cfg
+
+    return on_stand_in
+
+
+def shrink_lengths(cfg: object) -> None:
+    """Divide sizes of images, crops and pads, in place."""
+    for item in cfg.values() if isinstance(cfg, dict) else cfg:
+        if isinstance(item, dict | list):
+            shrink_lengths(item)
+    if isinstance(cfg, dict) and cfg.get('type') in LENGTHS:
+        key = LENGTHS[cfg['type']]
+        cfg[key] = tuple(length // SHRINK for length in cfg[key])
+
+
+class Watch(Hook):
+    """Keeps what a step saw and did."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.batch = data_batch
+        self.before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.losses = outputs
+
+
+def changed(watch: Watch, model, prefix: str) -> bool:
+    return any(
+        not torch.equal(value, watch.before[name])
+        for name, value in model.state_dict().items()
+        if name.startswith(prefix) and value.is_floating_point()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+    # yapf lays the config out anew for the log, a second each time.
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+    cfg = shrink(on_stand_in(name))
+    supervised = name.startswith('supervised/')
+    for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.model.data_preprocessor):
+        shrink_lengths(part)
+    batch_size = 1 if supervised else 2
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(tmp_path),
+            'train_dataloader': dict(
+                batch_size=batch_size,
+                num_workers=0,
+                persistent_workers=False,
+                sampler=dict(batch_size=batch_size),
+            ),
+            'val_dataloader': dict(num_workers=0, persistent_workers=False),
+            'test_dataloader': dict(num_workers=0, persistent_workers=False),
+            'train_cfg': dict(max_iters=1, val_interval=1),
+            'model.burn_in_iters': 0,
+            'model.pseudo_label_filter': dict(min_area=0),
+            'visualizer.name': f'step_{next(RUNS)}',
+            'vis_backends': [],
+            'visualizer.vis_backends': [],
+        }
+    )
+    # labels of a teacher that has learnt nothing yet pass
+    for key in ('class_thr', 'mask_thr', 'score_thr'):
+        if cfg.model.pseudo_label_filter.get(key) is not None:
+            cfg.model.pseudo_label_filter[key] = 0.0
+    if 'class_thresholds' in cfg.model:
+        cfg.model.class_thresholds.update(class_range=(0.0, 0.01), mask_range=(0.0, 0.01))
+    if cfg.model.get('refiner'):
+        cfg.model.refiner.scorer.update(
+            model=f'local-dir:{clip_folder}', pretrained=None, text_cache=str(clip_folder / 'texts')
+        )
+        if 'crop_size' in cfg.model.refiner.scorer:
+            cfg.model.refiner.scorer.crop_size = 64
+    cfg.experiment_name = cfg.visualizer.name
+    runner = Runner.from_cfg(cfg)
+    watch = Watch()
+    runner.register_hook(watch, 'VERY_LOW')
+    runner.train()
+
+    branches = {'sup_weak', 'sup_strong'} | (
+        set() if supervised else {'unsup_weak', 'unsup_strong'}
+    )
+    seen = {k for k, views in watch.batch['inputs'].items() if any(v is not None for v in views)}
+    assert seen == branches
+    losses = {k: v for k, v in watch.losses.items() if 'loss' in k}
+    assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
+    assert any(k.startswith('unsup_') for k in losses) != supervised
+    if not supervised:
+        assert watch.losses['pseudo_per_image'] > 0
+    model = runner.model
+    assert changed(watch, model, 'student.panoptic_head')
+    assert changed(watch, model, 'teacher.panoptic_head')
+    assert not changed(watch, model, 'student.backbone')  # frozen in the paper
+    scores = runner.message_hub.get_scalar('val/teacher/coco/segm_mAP').current()
+    assert scores >= -1 and np.isfinite(scores)  # -1: none of the classes is in the two images
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('pldc/pldc_mask2former_r50_coco_1pct.py', (1024, 1024)),
+        ('pldc/pldc_mask2former_r50_cityscapes_5pct.py', (512, 1024)),
+    ],
+)
+def test_full_size(name, size, on_stand_in):
+    """The pipeline as it is; images grow to the paper's range of sizes and are cropped."""
+    cfg = on_stand_in(name)
+    (pad,) = cfg.model.data_preprocessor.data_preprocessor.batch_augments
+    assert pad['size'] == size
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    num_labeled = len(dataset.datasets[0])
+    for index, views in (
+        (0, ('sup_weak', 'sup_strong')),
+        (num_labeled, ('unsup_weak', 'unsup_strong')),
+    ):
+        sample = dataset[index]
+        weak, strong = (sample['inputs'][view] for view in views)
+        height, width = weak.shape[1:]
+        assert height <= size[0] and width <= size[1] and weak.shape == strong.shape
+        shapes = {
+            tuple(sample['data_samples'][v].gt_instances.masks.masks.shape[1:]) for v in views
+        }
+        assert shapes == {(height, width)}

@@ -1,0 +1,62 @@
+"""Two named parts."""
+
+import json
+
+import pytest
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine.config import ConfigDict
+
+CLASSES = ('cat', 'dog')
+
+
+def part(tmp_path, name, num_images, **settings):
+    """Images of one class, one box each, without any file on disk."""
+    content = dict(
+        images=[
+            dict(id=i, file_name=f'{name}{i}.jpg', width=9, height=9) for i in range(num_images)
+        ],
+        annotations=[
+            dict(id=i, image_id=i, category_id=1, bbox=[1, 1, 4, 4], area=16, iscrowd=0)
+            for i in range(num_images)
+        ],
+        categories=[dict(id=1, name='cat'), dict(id=2, name='dog')],
+    )
+    (tmp_path / f'{name}.json').write_text(json.dumps(content))
+    return ConfigDict(type='CocoDataset', ann_file=f'{name}.json', **settings)
+
+
+def build(tmp_path, **settings):
+    parts = dict(labeled=part(tmp_path, 'labeled', 2), unlabeled=part(tmp_path, 'unlabeled', 3))
+    shared = dict(
+        data_root=str(tmp_path), data_prefix=dict(img='images'), metainfo=dict(classes=CLASSES)
+    )
+    return DATASETS.build(ConfigDict(dict(type='mmpldc.SemiDataset', **shared) | parts | settings))
+
+
+def test_parts_in_order(tmp_path):
+    dataset = build(tmp_path)
+    labeled, unlabeled = dataset.datasets
+    assert isinstance(labeled, CocoDataset) and dataset.metainfo['classes'] == CLASSES
+    assert dataset.cumulative_sizes == [2, 5]
+    names = [dataset.get_data_info(i)['img_path'].rsplit('/')[-1] for i in range(5)]
+    assert names == ['labeled0.jpg', 'labeled1.jpg', *(f'unlabeled{i}.jpg' for i in range(3))]
+
+
+def test_a_parts_own_setting_goes_first(tmp_path):
+    other = tmp_path / 'other'
+    other.mkdir()
+    dataset = build(tmp_path, unlabeled=part(other, 'unlabeled', 4, data_root=str(other)))
+    assert dataset.cumulative_sizes == [2, 6]
+    assert dataset.get_data_info(5)['img_path'] == f'{other}/images/unlabeled3.jpg'
+
+
+def test_labelled_images_alone(tmp_path):
+    assert build(tmp_path, unlabeled=None).cumulative_sizes == [2]
+
+
+def test_classes_must_agree(tmp_path):
+    part(tmp_path, 'other', 3)
+    other = dict(type='CocoDataset', ann_file='other.json', metainfo=dict(classes=('dog', 'cat')))
+    with pytest.raises(ValueError, match='meta information'):
+        build(tmp_path, unlabeled=other)
