@@ -47,11 +47,11 @@ SMALL_BACKBONES = {  # by type: settings, channels of its levels
 def _shrink(cfg: Config) -> Config:
     """Give the model few channels, layers, queries and points, in place; frozen stays frozen."""
     backbone, in_channels = SMALL_BACKBONES[cfg.model.backbone.type]
+    cfg.model.backbone.update(init_cfg=None, **backbone)
     attention = dict(embed_dims=CHANNELS, num_heads=2)
     ffn = dict(embed_dims=CHANNELS, feedforward_channels=32)
     cfg.merge_from_dict(
         {
-            'model.backbone': dict(init_cfg=None, **backbone),
             'model.detector': dict(
                 panoptic_head=dict(
                     in_channels=in_channels,

@@ -3,6 +3,12 @@
 import mmdet.engine  # noqa: F401
 
 from .hooks import ClassThresholdsLogHook, MeanTeacherHook
+from .optimizers import LayerDecayOptimWrapperConstructor
 from .runner import TeacherStudentValLoop
 
-__all__ = ['ClassThresholdsLogHook', 'MeanTeacherHook', 'TeacherStudentValLoop']
+__all__ = [
+    'ClassThresholdsLogHook',
+    'LayerDecayOptimWrapperConstructor',
+    'MeanTeacherHook',
+    'TeacherStudentValLoop',
+]

@@ -2,11 +2,13 @@
 
 import mmdet.models  # noqa: F401
 
+from .backbones import PlainViT, SwinTransformer
 from .class_aware_thresholds import ClassAwareThresholds
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .losses import UncertaintyWeightedCrossEntropyLoss
+from .necks import SimpleFeaturePyramid
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 
 __all__ = [
@@ -15,7 +17,10 @@ __all__ = [
     'ImageClassifierScorer',
     'MultiBranchDataPreprocessor',
     'OpenCLIPScorer',
+    'PlainViT',
     'SemiMask2Former',
     'SemiMask2FormerHead',
+    'SimpleFeaturePyramid',
+    'SwinTransformer',
     'UncertaintyWeightedCrossEntropyLoss',
 ]

@@ -1,0 +1,79 @@
+"""A learning rate that falls layer by layer towards a backbone's input."""
+
+from logging import DEBUG
+
+from mmengine.config import ConfigDict
+from mmengine.logging import print_log
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from mmpldc.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+# The embeddings of tokens and positions, by the names that mmdet and mmpretrain give them.
+EMBEDDINGS = ('cls_token', 'pos_embed', 'relative_position_bias_table')
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's, with a learning rate that falls towards the input of a backbone.
+
+    Layer l of a backbone of L learns at ``layer_decay_rate ** (L + 1 - l)`` times the rate: its
+    embedding is layer 0, its blocks 1 to L, norms after them L + 1. Its norms, biases and other
+    vectors and the embeddings of tokens and positions get no weight decay. Neck and head are as
+    mmengine makes them, and so are the options in ``paramwise_cfg``: an ``lr_mult`` of
+    ``custom_keys`` and the layer's factor multiply.
+
+    A backbone says by ``get_layer_depth(name, prefix)`` where a parameter stands, as mmpretrain's
+    do (see :class:`mmpldc.models.SwinTransformer`). mmpretrain's constructor asks the model itself,
+    mmdet's knows ConvNeXt only. Frozen parameters, the teacher's for one, are left out, as in
+    mmengine.
+
+    Args:
+        optim_wrapper_cfg: as in mmengine.
+        paramwise_cfg: as in mmengine, and ``layer_decay_rate`` in (0, 1].
+
+    Raises:
+        ValueError: without a valid ``layer_decay_rate``; when called on a model in which no module
+            tells the depth of its layers.
+    """
+
+    def __init__(
+        self, optim_wrapper_cfg: ConfigDict, paramwise_cfg: ConfigDict | None = None
+    ) -> None:
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
+        rate = self.paramwise_cfg.get('layer_decay_rate')
+        if rate is None or not 0 < rate <= 1:
+            raise ValueError(
+                'LayerDecayOptimWrapperConstructor needs optim_wrapper.paramwise_cfg='
+                f'dict(layer_decay_rate=...) in (0, 1], got {rate}'
+            )
+
+    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
+        """As the parent, which calls this for each child with its prefix; then decay."""
+        super().add_params(params, module, prefix=prefix, **kwargs)
+        if not prefix:
+            self._decay(params, module)
+
+    def _decay(self, params: list[dict], model: nn.Module) -> None:
+        """Scale the groups of the backbones' parameters in place; each group has one parameter."""
+        backbones = {
+            f'{name}.' if name else '': module
+            for name, module in model.named_modules()
+            if hasattr(module, 'get_layer_depth')
+        }
+        if not backbones:
+            raise ValueError(
+                'LayerDecayOptimWrapperConstructor found no backbone with get_layer_depth: use '
+                "mmpldc.PlainViT, mmpldc.SwinTransformer or one of mmpretrain's transformers"
+            )
+        rate = self.paramwise_cfg['layer_decay_rate']
+        groups = {group['params'][0]: group for group in params}
+        named_groups = [(n, p, groups[p]) for n, p in model.named_parameters() if p in groups]
+        for prefix, backbone in backbones.items():
+            for name, parameter, group in named_groups:
+                if name.startswith(prefix):
+                    depth, num_layers = backbone.get_layer_depth(name, prefix)
+                    group['lr'] = group.get('lr', self.base_lr) * rate ** (num_layers - 1 - depth)
+                    if parameter.ndim <= 1 or name.endswith(EMBEDDINGS):
+                        group['weight_decay'] = 0.0
+                    print_log(f'{name}: layer {depth}, lr={group["lr"]:.3g}', 'current', DEBUG)
