@@ -1,0 +1,19 @@
+"""Converters of other annotation formats into COCO-format dicts."""
+
+from .cityscapes import convert_cityscapes
+from .coco import summary
+from .images import convert_images
+from .instance_masks import convert_instance_folders, convert_label_maps
+from .labelme import convert_labelme
+from .yolo import convert_yolo, read_class_names
+
+__all__ = [
+    'convert_cityscapes',
+    'convert_images',
+    'convert_instance_folders',
+    'convert_label_maps',
+    'convert_labelme',
+    'convert_yolo',
+    'read_class_names',
+    'summary',
+]

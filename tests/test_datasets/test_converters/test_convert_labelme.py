@@ -1,0 +1,168 @@
+"""Labelme's files."""
+
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as mask_utils
+
+from mmpldc.datasets.converters import convert_labelme
+
+WIDTH, HEIGHT = 40, 30
+SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4]]  # 16 pixels
+
+
+def shape(label='x', points=SQUARE, shape_type='polygon', group_id=None):
+    return dict(label=label, points=points, shape_type=shape_type, group_id=group_id, flags={})
+
+
+@pytest.fixture
+def add(tmp_path, write_image):
+    """Write an image and its json; ``fields`` replace those of the json, None removes one."""
+
+    def add(name, shapes, **fields):
+        write_image(tmp_path / f'{name}.jpg', WIDTH, HEIGHT)
+        content = dict(
+            version='5.4.1',
+            imagePath=f'{name.split("/")[-1]}.jpg',
+            imageData=None,
+            imageHeight=HEIGHT,
+            imageWidth=WIDTH,
+            shapes=shapes,
+        )
+        content = {key: value for key, value in (content | fields).items() if value is not None}
+        (tmp_path / f'{name}.json').write_text(json.dumps(content))
+
+    return add
+
+
+def test_polygons_and_groups(tmp_path, add, write_image):
+    far = [[10, 10], [13, 10], [13, 12], [10, 12]]  # 6 pixels
+    over = [[2, 0], [6, 0], [6, 4], [2, 4]]  # 16, 8 of them in the square
+    add(
+        'b',
+        [
+            shape('y', SQUARE, group_id=1),
+            shape('x', far),
+            shape('x', SQUARE, group_id=1),  # another label: another instance
+            shape('y', far, group_id=1),
+            shape('y', over, group_id=1),
+            shape('x', far),  # no group: not the same as the first one
+        ],
+    )
+    add('a/c', [])
+    write_image(tmp_path / 'not_annotated.jpg')
+    coco = convert_labelme(tmp_path)
+    assert coco['images'] == [
+        dict(id=1, file_name='a/c.jpg', width=WIDTH, height=HEIGHT),
+        dict(id=2, file_name='b.jpg', width=WIDTH, height=HEIGHT),
+    ]
+    assert coco['categories'] == [dict(id=1, name='x'), dict(id=2, name='y')]
+    keys = ('id', 'image_id', 'category_id', 'area', 'bbox', 'iscrowd')
+    assert [tuple(a[key] for key in keys) for a in coco['annotations']] == [
+        (1, 2, 2, 30, [0, 0, 13, 12], 0),
+        (2, 2, 1, 6, [10, 10, 3, 2], 0),
+        (3, 2, 1, 16, [0, 0, 4, 4], 0),
+        (4, 2, 1, 6, [10, 10, 3, 2], 0),
+    ]
+    flat = [[v for point in polygon for v in point] for polygon in (SQUARE, far, over)]
+    assert coco['annotations'][0]['segmentation'] == flat
+
+
+@pytest.mark.parametrize(
+    'points',
+    [[[3, 2], [9, 6]], [[9, 2], [3, 6]], [[3, 2], [9, 2], [9, 6], [3, 6]]],
+    ids=['two corners', 'the other two', 'four corners'],
+)
+def test_rectangle(tmp_path, add, points):
+    add('a', [shape(points=points, shape_type='rectangle')])
+    (annotation,) = convert_labelme(tmp_path)['annotations']
+    assert annotation['segmentation'] == [[3, 2, 9, 2, 9, 6, 3, 6]]
+    assert (annotation['area'], annotation['bbox']) == (24, [3, 2, 6, 4])
+
+
+@pytest.mark.parametrize('center', [(20, 15), (0, 15)], ids=['inside', 'at the edge'])
+def test_circle(tmp_path, add, center):
+    add('a', [shape(points=[center, [center[0] + 6, center[1] + 8]], shape_type='circle')])
+    (annotation,) = convert_labelme(tmp_path)['annotations']
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    disc = np.hypot(x - center[0], y - center[1]) <= 10
+    rle = mask_utils.merge(mask_utils.frPyObjects(annotation['segmentation'], HEIGHT, WIDTH))
+    mask = mask_utils.decode(rle).astype(bool)
+    assert annotation['area'] == mask.sum()
+    assert (mask & disc).sum() / (mask | disc).sum() > 0.95
+
+
+def test_image_root_and_windows_path(tmp_path, add, write_image):
+    write_image(tmp_path / 'images/site/c.jpg', WIDTH, HEIGHT)
+    add('labels/c', [shape()], imagePath='..\\images\\site\\c.jpg')
+    coco = convert_labelme(tmp_path / 'labels', images=tmp_path / 'images')
+    assert [image['file_name'] for image in coco['images']] == ['site/c.jpg']
+
+
+def test_images_are_sorted(tmp_path, add, write_image):
+    for name in ('y', 'z'):
+        write_image(tmp_path / f'{name}.jpg', WIDTH, HEIGHT)
+    add('1', [shape('first')], imagePath='z.jpg')
+    add('2', [shape('second')], imagePath='y.jpg')
+    coco = convert_labelme(tmp_path)
+    assert [image['file_name'] for image in coco['images']] == ['y.jpg', 'z.jpg']
+    assert [(a['image_id'], a['category_id']) for a in coco['annotations']] == [(1, 2), (2, 1)]
+
+
+def test_given_classes(tmp_path, add):
+    add('a', [shape('x')])
+    coco = convert_labelme(tmp_path, classes=['z', 'x'])
+    assert coco['categories'] == [dict(id=1, name='z'), dict(id=2, name='x')]
+    assert coco['annotations'][0]['category_id'] == 2
+
+
+def test_files_of_old_versions(tmp_path, add):
+    add('a', [dict(label='x', points=SQUARE)] * 2, imageHeight=None, imageWidth=None)
+    assert [a['area'] for a in convert_labelme(tmp_path)['annotations']] == [16, 16]
+
+
+def test_unsupported_shapes(tmp_path, add):
+    line = shape(shape_type='line', points=[[0, 0], [1, 1]])
+    add('a', [shape(), line, shape(shape_type='point', points=[[0, 0]]), line])
+    with pytest.raises(ValueError, match=r"a\.json has a shape of type 'line'; supported are poly"):
+        convert_labelme(tmp_path)
+    with pytest.warns(UserWarning, match='unsupported shapes are left out: 2 line, 1 point'):
+        coco = convert_labelme(tmp_path, skip_unsupported=True)
+    assert len(coco['annotations']) == 1
+
+
+@pytest.mark.parametrize(
+    ('shapes', 'fields', 'words'),
+    [
+        pytest.param([], dict(imagePath=None), "has no 'imagePath'", id='other json'),
+        pytest.param([], dict(imagePath='no.jpg'), "'no.jpg' does not exist", id='missing'),
+        pytest.param([], dict(imagePath='../a.jpg'), 'is not in ', id='outside'),
+        pytest.param([], dict(imageWidth=30, imageHeight=40), 'is for 30 x 40 pixels', id='size'),
+        pytest.param([shape('z')], {}, r'shape 0 \(z\) is of no known class: x, y', id='class'),
+        pytest.param(
+            [shape(), shape(points=SQUARE[:2])], {}, r'shape 1 \(x\), a polygon, has 2', id='points'
+        ),
+        pytest.param(
+            [shape(points=SQUARE[:1], shape_type='circle')], {}, 'a circle, has 1 p', id='circle'
+        ),
+        pytest.param([dict(label='x')], {}, "shape 0 has no 'label' or no 'points'", id='keys'),
+    ],
+)
+def test_bad_input(tmp_path, add, write_image, shapes, fields, words):
+    write_image(tmp_path / 'a.jpg', WIDTH, HEIGHT)
+    add('in/a', shapes, **fields)
+    with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
+        convert_labelme(tmp_path / 'in', classes=['x', 'y'])
+
+
+def test_image_annotated_twice(tmp_path, add):
+    add('a', [])
+    add('b', [], imagePath='a.jpg')
+    with pytest.raises(ValueError, match=r'a\.json and .*b\.json annotate the same image'):
+        convert_labelme(tmp_path)
+
+
+def test_no_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no json below'):
+        convert_labelme(tmp_path)

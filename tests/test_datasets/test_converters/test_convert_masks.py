@@ -1,0 +1,153 @@
+"""Label maps and folders of binary masks."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmpldc.datasets.converters import convert_instance_folders, convert_label_maps
+
+SHAPE = HEIGHT, WIDTH = 6, 8
+
+
+def found(coco):
+    keys = ('image_id', 'category_id', 'area', 'bbox', 'iscrowd')
+    return [tuple(a[key] for key in keys) for a in coco['annotations']]
+
+
+@pytest.fixture
+def folders(tmp_path, write_image):
+    """Images ``b.jpg`` and ``a/c.jpg``, and a folder for their masks."""
+    for name in ('b', 'a/c'):
+        write_image(tmp_path / f'images/{name}.jpg', WIDTH, HEIGHT)
+    return tmp_path / 'images', tmp_path / 'masks'
+
+
+def label_map(dtype, value, other):
+    """``value``: a ring around a hole and a far corner; ``other``: one pixel in the hole."""
+    labels = np.zeros(SHAPE, dtype)
+    labels[0:3, 0:3] = value
+    labels[1, 1] = other
+    labels[5, 7] = value
+    return labels
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'divisor', 'value', 'other', 'category_id'),
+    [
+        (np.uint16, 1000, 1000, 2001, 2),
+        (np.uint16, 1000, 1999, 2000, 2),
+        (np.uint16, 1000, 1001, 1002, 1),
+        (np.uint16, 20000, 20001, 65535 - 20000, 2),
+        (np.uint8, 100, 101, 255, 2),
+        (np.uint8, 1, 1, 2, 2),
+    ],
+)
+def test_label_maps(folders, write_labels, mask_of, dtype, divisor, value, other, category_id):
+    images, masks = folders
+    labels = label_map(dtype, value, other)
+    write_labels(masks / 'b.png', labels)
+    write_labels(masks / 'a/c.png', np.zeros(SHAPE, dtype))
+    coco = convert_label_maps(images, masks, ['x', 'y'], divisor=divisor, workers=1)
+    assert [(i['id'], i['file_name']) for i in coco['images']] == [(1, 'a/c.jpg'), (2, 'b.jpg')]
+    assert all((i['width'], i['height']) == (WIDTH, HEIGHT) for i in coco['images'])
+    assert found(coco) == [(2, 1, 9, [0, 0, 8, 6], 0), (2, category_id, 1, [1, 1, 1, 1], 0)]
+    np.testing.assert_array_equal(mask_of(coco['annotations'][0]), labels == value)
+
+
+def test_palette_indices_count(folders, write_labels):
+    images, masks = folders
+    write_labels(masks / 'a/c.png', np.zeros(SHAPE, np.uint8))
+    palette = Image.fromarray(label_map(np.uint8, 11, 20)).convert('P')
+    palette.putpalette([(7 * i) % 256 for i in range(768)])
+    palette.putdata(label_map(np.uint8, 11, 20).ravel().tolist())
+    palette.save(masks / 'b.png')
+    with Image.open(masks / 'b.png') as stored:
+        assert stored.mode == 'P'
+    coco = convert_label_maps(images, masks, ['x', 'y'], divisor=10, workers=1)
+    assert [a['category_id'] for a in coco['annotations']] == [1, 2]
+    assert [a['area'] for a in coco['annotations']] == [9, 1]
+
+
+def test_ignored_values(folders, write_labels):
+    images, masks = folders
+    write_labels(masks / 'b.png', label_map(np.uint8, 11, 255))
+    write_labels(masks / 'a/c.png', label_map(np.uint8, 3, 255))
+    coco = convert_label_maps(images, masks, ['x'], divisor=10, ignore=[255, 3], workers=1)
+    assert found(coco) == [(2, 1, 9, [0, 0, 8, 6], 0)]
+
+
+@pytest.mark.parametrize(
+    ('labels', 'options', 'error', 'words'),
+    [
+        pytest.param(None, {}, FileNotFoundError, r'c\.png is missing, .*c\.jpg', id='missing'),
+        pytest.param(label_map(np.uint16, 1000, 3000), {}, ValueError, 'class 3', id='class'),
+        pytest.param(
+            label_map(np.uint8, 1, 2), {}, ValueError, 'value 1, with divisor 1000', id='divisor'
+        ),
+        pytest.param(np.zeros((8, 6), np.uint8), {}, ValueError, 'is for 6 x 8 pixels', id='size'),
+        pytest.param(np.zeros((6, 8, 3), np.uint8), {}, ValueError, 'colours', id='RGB'),
+        pytest.param(
+            np.zeros(SHAPE, np.uint8), dict(divisor=0), ValueError, 'divisor must', id='zero'
+        ),
+    ],
+)
+def test_bad_label_maps(folders, write_labels, labels, options, error, words):
+    images, masks = folders
+    if labels is not None:
+        write_labels(masks / 'a/c.png', labels)
+    with pytest.raises(error, match=words):
+        convert_label_maps(images, masks, ['x', 'y'], workers=1, **options)
+
+
+def test_broken_label_map(folders):
+    images, masks = folders
+    (masks / 'a').mkdir(parents=True)
+    (masks / 'a/c.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'c\.png cannot be read as a mask'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
+def test_same_name_but_suffix(folders, write_image, write_labels):
+    images, masks = folders
+    write_image(images / 'b.png', WIDTH, HEIGHT)
+    with pytest.raises(ValueError, match=r'b\.jpg and b\.png share'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
+CLASSES = ['light', 'traffic light', 'traffic_light', 'traffic']
+
+
+def test_instance_folders(folders, write_labels, mask_of):
+    images, masks = folders
+    ring = label_map(np.uint8, 255, 0)
+    write_labels(masks / 'b/traffic_light_0.png', ring)
+    write_labels(masks / 'b/traffic_1.png', np.eye(6, 8, dtype=bool))
+    write_labels(masks / 'b/traffic light.png', np.full(SHAPE, 7, np.uint8))
+    write_labels(masks / 'b/light_2_b.png', np.zeros(SHAPE, np.uint8))
+    with pytest.warns(UserWarning, match=r'without a pixel are left out: 1, in b\.jpg'):
+        coco = convert_instance_folders(images, masks, CLASSES, workers=1)
+    assert found(coco) == [
+        (2, 2, 48, [0, 0, 8, 6], 0),
+        (2, 4, 6, [0, 0, 6, 6], 0),
+        (2, 3, 9, [0, 0, 8, 6], 0),
+    ]
+    np.testing.assert_array_equal(mask_of(coco['annotations'][2]), ring > 0)
+    assert [i['file_name'] for i in coco['images']] == ['a/c.jpg', 'b.jpg']
+
+
+@pytest.mark.parametrize(
+    ('name', 'mask', 'error', 'words'),
+    [
+        ('d/light_0', np.ones(SHAPE, bool), FileNotFoundError, 'no folder of masks .*masks/a/c/'),
+        ('b/lights_0', np.ones(SHAPE, bool), ValueError, 'is of no known class .*: light, traffic'),
+        ('b/light_0', np.ones((3, 3), bool), ValueError, 'is for 3 x 3 pixels'),
+        ('b/light_0', label_map(np.uint8, 1, 2), ValueError, 'more than two values'),
+        ('b/light_0', np.ones((6, 8, 3), np.uint8), ValueError, 'colours'),
+    ],
+    ids=['folder', 'class', 'size', 'values', 'RGB'],
+)
+def test_bad_instance_folders(folders, write_labels, name, mask, error, words):
+    images, masks = folders
+    write_labels(masks / f'{name}.png', mask)
+    with pytest.raises(error, match=words):
+        convert_instance_folders(images, masks, CLASSES, workers=1)

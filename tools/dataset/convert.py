@@ -1,0 +1,175 @@
+"""Convert annotations of other formats, or bare images, into a COCO-format json.
+
+Each format's options: convert.py FORMAT --help
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mmpldc.datasets.coco_files import write_json
+from mmpldc.datasets.converters import (
+    convert_cityscapes,
+    convert_images,
+    convert_instance_folders,
+    convert_label_maps,
+    convert_labelme,
+    convert_yolo,
+    read_class_names,
+    summary,
+)
+
+Results = Iterator[tuple[Path, dict]]  # path to write, COCO-format content
+
+
+def cityscapes(args: argparse.Namespace) -> Results:
+    folder = args.out_dir or args.root / 'annotations'
+    for split in args.splits:
+        coco = convert_cityscapes(args.root, split, workers=args.workers)
+        yield folder / f'instancesonly_filtered_gtFine_{split}.json', coco
+
+
+def masks(args: argparse.Namespace) -> Results:
+    if args.label_maps:
+        coco = convert_label_maps(
+            args.images,
+            args.label_maps,
+            args.classes,
+            divisor=args.divisor,
+            ignore=args.ignore,
+            workers=args.workers,
+        )
+    else:
+        coco = convert_instance_folders(
+            args.images, args.instance_folders, args.classes, workers=args.workers
+        )
+    yield args.out, coco
+
+
+def yolo(args: argparse.Namespace) -> Results:
+    classes = args.classes or read_class_names(args.data)
+    yield args.out, convert_yolo(args.images, args.labels, classes)
+
+
+def labelme(args: argparse.Namespace) -> Results:
+    coco = convert_labelme(
+        args.annotations,
+        images=args.images,
+        classes=args.classes,
+        skip_unsupported=args.skip_unsupported,
+    )
+    yield args.out, coco
+
+
+def images(args: argparse.Namespace) -> Results:
+    coco = convert_images(
+        args.images,
+        args.categories_of,
+        exclude=dict.fromkeys(args.exclude, args.exclude_root or args.images),
+        skip_unreadable=args.skip_unreadable,
+    )
+    yield args.out, coco
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    formats = parser.add_subparsers(required=True, metavar='FORMAT')
+
+    def add(convert: Callable[[argparse.Namespace], Results], text: str) -> argparse.ArgumentParser:
+        one = formats.add_parser(convert.__name__, help=text, description=text)
+        one.set_defaults(convert=convert)
+        return one
+
+    def add_out(one: argparse.ArgumentParser) -> None:
+        one.add_argument('--out', type=Path, required=True, help='json to write')
+
+    def add_workers(one: argparse.ArgumentParser) -> None:
+        one.add_argument('--workers', type=int, help='processes; default: one per core')
+
+    one = add(cityscapes, 'Cityscapes, from gtFine label maps or polygons')
+    one.add_argument('root', type=Path, help='folder with leftImg8bit/ and gtFine/')
+    one.add_argument('--splits', nargs='+', default=['train', 'val'])
+    one.add_argument('--out-dir', type=Path, help='default: ROOT/annotations')
+    add_workers(one)
+
+    one = add(masks, 'PNG masks: one label map per image, or a folder of binary masks per image')
+    one.add_argument('images', type=Path, help='folder of images')
+    layout = one.add_mutually_exclusive_group(required=True)
+    layout.add_argument(
+        '--label-maps', type=Path, metavar='DIR', help='STEM.png: class * divisor + instance'
+    )
+    layout.add_argument(
+        '--instance-folders', type=Path, metavar='DIR', help='STEM/CLASS_*.png: a mask per instance'
+    )
+    one.add_argument('--classes', nargs='+', required=True, help='names, the first is class 1')
+    one.add_argument('--divisor', type=int, default=1000, help='of label maps')
+    one.add_argument(
+        '--ignore',
+        type=int,
+        nargs='+',
+        default=[],
+        metavar='VALUE',
+        help='values of label maps to take for background',
+    )
+    add_out(one)
+    add_workers(one)
+
+    one = add(yolo, 'YOLO segmentation labels')
+    one.add_argument('images', type=Path, help='folder of images')
+    one.add_argument('labels', type=Path, help='folder of STEM.txt')
+    names = one.add_mutually_exclusive_group(required=True)
+    names.add_argument('--data', type=Path, help="data.yaml with the classes' names")
+    names.add_argument('--classes', nargs='+', help='names, the first is class 0')
+    add_out(one)
+
+    one = add(labelme, 'labelme files')
+    one.add_argument('annotations', type=Path, help='folder of json files')
+    one.add_argument(
+        '--images', type=Path, help='folder that file names are relative to; default: ANNOTATIONS'
+    )
+    one.add_argument('--classes', nargs='+', help='names, in order; default: all labels, sorted')
+    one.add_argument(
+        '--skip-unsupported',
+        action='store_true',
+        help='leave out shapes other than polygons, rectangles and circles',
+    )
+    add_out(one)
+
+    one = add(images, 'images without annotations: the unlabelled set')
+    one.add_argument('images', type=Path, help='folder of images')
+    one.add_argument(
+        '--categories-of', type=Path, required=True, metavar='JSON', help="the labelled set's json"
+    )
+    one.add_argument(
+        '--exclude', type=Path, nargs='+', default=[], metavar='JSON', help='leave out its images'
+    )
+    one.add_argument(
+        '--exclude-root',
+        type=Path,
+        metavar='DIR',
+        help='folder of the images to leave out; default: IMAGES',
+    )
+    one.add_argument(
+        '--skip-unreadable', action='store_true', help='leave out broken files and list them'
+    )
+    add_out(one)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    warnings.showwarning = lambda message, *_: print(f'warning: {message}', file=sys.stderr)
+    try:
+        for path, coco in args.convert(args):
+            write_json(path, coco)
+            print(f'{path}: {summary(coco)}', flush=True)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'error: {error}') from None
+
+
+if __name__ == '__main__':
+    main()
