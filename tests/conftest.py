@@ -97,6 +97,7 @@ def _tiny(base: Config) -> ConfigDict:
                 frozen_stages=-1, norm_cfg=dict(type='BN', requires_grad=True), norm_eval=False
             ),
             'model.num_classes': NUM_CLASSES,
+            'model.joint_forward': False,  # batch norms train
             'model.data_preprocessor.data_preprocessor.batch_augments': None,
             # an untrained teacher's labels pass, so that every loss is exercised
             'model.pseudo_label_filter': dict(class_thr=0.0, mask_thr=0.0, min_area=0),

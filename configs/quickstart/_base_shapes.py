@@ -73,6 +73,7 @@ model = dict(
     pseudo_label_filter=dict(duplicate_iou=0.6),
     burn_in_iters=burn_in_iters,
     sup_views=['sup_strong'],
+    joint_forward=False,  # batch norms train
     # shrunk scenes are padded to the largest of their batch
     data_preprocessor=dict(data_preprocessor=dict(batch_augments=None)),
 )

@@ -217,3 +217,30 @@ def test_best_checkpoint_of_burn_in_has_a_teacher_that_equals_the_student(train,
             for name in ('student.', 'teacher.')
         )
         assert same(student, teacher) and student['1.num_batches_tracked'] > 0
+
+
+@pytest.mark.parametrize('same', [True, False], ids=['same', 'own backbone'])
+def test_frozen_parameters_are_shared_unless_they_differ(make_runner, toy_pair, same):
+    """The first layer is frozen; a teacher that was given may have another one."""
+    model = toy_pair()
+    model.student[0].requires_grad_(False)
+    model.teacher.load_state_dict(model.student.state_dict())
+    if not same:
+        model.teacher[0].weight.data += 1
+        model.teacher_is_set.fill_(True)
+    before = model.student[0].weight.clone()
+    runner = make_runner(model=model, hooks=(MeanTeacherHook(keep_rate=0.5),), max_iters=3)
+    runner.train()
+    teacher, student = runner.model.teacher, runner.model.student
+    assert torch.equal(student[0].weight, before)
+    assert (teacher[0].weight.data_ptr() == student[0].weight.data_ptr()) == same
+    assert teacher[0].bias.data_ptr() == student[0].bias.data_ptr()
+    assert teacher[3].weight.data_ptr() != student[3].weight.data_ptr()
+    # an average of the student's weights, by hand
+    weights = runner.recorder.weights
+    expected = weights[0]['teacher']['3.weight']
+    for step in (1, 2, 3):
+        expected = 0.5 * expected + 0.5 * weights[step]['student']['3.weight']
+    torch.testing.assert_close(teacher[3].weight, expected)
+    expected = before if same else before + 1 / 2**3
+    torch.testing.assert_close(teacher[0].weight, expected)

@@ -207,12 +207,15 @@ def test_without_unsup_weight_no_unlabelled_branch_is_needed(build, monkeypatch)
 )
 def test_sup_views_are_seen_in_one_batch(build, monkeypatch, views):
     model = build(step=0, sup_views=views)
-    student = spy(monkeypatch, model.student, 'loss')
+    seen = spy(monkeypatch, model, 'student_predictions')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
     inputs, samples = make_batch()
     model.loss(inputs, samples)
-    (((images, seen), _),) = student
+    ((((images,),), _),) = seen
     torch.testing.assert_close(images, torch.cat([inputs[view] for view in views]))
-    assert [id(sample) for sample in seen] == [id(s) for view in views for s in samples[view]]
+    (((_, _, instances), _),) = criterion
+    wanted = [sample.gt_instances for view in views for sample in samples[view]]
+    assert [id(one) for one in instances] == [id(one) for one in wanted]
 
 
 @pytest.mark.parametrize('missing', ['sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong'])
@@ -325,19 +328,49 @@ def test_pseudo_labels_equal_a_naive_recomputation(build):
 def test_students_strong_view_gets_the_teachers_labels_unchanged(build, monkeypatch):
     model = build()
     teacher = spy(monkeypatch, model, 'make_pseudo_labels')
-    student = spy(monkeypatch, model.student, 'loss')
+    seen = spy(monkeypatch, model, 'student_predictions')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
     inputs, samples = make_batch()
     before = [sample.gt_instances for sample in samples['unsup_weak']]
     model.loss(inputs, samples)
 
     (((weak, _), pseudo_instances),) = teacher
     assert weak is inputs['unsup_weak'] and sum(map(len, pseudo_instances)) > 0
-    _, ((strong, seen), _) = student  # the labelled batch, then the unlabelled one
+    ((((_, strong),), (_, predictions)),) = seen  # the labelled batch, then the unlabelled one
     assert strong is inputs['unsup_strong']
-    assert [id(sample) for sample in seen] == [id(sample) for sample in samples['unsup_strong']]
-    for sample, instances in zip(seen, pseudo_instances, strict=True):
-        assert sample.gt_instances is instances
+    _, ((*judged, instances), _) = criterion
+    assert all(one is other for one, other in zip(judged, predictions, strict=True))
+    assert instances is pseudo_instances
     assert all(s.gt_instances is b for s, b in zip(samples['unsup_weak'], before, strict=True))
+
+
+def gradients(model, batch) -> dict:
+    model.zero_grad()
+    total(seeded_loss(model, batch)).backward()
+    return {n: p.grad for n, p in model.student.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize('views', [('sup_weak',), ('sup_weak', 'sup_strong')])
+def test_joint_forward_gives_the_gradients_of_two(build, views):
+    frozen_statistics = {'backbone.norm_eval': True, 'sup_views': views}
+    two, joint = (build(joint_forward=joint, **frozen_statistics) for joint in (False, True))
+    expected, result = (gradients(model, make_batch()) for model in (two, joint))
+    assert expected.keys() == result.keys() and len(expected) > 50
+    for name, gradient in expected.items():
+        torch.testing.assert_close(result[name], gradient, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_joint_forward_needs_one_size(build, monkeypatch):
+    model = build(joint_forward=True)
+    passes = spy(monkeypatch, model.student, 'extract_feat')
+    inputs, samples = make_batch()
+    model.loss(inputs, samples)
+    assert [len(images) for (images,), _ in passes] == [6]
+    del passes[:]
+    for view in ('unsup_weak', 'unsup_strong'):
+        inputs[view] = torch.cat([inputs[view]] * 2, dim=3)
+    model.loss(inputs, samples)
+    assert [len(images) for (images,), _ in passes] == [4, 2]
 
 
 def test_annotations_of_unlabelled_images_have_no_influence(build):
@@ -429,7 +462,7 @@ REFINER = dict(type='mmpldc.RecordingRefiner')
 def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, monkeypatch):
     model = build(step=7, refiner=REFINER)
     filtered = spy(monkeypatch, model.pseudo_label_filter, 'transform')
-    student = spy(monkeypatch, model.student, 'loss')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
     inputs, samples = make_batch()
     model.loss(inputs, samples)
 
@@ -440,9 +473,9 @@ def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, m
     assert progress == Progress(step=7, burn_in_steps=BURN_IN, max_steps=MAX_STEPS)
     assert model.refiner.grad_enabled == [False]
 
-    _, ((_, seen), _) = student
-    for sample, instances in zip(seen, pseudo_instances, strict=True):
-        assert torch.equal(sample.gt_instances.labels, (instances.labels + 1) % NUM_CLASSES)
+    _, ((_, _, wanted), _) = criterion
+    for corrected, instances in zip(wanted, pseudo_instances, strict=True):
+        assert torch.equal(corrected.labels, (instances.labels + 1) % NUM_CLASSES)
         assert len(instances) > 0
 
 

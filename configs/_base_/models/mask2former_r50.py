@@ -106,6 +106,7 @@ model = dict(
     burn_in_iters=20000,  # PL-DC, Table I
     unsup_weight=1.0,  # PL-DC, Table I
     sup_views=('sup_weak', 'sup_strong'),  # released code
+    joint_forward=True,  # no batch norm trains
     semi_test_cfg=dict(predict_on='teacher'),
     data_preprocessor=dict(
         type='mmpldc.MultiBranchDataPreprocessor',

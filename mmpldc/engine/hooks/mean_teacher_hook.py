@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -22,6 +23,9 @@ class MeanTeacherHook(Hook):
 
     The boundary is the model's ``burn_in_iters``; the hook also tells the model the progress. State
     lives in the model (``teacher_is_set``), so a resumed run goes on as it was.
+
+    Frozen parameters, such as the whole backbone in the paper, are one tensor for both networks
+    from the first step on, and no part of the average.
 
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
@@ -44,7 +48,11 @@ class MeanTeacherHook(Hook):
         # Host sync: once a run. The flag is read here and kept in step below.
         self.teacher_is_set = bool(model.teacher_is_set)
         if not self.teacher_is_set:
-            self._update(model, keep_rate=0.0)
+            ema_update_(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
+        _share_frozen_parameters(model.teacher, model.student)
+        pairs = zip(_tensors(model.teacher), _tensors(model.student), strict=True)
+        own = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
+        self.teacher, self.student = map(list, zip(*own, strict=True))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Tell the model where training stands."""
@@ -56,16 +64,20 @@ class MeanTeacherHook(Hook):
         """Teacher := student during burn-in, alpha * teacher + (1 - alpha) * student after."""
         model = _unwrap(runner.model)
         if runner.iter >= model.burn_in_iters:
-            self._update(model, keep_rate=self.keep_rate)
+            ema_update_(self.teacher, self.student, keep_rate=self.keep_rate)
             if not self.teacher_is_set:
                 self.teacher_is_set = True
                 model.teacher_is_set.fill_(True)
         elif not self.teacher_is_set:
-            self._update(model, keep_rate=0.0)
+            ema_update_(self.teacher, self.student, keep_rate=0.0)
 
-    @staticmethod
-    def _update(model: nn.Module, keep_rate: float) -> None:
-        ema_update_(_tensors(model.teacher), _tensors(model.student), keep_rate=keep_rate)
+
+def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:
+    """Let frozen parameters with the same values share their memory."""
+    for mine, theirs in zip(teacher.parameters(), student.parameters(), strict=True):
+        # Host sync, once a run: a checkpoint may have brought a teacher with another backbone.
+        if not theirs.requires_grad and torch.equal(mine, theirs):
+            mine.data = theirs.data
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -20,6 +20,8 @@ from .complete_detector import complete_detector
 from .pseudo_label_statistics import pseudo_label_statistics
 from .shared_geometry import check_shared_geometry
 
+Predictions = tuple[list[Tensor], list[Tensor]]  # class and mask logits of all decoder layers
+
 
 @MODELS.register_module()
 class SemiMask2Former(SemiBaseDetector):
@@ -54,6 +56,9 @@ class SemiMask2Former(SemiBaseDetector):
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
             branches are not needed: the supervised baseline, whose teacher is the student's EMA.
         sup_views: labelled branches with a supervised loss.
+        joint_forward: let the student see labelled and unlabelled views as one batch where they
+            have the same size. Leave it off with batch norms that train: their statistics would be
+            those of both kinds of images.
         train_no_object_without_labels: what a batch of unlabelled images without any pseudo-label
             teaches: nothing (default, as released), or that no query shows an object.
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
@@ -77,6 +82,7 @@ class SemiMask2Former(SemiBaseDetector):
         burn_in_iters: int,
         unsup_weight: float = 1.0,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
+        joint_forward: bool = False,
         train_no_object_without_labels: bool = False,
         semi_test_cfg: ConfigType | None = None,
         data_preprocessor: OptConfigType = None,
@@ -98,6 +104,7 @@ class SemiMask2Former(SemiBaseDetector):
         self.burn_in_iters = burn_in_iters
         self.unsup_weight = unsup_weight
         self.sup_views = tuple(sup_views)
+        self.joint_forward = joint_forward
         self.train_no_object_without_labels = train_no_object_without_labels
         self.progress: Progress | None = None
         # False: the teacher mirrors the student. True: it is a model of its own, made by EMA or
@@ -128,26 +135,48 @@ class SemiMask2Former(SemiBaseDetector):
                 'SemiMask2Former does not know the iteration: add '
                 "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
             )
-        views = multi_batch_inputs, multi_batch_data_samples
         self._check_views(multi_batch_data_samples)
-        losses = self.supervised_loss(*views)
-        if self.progress.step >= self.burn_in_iters and self.unsup_weight > 0:
-            pseudo_instances = self.make_pseudo_labels(
-                multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
-            )
-            losses |= self.unsupervised_loss(*views, pseudo_instances)
-            losses |= pseudo_label_statistics(pseudo_instances)
-        return losses
-
-    def supervised_loss(
-        self,
-        multi_batch_inputs: dict[str, Tensor],
-        multi_batch_data_samples: dict[str, SampleList],
-    ) -> dict[str, Tensor]:
-        """L_sup (Eq. 2): the labelled views in one batch, as released."""
-        images = torch.cat([multi_batch_inputs[view] for view in self.sup_views])
+        images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
-        return rename_loss_dict('sup_', self.student.loss(images, samples))
+        if self.progress.step < self.burn_in_iters or self.unsup_weight == 0:
+            (predictions,) = self.student_predictions(images)
+            return self.supervised_loss(predictions, samples)
+        pseudo_instances = self.make_pseudo_labels(
+            multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
+        )
+        images.append(multi_batch_inputs['unsup_strong'])
+        on_labeled, on_unlabeled = self.student_predictions(images)
+        return (
+            self.supervised_loss(on_labeled, samples)
+            | self.unsupervised_loss(on_unlabeled, pseudo_instances)
+            | pseudo_label_statistics(pseudo_instances)
+        )
+
+    def student_predictions(self, batches: Sequence[Tensor]) -> list[Predictions]:
+        """The student's logits for batches of images, in one pass if ``joint_forward`` allows it.
+
+        Args:
+            batches: normalised images, ``(B_i, 3, H_i, W_i)``.
+
+        Returns:
+            For each batch L class logits ``(B_i, Q, N + 1)`` and L mask logits ``(B_i, Q, h, w)``.
+        """
+        network = self.student
+        if not self.joint_forward or len({images.shape[1:] for images in batches}) > 1:
+            return [network.panoptic_head(network.extract_feat(images), None) for images in batches]
+        sizes = [len(images) for images in batches]
+        predictions = network.panoptic_head(network.extract_feat(torch.cat(list(batches))), None)
+        of_layers = [[logits.split(sizes) for logits in layers] for layers in predictions]
+        return [
+            tuple([parts[index] for parts in layers] for layers in of_layers)
+            for index in range(len(sizes))
+        ]
+
+    def supervised_loss(self, predictions: Predictions, samples: SampleList) -> dict[str, Tensor]:
+        """L_sup (Eq. 2): the labelled views in one batch, as released."""
+        instances = [sample.gt_instances for sample in samples]
+        losses = self.student.panoptic_head.loss_by_feat(*predictions, instances)
+        return rename_loss_dict('sup_', losses)
 
     @torch.no_grad()
     def make_pseudo_labels(self, images: Tensor, samples: SampleList) -> list[InstanceData]:
@@ -182,16 +211,10 @@ class SemiMask2Former(SemiBaseDetector):
         return pseudo_instances
 
     def unsupervised_loss(
-        self,
-        multi_batch_inputs: dict[str, Tensor],
-        multi_batch_data_samples: dict[str, SampleList],
-        pseudo_instances: list[InstanceData],
+        self, predictions: Predictions, pseudo_instances: list[InstanceData]
     ) -> dict[str, Tensor]:
         """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
-        samples = multi_batch_data_samples['unsup_strong']
-        for sample, instances in zip(samples, pseudo_instances, strict=True):
-            sample.gt_instances = instances
-        losses = self.student.loss(multi_batch_inputs['unsup_strong'], samples)
+        losses = self.student.panoptic_head.loss_by_feat(*predictions, pseudo_instances)
         if not self.train_no_object_without_labels and not any(map(len, pseudo_instances)):
             # A multiply: every rank must run the same backward and all-reduces.
             losses = reweight_loss_dict(losses, 0.0)
