@@ -10,6 +10,8 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmpldc.datasets.checks import check_before_training
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a detector')
@@ -26,6 +28,11 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         help='resume from this checkpoint; without a path, from the latest in the work directory',
+    )
+    parser.add_argument(
+        '--skip-data-check',
+        action='store_true',
+        help='do not check annotations and images first (tools/dataset/check.py does so alone)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -75,6 +82,8 @@ def main() -> None:
         cfg.load_from = None if args.resume == 'auto' else args.resume
 
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    if not args.skip_data_check:
+        check_before_training(cfg)
     runner.train()
 
 

@@ -1,0 +1,29 @@
+"""Checks of annotation files, images and splits before training."""
+
+from .annotations import Contents, check_coco
+from .classes import check_classes
+from .config import DataSet, check_config, sets_of
+from .findings import Finding
+from .images import check_content, find_images
+from .leaks import check_leaks
+from .records import load_coco
+from .report import Report
+from .run import check_before_training, check_datasets, check_run
+
+__all__ = [
+    'Contents',
+    'DataSet',
+    'Finding',
+    'Report',
+    'check_before_training',
+    'check_classes',
+    'check_coco',
+    'check_config',
+    'check_content',
+    'check_datasets',
+    'check_leaks',
+    'check_run',
+    'find_images',
+    'load_coco',
+    'sets_of',
+]

@@ -1,0 +1,52 @@
+"""What a check finds, and how it names records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal['error', 'warning']
+PLURALS = {'category': 'categories', 'class': 'classes'}
+NAMED = 3  # records that a finding names; the others are counted
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in one file.
+
+    Attributes:
+        level: 'error' if training or evaluation would fail or be wrong, else 'warning'.
+        file: path of the annotation file or config; several are separated by commas.
+        where: records and field, such as ``'annotations 3, 7: bbox'``; may be empty.
+        message: what is wrong and what to do about it.
+    """
+
+    level: Level
+    file: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return ': '.join(part for part in (self.level, self.file, self.where, self.message) if part)
+
+
+def some(kind: str, names: Sequence) -> str:
+    """Records in words.
+
+    Args:
+        kind: the singular.
+        names: at least one.
+
+    Returns:
+        ``'image 3'``, ``'images 3, 7'`` or ``'5 images (3, 7, 9, ...)'``.
+    """
+    first = ', '.join(map(str, names[:NAMED]))
+    if len(names) == 1:
+        return f'{kind} {first}'
+    if len(names) <= NAMED:
+        return f'{PLURALS.get(kind, f"{kind}s")} {first}'
+    return f'{count(len(names), kind)} ({first}, ...)'
+
+
+def count(number: int, kind: str) -> str:
+    """``'1 error'`` or ``'2 errors'``."""
+    return f'{number} {kind}' if number == 1 else f'{number} {PLURALS.get(kind, f"{kind}s")}'

@@ -1,0 +1,65 @@
+"""Pictures of annotated images, to look at."""
+
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+from mmdet.visualization import get_palette
+from pycocotools.coco import COCO
+
+from mmpldc.visualization import draw_instances
+
+from .annotations import Contents
+from .config import DataSet
+from .records import load_coco
+from .report import Report
+
+
+def draw_samples(report: Report, out_dir: Path, *, count: int = 4) -> list[str]:
+    """Draw the instances of a few images of each annotated set.
+
+    Args:
+        report: of the checks. Sets with errors, or whose images were not looked for, are left out.
+        out_dir: gets a folder for each set.
+        count: images of each set, spread evenly over those with instances.
+
+    Returns:
+        Paths of the pictures below ``out_dir``.
+    """
+    faulty = {file for finding in report.errors for file in finding.file.split(', ')}
+    drawn = []
+    for data, contents in report.sets:
+        usable = contents is not None and contents.annotated.any() and data.img_prefix is not None
+        if usable and data.ann_file not in faulty:
+            drawn += _draw(data, contents, out_dir, count)
+    return drawn
+
+
+def _draw(data: DataSet, contents: Contents, out_dir: Path, count: int) -> list[str]:
+    coco, _ = load_coco(data.ann_file)
+    rows = np.flatnonzero(contents.annotated)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
+    images = {coco['images'][row]['id']: coco['images'][row] for row in rows}
+    masks_of = COCO()
+    masks_of.imgs = images
+    classes = list(contents.categories)
+    labels_of = {identity: label for label, identity in enumerate(contents.categories.values())}
+    style = dict(classes=classes, palette=get_palette('random', len(classes)))
+    drawn = []
+    for identity, image in images.items():
+        own = [
+            annotation
+            for annotation in coco['annotations']
+            if annotation['image_id'] == identity and not annotation.get('iscrowd')
+        ]
+        masks = np.stack([masks_of.annToMask(annotation) > 0 for annotation in own])
+        labels = np.array([labels_of[annotation['category_id']] for annotation in own])
+        pixels = mmcv.imread(str(Path(data.img_prefix, image['file_name'])), channel_order='rgb')
+        path = Path('samples', data.name, f'{identity}.jpg')
+        (out_dir / path).parent.mkdir(parents=True, exist_ok=True)
+        picture = draw_instances(pixels, masks, labels, **style)
+        if not cv2.imwrite(str(out_dir / path), picture[..., ::-1]):
+            raise OSError(f'could not write {out_dir / path}')
+        drawn.append(str(path))
+    return drawn

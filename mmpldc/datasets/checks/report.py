@@ -1,0 +1,92 @@
+"""What the checks found, and what is in the sets, as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .annotations import Contents
+from .config import DataSet
+from .findings import Finding, count
+
+
+@dataclass(frozen=True)
+class Report:
+    """Result of the checks.
+
+    Attributes:
+        sets: each set with what is in its file, None if that cannot be read.
+        findings: warnings and errors.
+        notes: remarks that ask for nothing.
+    """
+
+    sets: tuple[tuple[DataSet, Contents | None], ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == 'error']
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == 'warning']
+
+    def markdown(self) -> str:
+        """Tables of images and classes, notes, warnings, and errors last."""
+        lines = _table(COLUMNS, [_row(data, contents) for data, contents in self.sets])
+        per_class = self._per_class()
+        if per_class:
+            lines += ['', *per_class]
+        for title, entries in (
+            ('Notes', self.notes),
+            ('Warnings', self.warnings),
+            ('Errors', self.errors),
+        ):
+            if entries:
+                lines += ['', f'## {title}', '', *(f'- {entry}' for entry in entries)]
+        lines += ['', f'{count(len(self.errors), "error")}, {count(len(self.warnings), "warning")}']
+        return '\n'.join(lines)
+
+    def _per_class(self) -> list[str]:
+        """Instances of each class in the annotated sets."""
+        annotated = [
+            (data, contents)
+            for data, contents in self.sets
+            if contents is not None and any(contents.instances.values())
+        ]
+        names = dict.fromkeys(
+            name for data, contents in annotated for name in (data.classes or contents.instances)
+        )
+        rows = [
+            [name, *(str(contents.instances.get(name, '-')) for _, contents in annotated)]
+            for name in names
+        ]
+        return _table(['class', *(data.name for data, _ in annotated)], rows) if rows else []
+
+
+COLUMNS = ['set', 'images', 'with instances', 'instances', 'small', 'medium', 'large', 'crowds']
+
+
+def _row(data: DataSet, contents: Contents | None) -> list[str]:
+    if contents is None:
+        return [data.name] + ['?'] * (len(COLUMNS) - 1)
+    numbers = (
+        len(contents.image_ids),
+        int(contents.annotated.sum()),
+        sum(contents.by_area),
+        *contents.by_area,
+        contents.num_crowds,
+    )
+    return [data.name, *map(str, numbers)]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table that is aligned, so that it reads well in a terminal too."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = (cells[0].ljust(widths[0]), *cells[1:])
+        aligned = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        return f'| {" | ".join([first, *aligned])} |'
+
+    return [line(header), line(rule), *map(line, rows)]

@@ -1,0 +1,200 @@
+"""All checks on the sets of a run."""
+
+import gc
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_rank
+from mmengine.logging import print_log
+
+from .annotations import Contents, check_coco
+from .classes import Named, check_classes
+from .config import DataSet, check_config, sets_of
+from .findings import Finding, count, some
+from .images import Folders, check_content, find_images
+from .leaks import Listed, check_leaks
+from .records import load_coco
+from .report import Report
+
+DECODED_BEFORE_TRAINING = 16  # images of each set
+
+
+def check_datasets(
+    sets: Sequence[DataSet], *, decode: int | None = 64, all_contents: bool = False
+) -> Report:
+    """Check annotation files, images on disk, and sets against each other.
+
+    Args:
+        sets: of a run. Those without ``ann_file`` are passed over, and a test set that is the
+            validation set.
+        decode: images of each set to decode; None for all.
+        all_contents: compare the content of all images, see
+            :func:`~mmpldc.datasets.checks.leaks.check_leaks`.
+
+    Returns:
+        What was found and counted.
+    """
+    sets = _without_repetition(sets)
+    findings: list[Finding] = []
+    notes: list[str] = []
+    folders = Folders()
+    checked: list[tuple[DataSet, Contents | None]] = []
+    listed: list[Listed] = []
+    for data in sets:
+        found, contents = _check_file(data)
+        findings += found
+        checked.append((data, contents))
+        if contents is None:
+            continue
+        kept, remarks = _check_filters(data, contents)
+        findings += kept
+        notes += remarks
+        paths = None
+        if data.img_prefix is not None:
+            paths, found = find_images(
+                contents.file_names, data.img_prefix, file=data.ann_file, folders=folders
+            )
+            findings += found
+            findings += check_content(
+                paths,
+                contents.sizes,
+                file=data.ann_file,
+                limit=decode,
+                is_unlabeled=data.role == 'unlabeled',
+            )
+        listed.append(
+            Listed(
+                data.name, data.role, data.ann_file, contents.image_ids, contents.file_names, paths
+            )
+        )
+    findings += check_classes(
+        [
+            _named(data, contents)
+            for data, contents in checked
+            if contents and contents.categories is not None
+        ]
+    )
+    findings += check_leaks(listed, all_contents=all_contents)
+    return Report(tuple(checked), tuple(findings), tuple(notes))
+
+
+def _without_repetition(sets: Sequence[DataSet]) -> list[DataSet]:
+    """Leave out sets that cannot be checked, and a test set that is the validation set."""
+    validated = {(data.ann_file, data.img_prefix) for data in sets if data.role == 'val'}
+    return [
+        data
+        for data in sets
+        if data.ann_file
+        and not (data.role == 'test' and (data.ann_file, data.img_prefix) in validated)
+    ]
+
+
+def _check_file(data: DataSet) -> tuple[list[Finding], Contents | None]:
+    """Check one annotation file; it is freed on return, for large ones take gigabytes."""
+    optional = ('annotations',) if data.role == 'test' else ()
+    was_enabled = gc.isenabled()
+    gc.disable()  # it would look through millions of records, which are no garbage, again and again
+    try:
+        coco, findings = load_coco(data.ann_file, optional=optional)
+        if coco is None:
+            return findings, None
+        return check_coco(coco, file=data.ann_file, role=data.role)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], list[str]]:
+    """What ``filter_cfg`` leaves out, and classes that are never seen."""
+    findings, notes = [], []
+    empty = len(contents.annotated) - int(contents.annotated.sum())
+    if data.filter_empty_gt and data.role == 'unlabeled' and empty:
+        message = (
+            f'leaves out {empty} of {len(contents.annotated)} images, those without annotations: '
+            'set filter_cfg=dict(filter_empty_gt=False)'
+        )
+        findings.append(Finding('error', data.ann_file, 'filter_empty_gt', message))
+    elif empty and data.role != 'unlabeled':
+        fate = ', which filter_empty_gt leaves out' if data.filter_empty_gt else ''
+        notes.append(f'{data.name}: {count(empty, "image")} without instances{fate}')
+    known = contents.sizes.all(axis=1)
+    small = int((known & (contents.sizes.min(axis=1) < data.min_size)).sum())
+    if small:
+        level = 'error' if small == len(known) else 'warning'
+        lost = count(small, 'image')
+        message = f'leaves out {lost} with a side below {data.min_size}: lower it if needed'
+        findings.append(Finding(level, data.ann_file, 'filter_cfg.min_size', message))
+    if data.role == 'labeled' and contents.annotated.any() and contents.categories is not None:
+        wanted = data.classes or contents.categories
+        unseen = [name for name in wanted if contents.instances.get(name) == 0]
+        if unseen:
+            message = 'no instance in the labelled set: label some, or leave the class out'
+            findings.append(Finding('warning', data.ann_file, some('class', unseen), message))
+    return findings, notes
+
+
+def _named(data: DataSet, contents: Contents) -> Named:
+    return Named(
+        file=data.ann_file,
+        categories=contents.categories,
+        classes=data.classes,
+        is_default=data.has_default_classes,
+        is_labeled=data.role == 'labeled',
+    )
+
+
+def check_run(cfg: Config, *, decode: int | None = 64, all_contents: bool = False) -> Report:
+    """Check the data sets of a config, see :func:`check_datasets`, and the config against them."""
+    sets, notes = sets_of(cfg)
+    report = check_datasets(sets, decode=decode, all_contents=all_contents)
+    mismatched = any(
+        finding.level == 'error' and finding.where == 'categories' for finding in report.findings
+    )
+    findings = [
+        finding
+        for finding in check_config(cfg, sets)
+        if not (mismatched and finding.where == 'model.num_classes')  # a consequence
+    ]
+    return replace(report, findings=(*report.findings, *findings), notes=(*notes, *report.notes))
+
+
+def check_before_training(cfg: Config) -> None:
+    """Check a config's data sets on one rank of each machine, before anything is built.
+
+    Warnings are logged. Faults of the test set are warnings, too: training does not need it.
+
+    Args:
+        cfg: the run's.
+
+    Raises:
+        SystemExit: on every rank, with the same text, if there are errors.
+    """
+    findings: list[Finding] = []
+    if int(os.environ.get('LOCAL_RANK', get_rank())) == 0:
+        report = check_run(cfg, decode=DECODED_BEFORE_TRAINING)
+        for note in report.notes:
+            print_log(f'Data check: {note}', logger='current')
+        tested = {data.ann_file for data, _ in report.sets if data.role == 'test'}
+        findings = [
+            replace(finding, level='warning') if finding.file in tested else finding
+            for finding in report.findings
+        ]
+    findings = list(dict.fromkeys(chain.from_iterable(all_gather_object(findings))))
+    errors = [finding for finding in findings if finding.level == 'error']
+    for finding in findings:
+        if finding.level == 'warning':
+            print_log(f'Data check: {finding}', logger='current', level=logging.WARNING)
+    if errors:
+        raise SystemExit(
+            '\n'.join(
+                [
+                    f'Nothing was trained: the data has {count(len(errors), "error")}',
+                    *(f'  {error}' for error in errors),
+                    'tools/dataset/check.py tells more; --skip-data-check trains all the same.',
+                ]
+            )
+        )

@@ -1,0 +1,85 @@
+"""Check annotation files, images and splits before training.
+
+Takes a config, or annotation files with the folders of their images. Prints what is in the sets and
+what is wrong with them; the exit status is 1 if there are errors. docs/data.md tells what is looked
+for.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmpldc.datasets.checks import DataSet, Report, check_datasets, check_run
+from mmpldc.datasets.checks.pictures import draw_samples
+
+ROLES = ('labeled', 'unlabeled', 'val', 'test')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', nargs='?', help='check the data sets of this config')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings')
+    for role in ROLES:
+        parser.add_argument(f'--{role}', metavar='JSON', help=f'or the {role} annotation file')
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        metavar='DIR',
+        help='folder of the images of all these files, or one for each of them, in the order '
+        f'{", ".join(ROLES)}',
+    )
+    parser.add_argument(
+        '--decode',
+        type=lambda text: None if text == 'all' else int(text),
+        default=64,
+        metavar='N',
+        help="images of each set to decode, or 'all'; default: 64",
+    )
+    parser.add_argument(
+        '--hash',
+        action='store_true',
+        help='compare the content of all images: finds copies under other names',
+    )
+    parser.add_argument('--out-dir', type=Path, help='write report.md and pictures of samples here')
+    args = parser.parse_args()
+    given = [role for role in ROLES if getattr(args, role)]
+    if bool(args.config) == bool(given):
+        parser.error('give either a config or annotation files (--labeled, --unlabeled, ...)')
+    if args.images and len(args.images) not in (1, len(given)):
+        parser.error(f'--images: give one folder, or {len(given)}: one for each annotation file')
+    return args
+
+
+def check(args: argparse.Namespace) -> Report:
+    options = dict(decode=args.decode, all_contents=args.hash)
+    if args.config:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options is not None:
+            cfg.merge_from_dict(args.cfg_options)
+        return check_run(cfg, **options)
+    given = [role for role in ROLES if getattr(args, role)]
+    folders = args.images or [None]
+    folders = folders * len(given) if len(folders) == 1 else folders
+    sets = [
+        DataSet(role, role, getattr(args, role), folder)
+        for role, folder in zip(given, folders, strict=True)
+    ]
+    return check_datasets(sets, **options)
+
+
+def main() -> None:
+    args = parse_args()
+    report = check(args)
+    text = report.markdown()
+    print(text)
+    if args.out_dir:
+        args.out_dir.mkdir(parents=True, exist_ok=True)
+        pictures = [f'![{path}]({path})' for path in draw_samples(report, args.out_dir)]
+        (args.out_dir / 'report.md').write_text('\n\n'.join([text, *pictures]) + '\n')
+        print(f'{args.out_dir / "report.md"}: written')
+    raise SystemExit(1 if report.errors else 0)
+
+
+if __name__ == '__main__':
+    main()
