@@ -4,16 +4,6 @@ import torch
 from torch import Tensor
 
 
-def _refuse_nan(name: str, values: Tensor) -> None:
-    """Raise if ``values`` hold a NaN."""
-    # Host sync: a NaN compares false everywhere, so a broken teacher would silently give no labels.
-    if torch.isnan(values).any():
-        raise ValueError(
-            f'{name} of shape {tuple(values.shape)} contain NaN: the model that made them has '
-            'diverged. Lower the learning rate, or resume from an earlier checkpoint.'
-        )
-
-
 def foreground_probabilities(cls_logits: Tensor) -> Tensor:
     """Class probabilities without the "no object" column.
 
@@ -21,18 +11,14 @@ def foreground_probabilities(cls_logits: Tensor) -> Tensor:
         cls_logits: ``(..., N + 1)`` float, the last column is "no object".
 
     Returns:
-        ``(..., N)`` float32 in [0, 1]; rows sum to 1 minus the probability of "no object".
-
-    Raises:
-        ValueError: if a logit is NaN, or infinite so that a row has no softmax.
+        ``(..., N)`` float32 in [0, 1]; rows sum to 1 minus the probability of "no object". A row
+        with a NaN, or that has no softmax for its infinities, is NaN.
 
     Note:
         The paper's Eq. 3 sums over the N classes. As in the released code and in Mask2Former's own
         score, the softmax here is over N + 1, so that a query without an object has low quality.
     """
-    probabilities = cls_logits.float().softmax(dim=-1)
-    _refuse_nan('softmax of class logits', probabilities)
-    return probabilities[..., :-1]
+    return cls_logits.float().softmax(dim=-1)[..., :-1]
 
 
 def class_quality(cls_logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,10 +28,8 @@ def class_quality(cls_logits: Tensor) -> tuple[Tensor, Tensor]:
         cls_logits: ``(..., N + 1)`` float, the last column is "no object".
 
     Returns:
-        Quality ``(...)`` float32 in [0, 1] and label ``(...)`` int64 in [0, N).
-
-    Raises:
-        ValueError: if a logit is NaN.
+        Quality ``(...)`` float32 in [0, 1], NaN where a logit is, and label ``(...)`` int64 in
+        [0, N).
     """
     quality, label = foreground_probabilities(cls_logits).max(dim=-1)
     return quality, label
@@ -59,13 +43,9 @@ def mask_quality(mask_logits: Tensor) -> tuple[Tensor, Tensor]:
             legal (a mask may be certain).
 
     Returns:
-        Quality ``(...)`` float32, 0 for an empty mask and in (0.5, 1] otherwise, and area ``(...)``
-        float32, the count of map pixels with a probability above 0.5.
-
-    Raises:
-        ValueError: if a logit is NaN.
+        Quality ``(...)`` float32, 0 for an empty mask, in (0.5, 1] otherwise, and NaN where a
+        logit is; and area ``(...)`` float32, the count of map pixels with a probability above 0.5.
     """
-    _refuse_nan('mask logits', mask_logits)
     logits = mask_logits.float()
     foreground = logits > 0  # sigmoid(q) > 0.5
     area = foreground.sum(dim=(-2, -1), dtype=torch.float32)

@@ -1,5 +1,8 @@
 """From the teacher's raw outputs to pseudo-labels."""
 
+from itertools import accumulate
+
+import torch
 import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
@@ -15,6 +18,7 @@ from mmpldc.functional import (
 )
 from mmpldc.registry import TRANSFORMS
 
+MAX_PIXELS = 2**22  # upsampled at a time: 4 masks of 1024 x 1024
 LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
 
 
@@ -51,8 +55,8 @@ class PseudoLabelFilter(BaseTransform):
 
     Note:
         As released, quality and area are those of the mask upsampled to ``input_shape``; but only
-        candidates whose class passes are upsampled, one image at a time, and the kept ones go on
-        as logits at their own stride. tests/test_models/test_full_resolution.py compares that with
+        candidates whose class passes are upsampled, a few at a time, and the kept ones go on as
+        logits at their own stride. tests/test_models/test_full_resolution.py compares that with
         ``full_resolution``.
 
         Neither the paper nor the released code removes duplicates; short schedules leave some.
@@ -85,40 +89,58 @@ class PseudoLabelFilter(BaseTransform):
         self.full_resolution = full_resolution
 
     def transform(self, results: dict) -> dict:
-        """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring."""
+        """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring.
+
+        Raises:
+            ValueError: if the teacher's logits hold a NaN, or thresholds do not fit together.
+        """
         cls_logits, mask_logits = results['cls_logits'].float(), results['mask_logits'].float()
         if self.max_candidates is None:
             candidates = best_class_per_query(cls_logits)
         else:
             candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
         thresholds = self._thresholds(results)
-        pseudo_instances = []
-        for class_quality, labels, query, cls, masks in zip(
-            *candidates, cls_logits, mask_logits, strict=True
-        ):
-            # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
-            # Host sync: how many these are decides the shapes of the image's targets.
-            index = (class_quality >= _of_class(thresholds[0], labels)).nonzero().squeeze(1)
-            logits = masks[query[index]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-            full_size = _upsample(logits, results['input_shape'])
-            quality, area = mask_quality(full_size)
-            instances = InstanceData(
-                labels=labels[index],
-                class_quality=class_quality[index],
-                mask_quality=quality,
-                scores=class_quality[index] * quality,
-                mask_logits=full_size if self.full_resolution else logits,
-                cls_logits=cls[query[index]],
-            )
-            instances = instances[self._passes(instances, *thresholds) & (area > self.min_area)]
-            instances = instances[instances.scores.argsort(descending=True, stable=True)]
-            if self.duplicate_iou is not None:
-                unique = suppress_duplicates(
-                    instances.mask_logits > 0, instances.scores, iou_thr=self.duplicate_iou
-                )
-                instances = instances[unique]
-            pseudo_instances.append(instances)
+        class_quality, labels, query = candidates
+        # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
+        # Host sync: how many these are decides shapes. A NaN passes, to be told below.
+        image, rank = (~(class_quality < _of_class(thresholds[0], labels))).nonzero(as_tuple=True)
+        passed = InstanceData(
+            labels=labels[image, rank],
+            class_quality=class_quality[image, rank],
+            cls_logits=cls_logits[image, query[image, rank]],
+        )
+        logits = mask_logits[image, query[image, rank]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        passed.mask_quality, area, full_size = self._at_full_size(logits, results['input_shape'])
+        passed.mask_logits = full_size if self.full_resolution else logits
+        passed.scores = passed.class_quality * passed.mask_quality
+        keep = self._passes(passed, *thresholds) & (area > self.min_area)
+        pseudo_instances = _split_by_image(passed, image, keep, num_images=len(cls_logits))
+        if self.duplicate_iou is not None:
+            pseudo_instances = [self._without_duplicates(one) for one in pseudo_instances]
         return results | dict(candidates=candidates, pseudo_instances=pseudo_instances)
+
+    def _at_full_size(
+        self, mask_logits: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Quality, area and, if wanted, logits of upsampled masks; a few at a time."""
+        if not len(mask_logits):  # interpolate refuses it
+            nothing = mask_logits.new_zeros(0)
+            return nothing, nothing, mask_logits.new_zeros(0, *size)
+        found = []
+        for few in mask_logits.split(max(1, MAX_PIXELS // (size[0] * size[1]))):
+            full_size = F.interpolate(few[None], size, mode='bilinear')[0]
+            found.append((*mask_quality(full_size), full_size if self.full_resolution else None))
+        qualities, areas, masks = zip(*found, strict=True)
+        return (
+            torch.cat(qualities),
+            torch.cat(areas),
+            torch.cat(masks) if self.full_resolution else None,
+        )
+
+    def _without_duplicates(self, instances: InstanceData) -> InstanceData:
+        """Host sync: how many are left."""
+        masks = instances.mask_logits > 0
+        return instances[suppress_duplicates(masks, instances.scores, iou_thr=self.duplicate_iou)]
 
     def _thresholds(self, results: dict) -> tuple[float | Tensor, float | Tensor | None]:
         """What class quality must reach at least, and mask quality (None: see ``_passes``)."""
@@ -155,8 +177,34 @@ def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:
     return threshold[labels] if isinstance(threshold, Tensor) else threshold
 
 
-def _upsample(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """``(K, h, w)`` to ``(K, *size)``, bilinear; K may be 0, which ``interpolate`` refuses."""
-    if not len(mask_logits):
-        return mask_logits.new_zeros(0, *size)
-    return F.interpolate(mask_logits[None], size, mode='bilinear')[0]
+def _split_by_image(
+    candidates: InstanceData, image: Tensor, keep: Tensor, *, num_images: int
+) -> list[InstanceData]:
+    """The kept candidates of each image, best score first.
+
+    Args:
+        candidates: K of them.
+        image: ``(K,)`` int64, the image of each.
+        keep: ``(K,)`` bool.
+        num_images: in the batch.
+
+    Raises:
+        ValueError: if a score is NaN: it compares false everywhere, so a broken teacher would
+            silently give no labels.
+    """
+    counts = image.new_zeros(num_images).index_add(0, image, keep.long())
+    diverged = candidates.scores.isnan().any()
+    # Host sync: the shapes of the images' targets, and the check, in one transfer.
+    *sizes, diverged = torch.cat([counts, diverged.long()[None]]).tolist()
+    if diverged:
+        raise ValueError(
+            "the teacher's class or mask logits contain NaN: it has diverged. Lower the learning "
+            'rate, or resume from an earlier checkpoint.'
+        )
+    # by image, the kept ones first, by score
+    order = candidates.scores.argsort(descending=True, stable=True)
+    order = order[image[order].argsort(stable=True)]
+    order = order[keep[order].logical_not().long().argsort(stable=True)]
+    kept = candidates[order[: sum(sizes)]]
+    first = [0, *accumulate(sizes)]
+    return [kept[start : start + size] for start, size in zip(first, sizes, strict=False)]

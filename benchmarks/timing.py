@@ -1,0 +1,126 @@
+"""Ratios within one process: alternating runs, warm-up, medians and quartiles; a table and JSON."""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import mmcv
+import mmdet
+import torch
+
+
+def now(device: torch.device | None = None) -> float:
+    """Seconds, after what a GPU still has to do."""
+    if device is not None and device.type == 'cuda':
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles of a sample."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> 'Spread':
+        if len(values) < 2:
+            return cls(*values * 3)
+        low, median, high = statistics.quantiles(values, n=4, method='inclusive')
+        return cls(median, low, high)
+
+    def text(self, factor: float = 1.0, digits: int = 1) -> str:
+        median, low, high = (f'{factor * v:.{digits}f}' for v in (self.median, self.low, self.high))
+        return f'{median} ({low} to {high})'
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of two ways to do the same, and of pairs of runs how many times the second's time."""
+
+    ours: Spread
+    theirs: Spread
+    ratio: Spread  # theirs / ours
+    runs: int
+
+
+def compare(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    runs: int,
+    warm_up: int,
+    device: torch.device,
+) -> Comparison:
+    """Run both in turn and compare each pair, so that a busy machine slows both."""
+    seconds = ([], [])
+    for index in range(warm_up + runs):
+        for function, own in zip((ours, theirs), seconds, strict=True):
+            start = now(device)
+            function()
+            if index >= warm_up:
+                own.append(now(device) - start)
+    mine, others = seconds
+    ratio = Spread.of([other / own for own, other in zip(mine, others, strict=True)])
+    return Comparison(Spread.of(mine), Spread.of(others), ratio, runs)
+
+
+def machine(device: torch.device) -> dict:
+    """What the numbers were measured with."""
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else _processor()
+    return dict(
+        device=name,
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        mmcv=mmcv.__version__,
+        mmdet=mmdet.__version__,
+        command=' '.join(['python', os.path.relpath(sys.argv[0]), *sys.argv[1:]]),
+    )
+
+
+def _processor() -> str:
+    for line in Path('/proc/cpuinfo').read_text().splitlines() if _has_cpuinfo() else ():
+        if line.startswith('model name'):
+            return line.split(':', 1)[1].strip()
+    return platform.machine()
+
+
+def _has_cpuinfo() -> bool:
+    return Path('/proc/cpuinfo').exists()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown; all columns but the first are numbers."""
+    rule = ['---', *(['---:'] * (len(header) - 1))]
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in (header, rule, *rows))
+
+
+def report(name: str, text: str, rows: Sequence[dict], device: torch.device, out: Path | None):
+    """Print a table with the machine under it, and write NAME.json and NAME.md."""
+    facts = machine(device)
+    versions = ', '.join(f'{k} {facts[k]}' for k in ('python', 'torch', 'mmcv', 'mmdet'))
+    text += (
+        f'\n\n{facts["device"]}, {facts["threads"]} threads; {versions}.\n`{facts["command"]}`\n'
+    )
+    print(text)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        content = dict(machine=facts, rows=[_plain(row) for row in rows])
+        (out / f'{name}.json').write_text(json.dumps(content, indent=2))
+        (out / f'{name}.md').write_text(text)
+
+
+def _plain(row: dict) -> dict:
+    return {
+        key: asdict(value) if isinstance(value, Comparison | Spread) else value
+        for key, value in row.items()
+    }
