@@ -55,9 +55,15 @@ def parallel_map(draw: Callable, count: int, workers: int | None = None) -> Iter
     if workers == 1:  # no fork: safe in a process that has threads
         yield from map(draw, range(count))
         return
-    # One process per core, so OpenCV must not start threads of its own.
-    with Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.imap(draw, range(count), chunksize=16)
+    # One process per core, so OpenCV must not start threads of its own. Said before the fork: in a
+    # child it would wait for ever for the threads that the parent had.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        with Pool(workers) as pool:
+            yield from pool.imap(draw, range(count), chunksize=16)
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def write_coco_split(
