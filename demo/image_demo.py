@@ -1,34 +1,189 @@
-"""Segment images with a trained config and checkpoint (its teacher), by mmdet's inferencer.
+"""Segment images or videos with a trained config and checkpoint (its teacher).
 
-python demo/image_demo.py IMAGE_OR_FOLDER CONFIG --weights CHECKPOINT --out-dir outputs
+python demo/image_demo.py INPUT CONFIG --weights CHECKPOINT --out-dir outputs
+
+INPUT is an image, a folder of images, the URL of an image, or a video. Pictures and videos with the
+predictions painted in go to the output folder's vis/, the predictions as JSON to its preds/, a file
+for each image or frame, with masks as COCO's RLE: what mmdet's demo of this name writes.
 """
 
 import argparse
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
 
+import cv2
+import mmcv
+import numpy as np
+from mmcv import VideoReader
 from mmdet.apis import DetInferencer
+from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.fileio import get as read_bytes
+
+VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
+DEFAULT_FPS = 25.0  # where a video does not say
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('inputs', help='image file, folder of images, or URL')
+    parser.add_argument('inputs', help='image, folder of images, URL of an image, or video')
     parser.add_argument('model', help='config file')
     parser.add_argument('--weights', required=True, help='checkpoint file')
-    parser.add_argument('--out-dir', default='outputs', help='pictures go to its vis/')
+    parser.add_argument('--out-dir', type=Path, default=Path('outputs'))
     parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if there is one")
-    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='shown above this score')
-    parser.add_argument('--batch-size', type=int, default=1)
-    args = parser.parse_args()
-
-    inferencer = DetInferencer(model=args.model, weights=args.weights, device=args.device)
-    inferencer(
-        args.inputs,
-        out_dir=args.out_dir,
-        batch_size=args.batch_size,
-        pred_score_thr=args.pred_score_thr,
+    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='painted above this')
+    parser.add_argument('--batch-size', type=int, default=1, help='images or frames at once')
+    parser.add_argument(
+        '--palette',
+        default='none',
+        choices=['coco', 'voc', 'citys', 'random', 'none'],
+        help="colours; none: the config's or checkpoint's",
     )
+    parser.add_argument('--show', action='store_true', help='show what is painted in a window')
+    parser.add_argument('--no-save-vis', action='store_true', help='paint nothing')
+    parser.add_argument('--no-save-pred', action='store_true', help='write no JSON')
+    return parser.parse_args()
+
+
+def is_url(path: str) -> bool:
+    return '://' in path
+
+
+def is_video(path: str) -> bool:
+    return not is_url(path) and Path(path).suffix.lower() in VIDEO_EXTENSIONS
+
+
+def read_images(inputs: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and ``(H, W, 3)`` uint8 BGR pixels of an image, or of those directly in a folder."""
+    paths = [inputs]
+    if not is_url(inputs) and Path(inputs).is_dir():
+        paths = sorted(
+            str(path)
+            for path in Path(inputs).iterdir()
+            if path.suffix.lower() in IMG_EXTENSIONS and not path.name.startswith('.')
+        )
+        if not paths:
+            raise ValueError(f'{inputs} has no image: looked for *{", *".join(IMG_EXTENSIONS)}')
+    for path in paths:
+        content = read_bytes(path)
+        image = mmcv.imfrombytes(content) if content else None  # OpenCV fails on no bytes
+        if image is None:
+            known = ', '.join((*IMG_EXTENSIONS, *VIDEO_EXTENSIONS))
+            raise ValueError(f'{path} cannot be read; known are images and videos: {known}')
+        yield path.split('?')[0].rsplit('/', 1)[-1], image
+
+
+def read_frames(video: VideoReader, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """As :func:`read_images`, of a video's frames."""
+    for number, frame in enumerate(video):
+        yield f'{name}_{number:06d}', frame
+
+
+class PictureFiles:
+    """Paints predictions into a file for each image.
+
+    Args:
+        folder: of the files; None writes none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
+        """Paint on ``(H, W, 3)`` uint8 RGB pixels."""
+        out_file = None if self.folder is None else str(self.folder / name)
+        visualizer.add_datasample(name, image, out_file=out_file, **what)
+
+    def close(self) -> None:
+        if self.folder is not None:
+            print(f'pictures are in {self.folder}')
+
+
+class VideoFile:
+    """Paints predictions into the frames of a video.
+
+    Args:
+        path: of the file; None writes none.
+        fps: frames a second.
+    """
+
+    def __init__(self, path: Path | None, fps: float) -> None:
+        self.path = path
+        self.fps = fps
+        self.frames = 0
+        self.writer: cv2.VideoWriter | None = None
+
+    def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
+        """As :meth:`PictureFiles.paint`; the first frame decides the size of the video."""
+        visualizer.add_datasample(name, image, **what)
+        if self.path is None:
+            return
+        frame = visualizer.get_image()[..., ::-1]
+        if self.writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            code = cv2.VideoWriter_fourcc(*'mp4v')
+            height, width = frame.shape[:2]
+            self.writer = cv2.VideoWriter(str(self.path), code, self.fps, (width, height))
+            if not self.writer.isOpened():
+                raise OSError(f'cannot write {self.path}: OpenCV has no encoder for it')
+        self.writer.write(np.ascontiguousarray(frame))
+        self.frames += 1
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.release()
+            print(f'{self.path}: {self.frames} frames')
+
+
+def main() -> None:
+    args = parse_args()
+    for path in (args.inputs, args.model, args.weights):
+        if not is_url(path) and not Path(path).exists():
+            raise FileNotFoundError(f'there is no file {path}')
+    folder = None if args.no_save_vis else args.out_dir / 'vis'
+    if is_video(args.inputs):
+        video = VideoReader(args.inputs)
+        name = Path(args.inputs).stem
+        items = read_frames(video, name)
+        sink = VideoFile(folder and folder / f'{name}.mp4', video.fps or DEFAULT_FPS)
+    else:
+        items = read_images(args.inputs)
+        sink = PictureFiles(folder)
+    first = next(items, None)
+    if first is None:
+        raise ValueError(f'{args.inputs} has no frame that could be read')
+    items = chain([first], items)
+
+    inferencer = DetInferencer(
+        model=args.model,
+        weights=args.weights,
+        device=args.device,
+        palette=args.palette,
+        show_progress=False,
+    )
+    style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
+    # Batch by batch: the inferencer's own call keeps all results, and takes no video.
+    while batch := list(islice(items, args.batch_size)):
+        names, images = zip(*batch, strict=True)
+        ((_, data),) = inferencer.preprocess(images, batch_size=len(images))
+        predictions = inferencer.forward(data)
+        for image_name, image, prediction in zip(names, images, predictions, strict=True):
+            if args.show or not args.no_save_vis:
+                rgb = image[..., ::-1]
+                sink.paint(inferencer.visualizer, image_name, rgb, data_sample=prediction, **style)
+            prediction.set_metainfo(dict(img_path=image_name))  # names the JSON
+        if not args.no_save_pred:
+            inferencer.postprocess(predictions, pred_out_dir=str(args.out_dir))
+    sink.close()
+    if not args.no_save_pred:
+        print(f'predictions are in {args.out_dir / "preds"}')
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'image_demo.py: {error}') from None

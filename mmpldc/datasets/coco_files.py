@@ -1,8 +1,9 @@
 """Reading and writing COCO-format files."""
 
 import json
-import os
 from pathlib import Path
+
+from mmpldc.files import replacing
 
 
 def read_coco(path: Path) -> dict:
@@ -23,10 +24,5 @@ def read_coco(path: Path) -> dict:
 
 def write_json(path: Path, content: object) -> None:
     """Write a file all or nothing: a killed run leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        temporary.write_text(json.dumps(content))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(json.dumps(content))

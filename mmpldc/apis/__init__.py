@@ -1,0 +1,50 @@
+"""What the tools for users are made of: labelling images, files of labels, publishing a model."""
+
+from .checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from .images import folder_images, list_images, read_categories
+from .label_files import label_studio_config, write_coco, write_label_studio
+from .mask_encoding import (
+    decode_mask,
+    encode_mask,
+    label_studio_rle,
+    mask_to_polygons,
+    polygons_to_rle,
+)
+from .pseudo_labels import (
+    LabeledImage,
+    PseudoLabel,
+    UnreadableImage,
+    build_labeler,
+    label_images,
+    set_thresholds,
+)
+from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
+
+__all__ = [
+    'LabeledImage',
+    'PseudoLabel',
+    'PublishedModel',
+    'UnreadableImage',
+    'build_labeler',
+    'check_weights',
+    'class_information',
+    'decode_mask',
+    'encode_mask',
+    'folder_images',
+    'label_images',
+    'label_studio_config',
+    'label_studio_rle',
+    'list_images',
+    'mask_to_polygons',
+    'plain_config',
+    'plain_detector',
+    'polygons_to_rle',
+    'publish_model',
+    'read_categories',
+    'read_checkpoint',
+    'set_thresholds',
+    'teacher_weights',
+    'to_half',
+    'write_coco',
+    'write_label_studio',
+]

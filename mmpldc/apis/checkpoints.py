@@ -1,0 +1,112 @@
+"""What a checkpoint holds: weights, the teacher's among them, and the names of the classes."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+TEACHER = 'teacher.'
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint of mmengine onto the CPU, weights only where that is enough.
+
+    Args:
+        path: of a file, or a URL that mmengine can load.
+
+    Returns:
+        ``state_dict``, and usually ``meta``.
+
+    Raises:
+        FileNotFoundError: naming the file.
+        ValueError: if it is not a checkpoint.
+    """
+    if '://' not in str(path) and not Path(path).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}')
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(f'{path} cannot be read as a checkpoint: {error}') from error
+    if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
+        found = list(checkpoint) if isinstance(checkpoint, dict) else type(checkpoint).__name__
+        raise ValueError(f"{path} is no checkpoint of mmengine: no 'state_dict', but {found}")
+    return checkpoint
+
+
+def teacher_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The teacher's part of a :class:`~mmpldc.models.SemiMask2Former`'s weights.
+
+    Returns:
+        Weights by the names that a plain ``Mask2Former`` gives them.
+
+    Raises:
+        ValueError: if there is no teacher, naming what there is.
+    """
+    weights = {
+        name.removeprefix(TEACHER): value
+        for name, value in state_dict.items()
+        if name.startswith(TEACHER)
+    }
+    if not weights:
+        found = ', '.join(sorted({name.split('.')[0] for name in state_dict})) or 'nothing'
+        raise ValueError(f'the checkpoint has no teacher: its weights are those of {found}')
+    return weights
+
+
+def check_weights(weights: Mapping[str, Tensor], model: nn.Module) -> None:
+    """Refuse weights that are not those of a model.
+
+    Raises:
+        ValueError: saying how many are missing, too many or of another shape, and naming one.
+    """
+    own = model.state_dict()
+    problems = {
+        'missing': [name for name in own if name not in weights],
+        'not of the model': [name for name in weights if name not in own],
+        'of another shape': [
+            name for name in own if name in weights and own[name].shape != weights[name].shape
+        ],
+    }
+    found = [f'{len(names)} {kind} ({names[0]})' for kind, names in problems.items() if names]
+    if found:
+        raise ValueError(
+            f'the checkpoint is not of this config: of {len(own)} weights {", ".join(found)}'
+        )
+
+
+def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
+    """Names of the classes, and their colours if known.
+
+    The checkpoint's own count first, then those of the config's test set.
+
+    Args:
+        checkpoint: see :func:`read_checkpoint`.
+        cfg: with ``test_dataloader``; its images and annotations are not looked for.
+        num_classes: of the model.
+
+    Returns:
+        ``classes``, a tuple of str, and, unless unknown, ``palette``, a list of (R, G, B).
+
+    Raises:
+        ValueError: if neither names that many classes.
+    """
+    saved = checkpoint.get('meta', {}).get('dataset_meta') or {}
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
+    sources = {'the checkpoint': saved, "the config's test set": dataset.metainfo}
+    for found in sources.values():
+        found = {key.lower(): value for key, value in found.items()}
+        if len(found.get('classes') or ()) == num_classes:
+            information = dict(classes=tuple(found['classes']))
+            palette = found.get('palette') or dataset.metainfo.get('palette')
+            if isinstance(palette, list | tuple) and len(palette) == num_classes:
+                information['palette'] = [tuple(map(int, colour)) for colour in palette]
+            return information
+    counts = ', '.join(f'{len(v.get("classes") or ())} in {k}' for k, v in sources.items())
+    raise ValueError(
+        f'the model has {num_classes} classes, but there are names for {counts}: set '
+        'test_dataloader.dataset.metainfo.classes in the config'
+    )

@@ -1,0 +1,172 @@
+"""Files of pseudo-labels: COCO's format, which CVAT reads too, and Label Studio's tasks.
+
+They are written while the labels are made, so that their number does not matter, and take their
+name when they are complete.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from mmpldc.files import replacing
+
+from .mask_encoding import decode_mask, label_studio_rle, mask_to_polygons, polygons_to_rle
+from .pseudo_labels import LabeledImage, PseudoLabel
+
+# Names that tie Label Studio's regions to the controls of its labelling configuration.
+CONTROL, OBJECT = 'label', 'image'
+
+
+def write_coco(
+    path: Path,
+    labeled_images: Iterable[LabeledImage],
+    categories: Sequence[dict],
+    *,
+    polygon_tolerance: float | None = None,
+) -> None:
+    """Write a COCO-format file.
+
+    Beside COCO's own fields an annotation has ``score``, ``class_quality`` and ``mask_quality``.
+
+    Args:
+        path: of the file; one that is there is replaced.
+        labeled_images: images without any label are written too.
+        categories: entry of each class, in the order of the labels.
+        polygon_tolerance: write polygons, see :func:`mask_to_polygons`; None writes RLE.
+    """
+    images = []
+
+    def annotations() -> Iterator[dict]:
+        numbers = count(1)
+        for labeled in labeled_images:
+            images.append(labeled.image)
+            for label in labeled.labels:
+                shape = _coco_shape(label, polygon_tolerance)
+                yield dict(
+                    id=next(numbers),
+                    image_id=labeled.image['id'],
+                    category_id=categories[label.label]['id'],
+                    iscrowd=0,
+                    **shape,
+                    score=label.score,
+                    class_quality=label.class_quality,
+                    mask_quality=label.mask_quality,
+                )
+
+    with replacing(path) as file:
+        file.write('{"annotations": ')
+        _write_list(file, annotations())
+        file.write(f',\n"images": {json.dumps(images)}')
+        file.write(f',\n"categories": {json.dumps(list(categories))}}}\n')
+
+
+def write_label_studio(
+    path: Path,
+    labeled_images: Iterable[LabeledImage],
+    classes: Sequence[str],
+    *,
+    polygon_tolerance: float | None = None,
+    image_prefix: str,
+    model_version: str,
+) -> None:
+    """Write Label Studio's tasks, each with a prediction, for :func:`label_studio_config`.
+
+    Args:
+        path: of the file; one that is there is replaced.
+        labeled_images: an image without any label becomes a task without a prediction.
+        classes: names of the classes.
+        polygon_tolerance: write a polygon region for each part of a mask, see
+            :func:`mask_to_polygons`; None writes a brush region for each mask.
+        image_prefix: what makes an address of an image's quoted file name.
+        model_version: under which Label Studio lists the predictions.
+    """
+
+    def task(labeled: LabeledImage) -> dict:
+        predictions = []
+        if labeled.labels:
+            regions = [
+                dict(id=f'{labeled.image["id"]}-{number}', **region)
+                for number, region in enumerate(
+                    region
+                    for label in labeled.labels
+                    for region in _regions(label, labeled.image, classes, polygon_tolerance)
+                )
+            ]
+            score = float(np.mean([label.score for label in labeled.labels]))
+            predictions = [dict(model_version=model_version, score=score, result=regions)]
+        address = image_prefix + quote(labeled.image['file_name'])
+        return dict(data={OBJECT: address}, predictions=predictions)
+
+    with replacing(path) as file:
+        _write_list(file, map(task, labeled_images))
+        file.write('\n')
+
+
+def label_studio_config(classes: Sequence[str], *, polygons: bool) -> str:
+    """The labelling configuration (XML) of a project that shows :func:`write_label_studio`'s tasks.
+
+    Args:
+        classes: names of the classes.
+        polygons: whether the regions are polygons; else they are brush regions.
+    """
+    tag = 'PolygonLabels' if polygons else 'BrushLabels'
+    labels = ''.join(f'    <Label value={quoteattr(name)}/>\n' for name in classes)
+    return (
+        f'<View>\n  <Image name="{OBJECT}" value="${OBJECT}" zoom="true"/>\n'
+        f'  <{tag} name="{CONTROL}" toName="{OBJECT}">\n{labels}  </{tag}>\n</View>\n'
+    )
+
+
+def _coco_shape(label: PseudoLabel, polygon_tolerance: float | None) -> dict:
+    """``segmentation``, and ``area`` and ``bbox`` of what it says."""
+    segmentation = rle = label.rle
+    if polygon_tolerance is not None:
+        segmentation = mask_to_polygons(decode_mask(rle), tolerance=polygon_tolerance)
+        rle = polygons_to_rle(segmentation, rle['size'])
+    return dict(
+        segmentation=segmentation,
+        area=int(coco_mask.area(rle)),
+        bbox=coco_mask.toBbox(rle).tolist(),
+    )
+
+
+def _regions(
+    label: PseudoLabel, image: dict, classes: Sequence[str], polygon_tolerance: float | None
+) -> Iterator[dict]:
+    """The regions that show a label, without ids."""
+    width, height = image['width'], image['height']
+    mask = decode_mask(label.rle)
+    if polygon_tolerance is None:
+        kind, values = 'brushlabels', [dict(format='rle', rle=label_studio_rle(mask))]
+    else:
+        percent = 100 / np.array([width, height])
+        polygons = mask_to_polygons(mask, tolerance=polygon_tolerance)
+        points = [(np.reshape(polygon, (-1, 2)) * percent).tolist() for polygon in polygons]
+        kind, values = 'polygonlabels', [dict(points=p, closed=True) for p in points]
+    for value in values:
+        yield dict(
+            type=kind,
+            from_name=CONTROL,
+            to_name=OBJECT,
+            original_width=width,
+            original_height=height,
+            image_rotation=0,
+            score=label.score,
+            value=value | {kind: [classes[label.label]]},
+        )
+
+
+def _write_list(file: TextIO, items: Iterable[dict]) -> None:
+    """Write a JSON list, an item a line, as the items come."""
+    separator = '['
+    for item in items:
+        file.write(f'{separator}\n{json.dumps(item)}')
+        separator = ','
+    file.write('[]' if separator == '[' else '\n]')

@@ -1,0 +1,236 @@
+"""Pseudo-labels of any images, made as training makes them, in the images' own frame."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdet.registry import MODELS, TRANSFORMS
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.model.utils import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from torch.utils.data import DataLoader, Dataset
+
+from mmpldc.evaluation import logits_in_original_frame
+from mmpldc.models import SemiMask2Former
+
+from .checkpoints import TEACHER, check_weights, teacher_weights
+from .mask_encoding import encode_mask
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """An object that the teacher found.
+
+    Attributes:
+        label: its class, in [0, N).
+        score, class_quality, mask_quality: in [0, 1]; the score is the product of the two.
+        rle: its mask in the image's own frame, see :func:`encode_mask`; never empty.
+    """
+
+    label: int
+    score: float
+    class_quality: float
+    mask_quality: float
+    rle: dict
+
+
+@dataclass(frozen=True)
+class LabeledImage:
+    """An image and what the teacher found in it.
+
+    Attributes:
+        image: its entry in a COCO-format file; ``width`` and ``height`` are those of the picture
+            that was read, that is, turned as its EXIF data say.
+        labels: best score first.
+    """
+
+    image: dict
+    labels: list[PseudoLabel]
+
+
+@dataclass(frozen=True)
+class UnreadableImage:
+    """An image that could not be read.
+
+    Attributes:
+        path: of the file.
+        reason: what the decoder said.
+    """
+
+    path: Path
+    reason: str
+
+
+def build_labeler(
+    cfg: Config, checkpoint: dict, *, refiner_weight: float | None = None, device: str = 'cpu'
+) -> SemiMask2Former:
+    """The model whose :meth:`~SemiMask2Former.make_pseudo_labels` labels images.
+
+    Args:
+        cfg: of a :class:`~mmpldc.models.SemiMask2Former`; modified.
+        checkpoint: see :func:`~mmpldc.apis.read_checkpoint`; of this model, or of a plain
+            ``Mask2Former``, which becomes the teacher.
+        refiner_weight: w, how much the config's refiner (CLIP) weighs against the teacher, in
+            [0, 1]. None leaves the refiner out, and its weights need not be at hand. A refiner
+            must still get to know the classes, see its ``prepare``.
+        device: where it will work.
+
+    Raises:
+        ValueError: if config and checkpoint do not fit each other, or there is no refiner to
+            weigh.
+    """
+    model_cfg = cfg.model
+    if refiner_weight is None:
+        model_cfg.pop('refiner', None)
+    elif model_cfg.get('refiner') is None:
+        raise ValueError('the config has no model.refiner that could be given a weight')
+    elif not 0 <= refiner_weight <= 1:
+        raise ValueError(f"the refiner's weight must lie in [0, 1], got {refiner_weight}")
+    else:
+        model_cfg.refiner.update(initial_weight=refiner_weight, final_weight=refiner_weight)
+    if 'init_cfg' in model_cfg.get('backbone', {}):
+        model_cfg.backbone.init_cfg = None  # as mmdet's init_detector: nothing to download
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    model = revert_sync_batchnorm(MODELS.build(model_cfg))
+    if not isinstance(model, SemiMask2Former):
+        raise ValueError(f"pseudo-labels need mmpldc.SemiMask2Former, not '{model_cfg.type}'")
+    state_dict = checkpoint['state_dict']
+    is_pair = any(name.startswith(TEACHER) for name in state_dict)
+    check_weights(teacher_weights(state_dict) if is_pair else state_dict, model.teacher)
+    model.load_state_dict(state_dict, strict=False)
+    model.set_progress(0, 1)  # the refiner's weight is the same throughout
+    return model.to(device).eval()
+
+
+def set_thresholds(
+    model: SemiMask2Former, *, class_thr: float | None = None, mask_thr: float | None = None
+) -> None:
+    """Label with other thresholds than the config's or (DF-ACAT) the checkpoint's.
+
+    Args:
+        model: changed.
+        class_thr: c_t of every class; None leaves the model's.
+        mask_thr: m_t, likewise.
+
+    Raises:
+        ValueError: if the model's filter is coupled and has neither; or if thresholds that a
+            checkpoint should have brought are to be used, and it brought none.
+    """
+    given = dict(class_thr=class_thr, mask_thr=mask_thr)
+    given = {name: value for name, value in given.items() if value is not None}
+    adaptive = model.class_thresholds
+    if adaptive is not None:
+        if not adaptive.is_started and len(given) < 2:
+            raise ValueError(
+                'the config has model.class_thresholds, but the checkpoint has no trained ones: '
+                'give both thresholds'
+            )
+        for name, value in given.items():
+            getattr(adaptive, name).fill_(value)
+    elif given and model.pseudo_label_filter.score_thr is not None:
+        raise ValueError(
+            "the config's filter has one threshold on the coupled score: set "
+            'model.pseudo_label_filter.score_thr'
+        )
+    else:
+        for name, value in given.items():
+            setattr(model.pseudo_label_filter, name, value)
+
+
+def label_images(
+    model: SemiMask2Former,
+    cfg: Config,
+    images: Sequence[dict],
+    root: Path,
+    *,
+    batch_size: int = 1,
+    num_workers: int = 0,
+) -> Iterator[LabeledImage | UnreadableImage]:
+    """Pseudo-labels of one image after the other; a batch is all that is held in memory.
+
+    Args:
+        model: see :func:`build_labeler`.
+        cfg: with ``test_dataloader``, whose pipeline reads and resizes the images.
+        images: entries of a COCO-format file, with ``id`` and ``file_name``.
+        root: folder that the file names are relative to.
+        batch_size: images that the teacher sees at once. They are padded to the largest, which
+            may change their labels a little.
+        num_workers: processes that read images; 0: this one.
+
+    Yields:
+        The images in their order, but a batch's unreadable ones first.
+    """
+    loader = DataLoader(
+        _Images(images, root, get_test_pipeline_cfg(cfg)),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        collate_fn=list,
+    )
+    for batch in loader:
+        yield from (item for item in batch if isinstance(item, UnreadableImage))
+        readable = [item for item in batch if not isinstance(item, UnreadableImage)]
+        if not readable:
+            continue
+        entries, packed = zip(*readable, strict=True)
+        data = model.data_preprocessor(pseudo_collate(packed), False)
+        samples = data['data_samples']
+        all_instances = model.make_pseudo_labels(data['inputs'], samples)
+        for image, sample, instances in zip(entries, samples, all_instances, strict=True):
+            height, width = sample.ori_shape[:2]
+            image = image | dict(width=int(width), height=int(height))
+            yield LabeledImage(image, _to_labels(instances, sample))
+
+
+def _to_labels(instances: InstanceData, sample: DetDataSample) -> list[PseudoLabel]:
+    """Labels in the image's frame; a mask that shrinking left empty is dropped."""
+    labels = []
+    # One by one: all masks of a large image at once might not fit into memory.
+    for index in range(len(instances)):
+        one = instances[index : index + 1]
+        mask = logits_in_original_frame(one.mask_logits, sample.metainfo)[0] > 0
+        # Host sync: what is written to a file has to leave the device.
+        mask = mask.cpu().numpy()
+        if mask.any():
+            labels.append(
+                PseudoLabel(
+                    label=one.labels.item(),
+                    score=one.scores.item(),
+                    class_quality=one.class_quality.item(),
+                    mask_quality=one.mask_quality.item(),
+                    rle=encode_mask(mask),
+                )
+            )
+    return labels
+
+
+class _Images(Dataset):
+    """Images made ready for the network, in a worker process or not.
+
+    Args:
+        images, root: see :func:`label_images`.
+        pipeline: configs of transforms, the first of which reads the image.
+    """
+
+    def __init__(self, images: Sequence[dict], root: Path, pipeline: list[dict]) -> None:
+        self.images = images
+        self.root = root
+        self.read, *self.transforms = (TRANSFORMS.build(transform) for transform in pipeline)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[dict, dict] | UnreadableImage:
+        """The image's entry, and its ``inputs`` and ``data_samples``."""
+        image = self.images[index]
+        path = self.root / image['file_name']
+        try:
+            results = self.read(dict(img_path=str(path), img_id=image['id']))
+        except Exception as error:  # decoders raise what they like
+            return UnreadableImage(path, str(error))
+        for transform in self.transforms:
+            results = transform(results)
+        return image, results

@@ -1,0 +1,173 @@
+"""From a trained pair to a plain Mask2Former: the teacher alone, for mmdet without mmpldc."""
+
+import copy
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from mmpldc.files import replacing
+from mmpldc.models.detectors.complete_detector import complete_detector
+
+from .checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+
+SCOPE = 'mmpldc.'
+# Modules of ours that differ from mmdet's in training, freezing or speed, not in what they compute
+# from the same weights.
+PLAIN_TYPES = {
+    'mmpldc.SemiMask2FormerHead': 'Mask2FormerHead',
+    'mmpldc.MSDeformAttnPixelDecoder': 'MSDeformAttnPixelDecoder',
+    'mmpldc.TopKMaskFormerFusionHead': 'MaskFormerFusionHead',
+    'mmpldc.SwinTransformer': 'SwinTransformer',
+    'mmpldc.MaskCrossEntropyCost': 'CrossEntropyLossCost',
+}
+KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
+
+
+class PublishedModel(NamedTuple):
+    """What :func:`publish_model` wrote.
+
+    Attributes:
+        checkpoint: path of the weights.
+        config: path of the config.
+        own_types: modules of mmpldc that the config still names; without any it is a config that
+            mmdet takes as it is.
+    """
+
+    checkpoint: Path
+    config: Path
+    own_types: list[str]
+
+
+def publish_model(
+    checkpoint: str | Path, out: Path, cfg: Config, *, half: bool = False
+) -> PublishedModel:
+    """Write the teacher as a plain ``Mask2Former``: ``OUT-<hash>.pth`` and ``OUT.py``.
+
+    The hash is the first 8 digits of the checkpoint's SHA-256, as mmdet's tool of this name does
+    it. Optimiser, student, thresholds and log are left behind.
+
+    Args:
+        checkpoint: of a :class:`~mmpldc.models.SemiMask2Former`.
+        out: where to; a suffix ``.pth`` is ignored.
+        cfg: that the checkpoint was trained with.
+        half: round the weights to float16, half the size; mmdet loads them into a float32 model.
+
+    Raises:
+        ValueError: if the checkpoint has no teacher or is not of this config, or a weight exceeds
+            float16.
+    """
+    content = read_checkpoint(checkpoint)
+    weights = teacher_weights(content['state_dict'])
+    detector = plain_detector(cfg.model)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(copy.deepcopy(detector))
+        check_weights(weights, model)
+        model.load_state_dict(weights, strict=True)
+        meta = class_information(content, cfg, model.panoptic_head.num_classes)
+    if half:
+        weights = to_half(weights)
+    plain = plain_config(cfg, detector, meta)
+
+    stem = out.with_suffix('') if out.suffix == '.pth' else out
+    buffer = io.BytesIO()  # a file would hold its own name, and the hash would depend on it
+    torch.save(
+        dict(meta=dict(dataset_meta=meta, cfg=plain.pretty_text), state_dict=weights), buffer
+    )
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()[:8]
+    weights_path = stem.with_name(f'{stem.name}-{digest}.pth')
+    config_path = stem.with_name(f'{stem.name}.py')
+    with replacing(weights_path, 'wb') as file:
+        file.write(buffer.getbuffer())
+    with replacing(config_path) as file:
+        file.write(plain.pretty_text)
+    return PublishedModel(weights_path, config_path, _own_types(plain.to_dict()))
+
+
+def plain_detector(model: ConfigDict) -> ConfigDict:
+    """The config of mmdet's ``Mask2Former`` that has the weights of the teacher.
+
+    Args:
+        model: config of a :class:`~mmpldc.models.SemiMask2Former`; not modified.
+
+    Raises:
+        ValueError: if it is another model.
+    """
+    if 'detector' not in model:
+        raise ValueError(f"the config's model is {model.get('type')}, not mmpldc.SemiMask2Former")
+    detector = complete_detector(model.detector, model.get('backbone'), model.get('num_classes'))
+    detector.backbone.init_cfg = None  # the checkpoint has these weights
+    head = detector.panoptic_head
+    head.pop('upsample_masks', None)  # mmdet's head always does
+    if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
+        head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
+    for part in _modules(detector):
+        part['type'] = PLAIN_TYPES.get(part['type'], part['type'])
+    detector.data_preprocessor = copy.deepcopy(model.data_preprocessor.data_preprocessor)
+    return detector
+
+
+def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
+    """A self-contained config to test and to use a published model with.
+
+    Args:
+        cfg: what the model was trained with; its test set and evaluator are kept.
+        detector: see :func:`plain_detector`.
+        meta: ``classes``, and ``palette`` if known.
+    """
+    plain = copy.deepcopy({key: cfg[key] for key in KEPT if key in cfg})
+    plain['test_dataloader'].dataset.metainfo = meta
+    plain |= dict(default_scope='mmdet', model=detector)
+    # What mmdet's inferencer and its tools/test.py paint with.
+    plain['visualizer'] = dict(
+        type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
+    )
+    plain['default_hooks'] = dict(visualization=dict(type='DetVisualizationHook'))
+    imports = copy.deepcopy(cfg.get('custom_imports'))
+    if _own_types(plain):
+        imports = imports or dict(imports=[], allow_failed_imports=False)
+        imports['imports'] = [*imports['imports'], 'mmpldc.models', 'mmpldc.datasets']
+    if imports:
+        plain['custom_imports'] = imports
+    return Config(plain)
+
+
+def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floating-point weights rounded to float16, the others as they are.
+
+    Raises:
+        ValueError: naming a weight that float16 cannot hold.
+    """
+    rounded = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
+    for name, value in rounded.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f'{name} is beyond the range of float16: publish in full precision')
+    return rounded
+
+
+def _own_types(value: object) -> list[str]:
+    """Types of mmpldc that a config names, each once."""
+    types = {module['type'] for module in _modules(value)}
+    return sorted(kind for kind in types if isinstance(kind, str) and kind.startswith(SCOPE))
+
+
+def _modules(value: object) -> Iterator[dict]:
+    """The dicts within a config that have a type."""
+    if isinstance(value, dict):
+        if 'type' in value:
+            yield value
+        value = list(value.values())
+    elif not isinstance(value, list | tuple):
+        return
+    for part in value:
+        yield from _modules(part)

@@ -1,0 +1,170 @@
+"""Write a teacher's pseudo-labels of any images to a file, for training or for annotators.
+
+They are made as training makes them: the config's filter, thresholds of its own or of the
+checkpoint (DF-ACAT), and with --refine its refiner. The file is COCO's format, which CVAT imports,
+or Label Studio's tasks with predictions; docs/inference.md describes both.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from rich.progress import track
+
+from mmpldc.apis import (
+    LabeledImage,
+    UnreadableImage,
+    build_labeler,
+    class_information,
+    folder_images,
+    label_images,
+    label_studio_config,
+    list_images,
+    read_categories,
+    read_checkpoint,
+    set_thresholds,
+    write_coco,
+    write_label_studio,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('images', type=Path, help='folder of images, or COCO-format json')
+    parser.add_argument('--img-root', type=Path, help="folder of a json's file names")
+    parser.add_argument('--out', type=Path, required=True, help='file to write')
+    parser.add_argument('--format', choices=['coco', 'label-studio'], default='coco')
+    parser.add_argument('--polygons', action='store_true', help='outlines instead of masks')
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1.0,
+        help='how far a polygon may run off the outline, in pixels (default: 1)',
+    )
+    parser.add_argument(
+        '--categories-of',
+        type=Path,
+        metavar='JSON',
+        help="take the category ids of this COCO-format file, by name; default: the classes' "
+        'numbers from 1 on',
+    )
+    parser.add_argument('--class-thr', type=float, help='instead of the class thresholds in use')
+    parser.add_argument('--mask-thr', type=float, help='instead of the mask thresholds in use')
+    parser.add_argument(
+        '--refine',
+        type=float,
+        metavar='WEIGHT',
+        help="correct the classes by the config's refiner with this weight in [0, 1]",
+    )
+    parser.add_argument(
+        '--skip-unreadable', action='store_true', help='list unreadable images at the end'
+    )
+    parser.add_argument(
+        '--image-prefix',
+        default='/data/local-files/?d=',
+        help='Label Studio: what makes an address of a file name (default: its local storage)',
+    )
+    parser.add_argument(
+        '--model-version', help="Label Studio: name of the predictions; default: the checkpoint's"
+    )
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--num-workers', type=int, default=2, help='processes that read images')
+    parser.add_argument('--device', default=get_device(), help='default: a GPU if there is one')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    args = parser.parse_args()
+    if args.images.suffix == '.json' and args.img_root is None:
+        parser.error(f'say where the images of {args.images} are: --img-root')
+    if args.images.suffix != '.json' and args.img_root is not None:
+        parser.error('--img-root goes with a COCO-format json')
+    return args
+
+
+class Counts:
+    """What passed by: images, labels, and files that could not be read."""
+
+    def __init__(self) -> None:
+        self.images = self.labels = self.empty = 0
+        self.unreadable: list[UnreadableImage] = []
+
+    def watch(
+        self, items: Iterable[LabeledImage | UnreadableImage], total: int, *, skip_unreadable: bool
+    ) -> Iterator[LabeledImage]:
+        """Pass the labelled images on, and show how far it has come.
+
+        Raises:
+            ValueError: at the first unreadable image, unless they are to be skipped.
+        """
+        for item in track(items, 'Labelling', total=total):
+            if isinstance(item, UnreadableImage):
+                if not skip_unreadable:
+                    raise ValueError(
+                        f'cannot read {item.path}: {item.reason}\n'
+                        'Nothing was written. To go on without such images add --skip-unreadable'
+                    )
+                self.unreadable.append(item)
+            else:
+                self.images += 1
+                self.labels += len(item.labels)
+                self.empty += not item.labels
+                yield item
+
+
+def main() -> None:
+    args = parse_args()
+    from_json = args.images.suffix == '.json'
+    images = list_images(args.images) if from_json else folder_images(args.images)
+    root = args.img_root if from_json else args.images
+
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    checkpoint = read_checkpoint(args.checkpoint)
+    model = build_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
+    set_thresholds(model, class_thr=args.class_thr, mask_thr=args.mask_thr)
+    classes = class_information(checkpoint, cfg, model.teacher.panoptic_head.num_classes)['classes']
+    categories = [dict(id=number, name=name) for number, name in enumerate(classes, start=1)]
+    if args.categories_of is not None:
+        categories = read_categories(args.categories_of, classes)
+    if model.refiner is not None:
+        model.refiner.prepare(classes, torch.device(args.device))
+
+    counts = Counts()
+    items = label_images(
+        model, cfg, images, root, batch_size=args.batch_size, num_workers=args.num_workers
+    )
+    labeled = counts.watch(items, len(images), skip_unreadable=args.skip_unreadable)
+    tolerance = args.tolerance if args.polygons else None
+    if args.format == 'coco':
+        write_coco(args.out, labeled, categories, polygon_tolerance=tolerance)
+    else:
+        write_label_studio(
+            args.out,
+            labeled,
+            classes,
+            polygon_tolerance=tolerance,
+            image_prefix=args.image_prefix,
+            model_version=args.model_version or Path(args.checkpoint).stem,
+        )
+        config = args.out.with_suffix('.xml')
+        config.write_text(label_studio_config(classes, polygons=args.polygons))
+        print(f"{config}: the project's labelling configuration")
+    print(
+        f'{args.out}: {counts.labels} labels on {counts.images} images, '
+        f'{counts.empty} of them without any'
+    )
+    if counts.unreadable:
+        print(f'{len(counts.unreadable)} images could not be read:')
+        for item in counts.unreadable:
+            print(f'  {item.path}: {item.reason}')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'export_pseudo_labels.py: {error}') from None

@@ -1,0 +1,47 @@
+"""Publish a trained model: its teacher as a plain Mask2Former that mmdet loads without mmpldc.
+
+python tools/publish_model.py CHECKPOINT OUT --config CONFIG
+
+writes OUT-<hash>.pth (weights and class names only) and OUT.py (a config of mmdet's own modules).
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmpldc.apis import publish_model
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='of a training with mmpldc.SemiMask2Former')
+    parser.add_argument('out', type=Path, help='path of the files without suffix')
+    parser.add_argument('--config', required=True, help="the training's config")
+    parser.add_argument('--fp16', action='store_true', help='round the weights, half the size')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    published = publish_model(args.checkpoint, args.out, cfg, half=args.fp16)
+    megabytes = published.checkpoint.stat().st_size / 1e6
+    print(f'{published.checkpoint} ({megabytes:.1f} MB)\n{published.config}')
+    if published.own_types:
+        print(
+            f'note: the model needs mmpldc, which its config imports, for '
+            f'{", ".join(published.own_types)}'
+        )
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'publish_model.py: {error}') from None
