@@ -15,13 +15,25 @@ TYPES = {
     'MODELS': (
         'SemiMask2Former',
         'SemiMask2FormerHead',
+        'MSDeformAttnPixelDecoder',
+        'TopKMaskFormerFusionHead',
         'UncertaintyWeightedCrossEntropyLoss',
         'MultiBranchDataPreprocessor',
+        'PlainViT',
+        'SwinTransformer',
+        'SimpleFeaturePyramid',
     ),
+    'TASK_UTILS': ('MaskCrossEntropyCost',),
     'TRANSFORMS': ('PseudoLabelFilter', 'TorchvisionTransforms'),
+    'DATASETS': ('SemiDataset',),
     'DATA_SAMPLERS': ('ResumableMultiSourceSampler',),
     'HOOKS': ('MeanTeacherHook',),
     'LOOPS': ('TeacherStudentValLoop',),
+    'METRICS': ('CocoMetric',),
+    'OPTIM_WRAPPER_CONSTRUCTORS': (
+        'MergedOptimWrapperConstructor',
+        'LayerDecayOptimWrapperConstructor',
+    ),
 }
 FIRST_LOOKUP = """
 import sys

@@ -4,18 +4,19 @@ from logging import DEBUG
 
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
-from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from mmpldc.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from .merged_constructor import MergedOptimWrapperConstructor
 
 # The embeddings of tokens and positions, by the names that mmdet and mmpretrain give them.
 EMBEDDINGS = ('cls_token', 'pos_embed', 'relative_position_bias_table')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's, with a learning rate that falls towards the input of a backbone.
+class LayerDecayOptimWrapperConstructor(MergedOptimWrapperConstructor):
+    """As its parent, with a learning rate that falls towards the input of a backbone.
 
     Layer l of a backbone of L learns at ``layer_decay_rate ** (L + 1 - l)`` times the rate: its
     embedding is layer 0, its blocks 1 to L, norms after them L + 1. Its norms, biases and other
@@ -25,8 +26,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     A backbone says by ``get_layer_depth(name, prefix)`` where a parameter stands, as mmpretrain's
     do (see :class:`mmpldc.models.SwinTransformer`). mmpretrain's constructor asks the model itself,
-    mmdet's knows ConvNeXt only. Frozen parameters, the teacher's for one, are left out, as in
-    mmengine.
+    mmdet's knows ConvNeXt only.
 
     Args:
         optim_wrapper_cfg: as in mmengine.
@@ -48,14 +48,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f'dict(layer_decay_rate=...) in (0, 1], got {rate}'
             )
 
-    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
-        """As the parent, which calls this for each child with its prefix; then decay."""
-        super().add_params(params, module, prefix=prefix, **kwargs)
-        if not prefix:
-            self._decay(params, module)
-
-    def _decay(self, params: list[dict], model: nn.Module) -> None:
-        """Scale the groups of the backbones' parameters in place; each group has one parameter."""
+    def adjust_groups(self, groups: list[dict], model: nn.Module) -> None:
+        """Scale the groups of the backbones' parameters."""
         backbones = {
             f'{name}.' if name else '': module
             for name, module in model.named_modules()
@@ -67,8 +61,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 "mmpldc.PlainViT, mmpldc.SwinTransformer or one of mmpretrain's transformers"
             )
         rate = self.paramwise_cfg['layer_decay_rate']
-        groups = {group['params'][0]: group for group in params}
-        named_groups = [(n, p, groups[p]) for n, p in model.named_parameters() if p in groups]
+        group_of = {group['params'][0]: group for group in groups}
+        named_groups = [(n, p, group_of[p]) for n, p in model.named_parameters() if p in group_of]
         for prefix, backbone in backbones.items():
             for name, parameter, group in named_groups:
                 if name.startswith(prefix):
