@@ -1,3 +1,4 @@
+from .coco_metric import CocoMetric
 from .error_analysis import (
     ERROR_TYPES,
     classify_errors,
@@ -14,6 +15,7 @@ from .pseudo_label_quality import (
 from .scorer_accuracy import precision_and_recall, scorer_confusion
 
 __all__ = [
+    'CocoMetric',
     'ERROR_TYPES',
     'classify_errors',
     'confusion_matrix',

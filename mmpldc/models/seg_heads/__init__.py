@@ -1,0 +1,3 @@
+from .top_k_fusion_head import TopKMaskFormerFusionHead
+
+__all__ = ['TopKMaskFormerFusionHead']

@@ -1,0 +1,161 @@
+"""MaskFormer's post-processing that resizes only the masks it returns."""
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.seg_heads import MaskFormerFusionHead
+from mmdet.structures import SampleList
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmpldc.functional.regions import mask_boxes
+from mmpldc.registry import MODELS
+
+
+@MODELS.register_module()
+class TopKMaskFormerFusionHead(MaskFormerFusionHead):
+    """mmdet's ``MaskFormerFusionHead``, with the same instances for less work.
+
+    The best pairs of query and class are chosen first. The masks of their queries alone are then
+    resized, each once, however many classes it was chosen for; boxes come from all masks at a time,
+    not by a loop that waits for the GPU at each. Masks of any size are taken, so that a head need
+    not resize them before (``SemiMask2FormerHead(upsample_masks=False)``).
+
+    With ``panoptic_on``, which needs every mask, all is as in mmdet.
+
+    Note:
+        Scores are computed in float32 under any autocast, where mmdet's overflow in float16.
+        ``max_per_image`` may exceed the number of pairs of query and class; mmdet fails there.
+    """
+
+    def predict(
+        self,
+        mask_cls_results: Tensor,
+        mask_pred_results: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = False,
+        **kwargs,
+    ) -> list[dict]:
+        """Instances of each image.
+
+        Args:
+            mask_cls_results: ``(B, Q, N + 1)`` class logits, the last is "no object".
+            mask_pred_results: ``(B, Q, h, w)`` mask logits in the padded batch frame, at any
+                resolution.
+            batch_data_samples: with ``batch_input_shape``, ``img_shape`` and ``ori_shape``.
+            rescale: into the frame of the original image instead of the network's image.
+
+        Returns:
+            For each image ``ins_results``, of K = ``max_per_image`` pairs, less those of stuff
+            classes: ``bboxes`` ``(K, 4)``, ``labels`` ``(K,)``, ``scores`` ``(K,)`` and ``masks``
+            ``(K, H, W)`` bool. In mmdet's order, which is not that of the scores.
+        """
+        if self.test_cfg.get('panoptic_on', True) or self.test_cfg.get('semantic_on', False):
+            size = tuple(batch_data_samples[0].metainfo['batch_input_shape'])
+            if mask_pred_results.shape[-2:] != size:
+                mask_pred_results = _resize(mask_pred_results, size)
+            return super().predict(
+                mask_cls_results, mask_pred_results, batch_data_samples, rescale=rescale, **kwargs
+            )
+        if not self.test_cfg.get('instance_on', False):
+            return [{} for _ in batch_data_samples]
+        return [
+            dict(ins_results=self._instances(cls_logits, mask_logits, sample.metainfo, rescale))
+            for cls_logits, mask_logits, sample in zip(
+                mask_cls_results, mask_pred_results, batch_data_samples, strict=True
+            )
+        ]
+
+    def _instances(
+        self, cls_logits: Tensor, mask_logits: Tensor, meta: dict, rescale: bool
+    ) -> InstanceData:
+        """Of one image; class logits ``(Q, N + 1)``, mask logits ``(Q, h, w)``."""
+        class_scores, queries, labels = top_pairs(
+            cls_logits, self.test_cfg.get('max_per_image', 100)
+        )
+        thing = labels < self.num_things_classes
+        class_scores, queries, labels = class_scores[thing], queries[thing], labels[thing]
+        # Waits for the GPU, once per image: the number of masks to resize is decided here.
+        queries, pair_of = queries.unique(return_inverse=True)
+        sizes = (
+            tuple(meta['batch_input_shape']),
+            tuple(meta['img_shape'][:2]),
+            tuple(meta['ori_shape'][:2]) if rescale else None,
+        )
+        # On a CPU one at a time: a mask stays in the cache. A GPU takes all in one launch.
+        num_at_once = 1 if mask_logits.device.type == 'cpu' else max(len(queries), 1)
+        parts = []
+        for some in queries.split(num_at_once):
+            logits = to_image_frame(mask_logits[some].float(), *sizes)
+            parts.append((logits > 0, mask_scores(logits)))
+        masks, scores = (torch.cat(part) for part in zip(*parts, strict=True))
+        return InstanceData(
+            bboxes=mask_boxes(masks)[pair_of],
+            labels=labels,
+            scores=class_scores * scores[pair_of],
+            masks=masks[pair_of],
+        )
+
+
+def top_pairs(cls_logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The best pairs of query and class, as mmdet chooses and orders them.
+
+    Args:
+        cls_logits: ``(Q, N + 1)``, the last is "no object".
+        num: how many; all Q * N if there are fewer.
+
+    Returns:
+        Probability (float32), query and class (int64) of each, ``(num,)``.
+    """
+    num_classes = cls_logits.shape[1] - 1
+    probabilities = cls_logits.float().softmax(dim=-1)[:, :-1].flatten()
+    # Unsorted like mmdet's, so that ties fall alike.
+    scores, pairs = probabilities.topk(min(num, len(probabilities)), sorted=False)
+    return scores, pairs // num_classes, pairs % num_classes
+
+
+def to_image_frame(
+    mask_logits: Tensor,
+    batch_size: tuple[int, int],
+    image_size: tuple[int, int],
+    original_size: tuple[int, int] | None,
+) -> Tensor:
+    """Mask logits of a padded batch at the resolution of one image.
+
+    In mmdet's two steps, which one interpolation would not equal.
+
+    Args:
+        mask_logits: ``(K, h, w)`` in the frame of the padded batch.
+        batch_size: (H, W) of that frame.
+        image_size: (H, W) of the image in it, at its top left.
+        original_size: (H, W) of the image before the pipeline, None to stay in the network's.
+
+    Returns:
+        ``(K, H, W)``.
+    """
+    if not len(mask_logits):  # interpolate takes no empty batch
+        return mask_logits.new_zeros(0, *(original_size or image_size))
+    if mask_logits.shape[-2:] != batch_size:
+        mask_logits = _resize(mask_logits[None], batch_size)[0]
+    height, width = image_size
+    mask_logits = mask_logits[:, :height, :width]
+    if original_size is not None:
+        mask_logits = _resize(mask_logits[:, None], original_size)[:, 0]
+    return mask_logits
+
+
+def mask_scores(mask_logits: Tensor) -> Tensor:
+    """The mean probability of the pixels inside a mask, those above 0.5; 0 where there are none.
+
+    Args:
+        mask_logits: ``(K, H, W)``.
+
+    Returns:
+        ``(K,)`` in [0, 1].
+    """
+    inside = mask_logits > 0
+    total = (mask_logits.sigmoid() * inside).flatten(1).sum(dim=1)
+    return total / (inside.flatten(1).sum(dim=1) + 1e-6)
+
+
+def _resize(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(masks, size, mode='bilinear', align_corners=False)
