@@ -151,7 +151,7 @@ def table(result: dict) -> str:
         for name, row in [*rows.items(), ('both views', whole), ('a pipeline for each', separate)]:
             low, high = row['quartiles']
             lines.append(f'| {name} | {row["mean"]:.1f} ({low:.1f} to {high:.1f}) |')
-        ratio = separate['median'] / whole['median']
+        ratio = separate['mean'] / whole['mean']
         lines += [
             '',
             f'{1000 / whole["mean"]:.1f} images a second and worker; '

@@ -1,5 +1,6 @@
 """The method as pure tensor functions, without OpenMMLab types."""
 
+from .attention import attention_mask, multi_head_attention
 from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
 from .duplicates import suppress_duplicates
 from .ema import ema_update_
@@ -11,7 +12,7 @@ from .filtering import (
 )
 from .matching import hungarian_match
 from .pixels import PixelNormalization, normalize, unit_rgb
-from .points import sample_points
+from .points import sample_points, uncertain_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
 from .quality import class_quality, foreground_probabilities, mask_quality
 from .regions import (
@@ -27,6 +28,7 @@ from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 
 __all__ = [
     'PixelNormalization',
+    'attention_mask',
     'best_class_per_query',
     'class_quality',
     'class_sums',
@@ -46,6 +48,7 @@ __all__ = [
     'mask_uncertainty',
     'mean_embedding',
     'move_thresholds',
+    'multi_head_attention',
     'normalize',
     'pad_prompts',
     'pool_masks',
@@ -56,6 +59,7 @@ __all__ = [
     'suppress_duplicates',
     'teacher_probabilities',
     'topk_query_class_pairs',
+    'uncertain_points',
     'uncertainty_weighted_bce',
     'unit_rgb',
 ]

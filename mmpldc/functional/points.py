@@ -1,6 +1,7 @@
 """Reading maps at the loss's points."""
 
 import torch
+from mmcv.ops import point_sample
 from torch import Tensor
 
 
@@ -20,15 +21,55 @@ def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     """
     height, width = maps.shape[-2:]
     flat = maps.detach().reshape(-1)
-    offset = (index * (height * width))[:, None]
+    first = (index * (height * width))[:, None]
     points = points.float()
-    x, y = points[..., 0] * width - 0.5, points[..., 1] * height - 0.5
-    left, top = x.floor(), y.floor()
-    right_share, bottom_share = x - left, y - top
-    value = torch.zeros_like(x)
-    for column, x_share in ((left, 1 - right_share), (left + 1, right_share)):
-        for row, y_share in ((top, 1 - bottom_share), (top + 1, bottom_share)):
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            position = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
-            value += x_share * y_share * inside * flat[offset + position]
+    columns = _neighbours(points[..., 0] * width - 0.5, width)
+    rows = _neighbours(points[..., 1] * height - 0.5, height)
+    value = torch.zeros_like(points[..., 0])
+    for row, row_share in rows:
+        row = row * width + first
+        for column, column_share in columns:
+            position = (row + column).flatten()
+            value += row_share * column_share * flat.index_select(0, position).view_as(value)
     return value
+
+
+def _neighbours(position: Tensor, length: int) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The two cells around each position along an axis, and their shares; 0 outside of the map."""
+    lower = position.floor()
+    share = position - lower
+    lower = lower.long()
+    upper = lower + 1
+    return (
+        (lower.clamp(0, length - 1), (1 - share) * ((lower >= 0) & (lower < length))),
+        (upper.clamp(0, length - 1), share * ((upper >= 0) & (upper < length))),
+    )
+
+
+def uncertain_points(
+    maps: Tensor, num_points: int, *, oversample_ratio: float, importance_ratio: float
+) -> Tensor:
+    """Points for the mask losses, most of them where the prediction is least certain (PointRend).
+
+    Draws ``oversample_ratio`` times as many points as wanted, keeps those with the logit closest to
+    zero, and adds random ones: mmdet's ``get_uncertain_point_coords_with_randomness``, in another
+    order, for the same state of the random generator.
+
+    Args:
+        maps: mask logits ``(K, H, W)``.
+        num_points: P, of each map.
+        oversample_ratio: 3 in Mask2Former.
+        importance_ratio: share of the points that are chosen, 0.75 in Mask2Former; the others are
+            random.
+
+    Returns:
+        ``(K, P, 2)`` float32, (x, y) in [0, 1].
+    """
+    num_maps, num_drawn = len(maps), int(num_points * oversample_ratio)
+    num_chosen = int(importance_ratio * num_points)
+    drawn = torch.rand(num_maps, num_drawn, 2, device=maps.device)
+    certainty = point_sample(maps.detach()[:, None].float(), drawn).squeeze(1).abs()
+    chosen = certainty.topk(num_chosen, largest=False, sorted=False).indices
+    chosen = drawn.gather(1, chosen[..., None].expand(-1, -1, 2))
+    others = torch.rand(num_maps, num_points - num_chosen, 2, device=maps.device)
+    return torch.cat([chosen, others], dim=1)

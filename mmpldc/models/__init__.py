@@ -9,12 +9,17 @@ from .dense_heads import SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .losses import UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
+from .pixel_decoders import MSDeformAttnPixelDecoder
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
+from .seg_heads import TopKMaskFormerFusionHead
+from .task_modules import MaskCrossEntropyCost
 
 __all__ = [
     'CLIPRefiner',
     'ClassAwareThresholds',
     'ImageClassifierScorer',
+    'MSDeformAttnPixelDecoder',
+    'MaskCrossEntropyCost',
     'MultiBranchDataPreprocessor',
     'OpenCLIPScorer',
     'PlainViT',
@@ -22,5 +27,6 @@ __all__ = [
     'SemiMask2FormerHead',
     'SimpleFeaturePyramid',
     'SwinTransformer',
+    'TopKMaskFormerFusionHead',
     'UncertaintyWeightedCrossEntropyLoss',
 ]

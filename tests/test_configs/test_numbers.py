@@ -125,7 +125,7 @@ def test_model_builds(path, monkeypatch):
         model = MODELS.build(config.model)
     head = model.student.panoptic_head
     assert head.cls_embed.out_features == config.model.num_classes + 1
-    assert head.loss_cls.class_weight == [1.0] * config.model.num_classes + [0.1]
+    assert head.class_weight == [1.0] * config.model.num_classes + [0.1]
     assert max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0) == 0
     assert not any(p.requires_grad for p in model.teacher.parameters())
 

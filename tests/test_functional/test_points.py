@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmdet.models.utils import get_uncertain_point_coords_with_randomness
 
-from mmpldc.functional import sample_points
+from mmpldc.functional import sample_points, uncertain_points
 
 
 def reference(maps, index, points):
@@ -93,3 +94,24 @@ def test_nothing_to_sample(num_maps, num_rows, num_points):
 def test_maps_get_no_gradient():
     maps = torch.randn(2, 4, 4, requires_grad=True)
     assert not sample_points(maps, torch.tensor([0, 1]), torch.rand(2, 3, 2)).requires_grad
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+@pytest.mark.parametrize('importance_ratio', [0.0, 0.75, 1.0])
+def test_uncertain_points_are_mmdets(dtype, importance_ratio):
+    maps = torch.randn(3, 9, 7).to(dtype)
+    torch.manual_seed(4)
+    expected = get_uncertain_point_coords_with_randomness(
+        maps[:, None].float(), None, 20, 3.0, importance_ratio
+    )
+    torch.manual_seed(4)
+    points = uncertain_points(maps, 20, oversample_ratio=3.0, importance_ratio=importance_ratio)
+    assert points.shape == (3, 20, 2)
+    for own, theirs in zip(points.tolist(), expected.tolist(), strict=True):
+        assert sorted(own) == sorted(theirs)
+
+
+def test_uncertain_points_of_no_map():
+    assert uncertain_points(
+        torch.zeros(0, 4, 4), 8, oversample_ratio=3.0, importance_ratio=0.75
+    ).shape == (0, 8, 2)

@@ -1,5 +1,7 @@
 """The training step: what is learnt when, from which labels, and what checkpoints bring along."""
 
+import warnings
+from collections import Counter
 from copy import deepcopy
 
 import numpy as np
@@ -15,6 +17,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint
 from mmengine.structures import InstanceData
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmpldc.functional import unit_rgb
 from mmpldc.models.detectors.semi_mask2former import Progress
@@ -870,3 +873,58 @@ def test_predicts_with_the_chosen_one(build, predict_on):
     assert torch.equal(result.pred_instances.masks, expected.pred_instances.masks)
     assert not torch.allclose(result.pred_instances.scores, other.pred_instances.scores)
     assert result.pred_instances.masks.shape[1:] == (SIZE, SIZE)
+
+
+# ---------------------------------------------------------------- waiting for the device
+
+READS = ('_local_scalar_dense', 'nonzero', '_unique2', 'unique_dim', 'masked_select', 'is_nonzero')
+
+
+class Reads(TorchDispatchMode):
+    """Operations that read values back to the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        # an index of booleans is a nonzero
+        indices = args[1] if name == 'index' else ()
+        if name in READS or any(i is not None and i.dtype == torch.bool for i in indices):
+            self.names[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize('joint_forward', [True, False])
+def test_a_step_reads_back_once_beside_explicit_transfers(build, joint_forward):
+    """The number of candidates; costs, numbers of labels and the log go by one transfer each."""
+    model = build(joint_forward=joint_forward)
+    batch = make_batch()
+    with Reads() as reads:
+        loss, log_vars = model.parse_losses(model.loss(*batch))
+        loss.backward()
+    assert reads.names == {'nonzero': 1}
+    assert all(value.device.type == 'cpu' for value in log_vars.values())
+
+
+@pytest.mark.gpu
+def test_a_step_on_a_gpu_waits_six_times_at_most(build):
+    model = build().to('cuda')
+    inputs, samples = make_batch()
+    inputs = {name: images.to('cuda') for name, images in inputs.items()}
+
+    def step():
+        loss, _ = model.parse_losses(model.loss(inputs, samples))
+        loss.backward()
+
+    step()
+    torch.cuda.set_sync_debug_mode('warn')
+    try:
+        with warnings.catch_warnings(record=True) as waits:
+            warnings.simplefilter('always')
+            step()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    waits = [wait for wait in waits if 'synchronizing CUDA operation' in str(wait.message)]
+    assert len(waits) <= 6, '\n'.join(f'{wait.filename}:{wait.lineno}' for wait in waits)

@@ -13,8 +13,9 @@ detector = dict(
         out_channels=256,
         num_queries=100,
         num_transformer_feat_level=3,
+        upsample_masks=False,  # panoptic_fusion_head does, those that it keeps
         pixel_decoder=dict(
-            type='MSDeformAttnPixelDecoder',
+            type='mmpldc.MSDeformAttnPixelDecoder',
             num_outs=3,
             norm_cfg=dict(type='GN', num_groups=32),
             act_cfg=dict(type='ReLU'),
@@ -62,7 +63,7 @@ detector = dict(
         ),
     ),
     panoptic_fusion_head=dict(
-        type='MaskFormerFusionHead',
+        type='mmpldc.TopKMaskFormerFusionHead',
         loss_panoptic=None,
         init_cfg=None,
     ),
@@ -74,7 +75,7 @@ detector = dict(
             type='HungarianAssigner',
             match_costs=[
                 dict(type='ClassificationCost', weight=2.0),
-                dict(type='CrossEntropyLossCost', weight=5.0, use_sigmoid=True),
+                dict(type='mmpldc.MaskCrossEntropyCost', weight=5.0),
                 dict(type='DiceCost', weight=5.0, pred_act=True, eps=1.0),
             ],
         ),

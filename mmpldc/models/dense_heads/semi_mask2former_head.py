@@ -4,25 +4,24 @@ from collections.abc import Sequence
 
 import torch
 from mmcv.ops import point_sample
-from mmdet.models.dense_heads import Mask2FormerHead
-from mmdet.models.utils import get_uncertain_point_coords_with_randomness
 from mmdet.structures import SampleList
 from mmdet.utils import reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import hungarian_match
+from mmpldc.functional import hungarian_match, uncertain_points
 from mmpldc.models.losses import UncertaintyWeightedCrossEntropyLoss
 from mmpldc.registry import MODELS
 
+from .fast_mask2former_head import FastMask2FormerHead
 from .mask_targets import MaskTargets
 
 
 @MODELS.register_module()
-class SemiMask2FormerHead(Mask2FormerHead):
+class SemiMask2FormerHead(FastMask2FormerHead):
     """mmdet's ``Mask2FormerHead`` with its criterion rewritten; network and weights are the same.
 
-    What differs from the parent's loss:
+    What differs from mmdet's loss:
 
     - Pseudo-labels are targets too: their masks stay logits at stride 4 and are read at the loss's
       own points, together with their uncertainty (:class:`MaskTargets`).
@@ -34,6 +33,12 @@ class SemiMask2FormerHead(Mask2FormerHead):
     ``loss_mask`` may be mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which ignores the
     uncertainty, or :class:`UncertaintyWeightedCrossEntropyLoss` (PMUA).
 
+    Args:
+        upsample_masks: whether :meth:`predict` resizes all masks to the padded batch, as mmdet's
+            fusion heads expect. False for :class:`mmpldc.models.TopKMaskFormerFusionHead`, which
+            resizes those that it keeps.
+        **kwargs: as in mmdet.
+
     Note:
         The points for matching are drawn once per image and shared by its decoder layers; mmdet
         and the released code draw them anew for each layer, from the same distribution.
@@ -41,6 +46,27 @@ class SemiMask2FormerHead(Mask2FormerHead):
         The number of masks that normalises the mask losses is mmdet's only where no image of the
         batch is empty (see above).
     """
+
+    def __init__(self, *, upsample_masks: bool = True, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.upsample_masks = upsample_masks
+        # On the device once, where the loss would copy its list there at every call.
+        self.register_buffer('class_weights', torch.tensor(self.class_weight), persistent=False)
+        self.loss_cls.class_weight = None
+
+    def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
+        """As the parent; without ``upsample_masks`` the masks stay at the network's resolution.
+
+        Args:
+            x: the backbone's feature maps.
+            batch_data_samples: as for the parent.
+
+        Returns:
+            Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)``.
+        """
+        if self.upsample_masks:
+            return super().predict(x, batch_data_samples)
+        return self.predict_last(x)
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Forward and compute the losses.
@@ -79,8 +105,7 @@ class SemiMask2FormerHead(Mask2FormerHead):
         # fp32 island: costs sum over 12,544 points, which overflows in float16.
         with torch.autocast(device.type, enabled=False):
             cls_logits = torch.stack(list(all_cls_logits)).float()  # (L, B, Q, N + 1)
-            mask_logits = torch.stack(list(all_mask_logits)).float()  # (L, B, Q, h, w)
-            image, query, target = self._match(cls_logits, mask_logits, targets)  # (L, M) each
+            image, query, target = self._match(cls_logits, all_mask_logits, targets)  # (L, M) each
             layer = torch.arange(len(cls_logits), device=device)[:, None].expand_as(image)
 
             labels = torch.full(
@@ -88,9 +113,14 @@ class SemiMask2FormerHead(Mask2FormerHead):
             )
             labels[layer, image, query] = targets.labels[target]
             loss_cls = self._classification_loss(cls_logits, labels)  # (L,)
-            loss_mask, loss_dice = self._mask_losses(
-                mask_logits[layer, image, query], target, targets
-            )
+            row = image * cls_logits.shape[2] + query
+            matched = torch.stack(
+                [
+                    mask_logits.flatten(0, 1).index_select(0, rows).float()
+                    for mask_logits, rows in zip(all_mask_logits, row, strict=True)
+                ]
+            )  # (L, M, h, w); all masks of all layers in one tensor would be copied for nothing
+            loss_mask, loss_dice = self._mask_losses(matched, target, targets)
         losses = dict(loss_cls=loss_cls, loss_mask=loss_mask, loss_dice=loss_dice)
         last = {name: loss[-1] for name, loss in losses.items()}
         auxiliary = {f'aux_{name}': loss[:-1].sum() for name, loss in losses.items()}
@@ -98,21 +128,30 @@ class SemiMask2FormerHead(Mask2FormerHead):
 
     @torch.no_grad()
     def _match(
-        self, cls_logits: Tensor, mask_logits: Tensor, targets: MaskTargets
+        self, cls_logits: Tensor, all_mask_logits: Sequence[Tensor], targets: MaskTargets
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Match with the configured costs at random points, shared by an image's layers.
+
+        Args:
+            cls_logits: ``(L, B, Q, N + 1)``.
+            all_mask_logits: L tensors ``(B, Q, h, w)``.
+            targets: the batch's targets.
 
         Returns:
             Image, query and target index, each ``(L, M)`` int64.
         """
         num_layers, num_images, num_queries = cls_logits.shape[:3]
         points = torch.rand(num_images, self.num_points, 2, device=cls_logits.device)
-        sizes = torch.tensor(targets.sizes, device=cls_logits.device)
+        # no wait: such a copy from pageable memory returns once the host's part is read
+        sizes = torch.tensor(targets.sizes).to(cls_logits.device, non_blocking=True)
         image_of_target = torch.arange(num_images, device=cls_logits.device).repeat_interleave(
             sizes, output_size=len(targets)
         )
         target_values, _ = targets.at(
             torch.arange(len(targets), device=cls_logits.device), points[image_of_target]
+        )
+        values = torch.stack(  # (L, B, Q, P)
+            [point_sample(mask_logits.float(), points) for mask_logits in all_mask_logits]
         )
         costs = []
         for image, (target_value, label) in enumerate(
@@ -121,8 +160,9 @@ class SemiMask2FormerHead(Mask2FormerHead):
             )
         ):
             # the queries of all layers, (L * Q, ...), against the same targets
-            values = point_sample(mask_logits[:, image].flatten(0, 1)[None], points[image, None])[0]
-            predicted = InstanceData(scores=cls_logits[:, image].flatten(0, 1), masks=values)
+            predicted = InstanceData(
+                scores=cls_logits[:, image].flatten(0, 1), masks=values[:, image].flatten(0, 1)
+            )
             wanted = InstanceData(labels=label, masks=target_value)
             cost = sum(term(predicted, wanted) for term in self.assigner.match_costs)
             costs.append(cost.unflatten(0, (num_layers, num_queries)))
@@ -138,9 +178,11 @@ class SemiMask2FormerHead(Mask2FormerHead):
         Returns:
             ``(L,)``.
         """
-        loss = self.loss_cls(cls_logits.flatten(0, 2), labels.flatten(), reduction_override='none')
-        normaliser = cls_logits.new_tensor(self.class_weight)[labels].sum(dim=(1, 2))
-        return loss.view_as(labels).sum(dim=(1, 2)) / normaliser
+        weight = self.class_weights[labels]
+        loss = self.loss_cls(
+            cls_logits.flatten(0, 2), labels.flatten(), weight.flatten(), reduction_override='none'
+        )
+        return loss.view_as(labels).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 
     def _mask_losses(
         self, matched: Tensor, target: Tensor, targets: MaskTargets
@@ -156,18 +198,20 @@ class SemiMask2FormerHead(Mask2FormerHead):
             Mask loss and dice loss, ``(L,)`` each.
         """
         num_layers = len(matched)
-        num_masks = reduce_mean(matched.new_tensor(float(len(targets)))).clamp(min=1)
+        num_masks = reduce_mean(matched.new_full((), len(targets))).clamp(min=1)
         if target.numel() == 0:
             # Zero, but connected to the network: each rank must give each parameter a gradient.
             nothing = matched.sum(dim=(1, 2, 3))
             return nothing, nothing
-        logits = matched.flatten(0, 1).unsqueeze(1)  # (L * M, 1, h, w)
-        with torch.no_grad():
-            points = get_uncertain_point_coords_with_randomness(
-                logits, None, self.num_points, self.oversample_ratio, self.importance_sample_ratio
-            )
-            value, uncertainty = targets.at(target.flatten(), points)
-        predicted = point_sample(logits, points).squeeze(1)  # (L * M, P)
+        logits = matched.flatten(0, 1)  # (L * M, h, w)
+        points = uncertain_points(
+            logits,
+            self.num_points,
+            oversample_ratio=self.oversample_ratio,
+            importance_ratio=self.importance_sample_ratio,
+        )
+        value, uncertainty = targets.at(target.flatten(), points)
+        predicted = point_sample(logits[:, None], points).squeeze(1)  # (L * M, P)
         weighting = {}
         if isinstance(self.loss_mask, UncertaintyWeightedCrossEntropyLoss):
             weighting = dict(uncertainty=uncertainty)

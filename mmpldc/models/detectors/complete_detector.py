@@ -18,6 +18,9 @@ def complete_detector(
 
     Returns:
         A new config.
+
+    Raises:
+        ValueError: if the head leaves upsampling to a fusion head that does not do it.
     """
     detector = copy.deepcopy(ConfigDict(detector))
     if backbone is not None:
@@ -28,4 +31,10 @@ def complete_detector(
         head.loss_cls.class_weight = [1.0] * num_classes + [head.loss_cls.class_weight[-1]]
         detector.panoptic_fusion_head.num_things_classes = num_classes
         detector.panoptic_fusion_head.num_stuff_classes = 0
+    fusion = detector.get('panoptic_fusion_head', {}).get('type', '')
+    if detector.panoptic_head.get('upsample_masks') is False and not fusion.startswith('mmpldc.'):
+        raise ValueError(
+            'panoptic_head.upsample_masks=False goes with panoptic_fusion_head.type='
+            f"'mmpldc.TopKMaskFormerFusionHead'; '{fusion}' takes masks as they come"
+        )
     return detector

@@ -25,7 +25,7 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
         that it gave another class. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
-    per_image = kept.class_quality.new_tensor(len(kept) / len(pseudo_instances))
+    per_image = kept.class_quality.new_full((), len(kept) / len(pseudo_instances))
     statistics = dict(pseudo_per_image=per_image)
     if len(kept):
         uncertain = mask_uncertainty(kept.mask_logits) > UNCERTAIN

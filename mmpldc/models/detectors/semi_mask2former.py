@@ -192,10 +192,10 @@ class SemiMask2Former(SemiBaseDetector):
             :class:`~mmpldc.datasets.transforms.PseudoLabelFilter`.
         """
         features = self.teacher.extract_feat(images)
-        all_cls_logits, all_mask_logits = self.teacher.panoptic_head(features, samples)
+        cls_logits, mask_logits = self.teacher.panoptic_head.predict_last(features)
         results = dict(
-            cls_logits=all_cls_logits[-1],
-            mask_logits=all_mask_logits[-1],
+            cls_logits=cls_logits,
+            mask_logits=mask_logits,
             input_shape=tuple(images.shape[-2:]),
         )
         if self.class_thresholds is not None:
@@ -219,6 +219,20 @@ class SemiMask2Former(SemiBaseDetector):
             # A multiply: every rank must run the same backward and all-reduces.
             losses = reweight_loss_dict(losses, 0.0)
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, self.unsup_weight))
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As the parent, what is logged on the CPU.
+
+        Args:
+            losses: see :meth:`loss`; scalars.
+
+        Returns:
+            The sum of what is named a loss, and every entry, detached, float32.
+        """
+        loss, log_vars = super().parse_losses(losses)
+        # Host sync: one for all, where the log would read them one by one.
+        values = torch.stack([value.detach().float() for value in log_vars.values()]).cpu()
+        return loss, dict(zip(log_vars, values, strict=True))
 
     def prepare_training(self, dataset: BaseDataset) -> None:
         """Get ready what labels, before the first step; called by ``MeanTeacherHook``.

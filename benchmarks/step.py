@@ -1,0 +1,254 @@
+"""A training step after burn-in against its parts, and against mmdet's supervised step.
+
+The parts are measured alone on the same images: the student's network and its criterion with
+backward, the teacher's forward pass with the filter, the optimiser. What a step takes beyond them
+(preprocessing, moving average, statistics, Python) is the overhead. The other comparison is stock
+mmdet's Mask2Former, supervised, on as many images as the student sees.
+
+    python benchmarks/step.py --out DIR --images 1 --size 512
+"""
+
+import argparse
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from timing import Spread, compare, now, report, table
+
+from mmpldc.functional import ema_update_
+from mmpldc.models.detectors.complete_detector import complete_detector
+
+ROOT = Path(__file__).parents[1]
+VIEWS = ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--images', type=int, default=1, help='labelled, and as many unlabelled')
+    parser.add_argument('--instances', type=int, default=7, help='in a labelled image; COCO has 7')
+    parser.add_argument('--size', type=int, default=512, help='side of an image')
+    parser.add_argument('--runs', type=int, default=5)
+    parser.add_argument('--warm-up', type=int, default=1)
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--out', type=Path)
+    return parser.parse_args()
+
+
+class Step:
+    """A model with an optimiser and a fixed batch; each method is a part of a step.
+
+    Args:
+        cfg: the run's; its backbone starts from random weights.
+        num_labeled: labelled images.
+        num_unlabeled: unlabelled images.
+        instances: in each labelled image, and about as many pseudo-labels in each other one.
+        size: side of the images.
+        device: where to run.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        *,
+        num_labeled: int,
+        num_unlabeled: int,
+        instances: int,
+        size: int,
+        device: torch.device,
+    ) -> None:
+        cfg = copy.deepcopy(cfg)
+        cfg.model.backbone.init_cfg = None
+        pad = dict(type='BatchFixedSizePad', size=(size, size), pad_mask=True)
+        cfg.model.data_preprocessor.data_preprocessor.batch_augments = [pad]
+        # an untrained teacher's labels pass; as many as there are instances are kept
+        cfg.model.pseudo_label_filter.update(class_thr=0.0, mask_thr=0.0, min_area=0)
+        cfg.model.burn_in_iters = 0
+        torch.manual_seed(0)
+        self.model = MODELS.build(cfg.model).to(device).train()
+        self.model.teacher.load_state_dict(self.model.student.state_dict())
+        self.model.set_progress(0, 100)
+        self._keep_some(instances)
+        self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
+        num_classes = self.model.student.panoptic_head.num_classes
+        self.data = batch(num_labeled, num_unlabeled, instances, size, num_classes)
+        pairs = zip(self.model.teacher.parameters(), self.model.student.parameters(), strict=True)
+        averaged = [(t.data, s.data) for t, s in pairs if s.requires_grad]
+        self.averaged = tuple(map(list, zip(*averaged, strict=True)))
+        self.prepared = self.model.data_preprocessor(copy.deepcopy(self.data), True)
+        self.pseudo_instances = self.teacher()
+
+    def _keep_some(self, count: int) -> None:
+        """Only the first labels of an image pass, so that their number is known."""
+        transform = self.model.pseudo_label_filter.transform
+
+        def limited(results: dict) -> dict:
+            results = transform(results)
+            results['pseudo_instances'] = [one[:count] for one in results['pseudo_instances']]
+            return results
+
+        self.model.pseudo_label_filter.transform = limited
+
+    def __call__(self) -> None:
+        """The whole step, as the Runner and MeanTeacherHook make it."""
+        self.model.train_step(copy.copy(self.data), self.optim_wrapper)
+        self.average()
+
+    def teacher(self) -> list[InstanceData]:
+        inputs, samples = self.prepared['inputs'], self.prepared['data_samples']
+        return self.model.make_pseudo_labels(inputs['unsup_weak'], samples['unsup_weak'])
+
+    def student(self) -> None:
+        inputs, samples = self.prepared['inputs'], self.prepared['data_samples']
+        views = self.model.sup_views
+        images = [torch.cat([inputs[view] for view in views]), inputs['unsup_strong']]
+        labeled, unlabeled = self.model.student_predictions(images)
+        losses = self.model.supervised_loss(
+            labeled, [sample for view in views for sample in samples[view]]
+        ) | self.model.unsupervised_loss(unlabeled, self.pseudo_instances)
+        loss, _ = self.model.parse_losses(losses)
+        self.optim_wrapper.backward(loss)
+
+    def optimiser(self) -> None:
+        self.optim_wrapper.step()
+        self.optim_wrapper.zero_grad()
+
+    def average(self) -> None:
+        ema_update_(*self.averaged, keep_rate=0.9996)
+
+    def parts(self, device: torch.device) -> dict[str, float]:
+        """Seconds of each part, in a step's order."""
+        seconds = {}
+        for part in (self.teacher, self.student, self.optimiser):
+            start = now(device)
+            part()
+            seconds[part.__name__] = now(device) - start
+        return seconds
+
+
+def batch(
+    num_labeled: int, num_unlabeled: int, instances: int, size: int, num_classes: int = 80
+) -> dict:
+    """What a data loader gives, but the same for all views of a kind."""
+    rng = np.random.default_rng(0)
+    data = dict(inputs={}, data_samples={})
+    for view in VIEWS:
+        labeled = view.startswith('sup')
+        count = num_labeled if labeled else num_unlabeled
+        data['inputs'][view] = [
+            torch.from_numpy(rng.integers(0, 256, (3, size, size), np.uint8)) for _ in range(count)
+        ]
+        data['data_samples'][view] = [
+            sample(index, instances if labeled else 0, size, num_classes, rng)
+            for index in range(count)
+        ]
+    return data
+
+
+def sample(index: int, instances: int, size: int, num_classes: int, rng) -> DetDataSample:
+    """Boxes as masks, a tenth to a third of the side long."""
+    masks = np.zeros((instances, size, size), np.uint8)
+    for mask in masks:
+        h, w = rng.integers(size // 10, size // 3, 2)
+        y, x = rng.integers(0, size - h), rng.integers(0, size - w)
+        mask[y : y + h, x : x + w] = 1
+    shape = (size, size)
+    return DetDataSample(
+        metainfo=dict(
+            img_id=index, img_shape=shape, ori_shape=shape, pad_shape=shape, batch_input_shape=shape
+        ),
+        gt_instances=InstanceData(
+            labels=torch.from_numpy(rng.integers(0, num_classes, instances)),
+            masks=BitmapMasks(masks, size, size),
+        ),
+    )
+
+
+def paper_config() -> Config:
+    """Mask2Former R50 as in the paper, without CLIP."""
+    cfg = Config.fromfile(ROOT / 'configs/_base_/models/mask2former_r50.py')
+    schedule = Config.fromfile(ROOT / 'configs/_base_/schedules/pldc_368k.py')
+    cfg.optim_wrapper = schedule.optim_wrapper
+    return cfg
+
+
+class StockStep:
+    """mmdet's Mask2Former, supervised, with one parameter group per parameter."""
+
+    def __init__(self, cfg: Config, *, images: int, instances: int, size: int, device) -> None:
+        model = complete_detector(cfg.model.detector, cfg.model.backbone, 80)
+        model.panoptic_head.type = 'Mask2FormerHead'
+        model.panoptic_head.loss_mask = dict(
+            type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
+        )
+        model.panoptic_head.pixel_decoder.type = 'MSDeformAttnPixelDecoder'
+        model.panoptic_fusion_head.type = 'MaskFormerFusionHead'
+        model.backbone.init_cfg = None
+        model.data_preprocessor = copy.deepcopy(cfg.model.data_preprocessor.data_preprocessor)
+        pad = dict(type='BatchFixedSizePad', size=(size, size), pad_mask=True)
+        model.data_preprocessor.batch_augments = [pad]
+        torch.manual_seed(0)
+        self.model = MODELS.build(model).to(device).train()
+        wrapper = copy.deepcopy(cfg.optim_wrapper)
+        wrapper.pop('constructor', None)
+        self.optim_wrapper = build_optim_wrapper(self.model, wrapper)
+        views = batch(images, 0, instances, size)
+        self.data = {key: value['sup_weak'] for key, value in views.items()}
+
+    def __call__(self) -> None:
+        self.model.train_step(copy.copy(self.data), self.optim_wrapper)
+
+
+def main() -> None:
+    args = parse_args()
+    device = torch.device(args.device)
+    init_default_scope('mmdet')
+    cfg = paper_config()
+    common = dict(instances=args.instances, size=args.size, device=device)
+    ours = Step(cfg, num_labeled=args.images, num_unlabeled=args.images, **common)
+    num_views = args.images * (len(ours.model.sup_views) + 1)
+    stock = StockStep(cfg, images=num_views, **common)
+
+    parts: list[dict] = []
+    whole = compare(
+        ours,
+        lambda: parts.append(ours.parts(device)),
+        runs=args.runs,
+        warm_up=args.warm_up,
+        device=device,
+    )
+    parts = parts[args.warm_up :]
+    against_stock = compare(ours, stock, runs=args.runs, warm_up=args.warm_up, device=device)
+    names = ('teacher', 'student', 'optimiser')
+    rows = [dict(part=name, seconds=Spread.of([one[name] for one in parts])) for name in names]
+    lines = [[row['part'], row['seconds'].text(1000, 0)] for row in rows]
+    lines += [
+        ['sum of the parts', whole.theirs.text(1000, 0)],
+        ['whole step', whole.ours.text(1000, 0)],
+        [f'mmdet, supervised, {num_views} images', against_stock.theirs.text(1000, 0)],
+    ]
+    rows += [dict(part='whole', comparison=whole), dict(part='mmdet', comparison=against_stock)]
+    text = table(['part', 'ms'], lines)
+    overhead = Spread.of([100 * (1 / r - 1) for r in (whole.ratio.low, whole.ratio.high)])
+    text += (
+        f'\n\nOverhead over the parts: {100 * (1 / whole.ratio.median - 1):.1f} % '
+        f'(quartiles {overhead.low:.1f} to {overhead.high:.1f}). mmdet takes '
+        f"{against_stock.ratio.text(1, 2)} times as long for the student's images, without a "
+        'teacher.\n'
+        f'{args.images} labelled and {args.images} unlabelled images of {args.size} x {args.size} '
+        f'with {args.instances} instances each; the student sees {num_views} views.'
+    )
+    report('step', text, rows, device, args.out)
+
+
+if __name__ == '__main__':
+    main()

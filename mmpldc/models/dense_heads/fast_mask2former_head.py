@@ -1,0 +1,171 @@
+"""Mask2Former's network, evaluated with less work."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn.bricks.transformer import MultiheadAttention
+from mmdet.models.dense_heads import Mask2FormerHead
+from mmdet.models.layers.transformer.mask2former_layers import Mask2FormerTransformerDecoderLayer
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from mmpldc.functional import attention_mask, multi_head_attention
+
+
+class Level(NamedTuple):
+    """A feature level as the decoder's queries see it; S = h * w.
+
+    Attributes:
+        key: ``(B, S, C)`` tokens with their positions.
+        value: ``(B, S, C)`` tokens.
+        size: h, w.
+    """
+
+    key: Tensor
+    value: Tensor
+    size: tuple[int, int]
+
+
+class FastMask2FormerHead(Mask2FormerHead):
+    """mmdet's ``Mask2FormerHead`` with its forward rewritten; weights and values are the same.
+
+    What differs from the parent's forward:
+
+    - Attention never makes its weights, and its masks are shared by the heads and kept out of the
+      graph (:mod:`mmpldc.functional.attention`).
+    - Positions are worked out once for all images.
+    - :meth:`predict_last` and :meth:`predict` make no outputs of the layers before the last.
+
+    Note:
+        Values are equal up to rounding. It may move a pixel at the very edge of a mask to its other
+        side, which changes that query a little, as the size of the batch does in mmdet.
+    """
+
+    def forward(
+        self, x: Sequence[Tensor], batch_data_samples: SampleList | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Class and mask logits of all L prediction layers: one of the queries, one per layer.
+
+        Args:
+            x: the backbone's feature maps.
+            batch_data_samples: not used; mmdet's interface.
+
+        Returns:
+            L tensors ``(B, Q, N + 1)`` and L tensors ``(B, Q, h, w)``, float, h and w those of the
+            largest feature map.
+        """
+        mask_features, levels = self._decode_pixels(x)
+        query = self._initial_query(mask_features)
+        outputs = [self._predict_layer(query, mask_features)]
+        for layer, level in zip(self.transformer_decoder.layers, cycle(levels), strict=False):
+            _, mask_logits = outputs[-1]
+            mask = attention_mask(_resize(mask_logits.detach(), level.size).flatten(2))
+            query = _decoder_layer(layer, query, self.query_embed.weight, level, mask)
+            outputs.append(self._predict_layer(query, mask_features))
+        all_cls_logits, all_mask_logits = zip(*outputs, strict=True)
+        return list(all_cls_logits), list(all_mask_logits)
+
+    def predict_last(self, x: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Class and mask logits of the last layer: ``self(x)`` at ``[-1]``, with less work.
+
+        Masks of earlier layers serve attention alone, so they are made at its resolution: resizing
+        is linear, and to resize the mask features once is to resize every mask.
+
+        Args:
+            x: the backbone's feature maps.
+
+        Returns:
+            ``(B, Q, N + 1)`` and ``(B, Q, h, w)``, float, h and w those of the largest feature map.
+        """
+        mask_features, levels = self._decode_pixels(x)
+        features = [_resize(mask_features.detach(), level.size).flatten(2) for level in levels]
+        query = self._initial_query(mask_features)
+        for layer, (level, resized) in zip(
+            self.transformer_decoder.layers, cycle(zip(levels, features, strict=True)), strict=False
+        ):
+            with torch.no_grad():
+                mask = attention_mask(self.mask_embed(self._normalize(query)) @ resized)
+            query = _decoder_layer(layer, query, self.query_embed.weight, level, mask)
+        return self._predict_layer(query, mask_features)
+
+    def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
+        """As the parent: :meth:`predict_last`, its masks resized to the padded batch frame."""
+        cls_logits, mask_logits = self.predict_last(x)
+        return cls_logits, _resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
+
+    def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list[Level]]:
+        """Mask features ``(B, C, h, w)``, and the levels from low to high resolution."""
+        mask_features, maps = self.pixel_decoder(x)
+        levels = []
+        for feature_map, project, embedding in zip(
+            maps[: self.num_transformer_feat_level],
+            self.decoder_input_projs,
+            self.level_embed.weight,
+            strict=True,
+        ):
+            value = project(feature_map).flatten(2).transpose(1, 2) + embedding
+            # mask=None: no image of the batch is padded, as for the parent; (1, C, h, w)
+            position = self.decoder_positional_encoding(None, feature_map[:1])
+            key = value + position.flatten(2).transpose(1, 2)
+            levels.append(Level(key, value, tuple(feature_map.shape[-2:])))
+        return mask_features, levels
+
+    def _initial_query(self, mask_features: Tensor) -> Tensor:
+        """The learnt queries of each image, ``(B, Q, C)``."""
+        return self.query_feat.weight.expand(len(mask_features), -1, -1)
+
+    def _normalize(self, query: Tensor) -> Tensor:
+        return self.transformer_decoder.post_norm(query)
+
+    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)`` of queries."""
+        query = self._normalize(query)
+        mask_logits = torch.einsum('bqc,bchw->bqhw', self.mask_embed(query), mask_features)
+        return self.cls_embed(query), mask_logits
+
+
+def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size, mode='bilinear', align_corners=False)
+
+
+def _decoder_layer(
+    layer: Mask2FormerTransformerDecoderLayer,
+    query: Tensor,
+    query_position: Tensor,
+    level: Level,
+    mask: Tensor,
+) -> Tensor:
+    """mmdet's layer: attention to the pixels, then among queries, feed-forward; norm after each.
+
+    Args:
+        layer: its modules.
+        query: ``(B, Q, C)``.
+        query_position: ``(Q, C)``.
+        level: what the queries attend to.
+        mask: ``(B, 1, Q, S)`` bool, True where a query looks.
+
+    Returns:
+        ``(B, Q, C)``.
+    """
+    positioned = query + query_position
+    query = _attend(layer.cross_attn, query, positioned, level.key, level.value, mask)
+    query = layer.norms[0](query)
+    positioned = query + query_position
+    query = layer.norms[1](_attend(layer.self_attn, query, positioned, positioned, query))
+    return layer.norms[2](layer.ffn(query))
+
+
+def _attend(
+    attention: MultiheadAttention,
+    identity: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """``identity`` plus what its attention adds, ``(B, Q, C)``."""
+    attended = multi_head_attention(attention.attn, query, key, value, mask)
+    return identity + attention.dropout_layer(attention.proj_drop(attended))

@@ -1,0 +1,145 @@
+"""mmdet's pixel decoder, without waiting for the GPU."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.ops import MultiScaleDeformableAttention
+from mmcv.ops.multi_scale_deform_attn import (
+    MultiScaleDeformableAttnFunction,
+    multi_scale_deformable_attn_pytorch,
+)
+from mmdet.models.layers import MSDeformAttnPixelDecoder as MMDetMSDeformAttnPixelDecoder
+from torch import Tensor
+
+from mmpldc.registry import MODELS
+
+
+class DeformableAttention(MultiScaleDeformableAttention):
+    """mmcv's, batch first, with the sizes of its levels also known to the host.
+
+    mmcv's reads them from the device to check them, and calls a slow substitute for its CUDA
+    operator in bfloat16. Here sampling runs in float32 under any autocast.
+    """
+
+    def forward(
+        self,
+        query: Tensor,
+        *,
+        query_pos: Tensor,
+        reference_points: Tensor,
+        spatial_shapes: Tensor,
+        level_start_index: Tensor,
+        level_sizes: Sequence[tuple[int, int]],
+        **kwargs,
+    ) -> Tensor:
+        """Self-attention of the pixels of all levels, S in total.
+
+        Args:
+            query: ``(B, S, C)``.
+            query_pos: positions, broadcast to ``query``.
+            reference_points: (x, y) in [0, 1] of each pixel's centre, broadcast to
+                ``(B, S, levels, 2)``.
+            spatial_shapes: ``(levels, 2)`` int64, (h, w) of each level.
+            level_start_index: ``(levels,)`` int64, first pixel of each level.
+            level_sizes: ``spatial_shapes`` as Python integers.
+            kwargs: mmdet's ``key``, ``value`` (both ``query``), ``key_pos``, ``valid_ratios`` and
+                ``key_padding_mask`` (nothing is padded); not used.
+
+        Returns:
+            ``(B, S, C)``, ``query`` added.
+        """
+        positioned = query + query_pos
+        per_head = (self.num_heads, self.num_levels, self.num_points)
+        value = self.value_proj(query).unflatten(-1, (self.num_heads, -1))
+        offsets = self.sampling_offsets(positioned).unflatten(-1, (*per_head, 2))
+        weights = self.attention_weights(positioned).unflatten(-1, (self.num_heads, -1))
+        # fp32 island: mmcv's operator takes no bfloat16, and locations need the digits.
+        with torch.autocast(query.device.type, enabled=False):
+            value = value.float()
+            weights = weights.float().softmax(dim=-1).unflatten(-1, per_head[1:])
+            width_height = spatial_shapes.flip(-1)[:, None]  # (levels, 1, 2)
+            locations = reference_points[:, :, None, :, None] + offsets.float() / width_height
+            if value.is_cuda:
+                sampled = MultiScaleDeformableAttnFunction.apply(
+                    value, spatial_shapes, level_start_index, locations, weights, self.im2col_step
+                )
+            else:
+                sampled = multi_scale_deformable_attn_pytorch(
+                    value, level_sizes, locations, weights
+                )
+        return query + self.dropout(self.output_proj(sampled))
+
+
+@MODELS.register_module()
+class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
+    """mmdet's with its forward rewritten; weights and values are the same.
+
+    mmdet's holds the sizes of levels on the device and reads them back: 9 waits for the GPU, and
+    one in each layer of the encoder. It also copies the values in each layer to blank padding that
+    does not exist.
+
+    Note:
+        Under autocast values differ: sampling stays in float32 (:class:`DeformableAttention`).
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        for layer in self.encoder.layers:
+            layer.self_attn = DeformableAttention(**layer.self_attn_cfg)
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Mix the levels of the backbone.
+
+        Args:
+            feats: its feature maps ``(B, C_i, h_i, w_i)``, from high to low resolution.
+
+        Returns:
+            Mask features ``(B, C, h, w)`` in the highest resolution, and ``num_outs`` feature maps
+            ``(B, C, h_i, w_i)`` from low to high resolution.
+        """
+        num_lateral = self.num_input_levels - self.num_encoder_levels
+        encoded = feats[num_lateral:][::-1]  # from low to high resolution
+        sizes = [tuple(feat.shape[-2:]) for feat in encoded]
+        counts = [height * width for height, width in sizes]
+        tokens = [
+            convolve(feat).flatten(2).transpose(1, 2)
+            for feat, convolve in zip(encoded, self.input_convs, strict=True)
+        ]
+        positions = [
+            self.postional_encoding(None, feat[:1]).flatten(2).transpose(1, 2) + embedding
+            for feat, embedding in zip(encoded, self.level_encoding.weight, strict=True)
+        ]
+        # no wait: such a copy from pageable memory returns once the host's part is read
+        shapes = torch.tensor(sizes).to(feats[0].device, non_blocking=True)
+        starts = torch.tensor([sum(counts[:level]) for level in range(len(counts))])
+        memory = self.encoder(
+            query=torch.cat(tokens, dim=1),
+            query_pos=torch.cat(positions, dim=1),
+            key_padding_mask=None,
+            spatial_shapes=shapes,
+            level_start_index=starts.to(feats[0].device, non_blocking=True),
+            valid_ratios=None,
+            reference_points=torch.cat([_centres(feat) for feat in encoded])[None, :, None],
+            level_sizes=sizes,
+        )
+        maps = [
+            part.unflatten(-1, size)
+            for part, size in zip(memory.transpose(1, 2).split(counts, dim=-1), sizes, strict=True)
+        ]
+        for level in reversed(range(num_lateral)):
+            lateral = self.lateral_convs[level](feats[level])
+            coarser = F.interpolate(
+                maps[-1], lateral.shape[-2:], mode='bilinear', align_corners=False
+            )
+            maps.append(self.output_convs[level](lateral + coarser))
+        return self.mask_feature(maps[-1]), maps[: self.num_outs]
+
+
+def _centres(feature_map: Tensor) -> Tensor:
+    """(x, y) in [0, 1] of the pixels' centres, ``(h * w, 2)`` float32, row by row."""
+    height, width = feature_map.shape[-2:]
+    y, x = (
+        (torch.arange(count, device=feature_map.device) + 0.5) / count for count in (height, width)
+    )
+    return torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1).flatten(0, 1)
