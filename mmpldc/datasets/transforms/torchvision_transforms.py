@@ -6,6 +6,8 @@ from torchvision.transforms import v2
 
 from mmpldc.registry import TRANSFORMS
 
+from . import opencv_kernels
+
 
 @TRANSFORMS.register_module()
 class TorchvisionTransforms(BaseTransform):
@@ -14,6 +16,8 @@ class TorchvisionTransforms(BaseTransform):
     The paper's Table III names torchvision's colour jitter, grayscale, blur and erasing; this
     class runs them as they are inside mmdet's pipeline. Only transforms that keep every pixel in
     its place belong here, because the annotations are not touched.
+
+    The slow ones run on OpenCV, with torchvision's results (:mod:`.opencv_kernels`).
 
     Required and modified key: ``img``, ``(H, W, 3)`` uint8 BGR. Torchvision sees RGB float in
     [0, 1]; the result is clamped to that range and rounded.
@@ -36,7 +40,7 @@ class TorchvisionTransforms(BaseTransform):
     def _build(*, type: str, prob: float = 1.0, **arguments) -> v2.Transform:
         if not issubclass(getattr(v2, type, object), v2.Transform):
             raise ValueError(f"torchvision.transforms.v2 has no transform '{type}'")
-        transform = getattr(v2, type)(**arguments)
+        transform = getattr(opencv_kernels, type, getattr(v2, type))(**arguments)
         return transform if prob == 1.0 else v2.RandomApply([transform], p=prob)
 
     def transform(self, results: dict) -> dict:
