@@ -9,8 +9,6 @@ compare that with a pipeline for each view.
 
 import argparse
 import copy
-import json
-import platform
 import tempfile
 import time
 from collections import defaultdict
@@ -18,14 +16,13 @@ from pathlib import Path
 from statistics import fmean, quantiles
 
 import cv2
-import mmcv
 import numpy as np
 import torch
-import torchvision
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from timing import report
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec
 from mmpldc.datasets.shapes.dataset import write_coco_split
@@ -70,20 +67,7 @@ def main() -> None:
             kind: measure(cfg.train_dataloader.dataset[kind], Path(root), args)
             for kind in ('labeled', 'unlabeled')
         }
-    result['machine'] = dict(
-        processor=platform.processor() or platform.machine(),
-        python=platform.python_version(),
-        torch=torch.__version__,
-        torchvision=torchvision.__version__,
-        mmcv=mmcv.__version__,
-        opencv=cv2.__version__,
-    )
-    text = table(result)
-    print(text)
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / 'data_pipeline.json').write_text(json.dumps(result, indent=2))
-        (args.out / 'data_pipeline.md').write_text(text)
+    report('data_pipeline', table(result), [result], torch.device('cpu'), args.out)
 
 
 def measure(part: dict, root: Path, args: argparse.Namespace) -> dict:

@@ -1,0 +1,36 @@
+"""Put the tables that benchmarks wrote (``--out DIR``) into docs/performance.md.
+
+python benchmarks/write_page.py DIR
+"""
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / 'docs/performance.md'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('results', type=Path)
+    results = parser.parse_args().results
+    page = PAGE.read_text()
+    for name in re.findall(r'<!-- (\w+) -->', page):
+        path = results / f'{name}.md'
+        if not path.exists():
+            print(f'{name}: no new result, the page keeps what it has')
+            continue
+        json.loads((results / f'{name}.json').read_text())  # both were written by the same run
+        block = f'<!-- {name} -->\n\n{path.read_text().strip()}\n\n<!-- /{name} -->'
+        pattern = rf'<!-- {name} -->.*?<!-- /{name} -->'
+        page = re.sub(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
+    PAGE.write_text(page)
+    if (results / 'growth.png').exists():
+        shutil.copy(results / 'growth.png', ROOT / 'docs/images/growth.png')
+
+
+if __name__ == '__main__':
+    main()
