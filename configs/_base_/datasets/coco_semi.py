@@ -26,6 +26,7 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
+    pin_memory=True,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=16, source_ratio=[1, 1]),
     dataset=dict(type='mmpldc.SemiDataset', labeled=labeled, unlabeled=unlabeled),
 )

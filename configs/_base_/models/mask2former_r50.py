@@ -113,6 +113,7 @@ model = dict(
         type='mmpldc.MultiBranchDataPreprocessor',
         data_preprocessor=dict(
             type='DetDataPreprocessor',
+            non_blocking=True,
             mean=[123.675, 116.28, 103.53],
             std=[58.395, 57.12, 57.375],
             bgr_to_rgb=True,

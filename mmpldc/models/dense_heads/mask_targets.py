@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -44,12 +45,16 @@ class MaskTargets:
         if any(pseudo) != all(pseudo):
             raise ValueError('a batch must hold either pseudo-labels or ground truth, not both')
         if pseudo[0]:
-            maps = [instance.mask_logits.to(device) for instance in instances]
+            maps = torch.cat([instance.mask_logits for instance in instances])
         else:
-            maps = [instance.masks.to_tensor(torch.uint8, device) for instance in instances]
+            masks = [instance.masks.to_ndarray() for instance in instances]
+            maps = torch.from_numpy(np.concatenate(masks).astype(np.uint8, copy=False))
+        # Ground truth is on the host. One copy for all images, and none waits for the device: from
+        # pageable memory it returns once the host's part is read.
+        labels = torch.cat([instance.labels for instance in instances])
         return cls(
-            labels=torch.cat([instance.labels for instance in instances]).to(device),
-            maps=torch.cat(maps),
+            labels=labels.to(device, non_blocking=True),
+            maps=maps.to(device, non_blocking=True),
             sizes=[len(instance) for instance in instances],
         )
 
