@@ -32,8 +32,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--images', type=int, nargs='+', default=[2, 8])
-    parser.add_argument('--instances', type=int, nargs='+', default=[5, 30, 100])
+    parser.add_argument(
+        '--cases',
+        nargs='+',
+        default=['2x5', '2x30', '2x100', '8x5', '8x30', '8x100'],
+        help='images x instances in each',
+    )
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--warm-up', type=int, default=1)
@@ -100,17 +104,17 @@ def main() -> None:
     torch.manual_seed(0)
     heads = build_heads(device)
     rows = []
-    for images in args.images:
+    for case in args.cases:
+        images, instances = map(int, case.split('x'))
         predictions = outputs(images, args.size, device)
-        for instances in args.instances:
-            wanted = targets(images, instances, args.size, np.random.default_rng(0))
-            comparison = compare(
-                *(partial(run, head, predictions, wanted, device) for head in heads),
-                runs=args.runs,
-                warm_up=args.warm_up,
-                device=device,
-            )
-            rows.append(dict(images=images, instances=instances, comparison=comparison))
+        wanted = targets(images, instances, args.size, np.random.default_rng(0))
+        comparison = compare(
+            *(partial(run, head, predictions, wanted, device) for head in heads),
+            runs=args.runs,
+            warm_up=args.warm_up,
+            device=device,
+        )
+        rows.append(dict(images=images, instances=instances, comparison=comparison))
     lines = [
         [
             f'{row["images"]} x {row["instances"]}',

@@ -3,16 +3,7 @@
 Published mask AP: 30.5 (PL-DC's Table 1; its baseline's schedule is not printed).
 """
 
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/mask2former_r50.py',
-    '../_base_/datasets/coco_10pct.py',
-    '../_base_/schedules/pldc_368k.py',
-]
-model = dict(unsup_weight=0.0)
-train_dataloader = dict(
-    batch_size=8,
-    sampler=dict(batch_size=8, source_ratio=[1]),
-    dataset=dict(unlabeled=None),
-)
-auto_scale_lr = dict(base_batch_size=8)
+_base_ = './mask2former_r50_coco_5pct.py'
+
+ann_file = 'annotations/semi_supervised/instances_train2017.1@10.json'
+train_dataloader = dict(dataset=dict(labeled=dict(ann_file=ann_file)))
