@@ -8,6 +8,7 @@ is part of its time, as it is part of its step.
 """
 
 import argparse
+import copy
 from functools import partial
 from pathlib import Path
 
@@ -52,8 +53,10 @@ def build_heads(device: torch.device) -> tuple:
     detector = complete_detector(model.detector, model.backbone, NUM_CLASSES)
     ours = detector.panoptic_head
     ours.update(train_cfg=detector.train_cfg, test_cfg=detector.test_cfg)
-    stock = ours.copy()
+    stock = copy.deepcopy(ours)
     stock.type = 'Mask2FormerHead'
+    costs = stock.train_cfg.assigner.match_costs
+    costs[1] = dict(type='CrossEntropyLossCost', weight=5.0, use_sigmoid=True)
     stock.loss_mask = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0)
     return tuple(MODELS.build(config).to(device) for config in (ours, stock))
 

@@ -9,8 +9,8 @@ an object.
 """
 
 import argparse
-import multiprocessing
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from mmdet.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 from timing import compare, report, table
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 NUM_QUERIES, NUM_CLASSES, NUM_OBJECTS = 100, 80, 10
 CLASS_THR, MASK_THR, MIN_AREA = 0.85, 0.90, 5  # PL-DC, Table I; the area: released code
@@ -78,33 +79,19 @@ def at_full_size(cls_logits: Tensor, mask_logits: Tensor, size: int) -> list[int
 
 
 def peak_memory(function, device: torch.device) -> int:
-    """Bytes that a call adds at its peak; on the CPU in a process of its own."""
+    """Bytes of tensors that a call adds at its peak."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         function()
         return torch.cuda.max_memory_allocated(device) - before
-    fork = multiprocessing.get_context('fork')
-    queue = fork.SimpleQueue()
-    child = fork.Process(target=_report_peak, args=(function, queue))
-    child.start()
-    peak = queue.get()
-    child.join()
-    return peak
-
-
-def _report_peak(function, queue) -> None:
-    torch.set_num_threads(1)  # a forked process has none of its parent's threads
-    Path('/proc/self/clear_refs').write_text('5')  # forget the highest use so far
-    before = _status('VmRSS')
-    function()
-    queue.put(_status('VmHWM') - before)
-
-
-def _status(key: str) -> int:
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        function()
+    # what the allocator gave (positive) and took back (negative), in order
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
+    changes = [e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]
+    return max(accumulate(changes))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -75,6 +76,7 @@ def compare(
 
 def machine(device: torch.device) -> dict:
     """What the numbers were measured with."""
+    script = os.path.relpath(sys.argv[0])
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else _processor()
     return dict(
         device=name,
@@ -83,7 +85,7 @@ def machine(device: torch.device) -> dict:
         torch=torch.__version__,
         mmcv=mmcv.__version__,
         mmdet=mmdet.__version__,
-        command=' '.join(['python', os.path.relpath(sys.argv[0]), *sys.argv[1:]]),
+        command=re.sub(r' --out \S+', '', ' '.join(['python', script, *sys.argv[1:]])),
     )
 
 

@@ -6,19 +6,24 @@ from pathlib import Path
 from mmpldc.files import replacing
 
 
-def read_coco(path: Path) -> dict:
+def read_coco(path: Path, *lists: str) -> dict:
     """Content of a COCO-format file.
 
+    Args:
+        path: of the file.
+        *lists: what it must have beside ``images``.
+
     Raises:
-        ValueError: if the file is not JSON or has no list ``images``; what else it must have
-            differs, see ``mmpldc.datasets.checks``.
+        ValueError: if the file is not JSON or lacks a list; ``mmpldc.datasets.checks`` looks at
+            what is in them.
     """
     try:
         coco = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
         raise ValueError(f'{path} is not valid JSON: {error}') from None
-    if not isinstance(coco, dict) or not isinstance(coco.get('images'), list):
-        raise ValueError(f"{path} is not a COCO-format file: it has no list 'images'")
+    for name in ('images', *lists):
+        if not isinstance(coco, dict) or not isinstance(coco.get(name), list):
+            raise ValueError(f"{path} is not a COCO-format file: it has no list '{name}'")
     return coco
 
 

@@ -145,13 +145,13 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     Raises:
         ValueError: naming what is not in the file, is ambiguous, or stands in the list twice.
     """
-    known = defaultdict(set)
+    known, by_last_part = {}, defaultdict(set)
     for index, image in enumerate(coco['images']):
-        for key in (str(image['id']), image['file_name'], _last_part(image['file_name'])):
-            known[key].add(index)
+        known[str(image['id'])] = known[image['file_name']] = {index}
+        by_last_part[_last_part(image['file_name'])].add(index)
     found = []
     for name in map(str, names):
-        matches = known.get(name) or known.get(_last_part(name)) or set()
+        matches = known.get(name) or by_last_part.get(_last_part(name)) or set()
         if len(matches) > 1:
             raise ValueError(
                 f"'{name}' may be any of {len(matches)} images: list ids, or file_name"

@@ -4,6 +4,8 @@ import torch
 from mmcv.ops import point_sample
 from torch import Tensor
 
+MAX_POINTS = 2**22  # of all maps at a time, a bound on memory
+
 
 def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     """Bilinear values of chosen maps at points, without copying the maps or casting them to float.
@@ -19,6 +21,15 @@ def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``(K, P)`` float32.
     """
+    rows = _rows_at_once(points.shape[1])
+    parts = [
+        _sample_points(maps, few, own)
+        for few, own in zip(index.split(rows), points.split(rows), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     height, width = maps.shape[-2:]
     flat = maps.detach().reshape(-1)
     first = (index * (height * width))[:, None]
@@ -53,7 +64,7 @@ def uncertain_points(
 
     Draws ``oversample_ratio`` times as many points as wanted, keeps those with the logit closest to
     zero, and adds random ones: mmdet's ``get_uncertain_point_coords_with_randomness``, in another
-    order, for the same state of the random generator.
+    order, for the same state of the random generator (up to 2**22 drawn points).
 
     Args:
         maps: mask logits ``(K, H, W)``.
@@ -65,6 +76,21 @@ def uncertain_points(
     Returns:
         ``(K, P, 2)`` float32, (x, y) in [0, 1].
     """
+    rows = _rows_at_once(int(num_points * oversample_ratio))
+    parts = [
+        _uncertain_points(few, num_points, oversample_ratio, importance_ratio)
+        for few in maps.split(rows)
+    ]
+    return torch.cat(parts)
+
+
+def _rows_at_once(num_points: int) -> int:
+    return max(1, MAX_POINTS // max(num_points, 1))
+
+
+def _uncertain_points(
+    maps: Tensor, num_points: int, oversample_ratio: float, importance_ratio: float
+) -> Tensor:
     num_maps, num_drawn = len(maps), int(num_points * oversample_ratio)
     num_chosen = int(importance_ratio * num_points)
     drawn = torch.rand(num_maps, num_drawn, 2, device=maps.device)

@@ -143,3 +143,13 @@ def test_input_is_not_overwritten(run, data):
     before = labels.read_text()
     assert 'choose another --out-dir' in run(labels=labels).code
     assert labels.read_text() == before
+
+
+def test_unlabelled_images_in_a_folder_below(run, data):
+    """None of the annotated images is in there: there is nothing to leave out."""
+    below = data.images / 'unlabelled'
+    below.mkdir()
+    image = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+    assert cv2.imwrite(str(below / '0.jpg'), image)
+    assert run('--unlabeled-images', below).code == 0
+    assert names_in(data, 'unlabeled') == {'0.jpg'}

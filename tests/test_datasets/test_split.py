@@ -159,6 +159,8 @@ IMAGES = dict(
         dict(id=5, file_name='a/one.jpg'),
         dict(id=3, file_name='b/one.jpg'),
         dict(id=9, file_name='b/two.jpg'),
+        dict(id=4, file_name='four.jpg'),
+        dict(id=6, file_name='c/four.jpg'),
     ]
 )
 
@@ -170,6 +172,7 @@ IMAGES = dict(
         ([3], [1]),
         (['b/one.jpg', 'two.jpg'], [1, 2]),
         (['train/two.jpg'], [2]),
+        (['four.jpg', 'c/four.jpg'], [3, 4]),
         ([], []),
     ],
 )
@@ -265,6 +268,7 @@ def test_tool_counts_and_stratifies(run, annotations, tmp_path):
         ('3\n\n17\n4\n', (), {3, 4, 17}, '1@3images'),
         ('3.jpg\nfolder/17.jpg', (), {3, 17}, '1@2images'),
         ('3', ('--percent', 2.5), {3}, '1@2.5'),
+        ('a photo of 8.jpg\n', (), {8}, '1@1images'),
         ('[3, 5]', (), {3, 5}, '1@2images'),
         (json.dumps(dict(images=[dict(file_name='7.jpg')])), (), {7}, '1@1images'),
         (
@@ -274,9 +278,12 @@ def test_tool_counts_and_stratifies(run, annotations, tmp_path):
             '2@5',
         ),
     ],
-    ids=['ids', 'file names', 'one id', 'json list', 'coco', 'Unbiased Teacher'],
+    ids=['ids', 'file names', 'one id', 'spaces', 'json list', 'coco', 'Unbiased Teacher'],
 )
 def test_tool_takes_lists(run, annotations, tmp_path, text, args, expected, name):
+    content = json.loads(annotations.read_text())
+    content['images'][8]['file_name'] = 'a photo of 8.jpg'
+    annotations.write_text(json.dumps(content))
     path = tmp_path / 'list.txt'
     path.write_text(text)
     process = run(annotations, '--labeled-list', path, *args)
@@ -303,6 +310,7 @@ def test_tool_gives_a_bare_file_categories(run, annotations, tmp_path):
         (None, ('--count', 41), 'split.py: cannot label 41 of 40 images'),
         ('{', ('--percent', 5), 'instances_train.json is not valid JSON'),
         ('[]', ('--percent', 5), "it has no list 'images'"),
+        ('{"images": []}', ('--percent', 5), "it has no list 'annotations'"),
     ],
 )
 def test_tool_refuses(run, annotations, tmp_path, content, args, words):

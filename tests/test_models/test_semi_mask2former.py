@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from copy import deepcopy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -928,3 +929,10 @@ def test_a_step_on_a_gpu_waits_six_times_at_most(build):
         torch.cuda.set_sync_debug_mode('default')
     waits = [wait for wait in waits if 'synchronizing CUDA operation' in str(wait.message)]
     assert len(waits) <= 6, '\n'.join(f'{wait.filename}:{wait.lineno}' for wait in waits)
+
+
+def test_joint_forward_refuses_batch_norms_that_train(build):
+    dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b', 'c')))
+    with pytest.raises(ValueError, match='joint_forward=True is not for batch norms that train'):
+        build(joint_forward=True).prepare_training(dataset)
+    build(joint_forward=True, **{'backbone.norm_eval': True}).prepare_training(dataset)

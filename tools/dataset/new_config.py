@@ -11,6 +11,7 @@ classes, image size and schedule filled in.
 import argparse
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from mmpldc.datasets.checks import check_run
@@ -18,6 +19,8 @@ from mmpldc.datasets.coco_files import read_coco, write_json
 from mmpldc.datasets.converters import convert_images
 from mmpldc.datasets.split import count_instances, draw_stratified, num_labeled, split_coco
 from mmpldc.datasets.starter_config import (
+    FEWEST_ITERS,
+    PAPER_ITERS,
     PAPER_PASSES,
     fill_in,
     schedule_for,
@@ -49,6 +52,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='of that choice')
     parser.add_argument('--batch-size', type=int, default=8, help='half of it labelled; default: 8')
+    parser.add_argument(
+        '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
+    )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
     if args.batch_size < 2 or args.batch_size % 2:
@@ -64,14 +70,8 @@ def hold_out(coco: dict, percent: float, seed: int) -> tuple[dict, dict]:
         raise ValueError(f'{total} annotated images are too few to hold some out: give --val')
     chosen = draw_stratified(count_instances(coco), count, minimum=1, seed=seed)
     held_out, _ = split_coco(coco, chosen)
-    kept, _ = split_coco(coco, [row for row in range(total) if row not in set(chosen.tolist())])
+    kept, _ = split_coco(coco, np.setdiff1d(np.arange(total), chosen))
     return held_out, kept
-
-
-def overlap(one: Path, other: Path) -> bool:
-    """Whether one of two folders is, or is inside, the other."""
-    one, other = one.resolve(), other.resolve()
-    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def main() -> None:
@@ -84,22 +84,19 @@ def main() -> None:
     }:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')
 
-    labeled = read_coco(args.labeled)
+    labeled = read_coco(args.labeled, 'annotations', 'categories')
     if args.val is None:
         val, labeled = hold_out(labeled, args.val_percent, args.seed)
     else:
-        val = read_coco(args.val)
+        val = read_coco(args.val, 'annotations', 'categories')
     annotated = {args.labeled: args.images}
     if args.val is not None:
         annotated[args.val] = args.val_images
     unlabeled = convert_images(
         args.unlabeled_images,
         args.labeled,
-        exclude={
-            path: folder
-            for path, folder in annotated.items()
-            if overlap(folder, args.unlabeled_images)
-        },
+        exclude=annotated,
+        skip_unreadable=args.skip_unreadable,
     )
     for name, content in dict(labeled=labeled, unlabeled=unlabeled, val=val).items():
         write_json(files[name], content)
@@ -138,7 +135,8 @@ def config_text(args: argparse.Namespace, files: dict, labeled: dict, unlabeled:
             **sources,
         ),
         dict(
-            max_iters=f'{PAPER_PASSES} * {len(images)} / {args.batch_size} = {schedule.passes:,}',
+            max_iters=f'{PAPER_PASSES} * {len(images)} / {args.batch_size} = {schedule.passes:,}, '
+            f'at least {FEWEST_ITERS:,}, at most {PAPER_ITERS:,}',
             keep_rate=f'over {schedule.ema_steps} steps',
         ),
     )

@@ -2,7 +2,8 @@
 
 Writes NAME.FOLD@PERCENT.json and NAME.FOLD@PERCENT-unlabeled.json, the names that mmdet's
 semi-supervised configs use (with --count NAME.FOLD@COUNTimages.json). The fold is the seed of the
-draw; a smaller share of a fold is part of a larger one. The unlabelled file has no annotations.
+draw; a smaller share of a fold is part of a larger one (not with --min-instances). The unlabelled
+file has no annotations.
 """
 
 import argparse
@@ -71,7 +72,7 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
     if isinstance(content, list):
         return find_images(coco, content)
     if not isinstance(content, dict):
-        return find_images(coco, text.split())
+        return find_images(coco, [line.strip() for line in text.splitlines() if line.strip()])
     if 'images' in content:
         return find_images(coco, [image['file_name'] for image in content['images']])
     try:
@@ -102,7 +103,7 @@ def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
 
 def main() -> None:
     args = parse_args()
-    coco = read_coco(args.annotations)
+    coco = read_coco(args.annotations, 'annotations', 'categories')
     total = len(coco['images'])
     prefix = (args.out_dir or args.annotations.parent) / args.annotations.stem
 

@@ -52,7 +52,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='CocoMetric',
+    type='mmpldc.CocoMetric',
     ann_file=data_root + 'annotations/instances_val2017.json',
     metric='segm',
     format_only=False,

@@ -1,8 +1,9 @@
 """PL-DC as in its AAAI-26 version: DICC as released, thresholds per class (DF-ACAT).
 
 CLIP, pooling and five descriptions a class: the released code; the descriptions are our own. The
-released keep rate; the ranges of the thresholds are our choice, 0.10 below and 0.05 above the
-fixed ones, for no released config sets them; so is the default of which predictions count.
+released keep rate; DF-ACAT is off in every released config (`class_thresholds=None` turns it off
+here), so the ranges of the thresholds are our choice, 0.10 below and 0.05 above the fixed ones; so
+is the default of which predictions count.
 """
 
 _base_ = './mask2former_r50.py'

@@ -1,6 +1,6 @@
 """PL-DC as in its arXiv version: fixed thresholds; DICC with CLIP RN50 on 224 x 224 patches.
 
-CLIP: the paper's section A. The texts are CLIP's kind of templates; the paper does not print its
+CLIP: the paper's Appendix B.1. The texts are CLIP's kind of templates; the paper does not print its
 own. The softmax-weighted ensemble and the start of the decay at burn-in's end are as released.
 """
 

@@ -31,8 +31,8 @@ def convert_images(
 
     Raises:
         FileNotFoundError: if there is no image.
-        ValueError: if an image is unreadable, a json is not COCO-format, one in ``exclude`` leaves
-            out nothing, or no image remains.
+        ValueError: if an image is unreadable, a json is not COCO-format, the images of one in
+            ``exclude`` are not in its folder, or no image remains.
     """
     root = Path(images)
     categories = read_coco(Path(categories_of)).get('categories')
@@ -65,11 +65,11 @@ def _without(names: list[str], root: Path, exclude: Mapping[str | Path, str | Pa
     known, out = set(files.values()), set()
     for path, folder in exclude.items():
         listed = [image['file_name'] for image in read_coco(Path(path))['images']]
-        found = known.intersection(os.path.realpath(Path(folder, name)) for name in listed)
-        if not found:
+        paths = {os.path.realpath(Path(folder, name)) for name in listed}
+        if not any(map(os.path.exists, paths)):
             raise ValueError(
-                f'{path} leaves out nothing: of its images, looked for in {folder} '
-                f'({first_of(listed, 1)}), none is below {root}: are they in another folder?'
+                f'{path} leaves out nothing: none of its images ({first_of(listed, 1)}) is in '
+                f'{folder}: are they in another folder?'
             )
-        out |= found
+        out |= known & paths
     return [name for name in names if files[name] not in out]

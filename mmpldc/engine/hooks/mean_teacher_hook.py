@@ -48,11 +48,16 @@ class MeanTeacherHook(Hook):
         # Host sync: once a run. The flag is read here and kept in step below.
         self.teacher_is_set = bool(model.teacher_is_set)
         if not self.teacher_is_set:
-            ema_update_(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
+            _move(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
         _share_frozen_parameters(model.teacher, model.student)
         pairs = zip(_tensors(model.teacher), _tensors(model.student), strict=True)
         own = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
         self.teacher, self.student = map(list, zip(*own, strict=True))
+
+    def after_train(self, runner: Runner) -> None:
+        """Give the teacher a backbone of its own again: what loads weights next may change one."""
+        for parameter in _unwrap(runner.model).teacher.parameters():
+            parameter.data = parameter.data.clone()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Tell the model where training stands."""
@@ -64,12 +69,12 @@ class MeanTeacherHook(Hook):
         """Teacher := student during burn-in, alpha * teacher + (1 - alpha) * student after."""
         model = _unwrap(runner.model)
         if runner.iter >= model.burn_in_iters:
-            ema_update_(self.teacher, self.student, keep_rate=self.keep_rate)
+            _move(self.teacher, self.student, keep_rate=self.keep_rate)
             if not self.teacher_is_set:
                 self.teacher_is_set = True
                 model.teacher_is_set.fill_(True)
         elif not self.teacher_is_set:
-            ema_update_(self.teacher, self.student, keep_rate=0.0)
+            _move(self.teacher, self.student, keep_rate=0.0)
 
 
 def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:
@@ -81,7 +86,12 @@ def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
-    return [tensor.detach() for tensor in chain(module.parameters(), module.buffers())]
+    return list(chain(module.parameters(), module.buffers()))
+
+
+def _move(teacher: list[Tensor], student: list[Tensor], *, keep_rate: float) -> None:
+    """The values are taken anew each time: a parameter may have got other memory meanwhile."""
+    ema_update_([t.detach() for t in teacher], [s.detach() for s in student], keep_rate=keep_rate)
 
 
 def _unwrap(model: nn.Module) -> nn.Module:

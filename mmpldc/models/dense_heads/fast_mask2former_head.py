@@ -39,6 +39,9 @@ class FastMask2FormerHead(Mask2FormerHead):
     - Positions are worked out once for all images.
     - :meth:`predict_last` and :meth:`predict` make no outputs of the layers before the last.
 
+    The decoder's layers are not called as modules: mmengine's ``activation_checkpointing`` of them
+    and hooks on them have no effect.
+
     Note:
         Values are equal up to rounding. It may move a pixel at the very edge of a mask to its other
         side, which changes that query a little, as the size of the batch does in mmdet.
@@ -68,8 +71,9 @@ class FastMask2FormerHead(Mask2FormerHead):
         all_cls_logits, all_mask_logits = zip(*outputs, strict=True)
         return list(all_cls_logits), list(all_mask_logits)
 
+    @torch.no_grad()
     def predict_last(self, x: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Class and mask logits of the last layer: ``self(x)`` at ``[-1]``, with less work.
+        """Class and mask logits of the last layer: ``self(x)`` at ``[-1]``, for inference.
 
         Masks of earlier layers serve attention alone, so they are made at its resolution: resizing
         is linear, and to resize the mask features once is to resize every mask.
@@ -81,13 +85,12 @@ class FastMask2FormerHead(Mask2FormerHead):
             ``(B, Q, N + 1)`` and ``(B, Q, h, w)``, float, h and w those of the largest feature map.
         """
         mask_features, levels = self._decode_pixels(x)
-        features = [_resize(mask_features.detach(), level.size).flatten(2) for level in levels]
+        features = [_resize(mask_features, level.size).flatten(2) for level in levels]
         query = self._initial_query(mask_features)
         for layer, (level, resized) in zip(
             self.transformer_decoder.layers, cycle(zip(levels, features, strict=True)), strict=False
         ):
-            with torch.no_grad():
-                mask = attention_mask(self.mask_embed(self._normalize(query)) @ resized)
+            mask = attention_mask(self.mask_embed(self._normalize(query)) @ resized)
             query = _decoder_layer(layer, query, self.query_embed.weight, level, mask)
         return self._predict_layer(query, mask_features)
 

@@ -9,7 +9,7 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpldc.datasets.instance_counts import instance_counts
 from mmpldc.functional import PixelNormalization
@@ -242,7 +242,8 @@ class SemiMask2Former(SemiBaseDetector):
                 concatenated ones the first is the labelled one.
 
         Raises:
-            ValueError: if the data set's number of classes is not the model's.
+            ValueError: if the data set's number of classes is not the model's, or a batch norm
+                trains although ``joint_forward`` mixes labelled and unlabelled images.
         """
         classes = dataset.metainfo['classes']
         num_classes = self.student.panoptic_head.num_classes
@@ -253,6 +254,15 @@ class SemiMask2Former(SemiBaseDetector):
             )
         if self.unsup_weight == 0:
             return
+        self.train()  # as the loop will do, so that norms show whether they train
+        if self.joint_forward and any(
+            isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+            for module in self.student.modules()
+        ):
+            raise ValueError(
+                'model.joint_forward=True is not for batch norms that train, whose statistics '
+                'would be those of labelled and unlabelled images: set it to False'
+            )
         if self.refiner is not None:
             self.refiner.prepare(classes, next(self.parameters()).device)
         if self.class_thresholds is not None:

@@ -1,5 +1,6 @@
 """mmdet's pixel decoder, without waiting for the GPU."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -62,7 +63,12 @@ class DeformableAttention(MultiScaleDeformableAttention):
             locations = reference_points[:, :, None, :, None] + offsets.float() / width_height
             if value.is_cuda:
                 sampled = MultiScaleDeformableAttnFunction.apply(
-                    value, spatial_shapes, level_start_index, locations, weights, self.im2col_step
+                    value,
+                    spatial_shapes,
+                    level_start_index,
+                    locations,
+                    weights,
+                    math.gcd(len(value), self.im2col_step),  # the operator wants a divisor
                 )
             else:
                 sampled = multi_scale_deformable_attn_pytorch(

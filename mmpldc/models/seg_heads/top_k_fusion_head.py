@@ -10,6 +10,8 @@ from torch import Tensor
 from mmpldc.functional.regions import mask_boxes
 from mmpldc.registry import MODELS
 
+MAX_PIXELS = 2**26  # of all masks resized at a time, a bound on memory
+
 
 @MODELS.register_module()
 class TopKMaskFormerFusionHead(MaskFormerFusionHead):
@@ -72,8 +74,9 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         class_scores, queries, labels = top_pairs(
             cls_logits, self.test_cfg.get('max_per_image', 100)
         )
-        thing = labels < self.num_things_classes
-        class_scores, queries, labels = class_scores[thing], queries[thing], labels[thing]
+        if self.num_stuff_classes > 0:
+            thing = labels < self.num_things_classes
+            class_scores, queries, labels = class_scores[thing], queries[thing], labels[thing]
         # Waits for the GPU, once per image: the number of masks to resize is decided here.
         queries, pair_of = queries.unique(return_inverse=True)
         sizes = (
@@ -81,8 +84,10 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
             tuple(meta['img_shape'][:2]),
             tuple(meta['ori_shape'][:2]) if rescale else None,
         )
-        # On a CPU one at a time: a mask stays in the cache. A GPU takes all in one launch.
-        num_at_once = 1 if mask_logits.device.type == 'cpu' else max(len(queries), 1)
+        # On a CPU one at a time: a mask stays in the cache. A GPU takes as many as fit.
+        height, width = sizes[-1] or sizes[1]
+        on_cpu = mask_logits.device.type == 'cpu'
+        num_at_once = 1 if on_cpu else max(1, MAX_PIXELS // (height * width))
         parts = []
         for some in queries.split(num_at_once):
             logits = to_image_frame(mask_logits[some].float(), *sizes)
