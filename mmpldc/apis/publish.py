@@ -27,6 +27,7 @@ PLAIN_TYPES = {
     'mmpldc.TopKMaskFormerFusionHead': 'MaskFormerFusionHead',
     'mmpldc.SwinTransformer': 'SwinTransformer',
     'mmpldc.MaskCrossEntropyCost': 'CrossEntropyLossCost',
+    'mmpldc.CocoMetric': 'CocoMetric',
 }
 KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
 
@@ -108,8 +109,7 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
     head.pop('upsample_masks', None)  # mmdet's head always does
     if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
-    for part in _modules(detector):
-        part['type'] = PLAIN_TYPES.get(part['type'], part['type'])
+    _use_plain_types(detector)
     detector.data_preprocessor = copy.deepcopy(model.data_preprocessor.data_preprocessor)
     return detector
 
@@ -125,6 +125,7 @@ def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
     plain = copy.deepcopy({key: cfg[key] for key in KEPT if key in cfg})
     plain['test_dataloader'].dataset.metainfo = meta
     plain |= dict(default_scope='mmdet', model=detector)
+    _use_plain_types(plain)
     # What mmdet's inferencer and its tools/test.py paint with.
     plain['visualizer'] = dict(
         type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
@@ -153,6 +154,14 @@ def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if value.is_floating_point() and not value.isfinite().all():
             raise ValueError(f'{name} is beyond the range of float16: publish in full precision')
     return rounded
+
+
+def _use_plain_types(value: object) -> None:
+    """Name mmdet's modules where ours compute the same, in place."""
+    for module in _modules(value):
+        if module['type'] == SCOPE + 'CocoMetric':
+            module.pop('backend', None)
+        module['type'] = PLAIN_TYPES.get(module['type'], module['type'])
 
 
 def _own_types(value: object) -> list[str]:

@@ -234,3 +234,13 @@ def test_the_given_config_is_not_modified(publish, cfg):
     before = deepcopy(cfg.to_dict())
     plain_config(cfg, plain_detector(cfg.model), dict(classes=CLASSES))
     assert cfg.to_dict() == before
+
+
+@pytest.mark.parametrize('data', ['coco_10pct', 'cityscapes_5pct'])
+def test_configs_of_the_paper_become_plain(data):
+    root = Path(__file__).parents[2] / 'configs/pldc'
+    cfg = Config.fromfile(root / f'pldc_mask2former_r50_{data}.py')
+    cfg.test_evaluator.backend = 'faster_coco_eval'
+    plain = plain_config(cfg, plain_detector(cfg.model), dict(classes=('a',)))
+    assert 'mmpldc' not in plain.pretty_text
+    assert plain.test_evaluator.type == 'CocoMetric' and 'backend' not in plain.test_evaluator
