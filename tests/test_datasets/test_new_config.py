@@ -53,9 +53,12 @@ def run(data, monkeypatch, capsys):
     def run(*args, labels=data.labels, images=data.images):
         args = ['--labeled', labels, '--images', images, '--out-dir', data.root / 'mine', *args]
         monkeypatch.setattr('sys.argv', ['new_config.py', *map(str, args)])
-        with pytest.raises(SystemExit) as end:
+        code = 0
+        try:
             runpy.run_path(str(TOOL), run_name='__main__')
-        return SimpleNamespace(code=end.value.code, out=capsys.readouterr().out)
+        except SystemExit as end:
+            code = end.code
+        return SimpleNamespace(code=code, out=capsys.readouterr().out)
 
     return run
 
@@ -71,6 +74,7 @@ def test_hold_out(run, data):
     labeled, unlabeled, val = (names_in(data, part) for part in ('labeled', 'unlabeled', 'val'))
     assert labeled | val == set(data.names[2:8]) and not labeled & val
     assert len(val) == 2 and unlabeled == {*data.names[:2], *data.names[8:]}
+    assert 'work_dirs/mine/iter_10000.pth' in result.out
 
     config = Config.fromfile(data.root / 'mine/pldc.py')
     assert config.model.num_classes == 2
@@ -153,3 +157,14 @@ def test_unlabelled_images_in_a_folder_below(run, data):
     assert cv2.imwrite(str(below / '0.jpg'), image)
     assert run('--unlabeled-images', below).code == 0
     assert names_in(data, 'unlabeled') == {'0.jpg'}
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_rare_class_is_kept_to_train_on(run, data, seed):
+    content = json.loads(data.labels.read_text())
+    for annotation in content['annotations']:
+        annotation['category_id'] = 4 if annotation['id'] == 2 else 3
+    data.labels.write_text(json.dumps(content))
+    assert run('--val-percent', 60, '--seed', seed).code == 0
+    labeled = json.loads((data.root / 'mine/labeled.json').read_text())
+    assert {annotation['category_id'] for annotation in labeled['annotations']} == {3, 4}

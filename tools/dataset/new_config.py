@@ -63,14 +63,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def hold_out(coco: dict, percent: float, seed: int) -> tuple[dict, dict]:
-    """Images to validate on, with each class where possible, and those to train on."""
+    """Images to validate on, and those to train on, which keep an instance of each class."""
     total = len(coco['images'])
     count = num_labeled(total, percent=percent)
     if count == total:
         raise ValueError(f'{total} annotated images are too few to hold some out: give --val')
-    chosen = draw_stratified(count_instances(coco), count, minimum=1, seed=seed)
-    held_out, _ = split_coco(coco, chosen)
-    kept, _ = split_coco(coco, np.setdiff1d(np.arange(total), chosen))
+    trained = draw_stratified(count_instances(coco), total - count, minimum=1, seed=seed)
+    kept, _ = split_coco(coco, trained)
+    held_out, _ = split_coco(coco, np.setdiff1d(np.arange(total), trained))
     return held_out, kept
 
 
@@ -105,11 +105,15 @@ def main() -> None:
     config = args.out_dir / 'pldc.py'
     config.write_text(config_text(args, files, labeled, unlabeled))
     report = check_run(Config.fromfile(config))
-    print(
-        f'\n{report.markdown()}\n\n{config} is ready'
-        + (', the data is not' if report.errors else '')
-    )
-    raise SystemExit(1 if report.errors else 0)
+    print(f'\n{report.markdown()}\n')
+    if report.errors:
+        print(f'{config} is ready, the data is not')
+        raise SystemExit(1)
+    work_dir = Path('work_dirs') / args.out_dir.name
+    num_images = len(labeled['images']) + len(unlabeled['images'])
+    last = schedule_for(num_images, args.batch_size).max_iters
+    print(f'python tools/train.py {config} --work-dir {work_dir}')
+    print(f'python tools/test.py {config} {work_dir}/iter_{last}.pth')
 
 
 def config_text(args: argparse.Namespace, files: dict, labeled: dict, unlabeled: dict) -> str:
