@@ -202,7 +202,7 @@ def val_image_in_another_folder(world):
     world.edit('unlabeled', lambda coco: coco['images'].append(copy))
 
 
-def test_images_to_validate_on(world):
+def validate_on_test_images(world):
     shutil.copy(world.path('test'), world.path('tuning'))
     shutil.copytree(world.image('', 'test'), world.image('', 'tuning'), dirs_exist_ok=True)
 
@@ -347,7 +347,7 @@ CASES = [
     ('val2014', val_image_under_the_name_of_2014, 'error',
      'image COCO_val2014_000000000002.jpg = 000002.jpg: in both the unlabeled and the val set'),
     ('copied val', val_image_in_another_folder, 'error', 'image more/000002.jpg = 000002.jpg'),
-    ('test in val', test_images_to_validate_on, 'warning', 'in both the val and the test set'),
+    ('test in val', validate_on_test_images, 'warning', 'in both the val and the test set'),
 ]  # fmt: skip
 
 

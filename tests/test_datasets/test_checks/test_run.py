@@ -100,14 +100,14 @@ def break_labels(world):
 
 
 def test_sound_data_may_be_trained_on(world):
-    check_before_training(world.cfg)
+    assert check_before_training(world.cfg) is None
 
 
 def test_a_config_without_data_sets_may_be_trained():
     class Empty(dict):
         filename = None
 
-    check_before_training(Empty())
+    assert check_before_training(Empty()) is None
 
 
 def test_errors_end_the_run_with_one_text(world):
@@ -125,7 +125,7 @@ def test_warnings_are_logged(world, monkeypatch):
     world.edit('labeled', lambda coco: coco['annotations'][0].pop('iscrowd'))
     logged = []
     monkeypatch.setattr(run, 'print_log', lambda text, **_: logged.append(text))
-    check_before_training(world.cfg)
+    assert check_before_training(world.cfg) is None
     assert len(logged) == 1 and 'iscrowd: missing' in logged[0]
 
 
@@ -133,7 +133,7 @@ def test_faults_of_the_test_set_do_not_stop_training(world, monkeypatch):
     world.path('test').unlink()
     logged = []
     monkeypatch.setattr(run, 'print_log', lambda text, **_: logged.append(text))
-    check_before_training(world.cfg)
+    assert check_before_training(world.cfg) is None
     assert len(logged) == 1 and 'test.json: no such file' in logged[0]
 
 
