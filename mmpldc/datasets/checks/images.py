@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 
+import cv2
 import mmcv
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -173,7 +174,7 @@ def read_size(path: str) -> tuple[tuple[int, int], bool]:
         raise UnreadableImage('is cut off or damaged: copy or download it again') from error
     try:
         pixels = mmcv.imfrombytes(content, backend='cv2')
-    except Exception:
+    except cv2.error:
         pixels = None
     if pixels is None:
         raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')

@@ -9,7 +9,7 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
 from mmpldc.functional import PixelNormalization
@@ -17,10 +17,9 @@ from mmpldc.models.progress import Progress
 from mmpldc.registry import MODELS, TRANSFORMS
 
 from .complete_detector import complete_detector
+from .joint_forward import Predictions, forward_batches, refuse_training_norms
 from .pseudo_label_statistics import pseudo_label_statistics
-from .shared_geometry import check_shared_geometry
-
-Predictions = tuple[list[Tensor], list[Tensor]]  # class and mask logits of all decoder layers
+from .shared_geometry import check_views
 
 
 @MODELS.register_module()
@@ -155,22 +154,9 @@ class SemiMask2Former(SemiBaseDetector):
     def student_predictions(self, batches: Sequence[Tensor]) -> list[Predictions]:
         """The student's logits for batches of images, in one pass if ``joint_forward`` allows it.
 
-        Args:
-            batches: normalised images, ``(B_i, 3, H_i, W_i)``.
-
-        Returns:
-            For each batch L class logits ``(B_i, Q, N + 1)`` and L mask logits ``(B_i, Q, h, w)``.
+        See :func:`~mmpldc.models.detectors.joint_forward.forward_batches`.
         """
-        network = self.student
-        if not self.joint_forward or len({images.shape[1:] for images in batches}) > 1:
-            return [network.panoptic_head(network.extract_feat(images), None) for images in batches]
-        sizes = [len(images) for images in batches]
-        predictions = network.panoptic_head(network.extract_feat(torch.cat(list(batches))), None)
-        of_layers = [[logits.split(sizes) for logits in layers] for layers in predictions]
-        return [
-            tuple([parts[index] for parts in layers] for layers in of_layers)
-            for index in range(len(sizes))
-        ]
+        return forward_batches(self.student, batches, jointly=self.joint_forward)
 
     def supervised_loss(self, predictions: Predictions, samples: SampleList) -> dict[str, Tensor]:
         """L_sup (Eq. 2): the labelled views in one batch, as released."""
@@ -255,14 +241,8 @@ class SemiMask2Former(SemiBaseDetector):
         if self.unsup_weight == 0:
             return
         self.train()  # as the loop will do, so that norms show whether they train
-        if self.joint_forward and any(
-            isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
-            for module in self.student.modules()
-        ):
-            raise ValueError(
-                'model.joint_forward=True is not for batch norms that train, whose statistics '
-                'would be those of labelled and unlabelled images: set it to False'
-            )
+        if self.joint_forward:
+            refuse_training_norms(self.student)
         if self.refiner is not None:
             self.refiner.prepare(classes, next(self.parameters()).device)
         if self.class_thresholds is not None:
@@ -296,17 +276,7 @@ class SemiMask2Former(SemiBaseDetector):
         groups = [self.sup_views]
         if self.unsup_weight > 0:
             groups.append(('unsup_weak', 'unsup_strong'))
-        for group in groups:
-            for name in group:
-                if name not in multi_batch_data_samples:
-                    raise ValueError(
-                        f"the batch has no branch '{name}' (it has "
-                        f"{sorted(multi_batch_data_samples)}): a pipeline's MultiBranch must make "
-                        'it, and the sampler draw from that source'
-                    )
-            first = multi_batch_data_samples[group[0]]
-            for name in group[1:]:
-                check_shared_geometry(first, multi_batch_data_samples[name])
+        check_views(multi_batch_data_samples, groups)
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, *args

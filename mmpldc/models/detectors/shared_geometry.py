@@ -1,5 +1,7 @@
 """The views of an image must show the same pixels."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from mmdet.structures import DetDataSample, SampleList
 
@@ -7,6 +9,27 @@ ADVICE = (
     'Put RandomFlip, RandomResize, RandomCrop and the like before MultiBranch, so that both views '
     'share them, and only transforms that keep pixels in place (colour, blur, erasing) inside it.'
 )
+
+
+def check_views(samples: Mapping[str, SampleList], groups: Sequence[Sequence[str]]) -> None:
+    """Refuse a batch that lacks a view, or whose views of an image differ in geometry.
+
+    Args:
+        samples: data samples by the view's name.
+        groups: names of views that must be there and show the same pixels.
+
+    Raises:
+        ValueError: naming the view, or as :func:`check_shared_geometry`.
+    """
+    for first, *others in groups:
+        for name in (first, *others):
+            if name not in samples:
+                raise ValueError(
+                    f"the batch has no branch '{name}' (it has {sorted(samples)}): a pipeline's "
+                    'MultiBranch must make it, and the sampler draw from that source'
+                )
+        for name in others:
+            check_shared_geometry(samples[first], samples[name])
 
 
 def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
