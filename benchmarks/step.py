@@ -85,7 +85,10 @@ class Step:
         dataset = SimpleNamespace(metainfo=dict(classes=range(num_classes)))
         self.hook = MeanTeacherHook()
         self.runner = SimpleNamespace(
-            model=self.model, iter=0, train_dataloader=SimpleNamespace(dataset=dataset)
+            model=self.model,
+            iter=0,
+            optim_wrapper=self.optim_wrapper,
+            train_dataloader=SimpleNamespace(dataset=dataset),
         )
         self.hook.before_train(self.runner)
         self.prepared = self.model.data_preprocessor(copy.deepcopy(self.data), True)

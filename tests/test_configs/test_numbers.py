@@ -163,7 +163,7 @@ def test_numbers_of_the_paper(method, dataset, percent):
         geometry = flip.prob, resize.scale, resize.ratio_range, crop.crop_size
         assert geometry == GEOMETRY[dataset]
         branches = part.pipeline[-1]
-        assert [step.type for step in branches[f'{views}_weak']] == ['PackDetInputs']
+        assert [step.type for step in branches[f'{views}_weak']] == ['mmpldc.PackTrainingInputs']
         strong = branches[f'{views}_strong'][0].transforms
         for step, of_the_paper in zip(strong, STRONG, strict=True):
             assert {key: step[key] for key in of_the_paper} == of_the_paper
@@ -252,7 +252,8 @@ def test_both_arms_of_the_quickstart_differ_only_in_unlabelled_images_and_their_
         assert supervised[key] == pldc[key]
     dataset = pldc.train_dataloader.dataset
     labeled, unlabeled = dataset.labeled, dataset.unlabeled
-    assert supervised.train_dataloader.dataset == labeled
+    assert supervised.train_dataloader.dataset.labeled == labeled
+    assert 'unlabeled' not in supervised.train_dataloader.dataset
     ratio = pldc.train_dataloader.sampler.source_ratio
     labeled_batch = pldc.train_dataloader.batch_size * ratio[0] // sum(ratio)
     assert supervised.train_dataloader.batch_size == labeled_batch

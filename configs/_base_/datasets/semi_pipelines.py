@@ -23,7 +23,7 @@ crop = dict(
 )
 
 pack = dict(
-    type='PackDetInputs',
+    type='mmpldc.PackTrainingInputs',
     meta_keys=(
         'img_id',
         'img_path',
@@ -57,7 +57,7 @@ branches = ['sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong']
 
 load_labeled = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='mmpldc.LoadAnnotations', with_bbox=True, with_mask=True, max_instances=200),
 ]
 # Drops what was cropped away; keep_empty=False keeps an image that lost all, as detectron2 does.
 drop_cropped_away = dict(

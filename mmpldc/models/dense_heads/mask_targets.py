@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from mmdet.structures.mask.structures import BaseInstanceMasks
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.functional import mask_uncertainty, sample_points
+from mmpldc.structures import PackedMasks
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class MaskTargets:
 
         Args:
             instances: per image ``labels (G,)`` and either ``mask_logits (G, h, w)``, a finite
-                float tensor (pseudo-labels), or ``masks``, mmdet's ``BitmapMasks`` or
-                ``PolygonMasks`` padded to the batch (ground truth).
+                float tensor (pseudo-labels), or ``masks`` padded to the batch (ground truth):
+                :class:`~mmpldc.structures.PackedMasks` or mmdet's classes.
             device: where the loss is computed.
 
         Raises:
@@ -47,14 +49,11 @@ class MaskTargets:
         if pseudo[0]:
             maps = torch.cat([instance.mask_logits for instance in instances])
         else:
-            masks = [instance.masks.to_ndarray() for instance in instances]
-            maps = torch.from_numpy(np.concatenate(masks).astype(np.uint8, copy=False))
-        # Ground truth is on the host. One copy for all images, and none waits for the device: from
-        # pageable memory it returns once the host's part is read.
+            maps = torch.cat([_unpacked(instance.masks, device) for instance in instances])
         labels = torch.cat([instance.labels for instance in instances])
         return cls(
             labels=labels.to(device, non_blocking=True),
-            maps=maps.to(device, non_blocking=True),
+            maps=maps,
             sizes=[len(instance) for instance in instances],
         )
 
@@ -81,3 +80,12 @@ class MaskTargets:
         if not self.maps.is_floating_point():
             return value, None
         return (value > 0).float(), mask_uncertainty(value)
+
+
+def _unpacked(masks: PackedMasks | BaseInstanceMasks, device: torch.device) -> Tensor:
+    """Masks of an image, ``(G, H, W)`` uint8."""
+    if isinstance(masks, PackedMasks):
+        return masks.to(device, non_blocking=True).unpack()
+    pixels = masks.to_ndarray().astype(np.uint8, copy=False)
+    # No wait: from pageable memory such a copy returns once the host's part is read.
+    return torch.from_numpy(pixels).to(device, non_blocking=True)

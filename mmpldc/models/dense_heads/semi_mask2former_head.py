@@ -6,6 +6,7 @@ import torch
 from mmcv.ops import point_sample
 from mmdet.structures import SampleList
 from mmdet.utils import reduce_mean
+from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -26,8 +27,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
     - Pseudo-labels are targets too: their masks stay logits at stride 4 and are read at the loss's
       own points, together with their uncertainty (:class:`MaskTargets`).
     - Matching and losses run for all decoder layers at once, in float32 under any autocast.
-    - The normaliser is the number of targets, as in the official Mask2Former; mmdet counts an
-      image without targets as one mask.
+    - Mask losses are divided by the number of targets, as in the official Mask2Former; mmdet counts
+      an image without targets as one mask. All losses are divided by what all ranks hold.
     - Losses of the auxiliary layers are summed into ``aux_loss_*``.
 
     ``loss_mask`` may be mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which ignores the
@@ -44,7 +45,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         and the released code draw them anew for each layer, from the same distribution.
 
         The number of masks that normalises the mask losses is mmdet's only where no image of the
-        batch is empty (see above).
+        batch is empty (see above). Official Mask2Former and mmdet divide the class loss by each
+        rank's own weights, which gives images with few targets on a rank more say.
     """
 
     def __init__(self, *, upsample_masks: bool = True, **kwargs) -> None:
@@ -112,7 +114,13 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                 cls_logits.shape[:3], self.num_classes, dtype=torch.long, device=device
             )
             labels[layer, image, query] = targets.labels[target]
-            loss_cls = self._classification_loss(cls_logits, labels)  # (L,)
+            weight = self.class_weights[labels]
+            # Means over ranks, so that the ranks' mean gradient is that of one batch of all images.
+            totals = reduce_mean(
+                torch.cat([weight.sum(dim=(1, 2)), weight.new_full((1,), len(targets))])
+            )
+            total_weight, num_masks = totals[:-1], totals[-1].clamp(min=1 / get_world_size())
+            loss_cls = self._classification_loss(cls_logits, labels, weight) / total_weight
             row = image * cls_logits.shape[2] + query
             matched = torch.stack(
                 [
@@ -121,7 +129,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                 ]
             )  # (L, M, h, w); all masks of all layers in one tensor would be copied for nothing
             loss_mask, loss_dice = self._mask_losses(matched, target, targets)
-        losses = dict(loss_cls=loss_cls, loss_mask=loss_mask, loss_dice=loss_dice)
+        losses = dict(  # (L,) each
+            loss_cls=loss_cls, loss_mask=loss_mask / num_masks, loss_dice=loss_dice / num_masks
+        )
         last = {name: loss[-1] for name, loss in losses.items()}
         auxiliary = {f'aux_{name}': loss[:-1].sum() for name, loss in losses.items()}
         return last | auxiliary
@@ -168,21 +178,21 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             costs.append(cost.unflatten(0, (num_layers, num_queries)))
         return hungarian_match(costs)
 
-    def _classification_loss(self, cls_logits: Tensor, labels: Tensor) -> Tensor:
+    def _classification_loss(self, cls_logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
         """Cross-entropy with a low weight on "no object".
 
         Args:
             cls_logits: ``(L, B, Q, N + 1)``.
             labels: ``(L, B, Q)`` int64 in [0, N], N is "no object".
+            weight: ``(L, B, Q)``.
 
         Returns:
-            ``(L,)``.
+            ``(L,)``, summed over images and queries.
         """
-        weight = self.class_weights[labels]
         loss = self.loss_cls(
             cls_logits.flatten(0, 2), labels.flatten(), weight.flatten(), reduction_override='none'
         )
-        return loss.view_as(labels).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+        return loss.view_as(labels).sum(dim=(1, 2))
 
     def _mask_losses(
         self, matched: Tensor, target: Tensor, targets: MaskTargets
@@ -195,10 +205,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             targets: the batch's targets.
 
         Returns:
-            Mask loss and dice loss, ``(L,)`` each.
+            Mask loss and dice loss, ``(L,)`` each, summed over masks.
         """
         num_layers = len(matched)
-        num_masks = reduce_mean(matched.new_full((), len(targets))).clamp(min=1)
         if target.numel() == 0:
             # Zero, but connected to the network: each rank must give each parameter a gradient.
             nothing = matched.sum(dim=(1, 2, 3))
@@ -217,6 +226,6 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             weighting = dict(uncertainty=uncertainty)
         loss_mask = self.loss_mask(predicted, value, reduction_override='none', **weighting)
         loss_dice = self.loss_dice(predicted, value, reduction_override='none')
-        loss_mask = loss_mask.mean(dim=1).view(num_layers, -1).sum(dim=1) / num_masks
-        loss_dice = loss_dice.view(num_layers, -1).sum(dim=1) / num_masks
+        loss_mask = loss_mask.mean(dim=1).view(num_layers, -1).sum(dim=1)
+        loss_dice = loss_dice.view(num_layers, -1).sum(dim=1)
         return loss_mask, loss_dice

@@ -6,7 +6,7 @@ import torch
 from mmdet.models.detectors import SemiBaseDetector
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.structures import SampleList
-from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
+from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig, reduce_mean
 from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -19,6 +19,7 @@ from mmpldc.registry import MODELS, TRANSFORMS
 from .complete_detector import complete_detector
 from .joint_forward import Predictions, forward_batches, refuse_training_norms
 from .pseudo_label_statistics import pseudo_label_statistics
+from .pseudo_label_watch import PseudoLabelWatch
 from .shared_geometry import check_views
 
 
@@ -58,8 +59,8 @@ class SemiMask2Former(SemiBaseDetector):
         joint_forward: let the student see labelled and unlabelled views as one batch where they
             have the same size. Leave it off with batch norms that train: their statistics would be
             those of both kinds of images.
-        train_no_object_without_labels: what a batch of unlabelled images without any pseudo-label
-            teaches: nothing (default, as released), or that no query shows an object.
+        train_no_object_without_labels: what unlabelled images teach if none of all ranks has a
+            pseudo-label: nothing (default, as released), or that no query shows an object.
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
         data_preprocessor: config of mmdet's ``MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
@@ -105,6 +106,7 @@ class SemiMask2Former(SemiBaseDetector):
         self.sup_views = tuple(sup_views)
         self.joint_forward = joint_forward
         self.train_no_object_without_labels = train_no_object_without_labels
+        self.pseudo_label_watch = PseudoLabelWatch(self.student.panoptic_head.num_classes)
         self.progress: Progress | None = None
         # False: the teacher mirrors the student. True: it is a model of its own, made by EMA or
         # given by a checkpoint, and must not be overwritten.
@@ -168,6 +170,9 @@ class SemiMask2Former(SemiBaseDetector):
     def make_pseudo_labels(self, images: Tensor, samples: SampleList) -> list[InstanceData]:
         """Teacher's pseudo-labels: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
 
+        In training an image for which the teacher's output holds a NaN gets no labels and is
+        counted (:class:`PseudoLabelWatch`): an error on one rank would leave the others waiting.
+
         Args:
             images: weak views, normalised ``(B, 3, H, W)``.
             samples: their B data samples.
@@ -176,6 +181,9 @@ class SemiMask2Former(SemiBaseDetector):
             Per image, K kept ``labels``, ``class_quality``, ``mask_quality``, ``scores`` and
             ``mask_logits (K, h, w)`` in the padded batch frame, see
             :class:`~mmpldc.datasets.transforms.PseudoLabelFilter`.
+
+        Raises:
+            ValueError: outside of training, if the teacher's output holds a NaN.
         """
         features = self.teacher.extract_feat(images)
         cls_logits, mask_logits = self.teacher.panoptic_head.predict_last(features)
@@ -187,6 +195,12 @@ class SemiMask2Former(SemiBaseDetector):
         if self.class_thresholds is not None:
             results |= self.class_thresholds.current()
         results = self.pseudo_label_filter(results)
+        if any(results['has_nan']) and not self.training:
+            path = samples[results['has_nan'].index(True)].img_path
+            raise ValueError(
+                f"the teacher's class or mask logits for {path} contain NaN: it has diverged; take "
+                'an earlier checkpoint'
+            )
         if self.class_thresholds is not None and self.training:
             self.class_thresholds.update(results)
         pseudo_instances = results['pseudo_instances']
@@ -194,6 +208,8 @@ class SemiMask2Former(SemiBaseDetector):
             pseudo_instances = self.refiner(
                 pseudo_instances, images, samples, self.progress, self.pixel_normalization
             )
+        if self.training:
+            self.pseudo_label_watch.update(pseudo_instances, results['has_nan'], samples)
         return pseudo_instances
 
     def unsupervised_loss(
@@ -201,10 +217,12 @@ class SemiMask2Former(SemiBaseDetector):
     ) -> dict[str, Tensor]:
         """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
         losses = self.student.panoptic_head.loss_by_feat(*predictions, pseudo_instances)
-        if not self.train_no_object_without_labels and not any(map(len, pseudo_instances)):
-            # A multiply: every rank must run the same backward and all-reduces.
-            losses = reweight_loss_dict(losses, 0.0)
-        return rename_loss_dict('unsup_', reweight_loss_dict(losses, self.unsup_weight))
+        weight = self.unsup_weight
+        if not self.train_no_object_without_labels:
+            # Of all ranks. A multiply: each must run the same backward and all-reduces.
+            kept = losses['loss_cls'].new_full((), sum(map(len, pseudo_instances)))
+            weight = weight * (reduce_mean(kept) > 0)
+        return rename_loss_dict('unsup_', reweight_loss_dict(losses, weight))
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """As the parent, what is logged on the CPU.

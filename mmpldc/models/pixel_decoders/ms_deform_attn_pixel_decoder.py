@@ -12,6 +12,7 @@ from mmcv.ops.multi_scale_deform_attn import (
 )
 from mmdet.models.layers import MSDeformAttnPixelDecoder as MMDetMSDeformAttnPixelDecoder
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmpldc.registry import MODELS
 
@@ -85,12 +86,18 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
     one in each layer of the encoder. It also copies the values in each layer to blank padding that
     does not exist.
 
+    Args:
+        with_cp: compute the encoder's layers again in the backward pass, for memory: most of what a
+            step keeps is theirs (docs/performance.md).
+        **kwargs: as in mmdet.
+
     Note:
         Under autocast values differ: sampling stays in float32 (:class:`DeformableAttention`).
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, *, with_cp: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
+        self.with_cp = with_cp
         for layer in self.encoder.layers:
             layer.self_attn = DeformableAttention(**layer.self_attn_cfg)
 
@@ -119,16 +126,20 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         # no wait: such a copy from pageable memory returns once the host's part is read
         shapes = torch.tensor(sizes).to(feats[0].device, non_blocking=True)
         starts = torch.tensor([sum(counts[:level]) for level in range(len(counts))])
-        memory = self.encoder(
-            query=torch.cat(tokens, dim=1),
+        geometry = dict(
             query_pos=torch.cat(positions, dim=1),
             key_padding_mask=None,
             spatial_shapes=shapes,
             level_start_index=starts.to(feats[0].device, non_blocking=True),
-            valid_ratios=None,
             reference_points=torch.cat([_centres(feat) for feat in encoded])[None, :, None],
             level_sizes=sizes,
         )
+        memory = torch.cat(tokens, dim=1)
+        for layer in self.encoder.layers:
+            if self.with_cp and torch.is_grad_enabled():
+                memory = checkpoint(layer, memory, use_reentrant=False, **geometry)
+            else:
+                memory = layer(memory, **geometry)
         maps = [
             part.unflatten(-1, size)
             for part, size in zip(memory.transpose(1, 2).split(counts, dim=-1), sizes, strict=True)

@@ -147,3 +147,39 @@ def test_the_cuda_operator_equals_the_cpu(build_pair, dtype):
     share = 0.01 if dtype == torch.float32 else 0.05  # convolutions may run in TF32
     for own, exact in zip((mask_features, *maps), (expected[0], *expected[1]), strict=True):
         assert (own.cpu().float() - exact).abs().mean() < share * exact.std()
+
+
+class Saved:
+    """Bytes that autograd keeps, each storage once."""
+
+    def __init__(self):
+        self.sizes = {}
+
+    def __enter__(self):
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
+        self.hooks.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.hooks.__exit__(*error)
+
+    def _pack(self, tensor):
+        self.sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+
+def test_checkpointing_keeps_less_and_changes_no_gradient(build_pair):
+    decoder, _ = build_pair(num_layers=3)
+    decoder.train()
+    features = feature_maps()
+    found = []
+    for decoder.with_cp in (False, True):
+        decoder.zero_grad()
+        with Saved() as saved:
+            mask_features, maps = decoder(features)
+        sum(map_.square().mean() for map_ in (mask_features, *maps)).backward()
+        found.append(([p.grad.clone() for p in decoder.parameters()], sum(saved.sizes.values())))
+    (plain, plain_bytes), (again, again_bytes) = found
+    assert again_bytes < 0.6 * plain_bytes
+    for one, other in zip(plain, again, strict=True):
+        assert torch.equal(one, other)
