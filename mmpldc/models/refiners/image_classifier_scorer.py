@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmpldc.checkpoint_loading import load_url
 from mmpldc.registry import MODELS
 
 from .loading import load_first_on_one_rank
@@ -193,7 +194,7 @@ def _read_weights(source: str) -> dict[str, Tensor]:
     Not by mmengine's download, which waits for the other ranks, while here one goes first.
     """
     if source.startswith(('http://', 'https://', 'file://')):
-        checkpoint = torch.hub.load_state_dict_from_url(source, map_location='cpu')
+        checkpoint = load_url(source, map_location='cpu')
     elif '://' in source:
         raise ValueError(f'checkpoint must be a file or an http(s) address, got {source}')
     else:

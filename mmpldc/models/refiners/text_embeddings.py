@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmpldc.checkpoint_loading import refusing
+
 
 def default_cache() -> Path:
     """``$MMPLDC_CACHE/text_embeddings``, by default in ``~/.cache/mmpldc``."""
@@ -57,7 +59,10 @@ def cached_text_embeddings(
         ``(T, D)`` float32 on the CPU.
     """
     path = folder / f'{key}.pt'
-    known: dict[str, Tensor] = torch.load(path, weights_only=True) if path.exists() else {}
+    known: dict[str, Tensor] = {}
+    if path.exists():
+        with refusing(str(path)):
+            known = torch.load(path, weights_only=True)
     unknown = [text for text in dict.fromkeys(texts) if text not in known]
     if unknown:
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))

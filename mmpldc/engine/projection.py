@@ -1,0 +1,185 @@
+"""What a training will need, from what a few steps of it took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+BYTES_OF_A_LOGGED_VALUE = 16  # a checkpoint of mmengine has value and count of every iteration
+LOGGED_ITERS_KEPT = 1_000_000  # mmengine's HistoryBuffer
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a config wants.
+
+    Attributes:
+        phases: iterations of each part of training whose iterations are alike, by its name.
+        validated: of each model that is validated, at every how-many-th validation it takes part;
+            empty without validation.
+        val_interval: iterations between validations.
+        val_begin: before this iteration there is none.
+        checkpoint_interval: iterations between checkpoints; 0: only the last.
+        max_keep: of the checkpoints the newest so many are kept; 0: all.
+        best: how many best checkpoints are kept beside them.
+        log_interval: iterations between reports of the log.
+    """
+
+    phases: dict[str, int]
+    validated: dict[str, int]
+    val_interval: int
+    val_begin: int
+    checkpoint_interval: int
+    max_keep: int
+    best: int
+    log_interval: int
+
+    @property
+    def max_iters(self) -> int:
+        return sum(self.phases.values())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a few steps took; of several ranks the largest.
+
+    Attributes:
+        step_seconds: of an iteration of each phase, its data at hand.
+        load_seconds: that the data loader needs for an iteration.
+        is_loaded_ahead: whether worker processes load while the model computes.
+        images: of an iteration, on all ranks.
+        val_seconds: of a batch, for each model that is validated.
+        val_batches: of a validation, on each rank.
+        memory: peak in each phase and in validation, in bytes, by name.
+        total_memory: of the device, in bytes; None without an accelerator.
+        checkpoint: size of one, in bytes; 0 if none is written.
+        report: bytes that a report of the log writes.
+        logged_values: how many values each iteration logs.
+        pseudo_labels: mean per unlabelled image; None if there was no such step.
+    """
+
+    step_seconds: Sequence[float]
+    load_seconds: float
+    is_loaded_ahead: bool
+    images: int
+    val_seconds: Sequence[float]
+    val_batches: int
+    memory: dict[str, int]
+    total_memory: int | None
+    checkpoint: int
+    report: int
+    logged_values: int
+    pseudo_labels: float | None
+
+
+def iteration_seconds(step: float, load: float, *, is_loaded_ahead: bool) -> float:
+    """Seconds of an iteration whose data is loaded before it, or ahead, during another."""
+    return max(step, load) if is_loaded_ahead else step + load
+
+
+def validation_counts(plan: Plan) -> dict[str, int]:
+    """How often each model is validated; the last iteration is followed by all of them."""
+    last = plan.max_iters
+    iters = {*range(plan.val_interval, last + 1, plan.val_interval), last}
+    due = [i for i in iters if i >= plan.val_begin]
+    return {
+        name: sum(i == last or i // plan.val_interval % every == 0 for i in due)
+        for name, every in plan.validated.items()
+    }
+
+
+def phase_seconds(plan: Plan, measured: Measured) -> dict[str, float]:
+    """Seconds of each phase."""
+    return {
+        name: iters
+        * iteration_seconds(step, measured.load_seconds, is_loaded_ahead=measured.is_loaded_ahead)
+        for (name, iters), step in zip(plan.phases.items(), measured.step_seconds, strict=True)
+    }
+
+
+def validation_seconds(plan: Plan, measured: Measured) -> float:
+    """Seconds of all validations, without the computation of metrics."""
+    counts = validation_counts(plan).values()
+    passes = zip(counts, measured.val_seconds, strict=True)
+    return measured.val_batches * sum(count * per_batch for count, per_batch in passes)
+
+
+def checkpoint_bytes(plan: Plan, measured: Measured) -> int:
+    """Size of the last checkpoint: the log of all iterations is in it."""
+    if measured.checkpoint == 0:
+        return 0
+    iters = min(plan.max_iters, LOGGED_ITERS_KEPT)
+    return measured.checkpoint + BYTES_OF_A_LOGGED_VALUE * measured.logged_values * iters
+
+
+def checkpoints_on_disk(plan: Plan) -> int:
+    """Most checkpoints that are there at a time: those kept, and one that is being written."""
+    written = ceil(plan.max_iters / plan.checkpoint_interval) if plan.checkpoint_interval else 1
+    kept = min(written, plan.max_keep + 1) if plan.max_keep else written
+    return kept + plan.best
+
+
+def disk_bytes(plan: Plan, measured: Measured) -> int:
+    """What a work directory holds at most: checkpoints and log."""
+    reports = plan.max_iters // plan.log_interval
+    return checkpoints_on_disk(plan) * checkpoint_bytes(plan, measured) + reports * measured.report
+
+
+def summary(plan: Plan, measured: Measured, *, free: int) -> str:
+    """All of it for a reader; ``free`` is the space on the disk of the work directory, in bytes."""
+    of_phases = phase_seconds(plan, measured)
+    validation = validation_seconds(plan, measured)
+    rows = [
+        (name, f'{iters} iterations of {step:.3g} s', duration(of_phases[name]))
+        for (name, iters), step in zip(plan.phases.items(), measured.step_seconds, strict=True)
+    ]
+    for (name, count), per_batch in zip(
+        validation_counts(plan).items(), measured.val_seconds, strict=True
+    ):
+        time = duration(count * measured.val_batches * per_batch)
+        batches = f'{count} x {measured.val_batches} batches of {per_batch:.3g} s'
+        rows.append((f'validate {name}', batches, time))
+    rows.append(('training', 'in all', duration(sum(of_phases.values()) + validation)))
+
+    load = measured.load_seconds
+    speed = f'{measured.images / load:.3g} images/s, {load:.3g} s an iteration of {measured.images}'
+    rows.append(('data loading', speed, _loading_remark(measured)))
+    peak = max(measured.memory, key=measured.memory.get)
+    parts = ', '.join(f'{name} {size / GB:.2f} GB' for name, size in measured.memory.items())
+    of_total = '' if measured.total_memory is None else f' of {measured.total_memory / GB:.1f} GB'
+    rows.append(('peak memory', parts, f'{measured.memory[peak] / GB:.2f} GB{of_total}'))
+    files = (
+        f'{checkpoints_on_disk(plan)} checkpoints of '
+        f'{checkpoint_bytes(plan, measured) / GB:.2f} GB, and the log'
+    )
+    need = disk_bytes(plan, measured)
+    rows.append(('disk', files, f'{need / GB:.2f} GB of {free / GB:.1f} GB free'))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f'  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}'.rstrip() for a, b, c in rows]
+    if measured.pseudo_labels is not None:
+        lines.append(
+            f'Time and memory are those of {measured.pseudo_labels:.1f} pseudo-labels per image, '
+            'as these steps had: more need more.'
+        )
+    return '\n'.join(lines)
+
+
+def _loading_remark(measured: Measured) -> str:
+    if not measured.is_loaded_ahead:
+        return 'before each step: set train_dataloader.num_workers'
+    if measured.load_seconds > min(measured.step_seconds):
+        return 'slower than the model: more train_dataloader.num_workers'
+    return 'during the steps'
+
+
+def duration(seconds: float) -> str:
+    """``'3 d 4 h'``, ``'4 h 5 min'``, ``'5 min'`` or ``'6.0 s'``."""
+    if seconds < 100:
+        return f'{seconds:.1f} s'
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f'{minutes} min'
+    if minutes < 24 * 60:
+        return f'{minutes // 60} h {minutes % 60} min'
+    hours = round(minutes / 60)
+    return f'{hours // 24} d {hours % 24} h'
