@@ -34,7 +34,7 @@ def scorer_confusion(model: nn.Module, dataloader: Iterable[dict]) -> np.ndarray
             continue
         masks = [_logits_in_batch_frame(s.gt_instances.masks, s.metainfo) for s in samples]
         scores = model.refiner.scorer.score(
-            unit_rgb(images, model.pixel_normalization),
+            unit_rgb(images, model.data_preprocessor.pixel_normalization),
             [tuple(sample.img_shape[:2]) for sample in samples],
             torch.cat(masks).to(images.device),
             torch.repeat_interleave(torch.arange(len(samples)), counts).to(images.device),

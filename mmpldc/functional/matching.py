@@ -7,9 +7,17 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+# Of a pair that must not match: far above any real cost, and small enough for the sum of a match to
+# tell real costs apart in double precision.
+PROHIBITIVE_COST = 1e9
+
 
 def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Match queries to targets with least total cost, each (layer, image) on its own.
+
+    A cost that is not finite loses to all that are. So diverged predictions match too, and their
+    loss, which is not finite either, comes to where all ranks learn of it; an error here would
+    leave the other ranks waiting.
 
     Args:
         costs: one ``(L, Q, G_i)`` float tensor per image, with L layers, Q queries and G_i targets.
@@ -17,20 +25,13 @@ def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Image, query and target index, each ``(L, M)`` int64 with M = sum of min(Q, G_i). Targets
         are numbered through the batch, image after image; rows are ordered by image and target.
-
-    Raises:
-        ValueError: if a cost is NaN or infinite.
     """
     num_layers, num_queries = costs[0].shape[:2]
     sizes = [cost.shape[2] for cost in costs]
     first_target = np.cumsum([0, *sizes[:-1]])
     # Host sync: scipy solves on the CPU. One transfer for all layers and images.
     joined = torch.cat([cost.detach().float() for cost in costs], dim=2).cpu().numpy()
-    if not np.isfinite(joined).all():
-        raise ValueError(
-            'matching costs contain NaN or infinity: the predictions have diverged, or the loss '
-            'ran in half precision'
-        )
+    joined[~np.isfinite(joined)] = PROHIBITIVE_COST
     matches = np.empty((3, num_layers, sum(min(num_queries, size) for size in sizes)), np.int64)
     for layer in range(num_layers):
         column = 0

@@ -113,7 +113,10 @@ class ClassAwareThresholds(nn.Module):
         return [(self.class_thr, self.class_range), (self.mask_thr, self.mask_range)]
 
     def _counted(self, results: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Class and mask quality, label and weight (0 or 1) of M predictions, each ``(M,)``."""
+        """Class and mask quality, label and weight (0 or 1) of M predictions, each ``(M,)``.
+
+        A NaN, which would stay in the thresholds for ever, counts for nothing.
+        """
         if self.count == 'kept':
             kept = InstanceData.cat(results['pseudo_instances'])
             weight = torch.ones_like(kept.class_quality)
@@ -124,4 +127,10 @@ class ClassAwareThresholds(nn.Module):
         if self.count == 'objects':
             is_object = results['cls_logits'].argmax(dim=-1) < self.num_classes
             weight = is_object.gather(1, query).float()
-        return class_quality.flatten(), masks_quality.flatten(), labels.flatten(), weight.flatten()
+        weight = weight * (class_quality + masks_quality).isfinite()
+        return (
+            class_quality.nan_to_num().flatten(),
+            masks_quality.nan_to_num().flatten(),
+            labels.flatten(),
+            weight.flatten(),
+        )

@@ -77,8 +77,26 @@ def test_costs_that_require_a_gradient():
 
 
 @pytest.mark.parametrize('bad', [NAN, INF, -INF])
-def test_a_cost_that_is_no_number_is_refused(bad):
-    costs = [torch.zeros(2, 3, 2), torch.zeros(2, 3, 1)]
-    costs[1][1, 2, 0] = bad
-    with pytest.raises(ValueError, match='NaN or infinity'):
-        hungarian_match(costs)
+def test_a_cost_that_is_not_finite_loses(bad):
+    """Also to a match whose other pairs become dearer by it."""
+    cost = torch.tensor([[[0.0, 0.0], [100.0, bad], [300.0, 400.0]]])
+    cost[0, 0, 0] = bad
+    _, query, target = hungarian_match([cost])
+    assert target.tolist() == [[0, 1]]
+    assert query.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize('bad', [NAN, INF, -INF])
+def test_real_costs_decide_among_what_is_left(bad):
+    """One of two targets has no finite cost at all: the other still gets its best query."""
+    cost = torch.tensor([[[5e-3, bad], [4e-3, bad], [6e-3, bad]]])
+    _, query, _ = hungarian_match([cost])
+    assert query[0, 0] == 1
+    for match in hungarian_match([torch.full((2, 3, 2), bad)]):
+        assert match.shape == (2, 2)
+
+
+def test_costs_of_the_caller_stay_as_they_are():
+    cost = torch.tensor([[[NAN, 1.0]]])
+    hungarian_match([cost])
+    assert cost.isnan().tolist() == [[[True, False]]]

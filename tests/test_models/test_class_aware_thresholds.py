@@ -169,6 +169,23 @@ def test_absent_classes_keep_their_thresholds(count):
         assert (values[[0, 2]] != before[name][[0, 2]]).all()
 
 
+@pytest.mark.parametrize('count', ['all', 'objects', 'kept'])
+@pytest.mark.parametrize('key', ['cls_logits', 'mask_logits'])
+def test_an_image_with_a_nan_counts_for_nothing(count, key):
+    """A NaN would stay in the thresholds for ever."""
+    clean = filtered()
+    outputs = {name: clean[name] for name in ('cls_logits', 'mask_logits')}
+    broken = {name: torch.cat([logits, logits[:1]]) for name, logits in outputs.items()}
+    broken[key][-1] = float('nan')
+    results = PseudoLabelFilter(class_thr=0.4, mask_thr=0.7)(clean | broken)
+    assert results['has_nan'] == [False, False, True]
+    moved, expected = (make_thresholds(count=count, keep_rate=0.5) for _ in range(2))
+    moved.update(results)
+    expected.update(clean)
+    for name, values in moved.current().items():
+        assert values.tolist() == pytest.approx(expected.current()[name].tolist(), abs=1e-6)
+
+
 def test_nothing_kept_changes_nothing():
     thresholds = make_thresholds(count='kept', keep_rate=0.5)
     before = {name: values.clone() for name, values in thresholds.current().items()}

@@ -673,6 +673,23 @@ def test_evaluation_leaves_the_thresholds_alone(build_adaptive):
     assert not same(thresholds_of(model), before)
 
 
+def test_a_nan_of_the_teacher_is_counted_in_training_and_an_error_elsewhere(build):
+    """An error on one rank would leave the others waiting; an export must not pass it over."""
+    model = build()
+    images, samples = unlabeled_views()
+    images = images.clone()
+    images[1, 0, 5, 5] = float('nan')
+    first, second = model.make_pseudo_labels(images, samples)
+    assert len(first) > 0 and len(second) == 0
+    counts = model.pseudo_label_watch.take()
+    assert (sum(counts.kept), counts.num_images, counts.num_nan) == (len(first), 2, 1)
+    assert counts.nan_images == [samples[1].img_path]
+    with pytest.raises(ValueError, match=f'logits for {samples[1].img_path} contain NaN'):
+        model.eval().make_pseudo_labels(images, samples)
+    model.make_pseudo_labels(*unlabeled_views())
+    assert model.pseudo_label_watch.take().num_images == 0
+
+
 def test_thresholds_are_in_the_checkpoint_and_not_started_anew(build_adaptive, build, tmp_path):
     model = build_adaptive()
     model.loss(*make_batch())

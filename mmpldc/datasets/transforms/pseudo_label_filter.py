@@ -32,7 +32,9 @@ class PseudoLabelFilter(BaseTransform):
     (H, W), the padded batch's size in pixels. With ``class_thr`` and ``mask_thr``, ``(N,)`` float,
     DDTF takes these thresholds, one per class, instead of its own (DF-ACAT). Added keys:
     ``candidates``, class quality, label and query index, each ``(B, C)``, of what was looked at,
-    and ``pseudo_instances``, per image an ``InstanceData`` of K kept labels, best score first:
+    ``has_nan``, per image whether a NaN in the teacher's output has cost it all of its labels, a
+    list of B bool, and ``pseudo_instances``, per image an ``InstanceData`` of K kept labels, best
+    score first:
 
     - ``labels (K,)`` int64 in [0, N)
     - ``class_quality``, ``mask_quality``, ``scores`` ``(K,)`` float32 in [0, 1]; the score is the
@@ -92,7 +94,7 @@ class PseudoLabelFilter(BaseTransform):
         """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring.
 
         Raises:
-            ValueError: if the teacher's logits hold a NaN, or thresholds do not fit together.
+            ValueError: if thresholds do not fit together.
         """
         cls_logits, mask_logits = results['cls_logits'].float(), results['mask_logits'].float()
         if self.max_candidates is None:
@@ -102,7 +104,7 @@ class PseudoLabelFilter(BaseTransform):
         thresholds = self._thresholds(results)
         class_quality, labels, query = candidates
         # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
-        # Host sync: how many these are decides shapes. A NaN passes, to be told below.
+        # Host sync: how many these are decides shapes. A NaN passes, to be found below.
         image, rank = (~(class_quality < _of_class(thresholds[0], labels))).nonzero(as_tuple=True)
         passed = InstanceData(
             labels=labels[image, rank],
@@ -114,10 +116,12 @@ class PseudoLabelFilter(BaseTransform):
         passed.mask_logits = full_size if self.full_resolution else logits
         passed.scores = passed.class_quality * passed.mask_quality
         keep = self._passes(passed, *thresholds) & (area > self.min_area)
-        pseudo_instances = _split_by_image(passed, image, keep, num_images=len(cls_logits))
+        pseudo_instances, has_nan = _split_by_image(passed, image, keep, num_images=len(cls_logits))
         if self.duplicate_iou is not None:
             pseudo_instances = [self._without_duplicates(one) for one in pseudo_instances]
-        return results | dict(candidates=candidates, pseudo_instances=pseudo_instances)
+        return results | dict(
+            candidates=candidates, has_nan=has_nan, pseudo_instances=pseudo_instances
+        )
 
     def _at_full_size(
         self, mask_logits: Tensor, size: tuple[int, int]
@@ -179,32 +183,29 @@ def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:
 
 def _split_by_image(
     candidates: InstanceData, image: Tensor, keep: Tensor, *, num_images: int
-) -> list[InstanceData]:
-    """The kept candidates of each image, best score first.
+) -> tuple[list[InstanceData], list[bool]]:
+    """The kept candidates of each image, best score first, and whether the image has a NaN.
+
+    A NaN compares false everywhere, so a broken output would pass for one without objects. Queries
+    attend to one another: where one has a NaN, none is trusted.
 
     Args:
         candidates: K of them.
         image: ``(K,)`` int64, the image of each.
         keep: ``(K,)`` bool.
         num_images: in the batch.
-
-    Raises:
-        ValueError: if a score is NaN: it compares false everywhere, so a broken teacher would
-            silently give no labels.
     """
-    counts = image.new_zeros(num_images).index_add(0, image, keep.long())
-    diverged = candidates.scores.isnan().any()
-    # Host sync: the shapes of the images' targets, and the check, in one transfer.
-    *sizes, diverged = torch.cat([counts, diverged.long()[None]]).tolist()
-    if diverged:
-        raise ValueError(
-            "the teacher's class or mask logits contain NaN: it has diverged. Lower the learning "
-            'rate, or resume from an earlier checkpoint.'
-        )
+    zeros = image.new_zeros(num_images)
+    has_nan = zeros.index_add(0, image, candidates.scores.isnan().long()) > 0
+    keep = keep & ~has_nan[image]
+    counts = zeros.index_add(0, image, keep.long())
+    # Host sync: the shapes of the images' targets, and what is broken, in one transfer.
+    sizes, has_nan = torch.stack([counts, has_nan.long()]).tolist()
     # by image, the kept ones first, by score
     order = candidates.scores.argsort(descending=True, stable=True)
     order = order[image[order].argsort(stable=True)]
     order = order[keep[order].logical_not().long().argsort(stable=True)]
     kept = candidates[order[: sum(sizes)]]
     first = [0, *accumulate(sizes)]
-    return [kept[start : start + size] for start, size in zip(first, sizes, strict=False)]
+    instances = [kept[start : start + size] for start, size in zip(first, sizes, strict=False)]
+    return instances, [bool(nan) for nan in has_nan]

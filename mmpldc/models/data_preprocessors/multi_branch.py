@@ -2,6 +2,7 @@
 
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
 
+from mmpldc.functional import PixelNormalization
 from mmpldc.registry import MODELS
 
 
@@ -12,6 +13,15 @@ class MultiBranchDataPreprocessor(_MultiBranch):
     A batch of labelled images only (supervised training, or a rank that drew no unlabelled image)
     has branches full of None, on which the parent fails.
     """
+
+    @property
+    def pixel_normalization(self) -> PixelNormalization:
+        """How pixels became the images that the model gets."""
+        preprocessor = self.data_preprocessor
+        is_rgb = preprocessor._channel_conversion  # mmcv reads images as BGR
+        if not preprocessor._enable_normalize:
+            return PixelNormalization(0.0, 1.0, is_rgb)
+        return PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Drop empty branches, then normalise and pad each branch on its own.

@@ -12,7 +12,6 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
-from mmpldc.functional import PixelNormalization
 from mmpldc.models.progress import Progress
 from mmpldc.registry import MODELS, TRANSFORMS
 
@@ -104,6 +103,10 @@ class SemiMask2Former(SemiBaseDetector):
         self.burn_in_iters = burn_in_iters
         self.unsup_weight = unsup_weight
         self.sup_views = tuple(sup_views)
+        # Views of a group share their geometry. Labelled ones go through the network as one batch.
+        self.groups_of_views = [self.sup_views]
+        if unsup_weight > 0:
+            self.groups_of_views.append(('unsup_weak', 'unsup_strong'))
         self.joint_forward = joint_forward
         self.train_no_object_without_labels = train_no_object_without_labels
         self.pseudo_label_watch = PseudoLabelWatch(self.student.panoptic_head.num_classes)
@@ -136,7 +139,8 @@ class SemiMask2Former(SemiBaseDetector):
                 'SemiMask2Former does not know the iteration: add '
                 "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
             )
-        self._check_views(multi_batch_data_samples)
+        # At every step, burn-in included, so that a wrong config ends at the first batch.
+        check_views(multi_batch_data_samples, self.groups_of_views)
         images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
         if self.progress.step < self.burn_in_iters or self.unsup_weight == 0:
@@ -188,25 +192,24 @@ class SemiMask2Former(SemiBaseDetector):
         features = self.teacher.extract_feat(images)
         cls_logits, mask_logits = self.teacher.panoptic_head.predict_last(features)
         results = dict(
-            cls_logits=cls_logits,
-            mask_logits=mask_logits,
-            input_shape=tuple(images.shape[-2:]),
+            cls_logits=cls_logits, mask_logits=mask_logits, input_shape=tuple(images.shape[-2:])
         )
         if self.class_thresholds is not None:
             results |= self.class_thresholds.current()
         results = self.pseudo_label_filter(results)
         if any(results['has_nan']) and not self.training:
             path = samples[results['has_nan'].index(True)].img_path
-            raise ValueError(
-                f"the teacher's class or mask logits for {path} contain NaN: it has diverged; take "
-                'an earlier checkpoint'
-            )
+            raise ValueError(f"the teacher's logits for {path} contain NaN: it has diverged")
         if self.class_thresholds is not None and self.training:
             self.class_thresholds.update(results)
         pseudo_instances = results['pseudo_instances']
         if self.refiner is not None:
             pseudo_instances = self.refiner(
-                pseudo_instances, images, samples, self.progress, self.pixel_normalization
+                pseudo_instances,
+                images,
+                samples,
+                self.progress,
+                self.data_preprocessor.pixel_normalization,
             )
         if self.training:
             self.pseudo_label_watch.update(pseudo_instances, results['has_nan'], samples)
@@ -266,15 +269,6 @@ class SemiMask2Former(SemiBaseDetector):
         if self.class_thresholds is not None:
             self.class_thresholds.start(instance_counts(dataset))
 
-    @property
-    def pixel_normalization(self) -> PixelNormalization:
-        """How pixels became the images that :meth:`loss` gets."""
-        preprocessor = self.data_preprocessor.data_preprocessor
-        is_rgb = preprocessor._channel_conversion  # mmcv reads images as BGR
-        if not preprocessor._enable_normalize:
-            return PixelNormalization(0.0, 1.0, is_rgb)
-        return PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb)
-
     def set_progress(self, step: int, max_steps: int) -> None:
         """Take over the Runner's position, before each step."""
         self.progress = Progress(step, self.burn_in_iters, max_steps)
@@ -284,17 +278,6 @@ class SemiMask2Former(SemiBaseDetector):
         super().train(mode)
         self.teacher.eval()
         return self
-
-    def _check_views(self, multi_batch_data_samples: dict[str, SampleList]) -> None:
-        """Refuse a batch without a branch, or with views that do not share their geometry.
-
-        At every step, burn-in included, so that a wrong config ends at the first batch. Labelled
-        views go through the network as one batch, so they must share their geometry as well.
-        """
-        groups = [self.sup_views]
-        if self.unsup_weight > 0:
-            groups.append(('unsup_weak', 'unsup_strong'))
-        check_views(multi_batch_data_samples, groups)
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, *args

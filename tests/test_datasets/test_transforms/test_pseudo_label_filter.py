@@ -156,7 +156,7 @@ def test_built_from_the_registry_and_called():
 def test_keys_of_the_input_stay():
     results = teacher_outputs() | dict(note='kept')
     found = PseudoLabelFilter(class_thr=0.1, mask_thr=0.1)(results)
-    assert set(found) == {*results, 'candidates', 'pseudo_instances'}
+    assert set(found) == {*results, 'candidates', 'has_nan', 'pseudo_instances'}
     for key, value in results.items():
         assert found[key] is value
     assert 'pseudo_instances' not in results and 'candidates' not in results
@@ -354,12 +354,25 @@ def test_infinite_mask_logits_are_legal():
 
 
 @pytest.mark.parametrize('key', ['cls_logits', 'mask_logits'])
-@pytest.mark.parametrize('options', [{}, dict(max_candidates=5), dict(full_resolution=True)])
-def test_nan_is_refused(key, options):
+@pytest.mark.parametrize(
+    'options', [{}, dict(max_candidates=5), dict(full_resolution=True), dict(duplicate_iou=0.9)]
+)
+def test_an_image_with_a_nan_gets_no_labels_and_the_others_keep_theirs(key, options):
     results = teacher_outputs()
-    results[key].view(-1)[-1] = float('nan')
-    with pytest.raises(ValueError, match='contain NaN'):
-        PseudoLabelFilter(class_thr=0.5, mask_thr=0.5, **options)(results)
+    filtering = PseudoLabelFilter(class_thr=0.5, mask_thr=0.5, **options)
+    clean = filtering(results)
+    *others, last = clean['pseudo_instances']
+    assert len(last) and any(map(len, others))
+    assert clean['has_nan'] == [False] * len(clean['pseudo_instances'])
+    query = clean['candidates'][2][-1, clean['candidates'][0][-1].argmax()]
+    results[key][-1, query].view(-1)[-1] = float('nan')
+    broken = filtering(results)
+    *unharmed, none = broken['pseudo_instances']
+    assert broken['has_nan'] == [False] * len(others) + [True]
+    assert len(none) == 0
+    for found, expected in zip(unharmed, others, strict=True):
+        assert found.scores.equal(expected.scores)
+        assert found.mask_logits.equal(expected.mask_logits)
 
 
 def test_one_query_twice_only_with_candidates_and_without_suppression():

@@ -109,7 +109,11 @@ def test_one_step(tiny_model_cfg, setup):
     hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b', 'c')))
     runner = SimpleNamespace(
-        model=model, iter=0, max_iters=4, train_dataloader=SimpleNamespace(dataset=dataset)
+        model=model,
+        iter=0,
+        max_iters=4,
+        optim_wrapper=SimpleNamespace(),  # without gradient accumulation
+        train_dataloader=SimpleNamespace(dataset=dataset),
     )
     hook.before_train(runner)
     model.train()

@@ -1,0 +1,160 @@
+"""Steps whose loss or gradient was not finite: told, counted, and in the end too many."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmengine.dist import all_gather_object, barrier, get_rank
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpldc.engine.optimizers.guarded_optim_wrapper import StepGuard
+from mmpldc.engine.step_dump import save_step
+from mmpldc.registry import HOOKS
+
+SKIPPED, IN_A_ROW = 'skipped_steps', 'skipped_steps_in_a_row'  # in the message hub
+
+
+class RankReport(NamedTuple):
+    """What one rank knows of a skipped step.
+
+    Attributes:
+        losses: the values that are not finite.
+        images: files of the batch that these losses come from.
+    """
+
+    losses: dict[str, float]
+    images: list[str]
+
+
+@HOOKS.register_module()
+class NonFiniteHook(Hook):
+    """Tell of steps that :class:`~mmpldc.engine.GuardedOptimWrapper` skipped; stop after many.
+
+    A warning names the losses and the images. The count of skipped steps is in the message hub
+    (``skipped_steps``), so a resumed run counts on. A gradient that overflows under a loss scaler
+    while all losses are finite is how the scaler finds its scale: it is told, and counts only
+    towards ``max_in_a_row``.
+
+    The teacher's average goes on after a skipped step: towards a student that has not moved.
+    Running statistics (batch norm) that the step's forward pass has spoilt are the teacher's again.
+
+    The end is the same on all ranks: each writes ``nonfinite_iter_N_rank_R.pth`` into the work
+    directory, for ``tools/analysis/replay_step.py``, and raises.
+
+    Args:
+        max_in_a_row: so many skipped steps, one after the other, end the run.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before the teacher follows, and before anything is saved
+
+    def __init__(self, *, max_in_a_row: int = 20) -> None:
+        if max_in_a_row < 1:
+            raise ValueError(f'max_in_a_row must be at least 1, got {max_in_a_row}')
+        self.max_in_a_row = max_in_a_row
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse an optimiser wrapper that would take any step."""
+        if not isinstance(runner.optim_wrapper, StepGuard):
+            raise ValueError(
+                f'{type(runner.optim_wrapper).__name__} takes steps that are not finite: set '
+                "optim_wrapper.type to 'mmpldc.GuardedOptimWrapper' (AMP: "
+                "'mmpldc.GuardedAmpOptimWrapper'), or do without NonFiniteHook by "
+                'default_hooks.non_finite=None'
+            )
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
+        """Look at what the optimiser wrapper did.
+
+        Raises:
+            RuntimeError: after ``max_in_a_row`` skipped steps.
+        """
+        hub, wrapper = runner.message_hub, runner.optim_wrapper
+        if not wrapper.skipped:
+            if hub.get_info(IN_A_ROW, 0):
+                hub.update_info(IN_A_ROW, 0)
+            return
+        in_a_row = hub.get_info(IN_A_ROW, 0) + 1
+        hub.update_info(IN_A_ROW, in_a_row)
+        _restore_statistics(runner.model)
+        # Every rank has skipped the step, so every rank is here.
+        reports = all_gather_object(_report(outputs or {}, data_batch))
+        if wrapper.scales_loss and not any(report.losses for report in reports):
+            runner.logger.info(
+                f'iteration {runner.iter + 1}: gradients overflowed, the step is skipped and the '
+                f'loss scale is now {wrapper.loss_scaler.get_scale():g}'
+            )
+        else:
+            total = hub.get_info(SKIPPED, 0) + 1
+            hub.update_info(SKIPPED, total)
+            runner.logger.warning(
+                f'iteration {runner.iter + 1}: a loss or gradient is not finite, the step is '
+                f'skipped ({total} so far, {in_a_row} in a row)\n{_describe(reports)}'
+            )
+        if in_a_row >= self.max_in_a_row:
+            self._stop(runner, data_batch)
+
+    def after_train(self, runner: Runner) -> None:
+        """Say how many steps were skipped."""
+        if total := runner.message_hub.get_info(SKIPPED, 0):
+            runner.logger.warning(f'steps skipped for a loss or gradient not finite: {total}')
+
+    def _stop(self, runner: Runner, data_batch: dict | list[dict]) -> None:
+        folder = Path(runner.work_dir)
+        name = f'nonfinite_iter_{runner.iter + 1}_rank_{{}}.pth'
+        save_step(folder / name.format(get_rank()), runner, data_batch)
+        barrier()  # the first rank to leave has the launcher end the others
+        raise RuntimeError(
+            f'{self.max_in_a_row} steps in a row had a loss or gradient that was not finite, the '
+            f'last at iteration {runner.iter + 1}; weights are those from before them. The log '
+            f'names the images. `python tools/analysis/replay_step.py '
+            f'{folder / name.format("RANK")}` repeats the last step and shows where it breaks. Try '
+            'a lower learning rate or a longer warm-up, bfloat16 or float32 instead of float16, or '
+            'an earlier checkpoint.'
+        )
+
+
+def _report(outputs: dict, data_batch: dict | list[dict]) -> RankReport:
+    values = {name: float(value) for name, value in outputs.items() if 'loss' in name}
+    losses = {name: value for name, value in values.items() if not torch.tensor(value).isfinite()}
+    parts = {name.split('_')[0] for name in losses} & {'sup', 'unsup'}
+    return RankReport(losses, list(dict.fromkeys(_image_paths(data_batch, parts))))
+
+
+def _image_paths(data_batch: dict | list[dict], parts: set[str]) -> Iterator[str]:
+    """Files behind the branches of some parts, 'sup' or 'unsup'; of all if none is given."""
+    for batch in data_batch if isinstance(data_batch, list) else [data_batch]:
+        branches = batch['data_samples']
+        if not isinstance(branches, dict):  # a batch of a single view
+            branches = {'': branches}
+        for branch, samples in branches.items():
+            if not parts or branch.split('_')[0] in parts:
+                yield from (sample.img_path for sample in samples if sample is not None)
+
+
+def _describe(reports: Sequence[RankReport]) -> str:
+    """The ranks with a loss that is not finite; all if there is none."""
+    lines = []
+    anywhere = any(report.losses for report in reports)
+    for rank, report in enumerate(reports):
+        if report.losses or not anywhere:
+            losses = ', '.join(f'{name}={value}' for name, value in report.losses.items())
+            images = ', '.join(report.images)
+            lines.append(f'rank {rank}: {losses or "gradients only"}; images: {images}')
+    return '\n'.join(lines)
+
+
+def _restore_statistics(model: nn.Module) -> None:
+    """Give the student's spoilt buffers the teacher's values, which no training pass touches."""
+    model = model.module if is_model_wrapper(model) else model
+    if not hasattr(model, 'teacher'):  # another framework's model
+        return
+    for mine, theirs in zip(model.student.buffers(), model.teacher.buffers(), strict=True):
+        # Host sync: after a skipped step only.
+        if not mine.isfinite().all():
+            mine.copy_(theirs)

@@ -1,0 +1,95 @@
+"""Pseudo-labels that have stopped to teach anything, in the log."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpldc.datasets.instance_counts import instance_counts
+from mmpldc.models.detectors.pseudo_label_watch import LabelCounts
+from mmpldc.registry import HOOKS
+
+MIN_LABELS = 50  # fewer say little about the classes' shares
+
+
+@HOOKS.register_module()
+class TeacherCollapseHook(Hook):
+    """Warn of a teacher that keeps no pseudo-label, or hardly any but those of one class.
+
+    Looks back every ``interval`` steps after burn-in, on all ranks together. A resumed run begins
+    to count anew, so its first warning may come up to ``interval`` steps later.
+
+    Args:
+        interval: steps to look back at.
+        max_share: a class with a larger share of the kept labels is named, unless it has that share
+            of the labelled instances too.
+    """
+
+    def __init__(self, *, interval: int = 500, max_share: float = 0.95) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be at least 1, got {interval}')
+        if not 0 < max_share < 1:
+            raise ValueError(f'max_share must lie in (0, 1), got {max_share}')
+        self.interval = interval
+        self.max_share = max_share
+        self.steps = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Count the step, and look back after the last of the interval.
+
+        Raises:
+            RuntimeError: if the teacher's output held a NaN for every image.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        watch = getattr(model, 'pseudo_label_watch', None)  # another framework's model has none
+        if watch is None or model.unsup_weight == 0 or runner.iter < model.burn_in_iters:
+            return
+        self.steps += 1
+        if self.steps == self.interval:
+            self.steps = 0
+            self._look_back(runner, watch.take())
+
+    def _look_back(self, runner: Runner, counts: LabelCounts) -> None:
+        when = f'iterations {runner.iter + 2 - self.interval} to {runner.iter + 1}'
+        if counts.num_nan:
+            runner.logger.warning(
+                f"{when}: the teacher's output held a NaN for {counts.num_nan} of "
+                f'{counts.num_images} images, which got no labels: {", ".join(counts.nan_images)}'
+            )
+        if counts.num_nan and counts.num_nan == counts.num_images:
+            raise RuntimeError(
+                f"{when}: the teacher's output held a NaN for every image, so nothing is labelled "
+                'any more: resume from an earlier checkpoint, with a lower learning rate, or with '
+                'bfloat16 or float32 instead of float16'
+            )
+        total = sum(counts.kept)
+        if not total:
+            runner.logger.warning(
+                f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so they '
+                'teach nothing. If it never kept any, it is too weak for its thresholds: lengthen '
+                'model.burn_in_iters, or lower model.pseudo_label_filter.class_thr and mask_thr '
+                '(with DF-ACAT the ranges of model.class_thresholds); '
+                'tools/analysis/pseudo_label_quality.py --grid tries some. If it did, it has '
+                'diverged: lower the learning rate.'
+            )
+        elif total >= MIN_LABELS and len(counts.kept) > 1:
+            self._compare_shares(runner, when, counts.kept)
+
+    def _compare_shares(self, runner: Runner, when: str, kept: list[int]) -> None:
+        share = max(kept) / sum(kept)
+        if share <= self.max_share:
+            return
+        dataset = runner.train_dataloader.dataset
+        label = kept.index(max(kept))
+        labelled = instance_counts(dataset)
+        labelled_share = (labelled[label] / labelled.sum().clamp(min=1)).item()
+        if labelled_share > self.max_share:
+            return
+        runner.logger.warning(
+            f'{when}: {share:.0%} of {sum(kept)} pseudo-labels, but {labelled_share:.0%} of the '
+            f"labelled instances, are of class '{dataset.metainfo['classes'][label]}': the student "
+            'is about to forget the other classes. Lengthen model.burn_in_iters, raise '
+            'model.pseudo_label_filter.class_thr, let thresholds follow the classes '
+            '(model.class_thresholds, DF-ACAT), or give CLIP more say (model.refiner).'
+        )

@@ -1,0 +1,90 @@
+"""Optimiser steps that are only taken if the loss and every gradient are finite."""
+
+import math
+
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from torch import Tensor
+
+from mmpldc.registry import OPTIM_WRAPPERS
+
+
+class StepGuard:
+    """Mix-in for mmengine's ``OptimWrapper``: a NaN or an infinity costs one step, not the run.
+
+    Weights, the optimiser's moments and its count of steps stay as they were; schedules go on, they
+    count iterations. All ranks decide alike without asking one another: DDP's all-reduce takes a
+    NaN or an infinity of one rank to all of them, and each looks at the norm of what it got.
+
+    Without ``clip_grad`` the norm is measured all the same, and logged as ``grad_norm``.
+
+    Args:
+        clip_grad: as in mmengine, of type ``'norm'``.
+        **kwargs: as in mmengine.
+
+    Raises:
+        ValueError: if gradients are to be clipped by value, which would hide an infinity.
+
+    Attributes:
+        skipped (bool): whether the last step was not taken; the same on all ranks.
+        scales_loss (bool): whether the loss is scaled, so that gradients may overflow though all is
+            well.
+    """
+
+    scales_loss = False
+
+    def __init__(self, *, clip_grad: dict | None = None, **kwargs) -> None:
+        if clip_grad is not None and clip_grad.get('type', 'norm') != 'norm':
+            raise ValueError(
+                f'{type(self).__name__} needs the norm of the gradients: give it clip_grad='
+                "dict(max_norm=...), or clip by value with mmengine's own wrapper, which takes "
+                'steps that are not finite'
+            )
+        super().__init__(clip_grad=clip_grad or dict(max_norm=math.inf), **kwargs)
+        self.skipped = False
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """As the parent; a loss that is not finite makes every gradient NaN.
+
+        Otherwise a rank could have a NaN in its loss and none in its gradients (a constant term, a
+        branch that takes no part in the backward pass), and no other rank would know.
+        """
+        return super().scale_loss(loss * (loss.detach() * 0 + 1))  # times 1, or NaN
+
+    def _clip_grad(self) -> None:
+        """As the parent; gradients that are not finite are dropped.
+
+        mmengine's wrappers call this between the backward pass and the optimiser's step. A step
+        without gradients changes nothing; a loss scaler has noted before this what it found.
+        """
+        params = [
+            param
+            for group in self.optimizer.param_groups
+            for param in group['params']
+            if param.grad is not None
+        ]
+        # Host sync: the parent's own, for the log.
+        norm = float(self.clip_func(params, **self.clip_grad_kwargs))
+        self.skipped = not math.isfinite(norm)
+        if self.skipped:
+            self.optimizer.zero_grad(set_to_none=True)
+        else:
+            self.message_hub.update_scalar(f'train/{self.grad_name}', norm)
+
+
+@OPTIM_WRAPPERS.register_module()
+class GuardedOptimWrapper(StepGuard, OptimWrapper):
+    """mmengine's ``OptimWrapper`` with :class:`StepGuard`."""
+
+
+@OPTIM_WRAPPERS.register_module()
+class GuardedAmpOptimWrapper(StepGuard, AmpOptimWrapper):
+    """mmengine's ``AmpOptimWrapper`` with :class:`StepGuard`.
+
+    Its loss scaler begins high and is halved whenever a gradient overflows, so a few of the first
+    steps are skipped by design. Its state is part of a checkpoint.
+    """
+
+    @property
+    def scales_loss(self) -> bool:
+        """See the parent; off in bfloat16 with ``loss_scale=dict(enabled=False)``."""
+        return self.loss_scaler.is_enabled()

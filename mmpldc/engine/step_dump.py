@@ -1,0 +1,79 @@
+"""A training step on disk: all that it takes to run it again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.dist import get_rank, get_world_size
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+
+from mmpldc.files import replacing
+from mmpldc.structures import PackedMasks, TrainingSample
+
+try:
+    from numpy._core import multiarray
+except ImportError:  # NumPy 1
+    from numpy.core import multiarray
+
+# What a batch is made of beside tensors; torch.load builds nothing else.
+BATCH_TYPES = (
+    BitmapMasks,
+    DetDataSample,
+    HorizontalBoxes,
+    InstanceData,
+    PackedMasks,
+    PolygonMasks,
+    TrainingSample,
+    multiarray._reconstruct,
+    multiarray.scalar,
+    np.dtype,
+    np.ndarray,
+    *{type(np.dtype(code)) for code in np.typecodes['AllInteger'] + np.typecodes['Float'] + '?'},
+)
+
+
+def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None:
+    """Write this rank's part of the step that a Runner has just tried; a whole file or none.
+
+    Args:
+        path: of the file.
+        runner: after the step, with the weights from before it.
+        data_batch: as hooks get it: a batch, or the list of an accumulated step's micro-batches.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    step = dict(
+        batches=data_batch if isinstance(data_batch, list) else [data_batch],
+        state_dict=model.state_dict(),
+        optimizer=runner.optim_wrapper.state_dict(),
+        config=runner.cfg.pretty_text,
+        classes=tuple(runner.train_dataloader.dataset.metainfo['classes']),
+        iteration=runner.iter,
+        max_iters=runner.max_iters,
+        seed=runner.seed,
+        rank=get_rank(),
+        world_size=get_world_size(),
+    )
+    with replacing(path, 'wb') as file:
+        torch.save(step, file)
+
+
+def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
+    """Read what :func:`save_step` wrote; nothing in the file is executed.
+
+    Args:
+        path: of the file.
+        device: where tensors go.
+
+    Returns:
+        ``batches``, a list of what a data loader gave; ``state_dict`` of the model, ``optimizer``,
+        the state of its wrapper; ``config``, its text; ``classes``; ``iteration``, how many came
+        before; ``max_iters``, ``seed``, ``rank`` and ``world_size``.
+    """
+    with torch.serialization.safe_globals(list(BATCH_TYPES)):
+        return torch.load(path, map_location=device, weights_only=True)

@@ -1,0 +1,173 @@
+"""Warnings of a teacher that labels nothing, or everything alike: when, once, and what they say."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from mmpldc.engine import TeacherCollapseHook
+from mmpldc.models.detectors.pseudo_label_watch import MAX_NAMES, LabelCounts, PseudoLabelWatch
+
+CLASSES = ('cat', 'dog', 'eel')
+BURN_IN = 3
+BALANCED = [0, 1, 2] * 40
+
+
+class Labelled:
+    """A labelled data set, of which only the annotated classes matter."""
+
+    def __init__(self, labels: list[int]) -> None:
+        self.metainfo = dict(classes=CLASSES)
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return 1
+
+    def get_data_info(self, index: int) -> dict:
+        return dict(instances=[dict(bbox_label=k, ignore_flag=False) for k in self.labels])
+
+
+def update(watch: PseudoLabelWatch, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
+    """Count a batch of an image for each list of labels."""
+    watch.update(
+        [InstanceData(labels=torch.tensor(of_image, dtype=torch.int64)) for of_image in labels],
+        [index in nan for index in range(len(labels))],
+        [DetDataSample(metainfo=dict(img_path=f'{first + i}.jpg')) for i in range(len(labels))],
+    )
+
+
+@pytest.fixture
+def look(caplog):
+    """Go through steps that keep the given labels each; returns (iteration, warning) pairs."""
+
+    def look(steps, *, labelled=BALANCED, num_classes=3, start=0, unsup_weight=1.0, nan=(), **args):
+        hook = TeacherCollapseHook(**dict(interval=4) | args)
+        watch = PseudoLabelWatch(num_classes)
+        runner = SimpleNamespace(
+            model=SimpleNamespace(
+                burn_in_iters=BURN_IN, unsup_weight=unsup_weight, pseudo_label_watch=watch
+            ),
+            train_dataloader=SimpleNamespace(dataset=Labelled(labelled)),
+            logger=logging.getLogger('look'),
+        )
+        warnings = []
+        for runner.iter, labels in enumerate(steps, start):
+            if runner.iter >= BURN_IN:
+                update(watch, labels, [], nan=nan, first=10 * runner.iter)
+            caplog.clear()
+            hook.after_train_iter(runner, runner.iter)
+            warnings += [(runner.iter, record.getMessage()) for record in caplog.records]
+        return warnings
+
+    return look
+
+
+def test_no_label_at_all_is_told_once_an_interval(look):
+    warnings = look([[]] * 12)
+    assert [when for when, _ in warnings] == [BURN_IN + 3, BURN_IN + 7]
+    text = warnings[0][1]
+    assert text.startswith('iterations 4 to 7: the teacher kept no pseudo-label in 8 images')
+    for advice in ('burn_in_iters', 'class_thr', 'mask_thr', 'learning rate'):
+        assert advice in text
+
+
+def test_a_single_label_is_not_none(look):
+    assert not look([[]] * 5 + [[1]] + [[]])
+
+
+@pytest.mark.parametrize(('others', 'expected'), [(4, True), (5, False), (6, False)])
+def test_one_class_above_the_share_is_told(look, others, expected):
+    """100 labels in four steps; 95 % is the limit."""
+    steps = [[]] * BURN_IN + [[1] * 25] * 3 + [[1] * (25 - others) + [2] * others]
+    warnings = look(steps)
+    assert bool(warnings) == expected
+    if expected:
+        ((_, text),) = warnings
+        assert (
+            "96% of 100 pseudo-labels, but 33% of the labelled instances, are of class 'dog'"
+            in text
+        )
+        for advice in ('burn_in_iters', 'class_thr', 'class_thresholds', 'refiner'):
+            assert advice in text
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(num_classes=1),  # there is no other
+        dict(labelled=[0] * 99 + [1]),  # as in the labels
+        dict(max_share=0.97, steps=[[0] * 20] * 6 + [[0] * 17 + [1] * 3]),
+        dict(unsup_weight=0.0),  # the supervised baseline
+    ],
+)
+def test_one_class_that_is_no_fault(look, options):
+    options = dict(steps=[[0] * 20] * 7) | options
+    assert not look(**options)
+
+
+def test_a_few_labels_of_one_class_say_nothing(look):
+    assert not look([[0] * 12] * 7)
+    assert look([[0] * 13] * 7)
+
+
+def test_a_resumed_run_looks_back_at_whole_intervals_only(look):
+    """It has not seen what came before."""
+    assert [when for when, _ in look([[]] * 7, start=BURN_IN + 3)] == [BURN_IN + 6]
+
+
+def test_images_with_a_nan_are_named(look):
+    steps = [[]] * BURN_IN + [[0, 1]] * 4
+    ((when, text),) = look(steps, nan=(1,))
+    assert when == BURN_IN + 3
+    assert 'held a NaN for 4 of 8 images' in text
+    assert text.endswith('31.jpg, 41.jpg, 51.jpg, 61.jpg')
+
+
+def test_a_nan_for_every_image_ends_the_run(look):
+    with pytest.raises(RuntimeError, match=r'iterations 4 to 7: .* every image'):
+        look([[]] * 7, nan=(0, 1))
+
+
+@pytest.mark.parametrize('options', [dict(interval=0), dict(max_share=0.0), dict(max_share=1.0)])
+def test_bad_options_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        TeacherCollapseHook(**options)
+
+
+# ---------------------------------------------------------------- the counts
+
+
+def test_counts_are_taken_once():
+    watch = PseudoLabelWatch(3)
+    update(watch, [0, 2, 2], [], [2])
+    update(watch, [1], [], nan=(1,), first=10)
+    assert watch.take() == LabelCounts([1, 1, 3], 5, 1, ['11.jpg'])
+    assert watch.take() == LabelCounts([0, 0, 0], 0, 0, [])
+    update(watch, [0])
+    assert watch.take() == LabelCounts([1, 0, 0], 1, 0, [])
+
+
+def test_names_are_few_and_differ():
+    watch = PseudoLabelWatch(1)
+    for first in range(3 * MAX_NAMES):
+        update(watch, [], nan=(0,), first=first // 2)
+    counts = watch.take()
+    assert counts.num_nan == 3 * MAX_NAMES
+    assert 0 < len(counts.nan_images) == len(set(counts.nan_images)) <= MAX_NAMES
+
+
+def test_counts_are_those_of_all_ranks(run_on_ranks):
+    def count(rank):
+        watch = PseudoLabelWatch(2)
+        update(watch, [rank], [1, 1], nan=(0,) if rank == 1 else (), first=10 * rank)
+        return watch.take()
+
+    for counts in run_on_ranks(count):
+        assert counts == LabelCounts([1, 5], 4, 1, ['10.jpg'])
+
+
+def test_counts_are_no_part_of_a_checkpoint():
+    assert not PseudoLabelWatch(4).state_dict()
