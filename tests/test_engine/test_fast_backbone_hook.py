@@ -1,0 +1,40 @@
+"""Options that change how the backbones are computed, and no value."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+
+from mmpldc.engine.hooks import FastBackboneHook
+
+
+@pytest.fixture
+def model(tiny_model_cfg):
+    return MODELS.build(tiny_model_cfg).eval()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(channels_last=True),
+        pytest.param(dict(channels_last=False, compile=True), marks=pytest.mark.long),
+    ],
+)
+def test_values_stay_and_the_option_is_at_work(model, options, monkeypatch):
+    images = torch.randn(2, 3, 64, 64)
+    expected = [map_.clone() for map_ in model.student.extract_feat(images)]
+    names = list(model.state_dict())
+    FastBackboneHook(**options).before_train(SimpleNamespace(model=model))
+    found = model.student.extract_feat(images)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        if options['channels_last']:
+            assert one.is_contiguous(memory_format=torch.channels_last)
+    if options.get('compile'):
+        assert torch._dynamo.utils.counters['stats']['calls_captured'] > 0
+    assert list(model.state_dict()) == names
+    assert (
+        model.teacher.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+        == options['channels_last']
+    )
