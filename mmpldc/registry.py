@@ -8,6 +8,8 @@ because mmengine imports ``mmpldc.registry`` when it meets the scope and each no
 from mmdet import registry as mmdet_registry
 from mmengine.registry import Registry
 
+from mmpldc import checkpoint_loading  # noqa: F401, before anything of ours loads a checkpoint
+
 
 def _child_of(name: str, location: str) -> Registry:
     parent = getattr(mmdet_registry, name)
@@ -20,6 +22,8 @@ DATASETS = _child_of('DATASETS', 'mmpldc.datasets')
 DATA_SAMPLERS = _child_of('DATA_SAMPLERS', 'mmpldc.datasets')
 HOOKS = _child_of('HOOKS', 'mmpldc.engine')
 LOOPS = _child_of('LOOPS', 'mmpldc.engine')
+LOG_PROCESSORS = _child_of('LOG_PROCESSORS', 'mmpldc.engine')
 METRICS = _child_of('METRICS', 'mmpldc.evaluation')
+OPTIM_WRAPPERS = _child_of('OPTIM_WRAPPERS', 'mmpldc.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child_of('OPTIM_WRAPPER_CONSTRUCTORS', 'mmpldc.engine')
 TASK_UTILS = _child_of('TASK_UTILS', 'mmpldc.models')

@@ -1,10 +1,16 @@
-"""Fixtures: a Mask2Former small enough that a training step takes a fraction of a second."""
+"""Fixtures: a Mask2Former small enough that a training step takes a fraction of a second, and a
+function run by several processes that are ranks of one another."""
 
+import multiprocessing
+import os
+import traceback
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
@@ -14,6 +20,7 @@ CONFIGS = Path(__file__).parent.parent / 'configs'
 NUM_CLASSES = 3
 NUM_QUERIES = 8
 CHANNELS = 16
+TIMEOUT = 60  # seconds; a rank that waits for ever ends the test
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +90,7 @@ def _shrink(cfg: Config) -> Config:
     return cfg
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def shrink() -> Callable[[Config], Config]:
     """Makes the model of a config small enough for steps that take a fraction of a second."""
     return _shrink
@@ -122,3 +129,51 @@ def tiny_detector_cfg(tiny_model_cfg: ConfigDict) -> ConfigDict:
     return complete_detector(
         tiny_model_cfg.detector, tiny_model_cfg.backbone, tiny_model_cfg.num_classes
     )
+
+
+def _run_rank(rank, world_size, store, function, arguments, connection) -> None:
+    torch.set_num_threads(1)  # a forked process has none of its parent's threads
+    os.environ['LOCAL_RANK'] = str(rank)
+    dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=world_size)
+    try:
+        outcome = function(rank, *arguments)
+    except Exception as error:
+        traceback.print_exc()
+        outcome = error
+    connection.send(outcome)
+    dist.destroy_process_group()
+
+
+@pytest.fixture
+def run_on_ranks(tmp_path) -> Callable[..., list]:
+    """Call ``function(rank, *arguments)`` on each of ``world_size`` gloo ranks on the CPU.
+
+    Returns what it returned, or the exception that it raised, in the order of ranks. Processes are
+    forked, which costs no import; functions may be closures, outcomes must be picklable.
+    """
+
+    stores = (tmp_path / f'store_{call}' for call in count())
+
+    def run_on_ranks(function, *arguments, world_size: int = 2) -> list:
+        store = next(stores)
+        fork = multiprocessing.get_context('fork')
+        ranks = []
+        for rank in range(world_size):
+            mine, theirs = fork.Pipe(duplex=False)
+            process = fork.Process(
+                target=_run_rank,
+                args=(rank, world_size, store, function, arguments, theirs),
+            )
+            process.start()
+            theirs.close()
+            ranks.append((process, mine))
+        try:
+            for rank, (_, connection) in enumerate(ranks):
+                assert connection.poll(TIMEOUT), f'rank {rank} hangs'
+            return [connection.recv() for _, connection in ranks]
+        finally:
+            for process, _ in ranks:
+                process.join(timeout=5)
+                process.kill()
+
+    return run_on_ranks

@@ -27,9 +27,10 @@ TYPES = {
     'TRANSFORMS': ('PseudoLabelFilter', 'TorchvisionTransforms'),
     'DATASETS': ('SemiDataset',),
     'DATA_SAMPLERS': ('ResumableMultiSourceSampler',),
-    'HOOKS': ('MeanTeacherHook',),
+    'HOOKS': ('MeanTeacherHook', 'NonFiniteHook', 'TeacherCollapseHook'),
     'LOOPS': ('TeacherStudentValLoop',),
     'METRICS': ('CocoMetric',),
+    'OPTIM_WRAPPERS': ('GuardedOptimWrapper', 'GuardedAmpOptimWrapper'),
     'OPTIM_WRAPPER_CONSTRUCTORS': (
         'MergedOptimWrapperConstructor',
         'LayerDecayOptimWrapperConstructor',

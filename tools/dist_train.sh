@@ -3,7 +3,8 @@
 #
 #   bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
 #
-# GPUS is the number in this machine. PORT (29500) must be free: give each of two runs its own.
+# GPUS is the number in this machine. Without any, it is the number of processes on the CPU, each
+# with OMP_NUM_THREADS threads (1). PORT (29500) must be free: give each of two runs its own.
 # On several machines start it on each, with NNODES, NODE_RANK (0, 1, ...) and MASTER_ADDR, which is
 # the address of the first.
 set -euo pipefail

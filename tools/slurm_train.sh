@@ -3,12 +3,17 @@
 #
 #   bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of tools/train.py]
 #
-#   GPUS            how many in all                  (default: 8)
+#   GPUS            how many in all, and so tasks    (default: 8)
 #   GPUS_PER_NODE   how many on each machine         (default: 8, or GPUS if that is less)
-#   CPUS_PER_TASK   cores for each GPU               (default: 5)
+#   GRES            what each machine must have      (default: gpu:GPUS_PER_NODE)
+#                   e.g. gpu:a100:4; empty: nothing, and tasks train on the CPU if it has no GPU
+#   CPUS_PER_TASK   cores for each task              (default: 5)
 #   SRUN_ARGS       more options of srun             e.g. '--qos=high --time=24:00:00'
 #   PY_ARGS         more options of tools/train.py   e.g. '--resume --amp'
+#   MASTER_ADDR     of the first machine             (default: its name in the list of nodes)
 #   MASTER_PORT     of the first machine             (default: made from the job's and step's id)
+#
+# tools/slurm/train.sbatch is a batch job around it that goes on after a preemption or a time limit.
 set -euo pipefail
 
 if (($# < 4)); then
@@ -19,6 +24,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+GRES=${GRES-gpu:$GPUS_PER_NODE}
 # Lists of words, as in MMDetection's script.
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 read -ra py_args <<<"${PY_ARGS:-}"
@@ -31,7 +37,7 @@ task='MASTER_PORT=${MASTER_PORT:-$((10000 + (SLURM_JOB_ID + 7919 * ${SLURM_STEP_
 set -x
 exec srun --partition="$1" \
   --job-name="$2" \
-  --gres=gpu:"$GPUS_PER_NODE" \
+  ${GRES:+--gres="$GRES"} \
   --ntasks="$GPUS" \
   --ntasks-per-node="$GPUS_PER_NODE" \
   --cpus-per-task="${CPUS_PER_TASK:-5}" \

@@ -10,6 +10,9 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch.distributed.elastic.multiprocessing.errors import record
+
+from mmpldc.engine.distributed import join_ranks_on_cpu
 
 
 def pickle_path(value: str) -> str:
@@ -71,6 +74,7 @@ def main() -> None:
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
 
+    join_ranks_on_cpu(cfg)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
@@ -78,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    record(main)()  # a failing rank's traceback reaches torchrun's terminal

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What dist_train.sh and dist_test.sh share: torchrun, one process per GPU. Sourced by them.
+# What dist_train.sh and dist_test.sh share: torchrun, one process per GPU, or on the CPU where there
+# is none. Sourced by them.
 
 usage() { # print the comment at the top of the calling script, and fail
   sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
@@ -9,6 +10,8 @@ usage() { # print the comment at the top of the calling script, and fail
 launch() { # SCRIPT GPUS ARGUMENTS...: run tools/SCRIPT on GPUS processes of this machine
   local script=$1 gpus=$2 root
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  # Signals that torchrun passes on to its processes: its own, and that of batch systems.
+  export PET_SIGNALS_TO_HANDLE=${PET_SIGNALS_TO_HANDLE:-SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1}
   PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node-rank="${NODE_RANK:-0}" \

@@ -9,25 +9,37 @@ from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmpldc.datasets.checks import check_before_training
+from mmpldc.engine.distributed import join_ranks_on_cpu
+from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.resuming import resume
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a detector')
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='where logs and checkpoints go')
+    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
     parser.add_argument(
-        '--amp', action='store_true', help='train with automatic mixed precision (AmpOptimWrapper)'
-    )
-    parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the batch size: that of a process x processes x '
+        'accumulative_counts',
     )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
-        help='resume from this checkpoint; without a path, from the latest in the work directory',
+        help='resume from this checkpoint; without a path from the newest intact one in the work '
+        'directory, or from the beginning if there is none',
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='make two steps of each phase and validate one batch, print the memory, time and disk '
+        'that the training will need, and exit; --resume is ignored',
     )
     parser.add_argument(
         '--skip-data-check',
@@ -68,7 +80,7 @@ def main() -> None:
     if args.amp:
         if get_device() == 'cpu':
             raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.type = 'mmpldc.GuardedAmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
@@ -77,15 +89,21 @@ def main() -> None:
                 'that its learning rate was made for'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
 
+    join_ranks_on_cpu(cfg)
+    if args.dry_run:
+        cfg = dry_run_config(cfg)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    accumulative_counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if args.auto_scale_lr and accumulative_counts > 1:
+        # mmengine leaves them out. Not in the config, which a later run may start from.
+        runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
+    if args.resume is not None and not args.dry_run:
+        resume(runner, None if args.resume == 'auto' else args.resume)
     if not args.skip_data_check:
         check_before_training(cfg)
     runner.train()
 
 
 if __name__ == '__main__':
-    main()
+    record(main)()  # a failing rank's traceback reaches torchrun's terminal

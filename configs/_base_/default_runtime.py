@@ -14,19 +14,27 @@ default_hooks = dict(
         save_last=True,
         save_best='teacher/coco/segm_mAP',
         rule='greater',
+        backend_args=dict(backend='atomic'),  # never a truncated file
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
+    step_seed=dict(type='mmpldc.StepSeedHook'),
+    resume=dict(type='mmpldc.ResumeHook'),
+    preemption=dict(type='mmpldc.PreemptionHook'),
+    input_faults=dict(type='mmpldc.InputFaultHook'),
+    non_finite=dict(type='mmpldc.NonFiniteHook'),
+    teacher_collapse=dict(type='mmpldc.TeacherCollapseHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # seconds that ranks wait for one another; rank 0 alone computes validation metrics meanwhile
+    dist_cfg=dict(backend='nccl', timeout=1800),
 )
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(
-    type='LogProcessor',
+    type='mmpldc.RankMeanLogProcessor',
     window_size=50,
     by_epoch=False,
     mean_pattern=r'.*(loss|time|grad_norm|pseudo).*',  # averaged over the window
@@ -34,5 +42,5 @@ log_processor = dict(
 log_level = 'INFO'
 load_from = None
 resume = False
-# A fixed seed is what lets a resumed run continue the sampler's stream.
+# A resumed run goes on as if it had not been interrupted; without a fixed seed it sees other images.
 randomness = dict(seed=0)

@@ -127,7 +127,11 @@ evaluated = dict(
     data_root=data_root,
     metainfo=metainfo,
     test_mode=True,
-    pipeline=[*_base_.load_labeled, _base_.pack_evaluated],
+    pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+        _base_.pack_evaluated,
+    ],
 )
 in_order = dict(batch_size=16, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
 # Runs are validated on the tuning split; the test split is read once, for the report.
@@ -150,11 +154,11 @@ test_evaluator = dict(
     type='CocoMetric', ann_file=data_root + 'annotations/test.json', metric='segm'
 )
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=500)
+train_cfg = dict(type='mmpldc.AccumulatingTrainLoop', max_iters=max_iters, val_interval=500)
 val_cfg = dict(type='mmpldc.TeacherStudentValLoop', student_interval=0)
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='mmpldc.GuardedOptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, betas=(0.9, 0.999)),
     clip_grad=dict(max_norm=1.0, norm_type=2),
 )

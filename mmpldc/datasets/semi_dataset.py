@@ -1,9 +1,14 @@
 """Labelled and unlabelled images as one data set."""
 
 from mmdet.utils import ConfigType
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 
+from mmpldc.randomness import seeded
 from mmpldc.registry import DATASETS
+
+from .checks.findings import printable
+from .faults import OnFault, guard
+from .samplers import SeededIndex
 
 
 @DATASETS.register_module()
@@ -13,19 +18,50 @@ class SemiDataset(ConcatDataset):
     A config that inherits another can then change one setting of one part, which a list does not
     allow: ``train_dataloader.dataset.labeled.ann_file=...``.
 
+    Random augmentation of a :class:`~mmpldc.datasets.samplers.SeededIndex` follows from its
+    position alone, in whichever process it happens.
+
+    An image that cannot be used is named in the log, and another one drawn
+    (:mod:`mmpldc.datasets.faults`).
+
     Args:
         labeled: config of the labelled part, source 0 of the sampler.
         unlabeled: config of the unlabelled part, source 1; its ``filter_cfg`` must not drop images
             without annotations, and its pipeline must not read any. None: labelled images alone.
+        on_fault: 'skip' as above, 'raise' stops at the first such image.
         **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own ones
             go first.
 
     Raises:
-        ValueError: if their meta information (the classes) differs.
+        ValueError: if their meta information (the classes) differs, or an annotation file cannot
+            be read.
     """
 
     def __init__(
-        self, *, labeled: ConfigType, unlabeled: ConfigType | None = None, **shared
+        self,
+        *,
+        labeled: ConfigType,
+        unlabeled: ConfigType | None = None,
+        on_fault: OnFault = 'skip',
+        **shared,
     ) -> None:
         parts = [labeled] if unlabeled is None else [labeled, unlabeled]
-        super().__init__([{**shared, **part} for part in parts])
+        super().__init__([_build({**shared, **part}) for part in parts])
+        guard(self, on_fault=on_fault)
+
+    def __getitem__(self, index: int) -> dict:
+        if not isinstance(index, SeededIndex):
+            return super().__getitem__(index)
+        with seeded(*index.position):
+            return super().__getitem__(int(index))
+
+
+def _build(part: dict) -> BaseDataset:
+    """Build a part; what its annotations make fail says so, by the file's name."""
+    dataset = DATASETS.build(dict(part, lazy_init=True))
+    try:
+        dataset.full_init()
+    except Exception as error:
+        cause = printable(f'{dataset.ann_file} cannot be read ({type(error).__name__}: {error})')
+        raise ValueError(f'{cause}: tools/dataset/check.py says what is wrong with it') from error
+    return dataset

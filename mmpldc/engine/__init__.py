@@ -2,14 +2,43 @@
 
 import mmdet.engine  # noqa: F401
 
-from .hooks import ClassThresholdsLogHook, MeanTeacherHook
-from .optimizers import LayerDecayOptimWrapperConstructor, MergedOptimWrapperConstructor
-from .runner import TeacherStudentValLoop
+from .fileio import AtomicBackend
+from .hooks import (
+    ClassThresholdsLogHook,
+    DryRunHook,
+    FastBackboneHook,
+    MeanTeacherHook,
+    NonFiniteHook,
+    PreemptionHook,
+    ResumeHook,
+    StepSeedHook,
+    TeacherCollapseHook,
+)
+from .optimizers import (
+    GuardedAmpOptimWrapper,
+    GuardedOptimWrapper,
+    LayerDecayOptimWrapperConstructor,
+    MergedOptimWrapperConstructor,
+)
+from .rank_mean_log_processor import RankMeanLogProcessor
+from .runner import AccumulatingTrainLoop, TeacherStudentValLoop
 
 __all__ = [
+    'AccumulatingTrainLoop',
+    'AtomicBackend',
     'ClassThresholdsLogHook',
+    'DryRunHook',
+    'FastBackboneHook',
+    'GuardedAmpOptimWrapper',
+    'GuardedOptimWrapper',
     'LayerDecayOptimWrapperConstructor',
     'MeanTeacherHook',
     'MergedOptimWrapperConstructor',
+    'NonFiniteHook',
+    'PreemptionHook',
+    'RankMeanLogProcessor',
+    'ResumeHook',
+    'StepSeedHook',
+    'TeacherCollapseHook',
     'TeacherStudentValLoop',
 ]

@@ -1,11 +1,18 @@
 """Two named parts."""
 
 import json
+import random
 
+import numpy as np
 import pytest
+import torch
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import ConfigDict
+from torch.utils.data import DataLoader
+
+from mmpldc.datasets.samplers import SeededIndex
+from mmpldc.randomness import Purpose
 
 CLASSES = ('cat', 'dog')
 
@@ -60,3 +67,55 @@ def test_classes_must_agree(tmp_path):
     other = dict(type='CocoDataset', ann_file='other.json', metainfo=dict(classes=('dog', 'cat')))
     with pytest.raises(ValueError, match='meta information'):
         build(tmp_path, unlabeled=other)
+
+
+# ---------------------------------------------------------------- augmentation
+
+
+class Draw:
+    """A pipeline's step that draws from every generator that transforms use."""
+
+    def __call__(self, results):
+        return dict(drawn=(random.random(), np.random.rand(), torch.rand(1).item()))
+
+
+@pytest.fixture
+def drawing(tmp_path):
+    """Two parts whose samples are what was drawn."""
+    return build(tmp_path, pipeline=[Draw()])
+
+
+def position(place: int) -> tuple[int, ...]:
+    return 7, Purpose.AUGMENTATION, 0, place
+
+
+@pytest.mark.parametrize('index', [0, 4])
+def test_randomness_follows_from_the_position(drawing, index):
+    drawn = [drawing[SeededIndex(index, position(place))]['drawn'] for place in (1, 2, 1)]
+    assert drawn[0] == drawn[2]
+    assert all(first != second for first, second in zip(*drawn[:2], strict=True))
+
+
+def test_it_does_not_touch_the_randomness_outside(drawing):
+    def draw(*between):
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+        for index in between:
+            drawing[index]
+        return Draw()({})
+
+    assert draw(SeededIndex(1, position(1))) == draw() != draw(1)
+
+
+@pytest.mark.parametrize('num_workers', [1, 2])
+def test_it_is_the_same_in_any_number_of_processes(drawing, num_workers):
+    indices = [SeededIndex(index % 5, position(index)) for index in range(12)]
+    loader = DataLoader(
+        drawing,
+        batch_size=None,
+        sampler=indices,
+        num_workers=num_workers,
+    )
+    drawn = [tuple(sample['drawn']) for sample in loader]
+    assert drawn == [drawing[index]['drawn'] for index in indices]

@@ -112,11 +112,14 @@ def make_runner(tmp_path, monkeypatch):
         val_interval: int = 1,
         checkpoint: dict | None = None,
         train_dataset: list | dict | None = None,
+        train_loop: str = 'IterBasedTrainLoop',
+        batch_size: int = 8,
+        accumulative_counts: int = 1,
         **options,
     ) -> Runner:
         generator = torch.Generator().manual_seed(1)
         points = [dict(inputs=torch.randn(2, generator=generator)) for _ in range(32)]
-        loader = dict(batch_size=8, num_workers=0, collate_fn=dict(type='pseudo_collate'))
+        loader = dict(batch_size=batch_size, num_workers=0, collate_fn=dict(type='pseudo_collate'))
         validation = {}
         if val_cfg is not None:
             validation = dict(
@@ -134,10 +137,11 @@ def make_runner(tmp_path, monkeypatch):
             | dict(
                 dataset=train_dataset or points, sampler=dict(type='InfiniteSampler', shuffle=True)
             ),
-            train_cfg=dict(
-                type='IterBasedTrainLoop', max_iters=max_iters, val_interval=val_interval
+            train_cfg=dict(type=train_loop, max_iters=max_iters, val_interval=val_interval),
+            optim_wrapper=dict(
+                optimizer=dict(type='SGD', lr=0.1, momentum=0.9),
+                accumulative_counts=accumulative_counts,
             ),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
             custom_hooks=[*hooks, recorder],
             default_hooks=dict(
                 checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)

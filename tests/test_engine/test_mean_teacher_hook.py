@@ -118,7 +118,13 @@ def test_the_model_is_told_the_progress_before_each_step(train):
 def test_wrapped_models_are_unwrapped(toy_pair):
     model = toy_pair(burn_in_iters=0)
     loader = SimpleNamespace(dataset='data')
-    runner = SimpleNamespace(model=ToyWrapper(model), iter=0, max_iters=5, train_dataloader=loader)
+    runner = SimpleNamespace(
+        model=ToyWrapper(model),
+        iter=0,
+        max_iters=5,
+        train_dataloader=loader,
+        optim_wrapper=None,
+    )
     hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     hook.before_train(runner)
     assert model.prepared == ['data']
@@ -254,3 +260,44 @@ def test_frozen_parameters_are_shared_unless_they_differ(make_runner, toy_pair, 
     torch.testing.assert_close(teacher[3].weight, expected)
     expected = before if same else before + 1 / 2**3
     torch.testing.assert_close(teacher[0].weight, expected)
+
+
+def test_counting_micro_batches_is_refused(train):
+    with pytest.raises(
+        ValueError, match=r"accumulative_counts=2: .*'mmpldc.AccumulatingTrainLoop'"
+    ):
+        train(accumulative_counts=2)
+    train(accumulative_counts=2, train_loop='mmpldc.AccumulatingTrainLoop', max_iters=1)
+
+
+def test_running_statistics_are_those_of_all_ranks(toy_pair, run_on_ranks):
+    """Of norms that train; frozen ones and everything else stay as they are."""
+
+    def train(rank):
+        model = toy_pair(burn_in_iters=0)
+        model.student.append(nn.BatchNorm1d(1))
+        model.teacher.append(nn.BatchNorm1d(1))
+        trained, frozen = model.student[1], model.student[4]
+        frozen.eval()
+        frozen.train = lambda mode: frozen  # as mmdet's norm_eval
+        loader = SimpleNamespace(dataset='data')
+        runner = SimpleNamespace(
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+        )
+        hook = MeanTeacherHook(keep_rate=0.0)
+        hook.before_train(runner)
+        trained.running_mean.fill_(rank)
+        trained.running_var.fill_(1 + 2 * rank)
+        frozen.running_mean.fill_(rank)
+        hook.after_train_iter(runner, 0)
+        return [
+            (
+                network[1].running_mean[0].item(),
+                network[1].running_var[0].item(),
+                network[4].running_mean.item(),
+            )
+            for network in (model.student, model.teacher)
+        ]
+
+    for rank, networks in enumerate(run_on_ranks(train)):
+        assert networks == [(0.5, 2.0, rank)] * 2

@@ -51,6 +51,7 @@ def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
             patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
             patch.setenv('MMPLDC_CLIP', str(clip_dir))
             cfg = Config.fromfile(QUICKSTART / f'{name}.py')
+        batch_size = dict(batch_size=2 if name == 'supervised' else 4)
         cfg.merge_from_dict(
             {
                 'model.burn_in_iters': BURN_IN,
@@ -60,9 +61,7 @@ def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
                 'train_cfg': dict(max_iters=max_iters, val_interval=2),
                 'default_hooks.logger.interval': 1,
                 'default_hooks.checkpoint.interval': 1,
-                'train_dataloader': dict(batch_size=2)
-                if name == 'supervised'
-                else dict(batch_size=4, sampler=dict(batch_size=4)),
+                'train_dataloader': dict(**batch_size, sampler=batch_size),
             }
         )
         if cfg.model.get('refiner'):

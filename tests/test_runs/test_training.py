@@ -154,7 +154,7 @@ def test_bfloat16_trains_with_finite_losses(load_config, run, monkeypatch):
                 getattr(runner.model, name).panoptic_head.cls_embed.register_forward_hook(remember)
 
     settings = {
-        'optim_wrapper.type': 'AmpOptimWrapper',
+        'optim_wrapper.type': 'mmpldc.GuardedAmpOptimWrapper',
         'optim_wrapper.dtype': 'bfloat16',
         'val_cfg': None,
         'val_dataloader': None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-SHELL_TOOLS = sorted(TOOLS.glob('**/*.sh'))
+SHELL_TOOLS = sorted([*TOOLS.glob('**/*.sh'), *TOOLS.glob('**/*.sbatch')])
 
 # Like srun: drops its own options, and starts the rest as a task of a job.
 SRUN = """#!/usr/bin/env bash
@@ -103,6 +103,17 @@ def test_torchrun_takes_these_options():
     assert parsed.training_script_args == ['config.py', '--launcher', 'pytorch']
 
 
+def test_torchrun_passes_the_signal_of_batch_systems_on(shell, monkeypatch):
+    """It would die of SIGUSR1 and leave its processes behind."""
+    from torch.distributed.run import parse_args
+
+    shell.add('python', '#!/bin/sh\necho "$PET_SIGNALS_TO_HANDLE"\n')
+    (setting,) = shell.run('dist_train.sh', 'config.py', '2').lines
+    monkeypatch.setenv('PET_SIGNALS_TO_HANDLE', setting)
+    handled = parse_args(['train.py']).signals_to_handle.split(',')
+    assert set(handled) == {'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'}
+
+
 # ---------------------------------------------------------------- Slurm
 
 ARGS = ('part', 'job', 'config.py', 'work_dirs/a')
@@ -154,6 +165,15 @@ def test_slurm_train_asks_for_no_more_gpus_than_it_uses(shell, gpus, per_node):
     assert options[2:5] == expected
 
 
+@pytest.mark.parametrize(
+    ('gres', 'expected'),
+    [('gpu:a100:4', ['--gres=gpu:a100:4']), ('', []), ('none', ['--gres=none'])],
+)
+def test_slurm_train_asks_for_what_it_is_told_to(shell, gres, expected):
+    options, _, _ = slurm(shell, GPUS='4', GRES=gres)
+    assert [option for option in options if option.startswith('--gres')] == expected
+
+
 def test_slurm_train_derives_the_port_from_the_job(shell):
     ports = [
         int(slurm(shell, TEST_JOB_ID=job, TEST_STEP_ID=step)[2])
@@ -172,3 +192,48 @@ def test_slurm_train_derives_the_port_from_the_job(shell):
 
 def test_slurm_train_keeps_a_given_port(shell):
     assert slurm(shell, MASTER_PORT='23456')[2] == '23456'
+
+
+# ---------------------------------------------------------------- a batch job
+
+SBATCH_ENVIRONMENT = dict(
+    SLURM_SUBMIT_DIR=str(TOOLS.parent),
+    SLURM_JOB_ID='4711',
+    SLURM_JOB_PARTITION='part',
+    SLURM_JOB_NAME='job',
+    SLURM_NTASKS='16',
+    SLURM_JOB_NUM_NODES='2',
+    SLURM_JOB_GPUS='0,1,2,3,4,5,6,7',
+    SLURM_CPUS_PER_TASK='6',
+)
+BATCH_SCRIPT = ('slurm/train.sbatch', 'config.py', 'work_dirs/a', '--amp')
+
+
+@pytest.mark.parametrize(
+    ('code', 'is_requeued'), [(0, False), (1, False), (75, True), (143, False)]
+)
+def test_batch_job_is_requeued_upon_code_75_alone(shell, code, is_requeued):
+    shell.add('srun', f'#!/bin/sh\necho "$@"\nexit {code}\n')
+    shell.add('scontrol')
+    result = shell.run(*BATCH_SCRIPT, **SBATCH_ENVIRONMENT)
+    assert result.code == code
+    assert ('requeue' in result.lines) == is_requeued
+    started = result.lines[0]
+    for option in ('--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8', '--cpus-per-task=6'):
+        assert f'{option} ' in started
+    assert started.endswith('config.py --work-dir=work_dirs/a --launcher=slurm --amp --resume')
+
+
+def test_batch_job_without_gpus(shell):
+    shell.add('srun')
+    environment = {k: v for k, v in SBATCH_ENVIRONMENT.items() if k != 'SLURM_JOB_GPUS'}
+    result = shell.run(*BATCH_SCRIPT, **environment)
+    assert result.code == 0 and not any('gres' in line for line in result.lines)
+
+
+def test_batch_job_asks_for_the_signal_that_the_run_handles():
+    from mmpldc.engine.hooks import PreemptionHook
+
+    options = (TOOLS / 'slurm/train.sbatch').read_text()
+    assert '#SBATCH --signal=USR1@120\n' in options and '#SBATCH --requeue\n' in options
+    assert 'SIGUSR1' in {number.name for number in PreemptionHook().signals}

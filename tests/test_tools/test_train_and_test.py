@@ -2,11 +2,14 @@
 
 import importlib.util
 import sys
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmdet.evaluation import DumpDetResults
+from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -33,8 +36,10 @@ def call(tmp_path, monkeypatch):
 
         def build(cfg):
             runner.cfg = cfg
+            runner.auto_scale_lr = deepcopy(cfg.get('auto_scale_lr'))
             return runner
 
+        monkeypatch.setattr('mmpldc.engine.distributed.join_ranks_on_cpu', lambda cfg: None)
         monkeypatch.setattr(Runner, 'from_cfg', build)
         monkeypatch.setattr(RUNNERS, 'build', build)
         monkeypatch.setattr(sys, 'argv', [name, 'my_config.py', *args])
@@ -104,14 +109,14 @@ def test_runner_type_is_respected(call, tool, monkeypatch):
 # ---------------------------------------------------------------- train.py
 
 
-def test_resume(call):
-    given = CONFIG + "load_from = 'given.pth'\nresume = False\n"
-    cfg = call('train.py', config=given).cfg
-    assert (cfg.resume, cfg.load_from) == (False, 'given.pth')
-    cfg = call('train.py', '--resume', config=given).cfg
-    assert (cfg.resume, cfg.load_from) == (True, None)
-    cfg = call('train.py', '--resume', 'iter_7.pth', config=given).cfg
-    assert (cfg.resume, cfg.load_from) == (True, 'iter_7.pth')
+def test_resume(call, monkeypatch):
+    resumed = []
+    monkeypatch.setattr('mmpldc.engine.resuming.resume', lambda _, path: resumed.append(path))
+    call('train.py')
+    assert resumed == []
+    call('train.py', '--resume')
+    call('train.py', '--resume', 'iter_7.pth')
+    assert resumed == [None, 'iter_7.pth']
 
 
 def test_amp_without_a_gpu_is_refused(call, monkeypatch):
@@ -124,7 +129,7 @@ def test_amp(call, monkeypatch):
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cuda')
     assert call('train.py').cfg.optim_wrapper.type == 'OptimWrapper'
     wrapper = call('train.py', '--amp').cfg.optim_wrapper
-    assert (wrapper.type, wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
+    assert (wrapper.type, wrapper.loss_scale) == ('mmpldc.GuardedAmpOptimWrapper', 'dynamic')
     options = ('--cfg-options', 'optim_wrapper.dtype=bfloat16', 'optim_wrapper.loss_scale=512.')
     wrapper = call('train.py', '--amp', *options).cfg.optim_wrapper
     assert (wrapper.dtype, wrapper.loss_scale) == ('bfloat16', 512.0)
@@ -136,6 +141,25 @@ def test_auto_scale_lr(call):
     assert call('train.py', '--auto-scale-lr', config=config).cfg.auto_scale_lr.enable
     with pytest.raises(SystemExit, match=r'my_config\.py has no auto_scale_lr\.base_batch_size'):
         call('train.py', '--auto-scale-lr')
+
+
+@pytest.mark.parametrize('count', [1, 4])
+def test_auto_scale_lr_counts_processes_and_accumulation(call, count):
+    """Of the two mmengine counts processes; the config stays what it was."""
+    config = CONFIG + 'auto_scale_lr = dict(enable=False, base_batch_size=16)\n'
+    options = ('--cfg-options', f'optim_wrapper.accumulative_counts={count}')
+    runner = call('train.py', '--auto-scale-lr', *options, config=config)
+    assert runner.cfg.auto_scale_lr.base_batch_size == 16
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    runner = SimpleNamespace(
+        auto_scale_lr=runner.auto_scale_lr,
+        _train_dataloader=dict(batch_size=2),
+        world_size=3,
+        param_schedulers=None,
+        logger=SimpleNamespace(info=lambda text: None),
+    )
+    Runner.scale_lr(runner, OptimWrapper(optimizer), runner.auto_scale_lr)
+    assert optimizer.param_groups[0]['lr'] == pytest.approx(0.1 * 2 * 3 * count / 16)
 
 
 # ---------------------------------------------------------------- test.py

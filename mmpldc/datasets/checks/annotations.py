@@ -12,6 +12,7 @@ from .records import INTEGER, Records
 Role = Literal['labeled', 'unlabeled', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
+LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
 AREA_LIMITS = (32**2, 96**2)  # px: COCO's small, medium and large
 
 
@@ -126,7 +127,7 @@ def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
         values = images.column(field, INTEGER, 'a whole number of pixels')
         wrong = [row for row, value in enumerate(values) if value is not None and value <= 0]
         images.report('error', wrong, field, "not above 0: write the image's size in pixels")
-        sides.append([max(value or 0, 0) for value in values])
+        sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
     return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
 
 

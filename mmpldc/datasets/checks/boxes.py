@@ -24,9 +24,21 @@ def read_boxes(values: list) -> np.ndarray:
     )
     boxes = np.full((len(values), 4), np.nan)
     if good.any():
-        boxes[good] = [value for value, is_good in zip(values, good, strict=True) if is_good]
+        chosen = [value for value, is_good in zip(values, good, strict=True) if is_good]
+        try:
+            boxes[good] = chosen
+        except OverflowError:  # an integer beyond all floats
+            boxes[good] = [list(map(to_float, value)) for value in chosen]
     boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
     return boxes
+
+
+def to_float(number: float) -> float:
+    """The number, infinity for an integer beyond all floats."""
+    try:
+        return float(number)
+    except OverflowError:
+        return np.inf
 
 
 def corners(boxes: np.ndarray) -> np.ndarray:

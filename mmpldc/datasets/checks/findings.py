@@ -26,7 +26,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return ': '.join(part for part in (self.level, self.file, self.where, self.message) if part)
+        parts = (self.level, self.file, self.where, self.message)
+        return printable(': '.join(part for part in parts if part))
 
 
 def some(kind: str, names: Sequence) -> str:
@@ -50,3 +51,8 @@ def some(kind: str, names: Sequence) -> str:
 def count(number: int, kind: str) -> str:
     """``'1 error'`` or ``'2 errors'``."""
     return f'{number} {kind}' if number == 1 else f'{number} {PLURALS.get(kind, f"{kind}s")}'
+
+
+def printable(text: str) -> str:
+    """The text with half characters, which JSON allows and no stream takes, written as escapes."""
+    return text.encode(errors='backslashreplace').decode()

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from .boxes import TOLERANCE, beyond, corners, disagree, look_like_corners, read_boxes, visible
+from .boxes import (
+    TOLERANCE,
+    beyond,
+    corners,
+    disagree,
+    look_like_corners,
+    read_boxes,
+    to_float,
+    visible,
+)
 from .masks import check_masks
 from .records import NUMBER, Records
 
@@ -101,7 +110,7 @@ def _read_boxes(annotations: Records) -> np.ndarray:
 def _read_areas(annotations: Records) -> np.ndarray:
     """``(N,)``; NaN where they cannot be used."""
     values = annotations.column('area', NUMBER, "the mask's number of pixels")
-    area = np.array([np.nan if value is None else value for value in values], float)
+    area = np.array([np.nan if value is None else to_float(value) for value in values])
     given = np.array([value is not None for value in values], bool)
     message = "not a finite number: write the mask's number of pixels"
     annotations.report('error', given & ~np.isfinite(area), 'area', message)

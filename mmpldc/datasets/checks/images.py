@@ -139,6 +139,13 @@ def _other_prefixes(prefix: str) -> list[str]:
 # ---------------------------------------------------------------- content
 
 
+TURNED = (
+    'the EXIF orientation turns the image when it is loaded, but the annotated width and height '
+    '(and masks) are those before: annotate the turned image, or store it turned and without EXIF'
+)
+ANOTHER_SIZE = 'another size than annotated: correct width and height, or take the right image'
+
+
 class UnreadableImage(Exception):
     """An image that training could not load; the message says why and what to do."""
 
@@ -157,6 +164,8 @@ def read_size(path: str) -> tuple[tuple[int, int], bool]:
             content = file.read()
     except OSError as error:
         raise UnreadableImage(f'cannot be read ({error.strerror})') from None
+    except ValueError as error:  # of a name that no file can have
+        raise UnreadableImage(f'cannot be read ({error})') from None
     if not content:
         raise UnreadableImage('is empty (0 bytes): copy or download it again')
     if content[:256].lstrip().lower().startswith((b'<!doctype html', b'<html')):
@@ -167,7 +176,7 @@ def read_size(path: str) -> tuple[tuple[int, int], bool]:
             warnings.simplefilter('ignore')
             with Image.open(io.BytesIO(content)) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-                image.load()  # OpenCV fills what is cut off with grey, Pillow objects
+                image.load()  # OpenCV before 4.12 fills what is cut off with grey, Pillow objects
     except (UnidentifiedImageError, Image.DecompressionBombError):
         pass  # OpenCV may know the format, and has another limit
     except Exception as error:  # decoders raise many types
@@ -179,6 +188,11 @@ def read_size(path: str) -> tuple[tuple[int, int], bool]:
     if pixels is None:
         raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')
     return pixels.shape[:2], turned
+
+
+def describe_sizes(annotated: tuple[int, int], read: tuple[int, int]) -> str:
+    """Two sizes, each height and width, in words."""
+    return f'{annotated[1]} x {annotated[0]} annotated, {read[1]} x {read[0]} read'
 
 
 def check_content(
@@ -218,19 +232,10 @@ def check_content(
         annotated = tuple(sizes[row].tolist())
         if not all(annotated) or annotated == (height, width):
             continue
-        if turned and annotated == (width, height):
-            fault = (
-                'the EXIF orientation turns the image when it is loaded, but the annotated width '
-                'and height (and masks) are those before: annotate the turned image, or store it '
-                'turned and without EXIF'
-            )
-        else:
-            fault = 'another size than annotated: correct width and height, or take the right image'
+        fault = TURNED if turned and annotated == (width, height) else ANOTHER_SIZE
         key = (level, fault)
         faults[key].append(path)
-        example.setdefault(
-            key, f' ({annotated[1]} x {annotated[0]} annotated, {width} x {height} read)'
-        )
+        example.setdefault(key, f' ({describe_sizes(annotated, (height, width))})')
     return [
         Finding(level, file, some('image', names), fault + example.get((level, fault), ''))
         for (level, fault), names in faults.items()

@@ -1,5 +1,6 @@
 """Segmentations of annotations: polygons and run lengths."""
 
+from collections.abc import Iterable
 from itertools import chain
 
 import numpy as np
@@ -8,6 +9,8 @@ from . import rle
 from .records import INTEGER, NUMBER, Records
 
 CHUNK = 20000  # annotations read at once: bounds memory
+# px: pycocotools walks along an outline in steps of a fifth of a pixel, and keeps each of them.
+LONGEST_OUTLINE = 4_000_000
 
 
 def check_masks(records: Records, sizes: np.ndarray) -> tuple[np.ndarray, list]:
@@ -21,6 +24,26 @@ def check_masks(records: Records, sizes: np.ndarray) -> tuple[np.ndarray, list]:
         ``(N, 4)`` float64 x0, y0, x1, y1 of the masks, NaN where unknown, and the N segmentations.
     """
     values = _segmentations(records)
+    extents, faults = read_masks(values, sizes)
+    for fault, rows in faults.items():
+        level = 'warning' if fault in (SHORT_PART, NO_PIXEL) else 'error'
+        records.report(level, rows, 'segmentation', fault)
+    return extents, values
+
+
+def read_masks(values: list, sizes: np.ndarray) -> tuple[np.ndarray, dict[str, list[int]]]:
+    """Where masks are, and what is wrong with them.
+
+    A mask without a fault, or with one of :data:`LEFT_OUT`, is safe for pycocotools, which else
+    reads and writes beyond its memory.
+
+    Args:
+        values: N segmentations; what is neither a list nor a dict is passed over.
+        sizes: ``(N, 2)`` int64 height and width of their images, 0 where unknown.
+
+    Returns:
+        ``(N, 4)`` float64 x0, y0, x1, y1, NaN where unknown, and the places of each fault.
+    """
     extents = np.full((len(values), 4), np.nan)
     polygons = np.array([type(value) is list for value in values], bool)
     run_lengths = np.array([type(value) is dict for value in values], bool)
@@ -32,11 +55,9 @@ def check_masks(records: Records, sizes: np.ndarray) -> tuple[np.ndarray, list]:
             boxes, own = read([values[row] for row in chunk], sizes[chunk])
             extents[chunk] = boxes
             for fault, places in own.items():
-                faults.setdefault(fault, []).extend(chunk[places])
-    for fault, rows in faults.items():
-        level = 'warning' if fault in (SHORT_PART, NO_PIXEL) else 'error'
-        records.report(level, rows, 'segmentation', fault)
-    return extents, values
+                if len(places):
+                    faults.setdefault(fault, []).extend(chunk[places].tolist())
+    return extents, faults
 
 
 def _segmentations(records: Records) -> list:
@@ -56,6 +77,8 @@ ODD = 'a polygon has an odd number of coordinates: x and y must alternate'
 SHORT = 'a polygon with fewer than 3 points (6 coordinates): draw it anew or delete the annotation'
 SHORT_PART = 'one of several polygons has fewer than 3 points and is left out: delete that one'
 NOT_FINITE = 'a coordinate is not a finite number: correct it or delete the annotation'
+FAR = 'a polygon reaches millions of pixels out of the image: correct it or delete the annotation'
+LEFT_OUT = frozenset({ODD, SHORT, SHORT_PART})  # mmdet leaves out such polygons
 
 
 def _read_polygons(polygons: list[list], sizes: np.ndarray) -> tuple[np.ndarray, dict]:
@@ -77,7 +100,26 @@ def _read_polygons(polygons: list[list], sizes: np.ndarray) -> tuple[np.ndarray,
         starts = np.cumsum(counts) - counts
         extents[good, :2] = np.minimum.reduceat(points, starts)
         extents[good, 2:] = np.maximum.reduceat(points, starts)
+        reach = np.maximum(_outlines(points, polygons, starts), np.abs(extents[good]).max(axis=1))
+        far = np.array(good)[reach > LONGEST_OUTLINE]
+        extents[far] = np.nan
+        faults[FAR] = far.tolist()
     return extents, faults
+
+
+def _outlines(points: np.ndarray, polygons: list[list], starts: np.ndarray) -> np.ndarray:
+    """``(K,)`` pixels that pycocotools walks along the outlines of each annotation.
+
+    Args:
+        points: ``(P, 2)`` x and y of all annotations.
+        polygons: of K annotations.
+        starts: ``(K,)`` index of each annotation's first point.
+    """
+    parts = np.fromiter((len(part) // 2 for part in chain.from_iterable(polygons)), np.int64)
+    with np.errstate(over='ignore'):  # infinitely far, then
+        steps = np.abs(np.diff(points, axis=0, prepend=points[:1])).max(axis=1)
+    steps[np.cumsum(parts) - parts] = 0  # from the end of the part before
+    return np.add.reduceat(steps, starts)
 
 
 def _coordinates(polygons: list[list]) -> chain:
@@ -92,8 +134,15 @@ def _are_sound(polygons: list[list]) -> bool:
         and set(map(type, parts)) <= {list}
         and all(size >= 6 and size % 2 == 0 for size in set(map(len, parts)))
         and set(map(type, _coordinates(polygons))) <= NUMBER
-        and bool(np.isfinite(np.fromiter(_coordinates(polygons), float)).all())
+        and _are_finite(_coordinates(polygons))
     )
+
+
+def _are_finite(numbers: Iterable) -> bool:
+    try:
+        return bool(np.isfinite(np.fromiter(numbers, float)).all())
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _fault(parts: list) -> str | None:
@@ -105,10 +154,10 @@ def _fault(parts: list) -> str | None:
         return FLAT
     if kinds != {list} or not set(map(type, chain.from_iterable(parts))) <= NUMBER:
         return NOT_NUMBERS
+    if not _are_finite(chain.from_iterable(parts)):
+        return NOT_FINITE
     if any(len(part) % 2 for part in parts):
         return ODD
-    if not np.isfinite(list(chain.from_iterable(parts))).all():
-        return NOT_FINITE
     short = [len(part) < 6 for part in parts]
     if all(short):
         return SHORT
@@ -153,7 +202,7 @@ def _read_rles(values: list[dict], sizes: np.ndarray) -> tuple[np.ndarray, dict]
         )
         counts = [values[place]['counts'] for place in places]
         if kind is str:
-            encoded = [text.encode() for text in counts]
+            encoded = [text.encode(errors='surrogatepass') for text in counts]
             sound = rle.are_sound(encoded) if encoded else np.zeros(0, bool)
             faults.setdefault(DAMAGED, []).extend(places[~sound])
             places = places[sound]
@@ -191,4 +240,6 @@ def _rle_fault(value: dict, size: list[int]) -> str | None:
         return NOT_RLE
     if own != size:
         return SWAPPED if own == size[::-1] else SIZE
+    if type(counts) is list and not 0 <= min(counts) <= max(counts) <= size[0] * size[1]:
+        return SUM
     return None

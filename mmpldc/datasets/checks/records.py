@@ -35,6 +35,8 @@ def load_coco(path: str, *, optional: Collection[str] = ()) -> tuple[dict | None
         )
     except UnicodeDecodeError:
         problem = 'is not a JSON text but binary data: give the annotation file'
+    except (ValueError, RecursionError) as error:  # a number, or a nesting, without end
+        problem = f'cannot be read ({error}): write it again'
     except OSError as error:
         problem = f'cannot be read ({error.strerror}): give a readable annotation file'
     else:

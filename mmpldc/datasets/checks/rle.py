@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_CHARACTERS = 7  # of a run in a compressed encoding: 5 bits each
+OVERLONG = -(1 << 60)  # stands for a run of more characters; no mask has that many pixels
 
 
 class Runs(NamedTuple):
@@ -65,6 +66,7 @@ def read_compressed(strings: list[bytes]) -> Runs:
     bits = 5 * np.minimum(places, MAX_CHARACTERS)
     values = np.add.reduceat((codes & 31) << bits, begins)
     values -= np.where(codes[ends] & 16, 1 << (bits[ends] + 5), 0)  # two's complement
+    values[ends - begins >= MAX_CHARACTERS] = OVERLONG
     runs = Runs(values, np.add.reduceat(is_last, np.cumsum(sizes) - sizes, dtype=np.int64))
 
     # From its fourth run on, a mask stores the difference to the run before the last one.

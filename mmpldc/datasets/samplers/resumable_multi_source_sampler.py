@@ -1,10 +1,14 @@
 """Labelled and unlabelled images in a fixed ratio, with a stream that can be continued."""
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import count, islice
 
 from mmdet.datasets.samplers import MultiSourceSampler
 
+from mmpldc.randomness import Purpose
 from mmpldc.registry import DATA_SAMPLERS
+
+from .seeded_index import SeededIndex
 
 
 @DATA_SAMPLERS.register_module()
@@ -12,6 +16,10 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
     """mmdet's ``MultiSourceSampler`` that can skip what a resumed run has already seen.
 
     Without ``skip``, mmengine resumes by loading and discarding every past batch.
+
+    Indices are :class:`SeededIndex` at the position (seed, source, place in the source's stream,
+    which ranks share). How an image is augmented at a draw depends on nothing else: not on the
+    batch size, the number of ranks or workers, nor on where a run was resumed.
 
     Args:
         dataset: a ``ConcatDataset``, one part per source, such as ``SemiDataset``.
@@ -30,6 +38,19 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
                 f'batch_size={batch_size} with source_ratio={source_ratio} gives '
                 f'{self.num_per_source} images of each source: every source needs at least one'
             )
+        # (place, index) as they are drawn; rank r of R has the places r, r + R, r + 2 R, ...
+        self.source2inds = {
+            source: zip(count(self.rank, self.world_size), indices, strict=False)
+            for source, indices in self.source2inds.items()
+        }
+
+    def __iter__(self) -> Iterator[SeededIndex]:
+        while True:
+            for source, num in enumerate(self.num_per_source):
+                first = self.cumulative_sizes[source]
+                for place, index in islice(self.source2inds[source], num):
+                    position = self.seed, Purpose.AUGMENTATION, source, place
+                    yield SeededIndex(first + index, position)
 
     def skip(self, num_samples: int) -> None:
         """Advance the stream, mmengine's contract for samplers.

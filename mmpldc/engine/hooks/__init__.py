@@ -1,4 +1,23 @@
 from .class_thresholds_hook import ClassThresholdsLogHook
+from .dry_run_hook import DryRunHook
+from .fast_backbone_hook import FastBackboneHook
+from .input_fault_hook import InputFaultHook
 from .mean_teacher_hook import MeanTeacherHook
+from .non_finite_hook import NonFiniteHook
+from .preemption_hook import PreemptionHook
+from .resume_hook import ResumeHook
+from .step_seed_hook import StepSeedHook
+from .teacher_collapse_hook import TeacherCollapseHook
 
-__all__ = ['ClassThresholdsLogHook', 'MeanTeacherHook']
+__all__ = [
+    'ClassThresholdsLogHook',
+    'DryRunHook',
+    'FastBackboneHook',
+    'InputFaultHook',
+    'MeanTeacherHook',
+    'NonFiniteHook',
+    'PreemptionHook',
+    'ResumeHook',
+    'StepSeedHook',
+    'TeacherCollapseHook',
+]

@@ -3,11 +3,14 @@
 from itertools import chain
 
 import torch
+from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
 from mmpldc.functional import ema_update_
 from mmpldc.registry import HOOKS
 
@@ -27,6 +30,9 @@ class MeanTeacherHook(Hook):
     Frozen parameters, such as the whole backbone in the paper, are one tensor for both networks
     from the first step on, and no part of the average.
 
+    On several ranks the running statistics of batch norms that train are averaged over the ranks
+    at each step, for each sees its own images: so the teacher is the same on all.
+
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
             mmdet's ``momentum`` is 1 - alpha.
@@ -42,7 +48,18 @@ class MeanTeacherHook(Hook):
         self.keep_rate = keep_rate
 
     def before_train(self, runner: Runner) -> None:
-        """Start from the student if no teacher was given, and let the model get ready."""
+        """Start from the student if no teacher was given, and let the model get ready.
+
+        Raises:
+            ValueError: if gradients are accumulated in a loop whose iterations are micro-batches.
+        """
+        count = accumulative_counts(runner.optim_wrapper)
+        if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
+            raise ValueError(
+                f'optim_wrapper.accumulative_counts={count}: burn-in, teacher and schedules would '
+                "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
+                'iterations are optimiser steps'
+            )
         model = _unwrap(runner.model)
         model.prepare_training(runner.train_dataloader.dataset)
         # Host sync: once a run. The flag is read here and kept in step below.
@@ -50,6 +67,8 @@ class MeanTeacherHook(Hook):
         if not self.teacher_is_set:
             _move(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
         _share_frozen_parameters(model.teacher, model.student)
+        runner.model.train()  # as the loop will do, so that norms show whether they train
+        self.running_statistics = _running_statistics(model.student)
         pairs = zip(_tensors(model.teacher), _tensors(model.student), strict=True)
         own = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
         self.teacher, self.student = map(list, zip(*own, strict=True))
@@ -68,6 +87,7 @@ class MeanTeacherHook(Hook):
     ) -> None:
         """Teacher := student during burn-in, alpha * teacher + (1 - alpha) * student after."""
         model = _unwrap(runner.model)
+        all_reduce_params(self.running_statistics, op='mean')
         if runner.iter >= model.burn_in_iters:
             _move(self.teacher, self.student, keep_rate=self.keep_rate)
             if not self.teacher_is_set:
@@ -83,6 +103,19 @@ def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:
         # Host sync, once a run: a checkpoint may have brought a teacher with another backbone.
         if not theirs.requires_grad and torch.equal(mine, theirs):
             mine.data = theirs.data
+
+
+def _running_statistics(module: nn.Module) -> list[Tensor]:
+    """Means and variances that differ between ranks once they train."""
+    return [
+        statistic
+        for norm in module.modules()
+        if isinstance(norm, _BatchNorm)
+        and not isinstance(norm, nn.SyncBatchNorm)
+        and norm.training
+        and norm.track_running_stats
+        for statistic in (norm.running_mean, norm.running_var)
+    ]
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from mmpldc.datasets.checks.boxes import beyond, corners, disagree, iou, read_boxes, visible
+from mmpldc.datasets.checks.boxes import (
+    beyond,
+    corners,
+    disagree,
+    iou,
+    read_boxes,
+    to_float,
+    visible,
+)
 
 SIZE = np.array([[80, 100]])  # 100 wide
 
@@ -14,6 +22,12 @@ def test_lists_become_an_array_and_the_rest_nan():
     assert boxes[0].tolist() == [1, 2.5, 3, 4]
     assert np.isnan(boxes[1:]).all() and boxes.shape == (6, 4)
     assert read_boxes([]).shape == (0, 4)
+
+
+def test_an_integer_beyond_all_floats_is_no_number():
+    boxes = read_boxes([[1, 2, 3, 4], [1, 2, 3, 10**400]])
+    assert boxes[0].tolist() == [1, 2, 3, 4] and np.isnan(boxes[1]).all()
+    assert to_float(-(10**400)) == float('inf')  # of either sign: it is no number to us
 
 
 def test_corners():

@@ -220,6 +220,8 @@ CASES = [
     ('no file', lambda w: w.path('labeled').unlink(), 'error', 'no such file: correct ann_file'),
     ('empty file', text(''), 'error', 'line 1, column 1: not valid JSON'),
     ('cut off', text('{"images": [\n{"id": 1,'), 'error', 'line 2, column 10: not valid JSON'),
+    ('number without end', text('9' * 5000), 'error', 'cannot be read (Exceeds the limit'),
+    ('nested without end', text('[' * 100000), 'error', 'cannot be read (maximum recursion'),
     ('binary', lambda w: w.path('labeled').write_bytes(b'\x1f\x8b\xff'), 'error', 'binary data'),
     ('results', text('[{"image_id": 1, "score": 0.5}]'), 'error', 'is a list of results'),
     ('list', text('[]'), 'error', 'is a list, not a data set'),
@@ -235,6 +237,9 @@ CASES = [
     ('empty file name', image(file_name=''), 'error', 'file_name: empty'),
     ('no width', image(width=None), 'error', 'width: missing; must be a whole number of pixels'),
     ('width as text', image(width='64'), 'error', "width: is '64'; must be a whole number"),
+    ('width beyond 64 bits', image(width=10**30), 'error, error', 'than annotated'),
+    ('name with half a character', image(file_name='\ud800'), 'error', 'images are not on disk'),
+    ('name that no file can have', image(file_name='\x00'), 'error', 'images are not on disk'),
     ('no height left', image(height=0), 'error', 'height: not above 0'),
     ('image id twice', repeat('images'), 'error', 'id: not unique'),
     ('file name twice', repeat('images', id=999), 'warning', 'listed more than once'),
@@ -272,6 +277,8 @@ CASES = [
     ('box partly outside', annotation(bbox=[-4, 9, 15, 4]), 'warning', BOX + 'partly outside'),
     ('thin box', annotation(bbox=[5, 9, 0.5, 4]), 'warning', 'mmdet leaves the annotation out'),
     ('no area', annotation(area=None), 'error', "area: missing; must be the mask's number"),
+    ('area beyond all floats', annotation(area=10**400), 'error', 'area: not a finite number'),
+    ('box beyond all floats', annotation(bbox=[1, 2, 3, 10**400]), 'error', BOX + 'not four fin'),
     ('area not finite', annotation(area=NAN), 'error', 'area: not a finite number'),
     ('area 0', annotation(area=0), 'warning', 'mmdet leaves the annotation out'),
     ('box of another mask', annotation(bbox=[0, 0, 4, 64]), 'warning', 'does not fit its mask'),
@@ -284,6 +291,8 @@ CASES = [
     ('flat polygon', annotation(segmentation=[1, 2, 3, 4, 5, 6]), 'error', 'a list of numbers'),
     ('polygon outside', annotation(segmentation=[[80, 1, 90, 1, 90, 9]]), 'error',
      MASK + 'outside the image'),
+    ('polygon far outside', annotation(segmentation=[[1, 1, 1e9, 1, 1e9, 9]]), 'error',
+     MASK + 'a polygon reaches millions of pixels out'),
     ('polygon partly outside', annotation(segmentation=[[1, 1, 90, 1, 90, 9]]), 'warning',
      MASK + 'partly outside the image'),
     ('mask of another size', annotation(segmentation=dict(size=[64, 32], counts=[0, 64 * 32])),
@@ -361,6 +370,8 @@ def test_broken_data_gives_one_finding(world, break_, level, words):
     assert [finding.level for finding in found] == level.split(', ')
     assert words in str(found[-1])
     assert found[-1].file.endswith(('.json', 'config'))
+    for finding in found:
+        str(finding).encode()  # can be printed
 
 
 def test_there_are_enough_cases():

@@ -84,6 +84,12 @@ FULL = dict(size=[HEIGHT, WIDTH], counts=[0, HEIGHT * WIDTH])
         ([[1, 2, 3, 4]], masks.SHORT),
         ([[]], masks.SHORT),
         ([[1, 2, 3, 4, 5, float('inf')]], masks.NOT_FINITE),
+        ([[1, 2, 3, 4, 5, 10**400]], masks.NOT_FINITE),
+        ([[1, 2, 3], [1, 2, 3, 4, 5, float('nan')]], masks.NOT_FINITE),  # before ODD: it crashes
+        ([[0, 0, 1e9, 0, 1e9, 1e9]], masks.FAR),
+        ([[1e12, 0, 1e12, 4, 1e12, 8]], masks.FAR),
+        ([[0, 0, 1e308, 0, -1e308, 9]], masks.FAR),
+        ([[0, 0, 9999, 0] * 500], masks.FAR),  # to and fro
         (dict(counts=[1]), masks.NOT_RLE),
         (dict(size=[HEIGHT], counts=[HEIGHT * WIDTH]), masks.NOT_RLE),
         (dict(size=[HEIGHT, WIDTH], counts=[]), masks.NOT_RLE),
@@ -93,10 +99,13 @@ FULL = dict(size=[HEIGHT, WIDTH], counts=[0, HEIGHT * WIDTH])
         (dict(size=[WIDTH, HEIGHT], counts=[0, HEIGHT * WIDTH]), masks.SWAPPED),
         (dict(size=[HEIGHT, WIDTH], counts='01P'), masks.DAMAGED),
         (dict(size=[HEIGHT, WIDTH], counts='ü'), masks.DAMAGED),
+        (dict(size=[HEIGHT, WIDTH], counts='\ud800'), masks.DAMAGED),
         (dict(size=[HEIGHT, WIDTH], counts=''), masks.DAMAGED),
         (dict(size=[HEIGHT, WIDTH], counts='012'), masks.SUM),
         (dict(size=[HEIGHT, WIDTH], counts=[0, 5]), masks.SUM),
         (dict(size=[HEIGHT, WIDTH], counts=[-5, HEIGHT * WIDTH + 5]), masks.SUM),
+        (dict(size=[HEIGHT, WIDTH], counts=[10**30, 5]), masks.SUM),
+        (dict(size=[HEIGHT, WIDTH], counts=[2**63 - 1, 2**63 - 1, 2]), masks.SUM),
     ],
 )
 def test_one_error_names_the_broken_one_and_the_others_are_read(broken, message):
@@ -110,6 +119,13 @@ def test_a_part_with_two_points_is_left_out_with_a_warning():
     extents, findings = check([TRIANGLE, [80, 1, 85, 2]])
     assert findings == [('warning', 'annotation 0: segmentation', masks.SHORT_PART)]
     assert extents.tolist() == [[1, 2, 30, 50]]
+
+
+def test_a_long_outline_of_many_parts_is_sound():
+    """The way from one part to the next is no outline."""
+    parts = [[x, 1, x + 1, 1, x + 1, 2] for x in (0, 9000) * 500]
+    _, findings = check(parts, [TRIANGLE])
+    assert findings == []
 
 
 def test_a_mask_without_a_pixel_is_a_warning():

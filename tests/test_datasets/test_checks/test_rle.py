@@ -75,3 +75,35 @@ def test_sound_strings(string, expected):
     around = [b'1', string, b'1']
     assert rle.are_sound(around).tolist() == [True, expected, True]
     assert rle.are_sound([string]).tolist() == [expected]
+
+
+def test_what_passes_is_what_pycocotools_decodes(encoded):
+    """Of strings with a changed character, added ones, and runs of more than seven characters."""
+    rng = np.random.default_rng(0)
+    passed = 0
+    for _ in range(3000):
+        one = encoded[rng.integers(len(encoded) - 1)]
+        string = bytearray(one['counts'])
+        place = rng.integers(len(string))
+        length = rng.integers(0, 3)
+        string[place : place + length] = bytes(rng.integers(48, 112, rng.integers(0, 12)).tolist())
+        string = bytes(string)
+        if not rle.are_sound([string])[0]:
+            continue
+        runs = rle.read_compressed([string])
+        total = int(runs.counts.sum())
+        size = one['size'] if total == np.prod(one['size']) else [total, 1]
+        if total <= 0 or total > 10**6 or not rle.fill(runs, np.array([size]))[0]:
+            continue
+        passed += 1
+        mask = mask_utils.decode(dict(size=size, counts=string))
+        assert mask.max() <= 1 and mask.sum() == runs.counts[1::2].sum()
+        box = mask_utils.toBbox(dict(size=size, counts=string))
+        extent = rle.extents(runs, np.array([size]))[0]
+        assert mask.sum() == 0 or extent.tolist() == [*box[:2], *(box[:2] + box[2:])]
+    assert passed > 300
+
+
+def test_a_run_of_too_many_characters_fills_nothing():
+    runs = rle.read_compressed([b'o' * 7 + b'0' + b'1', b'9'])
+    assert rle.fill(runs, np.array([[3, 3], [3, 3]])).tolist() == [False, True]

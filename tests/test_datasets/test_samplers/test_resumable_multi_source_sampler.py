@@ -1,5 +1,6 @@
 """A sampler that continues where an interrupted run stopped."""
 
+import pickle
 from itertools import islice
 
 import pytest
@@ -9,7 +10,8 @@ from mmdet.registry import DATA_SAMPLERS
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from mmpldc.datasets.samplers import ResumableMultiSourceSampler
+from mmpldc.datasets.samplers import ResumableMultiSourceSampler, SeededIndex
+from mmpldc.randomness import Purpose
 
 SIZES = (5, 13)
 
@@ -143,3 +145,62 @@ def test_a_source_without_images_is_refused(batch_size, ratio):
     """mmdet's sampler would wait for it forever."""
     with pytest.raises(ValueError, match='every source needs at least one'):
         make(batch_size, ratio)
+
+
+# ---------------------------------------------------------------- seeds
+
+
+def draws(stream) -> dict:
+    """Index by position."""
+    stream = list(stream)
+    by_position = {index.position: int(index) for index in stream}
+    assert len(by_position) == len(stream)
+    return by_position
+
+
+def test_positions_are_those_of_the_sources_streams():
+    stream = islice(make(batch_size=3, ratio=(1, 2), seed=7), 6)
+    positions = [index.position for index in stream]
+    labelled, unlabelled = ((7, Purpose.AUGMENTATION, source) for source in (0, 1))
+    assert positions == [
+        *((*labelled, 0), (*unlabelled, 0), (*unlabelled, 1)),
+        *((*labelled, 1), (*unlabelled, 2), (*unlabelled, 3)),
+    ]
+
+
+def test_positions_go_on_after_skip():
+    expected = [index.position for index in islice(make(), 60)]
+    resumed = make()
+    resumed.skip(24)
+    assert [index.position for index in islice(resumed, 36)] == expected[24:]
+
+
+def test_draws_do_not_depend_on_batches_or_ranks(as_rank):
+    """The same images with the same augmentation, whoever sees them."""
+    alone = draws(islice(make(batch_size=8), 240))
+    assert draws(islice(make(batch_size=4), 240)) == alone
+    together = {}
+    for rank in range(2):
+        as_rank(rank, 2)
+        together |= draws(islice(make(batch_size=4), 120))
+    assert together == alone
+
+
+def test_a_run_may_go_on_with_another_number_of_ranks(as_rank):
+    """If together they see as much a step as before."""
+    resumed = make(batch_size=8)
+    resumed.skip(10 * 8)
+    alone = draws(islice(resumed, 80))
+    together = {}
+    for rank in range(2):
+        as_rank(rank, 2)
+        sampler = make(batch_size=4)
+        sampler.skip(10 * 4)
+        together |= draws(islice(sampler, 40))
+    assert together == alone
+
+
+def test_seeds_reach_worker_processes():
+    index = SeededIndex(5, (7, Purpose.AUGMENTATION, 1, 2))
+    copy = pickle.loads(pickle.dumps(index))
+    assert (copy, type(copy), copy.position) == (5, SeededIndex, index.position)

@@ -1,0 +1,73 @@
+"""Distributed runs on machines without a GPU, for which mmengine's launchers are not made."""
+
+import os
+import subprocess
+from datetime import timedelta
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from torch import distributed
+
+# Of a launcher: a process's rank, how many there are, its rank on its machine.
+VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
+}
+DEFAULT_PORT = '29500'
+
+
+def join_ranks_on_cpu(cfg: Config) -> None:
+    """Join the process group where there is no accelerator; elsewhere leave it to mmengine.
+
+    mmengine's launchers always select a CUDA device. Call this before the Runner is built: it takes
+    a process group that is there for its own.
+
+    Args:
+        cfg: ``launcher`` and ``env_cfg.dist_cfg`` are read, but for ``backend``, which is gloo;
+            ``model_wrapper_cfg`` is set unless the config has one.
+
+    Raises:
+        SystemExit: if the launcher's variables are missing.
+    """
+    if cfg.launcher == 'none' or get_device() != 'cpu' or distributed.is_initialized():
+        return
+    os.environ.update(_rendezvous(cfg.launcher))
+    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}), backend='gloo')
+    if 'timeout' in options:
+        options['timeout'] = timedelta(seconds=options['timeout'])
+    distributed.init_process_group(**options)
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+
+
+def _rendezvous(launcher: str) -> dict[str, str]:
+    """The variables of ``torch.distributed``, from those that a launcher sets."""
+    names = VARIABLES[launcher]
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise SystemExit(
+            f'--launcher {launcher}: {", ".join(missing)} not set. Was this process started by '
+            'torchrun (tools/dist_train.sh), srun (tools/slurm_train.sh) or mpirun?'
+        )
+    rank, world_size, local_rank = (os.environ[name] for name in names)
+    found = dict(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=local_rank)
+    found['MASTER_PORT'] = os.environ.get('MASTER_PORT', DEFAULT_PORT)
+    if 'MASTER_ADDR' in os.environ:
+        return found
+    if launcher != 'slurm':
+        raise SystemExit(f'--launcher {launcher}: set MASTER_ADDR, the address of rank 0')
+    nodes = os.environ.get('SLURM_STEP_NODELIST', os.environ.get('SLURM_NODELIST', ''))
+    hosts = subprocess.run(
+        ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
+    )
+    return found | dict(MASTER_ADDR=hosts.stdout.split()[0])

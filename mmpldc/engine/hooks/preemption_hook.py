@@ -1,0 +1,108 @@
+"""A run that is told to stop leaves a checkpoint."""
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+from torch import distributed
+
+from mmpldc.engine.worker_signals import shield_workers
+from mmpldc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PreemptionHook(Hook):
+    """Save a checkpoint and exit when a scheduler sends a signal.
+
+    At the end of the step, or of the batch of a validation, in which any rank got the signal, all
+    ranks stop: the checkpoint is ``CheckpointHook``'s of that step, to be resumed from with
+    ``--resume``. The exit code is 75 (``os.EX_TEMPFAIL``), by which a batch script tells that the
+    job is to be queued again. In the last step nothing happens: the run ends by itself.
+
+    Ranks ask one another after each step through a gloo group on the CPU, without waiting for the
+    device.
+
+    Args:
+        signals: names of those to handle. They are handled as before when training has ended.
+    """
+
+    priority = 'LOWEST'  # after CheckpointHook, so that a step is not saved twice
+
+    def __init__(self, *, signals: Sequence[str] = ('SIGTERM', 'SIGUSR1')) -> None:
+        self.signals = {signal.Signals[name] for name in signals}
+        self.received = 0  # number of the signal
+        self.handlers: dict[signal.Signals, object] = {}
+        self.group: distributed.ProcessGroup | None = None
+        self.checkpoint_hook: CheckpointHook | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Start listening, if there is a hook that saves checkpoints by iteration."""
+        hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if not hooks or hooks[0].by_epoch:
+            return
+        self.checkpoint_hook = hooks[0]
+        if get_world_size() > 1:
+            self.group = distributed.new_group(backend='gloo')
+        # Elsewhere Python refuses to handle signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in self.signals:
+                self.handlers[number] = signal.signal(number, self._receive)
+        shield_workers(runner.train_dataloader, self.signals)
+        if runner.val_loop is not None:
+            shield_workers(runner.val_dataloader, self.signals)
+
+    def after_train(self, runner: Runner) -> None:
+        """Stop listening."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.handlers.clear()
+        self.checkpoint_hook = None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Stop behind this step if there was a signal, unless the run ends anyway."""
+        if self.checkpoint_hook is not None and not self.is_last_train_iter(runner):
+            self._stop_if_told(runner, step=runner.iter + 1)
+
+    def before_val(self, runner: Runner) -> None:
+        """Find out after how many batches of this validation all ranks can be asked."""
+        if self.checkpoint_hook is None:
+            return
+        batches = torch.tensor(len(runner.val_dataloader))
+        if self.group is not None:
+            distributed.all_reduce(batches, distributed.ReduceOp.MIN, group=self.group)
+        self.common_val_batches = batches.item()
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Stop within a validation if there was a signal: it is repeated upon resuming."""
+        if self.checkpoint_hook is not None and batch_idx < self.common_val_batches:
+            self._stop_if_told(runner, step=runner.iter)
+
+    def _receive(self, number: int, frame) -> None:
+        self.received = number
+
+    def _stop_if_told(self, runner: Runner, *, step: int) -> None:
+        received = torch.tensor(self.received)
+        if self.group is not None:
+            distributed.all_reduce(received, distributed.ReduceOp.MAX, group=self.group)
+        if not received:
+            return
+        saver = self.checkpoint_hook
+        if saver.last_ckpt is None or os.path.basename(saver.last_ckpt) != (
+            saver.filename_tmpl.format(step)
+        ):
+            saver._save_checkpoint_with_step(runner, step, dict(epoch=runner.epoch, iter=step))
+        if self.group is not None:  # a launcher ends the others soon after the first has exited
+            distributed.barrier(group=self.group)
+        runner.logger.info(
+            f'{signal.Signals(received.item()).name}: stopped after iteration {step}, which is in '
+            f'{saver.last_ckpt}. --resume goes on from there; the exit code is {os.EX_TEMPFAIL}.'
+        )
+        runner.call_hook('after_run')
+        raise SystemExit(os.EX_TEMPFAIL)

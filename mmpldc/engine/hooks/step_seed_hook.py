@@ -1,0 +1,23 @@
+"""The randomness of a training step."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmpldc.randomness import Purpose, seed_process
+from mmpldc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Seed each training step by (seed of the run, rank, iteration).
+
+    Points that a loss samples, dropout and whatever else a step draws are then the same in a
+    resumed run, without any generator's state in the checkpoint. Augmentation happens elsewhere and
+    is seeded there, see :class:`~mmpldc.datasets.ResumableMultiSourceSampler`.
+    """
+
+    priority = 'HIGHEST'
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Seed ``random``, NumPy and torch."""
+        seed_process(runner.seed, Purpose.STEP, runner.rank, runner.iter)

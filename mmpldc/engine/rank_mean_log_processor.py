@@ -1,0 +1,45 @@
+"""Log values of all ranks, where mmengine's are those of rank 0."""
+
+from statistics import fmean
+
+from mmengine.dist import all_gather_object
+from mmengine.runner import LogProcessor, Runner
+
+from mmpldc.registry import LOG_PROCESSORS
+
+
+@LOG_PROCESSORS.register_module()
+class RankMeanLogProcessor(LogProcessor):
+    """mmengine's ``LogProcessor`` whose training values are means over the ranks.
+
+    Each rank sees its own images; losses, statistics of pseudo-labels and times of rank 0 alone say
+    little of the batch. A value that only some ranks have, such as the quality of pseudo-labels
+    where others kept none, is the mean over those. Ranks exchange values when they are logged,
+    so it costs nothing at other steps. One process logs as mmengine does.
+
+    Args:
+        *args, **kwargs: of mmengine's ``LogProcessor``.
+    """
+
+    def _collect_scalars(
+        self, custom_cfg: list[dict], runner: Runner, mode: str, reserve_prefix: bool = False
+    ) -> dict:
+        own = super()._collect_scalars(custom_cfg, runner, mode, reserve_prefix)
+        # In validation ranks may have different numbers of batches; metrics are common anyway.
+        return mean_over_ranks(own) if mode == 'train' else own
+
+
+def mean_over_ranks(own: dict[str, float]) -> dict[str, float]:
+    """Each value's mean over the ranks that have it; every rank must call it.
+
+    Args:
+        own: this rank's values by name.
+
+    Returns:
+        The same on every rank, in the order of rank 0's and then the others' names.
+    """
+    ranks = all_gather_object(own)
+    if len(ranks) == 1:
+        return own
+    names = dict.fromkeys(name for values in ranks for name in values)
+    return {name: fmean(values[name] for values in ranks if name in values) for name in names}

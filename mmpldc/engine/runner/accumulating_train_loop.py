@@ -1,0 +1,113 @@
+"""Training whose iterations are optimiser steps, also with gradient accumulation."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import IterBasedTrainLoop
+from torch import Tensor
+
+from mmpldc.registry import LOOPS
+
+
+@LOOPS.register_module()
+class AccumulatingTrainLoop(IterBasedTrainLoop):
+    """mmengine's ``IterBasedTrainLoop`` with one optimiser step an iteration.
+
+    The step is made of ``optim_wrapper.accumulative_counts`` micro-batches, one after the other.
+    Everything that counts iterations then counts steps: ``max_iters``, burn-in, the teacher's
+    average, CLIP's weight, the schedules, validation, checkpoints and the log. In mmengine's loop
+    an iteration is a micro-batch. Without accumulation this is mmengine's loop.
+
+    With accumulation, hooks are called once a step and see the list of its micro-batches as
+    ``data_batch``, and as ``outputs`` each value's mean over the micro-batches that have it.
+
+    Args:
+        *args, **kwargs: of mmengine's ``IterBasedTrainLoop``; ``max_iters``, ``val_begin`` and
+            ``val_interval`` in optimiser steps.
+
+    Note:
+        A micro-batch is normalised by its own targets, as every batch is. The gradient is that of
+        one large batch where all micro-batches have equally many.
+    """
+
+    def run(self):
+        """Train, see the parent.
+
+        Returns:
+            The model.
+        """
+        count = accumulative_counts(self.runner.optim_wrapper)
+        if count > 1:
+            self.dataloader_iterator = MicroBatches(self.dataloader_iterator, count)
+            # The Runner has set these from iterations, as if each were a micro-batch, and warns of
+            # a resumed one that is not a multiple.
+            self.runner.logger.info(
+                f'An iteration is an optimiser step of {count} micro-batches; none is lost upon '
+                'resuming.'
+            )
+            self.runner.optim_wrapper.initialize_count_status(
+                self.runner.model, self.iter * count, self.max_iters * count
+            )
+        return super().run()
+
+    def run_iter(self, data_batch: dict | list[dict]) -> None:
+        """Make one optimiser step.
+
+        Args:
+            data_batch: a batch, or with accumulation the list of micro-batches.
+        """
+        if not isinstance(self.dataloader_iterator, MicroBatches):
+            super().run_iter(data_batch)
+            return
+        runner = self.runner
+        runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+        outputs = mean_outputs(
+            [
+                runner.model.train_step(micro_batch, optim_wrapper=runner.optim_wrapper)
+                for micro_batch in data_batch
+            ]
+        )
+        runner.call_hook(
+            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
+        )
+        self._iter += 1
+
+
+class MicroBatches:
+    """An endless iterator over batches, several at a time.
+
+    Args:
+        batches: mmengine's iterator over a data loader, with ``skip_iter``.
+        count: how many of its batches make an iteration.
+    """
+
+    def __init__(self, batches: Iterator, count: int) -> None:
+        self.batches = batches
+        self.count = count
+
+    def __next__(self) -> list:
+        return [next(self.batches) for _ in range(self.count)]
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip what a resumed run has seen."""
+        self.batches.skip_iter(num_iters * self.count)
+
+
+def accumulative_counts(optim_wrapper: OptimWrapper) -> int:
+    """Micro-batches of an optimiser step; 1 for a wrapper that does not accumulate."""
+    return getattr(optim_wrapper, '_accumulative_counts', 1)
+
+
+def mean_outputs(outputs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Each value's mean over the dictionaries that have it, in the order of appearance.
+
+    Args:
+        outputs: named scalars of each micro-batch; statistics of pseudo-labels are absent where
+            there are none.
+    """
+    values: dict[str, list[Tensor]] = {}
+    for output in outputs:
+        for name, value in output.items():
+            values.setdefault(name, []).append(value)
+    return {name: torch.stack(of_each).mean() for name, of_each in values.items()}

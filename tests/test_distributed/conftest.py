@@ -1,0 +1,135 @@
+"""A small run that the launchers start as a user does, in processes of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socket import socket
+from typing import NamedTuple
+
+import pytest
+from mmengine.config import Config
+
+from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+BATCH_SIZE = 2  # of each kind, a process
+BURN_IN = 3
+TIMEOUT = 240  # seconds; most of it is to import packages, on a busy machine
+
+
+class Ended(NamedTuple):
+    """A process that has ended: its exit code, its output and errors."""
+
+    code: int
+    output: str
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory) -> Path:
+    """9 labelled and 13 unlabelled images of 64 x 64, 5 to validate on and 5 to test on."""
+    root = tmp_path_factory.mktemp('data') / 'shapes'
+    spec = ShapesSpec(
+        image_size=64,
+        objects_per_image=(3, 5),
+        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
+    )
+    sizes = dict(num_labeled=9, num_train=22, num_tuning=5, num_test=5)
+    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
+    return root
+
+
+@pytest.fixture
+def write_config(scenes, shrink, tmp_path) -> Callable[..., Path]:
+    """Write the quickstart's config, shrunk, with adaptive thresholds and without CLIP."""
+
+    def write_config(name: str = 'config', **settings) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv('MMPLDC_SHAPES', f'{scenes}/')
+            cfg = shrink(Config.fromfile(ROOT / 'configs/quickstart/ablation/with_df_acat.py'))
+        cfg.model.refiner = None
+        cfg.merge_from_dict(
+            {
+                'model.burn_in_iters': BURN_IN,
+                # labels of a teacher that has learnt nothing yet pass
+                'model.class_thresholds.class_range': (0.0, 0.4),
+                'model.class_thresholds.mask_range': (0.0, 0.6),
+                'model.pseudo_label_filter.min_area': 0,
+                'custom_hooks.0.keep_rate': 0.5,
+                'train_cfg': dict(max_iters=20, val_interval=20),
+                'param_scheduler': None,
+                'default_hooks.logger.interval': 1,
+                'default_hooks.checkpoint.interval': 20,
+                'train_dataloader': dict(
+                    batch_size=2 * BATCH_SIZE, sampler=dict(batch_size=2 * BATCH_SIZE)
+                ),
+                'val_dataloader.batch_size': 2,
+                'test_dataloader.batch_size': 2,
+                'custom_imports': dict(imports=['rank_probes'], allow_failed_imports=False),
+            }
+        )
+        hooks = settings.pop('hooks', [])
+        cfg.merge_from_dict(settings)
+        cfg.custom_hooks += hooks
+        path = tmp_path / f'{name}.py'
+        cfg.dump(path)
+        return path
+
+    return write_config
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Finds a port that is free now."""
+
+    def find() -> int:
+        with socket() as found:
+            found.bind(('127.0.0.1', 0))
+            return found.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture
+def start(tmp_path, free_port) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start a tool on the CPU, with its output and errors in one pipe."""
+    started = []
+
+    def start(tool: str, *args, **environment: str) -> subprocess.Popen:
+        program = ['bash'] if tool.endswith('.sh') else [sys.executable]
+        settings = dict(
+            PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+            PYTHONPATH=f'{ROOT}:{HERE}',
+            OMP_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='',
+            PORT=str(free_port()),
+        )
+        process = subprocess.Popen(
+            [*program, ROOT / 'tools' / tool, *map(str, args)],
+            cwd=tmp_path,
+            env=os.environ | settings | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()  # torchrun ends its ranks, by force after 30 seconds
+        process.wait(timeout=60)
+
+
+@pytest.fixture
+def launch(start) -> Callable[..., Ended]:
+    """Run a tool to its end, which must come in time."""
+
+    def launch(tool: str, *args) -> Ended:
+        process = start(tool, *args)
+        output, _ = process.communicate(timeout=TIMEOUT)
+        return Ended(process.returncode, output)
+
+    return launch

@@ -1,0 +1,117 @@
+"""Joining a process group without a GPU, from the variables of each launcher."""
+
+import os
+from datetime import timedelta
+
+import pytest
+import torch.distributed
+from mmengine.config import Config
+
+from mmpldc.engine.distributed import join_ranks_on_cpu
+
+LAUNCHERS = {
+    'pytorch': dict(RANK='3', WORLD_SIZE='8', LOCAL_RANK='1'),
+    'slurm': dict(SLURM_PROCID='3', SLURM_NTASKS='8', SLURM_LOCALID='1'),
+    'mpi': dict(OMPI_COMM_WORLD_RANK='3', OMPI_COMM_WORLD_SIZE='8', OMPI_COMM_WORLD_LOCAL_RANK='1'),
+}
+RENDEZVOUS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+SLURM_NODES = ('SLURM_NODELIST', 'SLURM_STEP_NODELIST')
+
+
+@pytest.fixture
+def join(monkeypatch):
+    """Join with a launcher's variables; gives what ``torch.distributed`` finds and is given."""
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+    for name in (*RENDEZVOUS, *SLURM_NODES, *(n for names in LAUNCHERS.values() for n in names)):
+        monkeypatch.setenv(name, '')  # so that what is set below is undone
+        monkeypatch.delenv(name)
+
+    def join(cfg: Config, **environment: str):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        joined = []
+        monkeypatch.setattr(
+            torch.distributed, 'init_process_group', lambda **options: joined.append(options)
+        )
+        join_ranks_on_cpu(cfg)
+        found = {name: os.environ[name] for name in RENDEZVOUS if name in os.environ}
+        return found, joined
+
+    return join
+
+
+def config(launcher: str, **settings) -> Config:
+    dist_cfg = dict(backend='nccl', timeout=1800)
+    return Config(dict(launcher=launcher, env_cfg=dict(dist_cfg=dist_cfg)) | settings)
+
+
+@pytest.mark.parametrize('launcher', LAUNCHERS)
+def test_launchers_variables(join, launcher):
+    environment = LAUNCHERS[launcher] | dict(MASTER_ADDR='node7', MASTER_PORT='12345')
+    cfg = config(launcher)
+    found, joined = join(cfg, **environment)
+    assert found == dict(
+        RANK='3', WORLD_SIZE='8', LOCAL_RANK='1', MASTER_ADDR='node7', MASTER_PORT='12345'
+    )
+    assert joined == [dict(backend='gloo', timeout=timedelta(minutes=30))]
+    assert cfg.model_wrapper_cfg == dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=False,
+    )
+    assert cfg.env_cfg.dist_cfg.backend == 'nccl'  # a resumed run may have a GPU
+
+
+def test_settings_of_the_config_stay(join):
+    environment = LAUNCHERS['pytorch'] | dict(MASTER_ADDR='node7')
+    cfg = config('pytorch', find_unused_parameters=True)
+    join(cfg, **environment)
+    assert cfg.model_wrapper_cfg.find_unused_parameters
+    own = dict(type='Own')
+    cfg = config('pytorch', model_wrapper_cfg=own)
+    join(cfg, **environment)
+    assert cfg.model_wrapper_cfg == own
+    cfg = Config(dict(launcher='pytorch'))
+    assert join(cfg, **environment)[1] == [dict(backend='gloo')]
+
+
+@pytest.mark.parametrize('step_nodes', [None, 'b[1-2]'])
+def test_slurm_names_the_first_node(join, step_nodes, tmp_path, monkeypatch):
+    """Of the step where that is a part of the job."""
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "show hostnames" ] && echo "first_of_$3" && echo x\n'
+    )
+    scontrol.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}:/usr/bin:/bin')
+    nodes = dict(SLURM_NODELIST='a[1-4]')
+    if step_nodes:
+        nodes['SLURM_STEP_NODELIST'] = step_nodes
+    found, _ = join(config('slurm'), **LAUNCHERS['slurm'], **nodes)
+    assert found['MASTER_ADDR'] == f'first_of_{step_nodes or "a[1-4]"}'
+    assert found['MASTER_PORT'] == '29500'
+
+
+@pytest.mark.parametrize('launcher', LAUNCHERS)
+def test_missing_variables_are_named(join, launcher):
+    first, *_ = LAUNCHERS[launcher]
+    with pytest.raises(SystemExit, match=f'--launcher {launcher}: {first}, .* not set'):
+        join(config(launcher))
+
+
+@pytest.mark.parametrize('launcher', ['pytorch', 'mpi'])
+def test_missing_address_is_named(join, launcher):
+    with pytest.raises(SystemExit, match='set MASTER_ADDR'):
+        join(config(launcher), **LAUNCHERS[launcher])
+
+
+def test_with_an_accelerator_it_is_left_to_mmengine(join, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cuda')
+    cfg = config('pytorch')
+    assert join(cfg) == ({}, []) and 'model_wrapper_cfg' not in cfg
+
+
+def test_a_single_process_joins_nothing(join):
+    cfg = config('none')
+    assert join(cfg) == ({}, []) and 'model_wrapper_cfg' not in cfg

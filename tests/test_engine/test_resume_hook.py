@@ -1,0 +1,111 @@
+"""Validations that an interrupted run has missed, and checkpoints that continue no run."""
+
+from contextlib import suppress
+
+import pytest
+from mmengine.hooks import Hook
+
+from mmpldc.engine import ResumeHook
+
+
+class Interruption(Exception):
+    """Stands for a kill."""
+
+
+class Interrupt(Hook):
+    """In the validation at an iteration, or after the step before it."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, *, step=None, validation=None):
+        self.step, self.validation = step, validation
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.step:
+            raise Interruption
+
+    def before_val(self, runner):
+        if runner.iter == self.validation:
+            raise Interruption
+
+
+@pytest.fixture
+def train(make_runner, toy_pair, tmp_path):
+    """Train for six steps, validating every second one, and return where that was done."""
+
+    def train(*hooks, after=0, save_best=None, hook=True, **options):
+        if after:
+            checkpoint = str(tmp_path / f'work_dir/iter_{after}.pth')
+            options |= dict(load_from=checkpoint, resume=True)
+        runner = make_runner(
+            model=toy_pair(),
+            hooks=(*hooks, ResumeHook()) if hook else hooks,
+            val_cfg=dict(type='mmpldc.TeacherStudentValLoop', student_interval=0),
+            val_interval=2,
+            checkpoint=dict(save_best=save_best, rule='less'),
+            **options,
+        )
+        with suppress(Interruption):
+            runner.train()
+        return runner.recorder.validated_at
+
+    return train
+
+
+def test_an_uninterrupted_run_is_not_changed(train):
+    assert train() == train(hook=False) == [2, 4, 6]
+
+
+@pytest.mark.parametrize('interrupt', [Interrupt(step=4), Interrupt(validation=4)])
+def test_the_interrupted_validation_comes_first(train, interrupt):
+    assert train(interrupt) == [2]
+    assert train(after=4) == [4, 6]
+
+
+def test_the_last_one_too(train):
+    assert train(Interrupt(validation=6)) == [2, 4]
+    assert train(after=6) == [6]
+    assert train(after=6, hook=False) == []
+
+
+def test_other_iterations_need_none(train):
+    assert train(Interrupt(step=3)) == [2]
+    assert train(after=3) == [4, 6]
+
+
+def test_not_before_validations_begin(train):
+    class Begin(Hook):
+        def before_train(self, runner):
+            runner.train_loop.val_begin = 5
+
+    train()
+    assert train(Begin(), after=4) == [6]
+
+
+def test_a_new_best_was_saved_after_its_validation(train):
+    """Metrics are the mean output of a network that learns little: the first is the best so far."""
+    assert train(Interrupt(step=3), save_best='teacher/toy/mean') == [2]
+    assert train(after=2, save_best='teacher/toy/mean') == [4, 6]
+
+
+def test_without_validation(make_runner, toy_pair):
+    make_runner(model=toy_pair(), hooks=(ResumeHook(),)).train()
+
+
+def test_only_validating(make_runner, toy_pair):
+    runner = make_runner(
+        model=toy_pair(),
+        hooks=(ResumeHook(),),
+        val_cfg=dict(type='mmpldc.TeacherStudentValLoop'),
+    )
+    runner.val()
+    assert not hasattr(runner._train_loop, 'iter')  # it was not built
+
+
+def test_a_checkpoint_without_an_optimiser_continues_nothing(make_runner, toy_pair, tmp_path):
+    make_runner(model=toy_pair(), max_iters=1, checkpoint=dict(save_optimizer=False)).train()
+    path = str(tmp_path / 'work_dir/iter_1.pth')
+    options = dict(model=toy_pair(), hooks=(ResumeHook(),), max_iters=2, load_from=path)
+    with pytest.raises(ValueError, match=r'iter_1\.pth cannot be resumed: it has no state'):
+        make_runner(resume=True, **options).train()
+    make_runner(resume=False, **options).train()
