@@ -1,4 +1,4 @@
-"""PL-DC's training step: burn-in, pseudo-labels, mutual learning."""
+"""The training step: burn-in, pseudo-labels, mutual learning."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
 from mmpldc.models.progress import Progress
+from mmpldc.phases import BurnIn, Phases
 from mmpldc.registry import MODELS, TRANSFORMS
 
 from .complete_detector import complete_detector
@@ -50,8 +51,10 @@ class SemiMask2Former(SemiBaseDetector):
             ``Module``. None: the teacher's classes stand.
         class_thresholds: config of thresholds that take the filter's place and follow the
             teacher, see :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None: the filter's.
-        burn_in_iters: t_b, iterations of purely supervised training before the teacher
-            starts; 20,000 in the paper. The only place where the boundary is set.
+        burn_in_iters: t_b, iterations before student and teacher learn from one another; 20,000 in
+            the paper. The only place where the boundary is set.
+        burn_in: what they are, see :class:`mmpldc.phases.Phases`: 'supervised', or 'guided' by a
+            teacher that ``MeanTeacherHook.teacher_checkpoint`` brings (Guided Distillation).
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
             branches are not needed: the supervised baseline, whose teacher is the student's EMA.
         sup_views: labelled branches with a supervised loss.
@@ -79,6 +82,7 @@ class SemiMask2Former(SemiBaseDetector):
         refiner: OptConfigType = None,
         class_thresholds: OptConfigType = None,
         burn_in_iters: int,
+        burn_in: BurnIn = 'supervised',
         unsup_weight: float = 1.0,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
         joint_forward: bool = False,
@@ -100,7 +104,9 @@ class SemiMask2Former(SemiBaseDetector):
         if class_thresholds is not None:
             own = dict(num_classes=self.student.panoptic_head.num_classes)
             self.class_thresholds = MODELS.build(own | class_thresholds)
-        self.burn_in_iters = burn_in_iters
+        self.phases = Phases(
+            burn_in_iters=burn_in_iters, burn_in=burn_in, unsup_weight=unsup_weight
+        )
         self.unsup_weight = unsup_weight
         self.sup_views = tuple(sup_views)
         # Views of a group share their geometry. Labelled ones go through the network as one batch.
@@ -127,8 +133,8 @@ class SemiMask2Former(SemiBaseDetector):
             multi_batch_data_samples: per branch, B data samples.
 
         Returns:
-            Losses named ``sup_*`` and ``unsup_*``, and after burn-in statistics of the
-            pseudo-labels named ``pseudo_*``; scalars.
+            Losses named ``sup_*``, and from the teacher's first labels on ``unsup_*`` and
+            statistics of the pseudo-labels named ``pseudo_*``; scalars.
 
         Raises:
             RuntimeError: without :class:`~mmpldc.engine.hooks.MeanTeacherHook`.
@@ -143,7 +149,7 @@ class SemiMask2Former(SemiBaseDetector):
         check_views(multi_batch_data_samples, self.groups_of_views)
         images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
-        if self.progress.step < self.burn_in_iters or self.unsup_weight == 0:
+        if not self.phases.teacher_labels(self.progress.step):
             (predictions,) = self.student_predictions(images)
             return self.supervised_loss(predictions, samples)
         pseudo_instances = self.make_pseudo_labels(
@@ -271,7 +277,7 @@ class SemiMask2Former(SemiBaseDetector):
 
     def set_progress(self, step: int, max_steps: int) -> None:
         """Take over the Runner's position, before each step."""
-        self.progress = Progress(step, self.burn_in_iters, max_steps)
+        self.progress = Progress(step, self.phases.first_labeling, max_steps)
 
     def train(self, mode: bool = True) -> 'SemiMask2Former':
         """Switch the student; the teacher stays in eval mode."""
