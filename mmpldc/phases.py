@@ -15,7 +15,7 @@ class TeacherUpdate(Enum):
     AVERAGE = 'average'  # the student's exponential moving average
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Phases:
     """Burn-in, then mutual learning.
 

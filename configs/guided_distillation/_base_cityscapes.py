@@ -1,8 +1,8 @@
 """Guided Distillation on Cityscapes: 16 labelled and 16 unlabelled images a step.
 
-Labelled images are seen weak only, and drawn by repeat factors of threshold 10. Geometry is PL-DC's;
-Mask2Former's distortion of colours in all views is left out. The backbone's
-batch norms are trained, on the images of all ranks together (Mask2Former's released config).
+Labelled images are seen weak only, and drawn by repeat factors of threshold 10. Geometry is
+PL-DC's; Mask2Former's distortion of colours in all views is left out. The backbone's batch norms
+are trained, on the images of all ranks together (Mask2Former's released config).
 """
 
 _base_ = [

@@ -14,7 +14,12 @@ def repeat_factors(has_class: Tensor, oversample_thr: float) -> Tensor:
 
     Returns:
         ``(I,)`` float64, at least 1; 1 for an image without objects.
+
+    Raises:
+        ValueError: if the threshold is not above 0.
     """
+    if oversample_thr <= 0:
+        raise ValueError(f'oversample_thr must be above 0, got {oversample_thr}')
     frequency = has_class.double().mean(dim=0)
     of_class = (oversample_thr / frequency).sqrt()  # inf for a class that no image shows
     return of_class.masked_fill(~has_class, 1.0).amax(dim=1).clamp(min=1.0)

@@ -430,10 +430,14 @@ def test_guided_on_two_ranks_the_copy_is_the_same(toy_pair, run_on_ranks, superv
             model.student[1].running_mean.fill_(rank + runner.iter)
             hook.after_train_iter(runner, runner.iter)
             networks = model.student, model.teacher
-            pairs.append([{k: v.clone() for k, v in n.state_dict().items()} for n in networks])
+            # as lists: a tensor would be fetched from a process that may have ended
+            pairs.append([{k: v.tolist() for k, v in n.state_dict().items()} for n in networks])
         return pairs
 
-    first, second = run_on_ranks(train)
+    first, second = (
+        [[{k: torch.tensor(v) for k, v in of_network.items()} for of_network in pair] for pair in p]
+        for p in run_on_ranks(train)
+    )
     for step, ((student, teacher), other) in enumerate(zip(first, second, strict=True)):
         assert same(student, other[0]) and same(teacher, other[1])
         assert (student['1.running_mean'] == 0.5 + step).all()

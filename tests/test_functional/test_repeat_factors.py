@@ -44,3 +44,9 @@ def test_a_threshold_above_1_leaves_the_ratios_of_the_rarest_classes():
     found = repeat_factors(has_class, 10.0)
     expected = torch.tensor([1000, 40, 10], dtype=torch.float64).sqrt()
     torch.testing.assert_close(found[[0, 1, 99]], expected)
+
+
+@pytest.mark.parametrize('oversample_thr', [0, -1.0])
+def test_a_threshold_below_any_share_is_refused(oversample_thr):
+    with pytest.raises(ValueError, match='oversample_thr must be above 0'):
+        repeat_factors(torch.ones(2, 2, dtype=torch.bool), oversample_thr)
