@@ -168,7 +168,5 @@ def test_full_size(name, size, on_stand_in):
         weak, strong = (sample['inputs'][view] for view in views)
         height, width = weak.shape[1:]
         assert height <= size[0] and width <= size[1] and weak.shape == strong.shape
-        shapes = {
-            tuple(sample['data_samples'][v].gt_instances.masks.size) for v in views
-        }
+        shapes = {tuple(sample['data_samples'][v].gt_instances.masks.size) for v in views}
         assert shapes == {(height, width)}
