@@ -116,7 +116,7 @@ class PseudoLabelFilter(BaseTransform):
         passed.mask_logits = full_size if self.full_resolution else logits
         passed.scores = passed.class_quality * passed.mask_quality
         keep = self._passes(passed, *thresholds) & (area > self.min_area)
-        # In all masks, also of classes that fail. Infinite ones are no fault, but sure of themselves.
+        # In all masks, also of classes that fail. Infinite ones are no fault: they are sure.
         has_nan = class_quality.isnan().any(dim=1) | mask_logits.flatten(1).isnan().any(dim=1)
         pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
         if self.duplicate_iou is not None:
