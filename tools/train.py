@@ -16,6 +16,15 @@ from mmpldc.engine.distributed import join_ranks_on_cpu
 from mmpldc.engine.dry_run import dry_run_config
 from mmpldc.engine.resuming import resume
 
+HOOKS_OF_MMENGINE = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a detector')
@@ -80,7 +89,8 @@ def main() -> None:
     if args.amp:
         if get_device() == 'cpu':
             raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')
-        cfg.optim_wrapper.type = 'mmpldc.GuardedAmpOptimWrapper'
+        guarded = cfg.optim_wrapper.type.startswith('mmpldc.Guarded')
+        cfg.optim_wrapper.type = 'mmpldc.GuardedAmpOptimWrapper' if guarded else 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
@@ -89,6 +99,14 @@ def main() -> None:
                 'that its learning rate was made for'
             )
         cfg.auto_scale_lr.enable = True
+
+    if args.resume is None and cfg.get('resume'):  # of the config: by our rules, too
+        args.resume = cfg.get('load_from') or 'auto'
+        cfg.resume = False
+    # mmengine takes None for hooks of its own only
+    for name in [name for name, hook in cfg.get('default_hooks', {}).items() if hook is None]:
+        if name not in HOOKS_OF_MMENGINE:
+            del cfg.default_hooks[name]
 
     join_ranks_on_cpu(cfg)
     if args.dry_run:

@@ -9,10 +9,10 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.dist import get_rank, get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.files import replacing
 from mmpldc.structures import PackedMasks, TrainingSample
 
@@ -46,7 +46,7 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
         runner: after the step, with the weights from before it.
         data_batch: as hooks get it: a batch, or the list of an accumulated step's micro-batches.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     step = dict(
         batches=data_batch if isinstance(data_batch, list) else [data_batch],
         state_dict=model.state_dict(),

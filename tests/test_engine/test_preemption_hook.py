@@ -1,8 +1,12 @@
 """A run that gets a signal saves a checkpoint and exits."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -194,3 +198,54 @@ def test_ranks_with_different_numbers_of_validation_batches(run_on_ranks):
         return hook.common_val_batches
 
     assert run_on_ranks(ask) == [3, 3]
+
+
+SLOW_TO_EXIT = """
+import os, signal, sys, time
+from types import SimpleNamespace
+from unittest.mock import Mock
+from mmpldc.engine import PreemptionHook
+
+hook = PreemptionHook()
+hook.handlers = {number: signal.signal(number, hook._receive) for number in hook.signals}
+hook.process, hook.received = os.getpid(), signal.SIGUSR1
+hook.checkpoint_hook = Mock(last_ckpt='iter_1.pth', filename_tmpl='iter_{}.pth')
+
+class Device:  # taken down after Python's own handling of signals has ended
+    def __del__(self, sleep=time.sleep):
+        os.write(1, b'x')
+        sleep(3)
+
+sys.modules['device'] = Device()
+hook._stop_if_told(Mock(), step=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_slow_to_exit_keeps_its_code():
+    """Slurm sends SIGTERM to the other ranks as soon as the first has ended."""
+    with subprocess.Popen([sys.executable, '-c', SLOW_TO_EXIT], stdout=subprocess.PIPE) as process:
+        while process.stdout.read(1) != b'x':
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(timeout=30) == os.EX_TEMPFAIL
+
+
+def test_a_forked_child_can_be_ended(train):
+    """Such as a worker of a pool that computes metrics."""
+    codes = []
+
+    class Fork(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.iter == 1:
+                fork = multiprocessing.get_context('fork')
+                mine, theirs = fork.Pipe()
+                child = fork.Process(target=lambda: (theirs.send('up'), time.sleep(60)))
+                child.start()
+                mine.recv()
+                child.terminate()
+                child.join(timeout=20)
+                codes.append(child.exitcode)
+
+    train(Fork())
+    assert codes == [128 + signal.SIGTERM]

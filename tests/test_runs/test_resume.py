@@ -5,6 +5,7 @@ imports. All randomness is on: augmentation in worker processes and the points o
 """
 
 import errno
+import gc
 import json
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import open_clip  # noqa: F401  each training would import it
 import pytest
 import torch
 import yapf.yapflib.yapf_api
@@ -104,6 +106,7 @@ def _train(
     # yapf lays the config out anew for the log and each checkpoint, a second each time.
     yapf.yapflib.yapf_api.FormatCode = lambda text, **_: (text, True)
     torch.set_num_threads(1)
+    gc.freeze()  # mmengine collects garbage, which would go through all of pytest's objects
     if disturb is not None:
         disturb()
     sys.argv = argv

@@ -123,7 +123,8 @@ def test_training_on_broken_data_ends_with_one_message(shapes, broken, tmp_path)
     )
     command = [
         *(sys.executable, ROOT / 'tools/train.py', ROOT / 'configs/quickstart/supervised.py'),
-        *('--work-dir', 'work_dir', '--cfg-options', f'train_dataloader.dataset.ann_file={broken}'),
+        *('--work-dir', 'work_dir'),
+        *('--cfg-options', f'train_dataloader.dataset.labeled.ann_file={broken}'),
     ]
     process = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300

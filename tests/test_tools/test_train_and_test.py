@@ -129,6 +129,9 @@ def test_amp(call, monkeypatch):
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cuda')
     assert call('train.py').cfg.optim_wrapper.type == 'OptimWrapper'
     wrapper = call('train.py', '--amp').cfg.optim_wrapper
+    assert (wrapper.type, wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
+    guarded = CONFIG.replace("type='OptimWrapper'", "type='mmpldc.GuardedOptimWrapper'")
+    wrapper = call('train.py', '--amp', config=guarded).cfg.optim_wrapper
     assert (wrapper.type, wrapper.loss_scale) == ('mmpldc.GuardedAmpOptimWrapper', 'dynamic')
     options = ('--cfg-options', 'optim_wrapper.dtype=bfloat16', 'optim_wrapper.loss_scale=512.')
     wrapper = call('train.py', '--amp', *options).cfg.optim_wrapper
@@ -192,3 +195,20 @@ def test_out_must_be_a_pickle_and_says_so_at_once(call, capsys):
     with pytest.raises(SystemExit):
         call('test.py', 'last.pth', '--out', 'predictions.json')
     assert "must end in .pkl or .pickle, got 'predictions.json'" in capsys.readouterr().err
+
+
+def test_a_hook_of_any_name_can_be_left_out(call):
+    """mmengine takes None for its own hooks only."""
+    config = CONFIG + "default_hooks = dict(non_finite=None, logger=None, own=dict(type='A'))\n"
+    assert call('train.py', config=config).cfg.default_hooks == dict(
+        logger=None, own=dict(type='A')
+    )
+
+
+@pytest.mark.parametrize(('load_from', 'path'), [(None, None), ('a.pth', 'a.pth')])
+def test_resume_in_the_config_follows_the_same_rules(call, monkeypatch, load_from, path):
+    asked = []
+    monkeypatch.setattr('mmpldc.engine.resuming.resume', lambda runner, path: asked.append(path))
+    config = CONFIG + f'resume = True\nload_from = {load_from!r}\n'
+    runner = call('train.py', config=config)
+    assert asked == [path] and runner.cfg.resume is False

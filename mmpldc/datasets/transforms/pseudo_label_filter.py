@@ -135,7 +135,9 @@ class PseudoLabelFilter(BaseTransform):
             passed.mask_logits = full_size if self.full_resolution else logits
         passed.scores = passed.class_quality * passed.mask_quality
         keep = self._passes(passed, *thresholds) & (area > self.min_area)
-        pseudo_instances, has_nan = _split_by_image(passed, image, keep, num_images=len(cls_logits))
+        # In all masks, also of classes that fail. Infinite ones are no fault: they are sure.
+        has_nan = class_quality.isnan().any(dim=1) | mask_logits.flatten(1).isnan().any(dim=1)
+        pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
         if self.duplicate_iou is not None:
             pseudo_instances = [self._without_duplicates(one) for one in pseudo_instances]
         return results | dict(
@@ -201,9 +203,9 @@ def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:
 
 
 def _split_by_image(
-    candidates: InstanceData, image: Tensor, keep: Tensor, *, num_images: int
+    candidates: InstanceData, image: Tensor, keep: Tensor, has_nan: Tensor
 ) -> tuple[list[InstanceData], list[bool]]:
-    """The kept candidates of each image, best score first, and whether the image has a NaN.
+    """The kept candidates of each image, best score first, and ``has_nan`` on the host.
 
     A NaN compares false everywhere, so a broken output would pass for one without objects. Queries
     attend to one another: where one has a NaN, none is trusted.
@@ -212,12 +214,10 @@ def _split_by_image(
         candidates: K of them.
         image: ``(K,)`` int64, the image of each.
         keep: ``(K,)`` bool.
-        num_images: in the batch.
+        has_nan: ``(B,)`` bool.
     """
-    zeros = image.new_zeros(num_images)
-    has_nan = zeros.index_add(0, image, candidates.scores.isnan().long()) > 0
     keep = keep & ~has_nan[image]
-    counts = zeros.index_add(0, image, keep.long())
+    counts = image.new_zeros(len(has_nan)).index_add(0, image, keep.long())
     # Host sync: the shapes of the images' targets, and what is broken, in one transfer.
     sizes, has_nan = torch.stack([counts, has_nan.long()]).tolist()
     # by image, the kept ones first, by score

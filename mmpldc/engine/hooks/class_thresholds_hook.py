@@ -1,9 +1,9 @@
 """What the adaptive thresholds are, in the log."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
 
 
@@ -17,7 +17,7 @@ class ClassThresholdsLogHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Log them."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if getattr(model, 'class_thresholds', None) is None:  # another framework's model
             return
         classes = runner.val_dataloader.dataset.metainfo['classes']

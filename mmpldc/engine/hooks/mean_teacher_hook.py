@@ -5,13 +5,13 @@ from itertools import chain
 import torch
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpldc.apis.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.functional import ema_update_
 from mmpldc.phases import TeacherUpdate
 from mmpldc.registry import HOOKS
@@ -71,7 +71,7 @@ class MeanTeacherHook(Hook):
                 "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
                 'iterations are optimiser steps'
             )
-        model = _unwrap(runner.model)
+        model = unwrapped(runner.model)
         model.prepare_training(runner.train_dataloader.dataset)
         if self.teacher_checkpoint is not None and runner.iter == 0:
             _load_teacher(model, self.teacher_checkpoint)
@@ -93,18 +93,18 @@ class MeanTeacherHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Give the teacher a backbone of its own again: what loads weights next may change one."""
-        for parameter in _unwrap(runner.model).teacher.parameters():
+        for parameter in unwrapped(runner.model).teacher.parameters():
             parameter.data = parameter.data.clone()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Tell the model where training stands."""
-        _unwrap(runner.model).set_progress(runner.iter, runner.max_iters)
+        unwrapped(runner.model).set_progress(runner.iter, runner.max_iters)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Keep, copy or average, as the phase says: alpha * teacher + (1 - alpha) * student."""
-        model = _unwrap(runner.model)
+        model = unwrapped(runner.model)
         all_reduce_params(self.running_statistics, op='mean')
         update = model.phases.teacher_update(runner.iter, is_given=self.teacher_is_set)
         if update is TeacherUpdate.COPY:
@@ -157,7 +157,3 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 def _move(teacher: list[Tensor], student: list[Tensor], *, keep_rate: float) -> None:
     """The values are taken anew each time: a parameter may have got other memory meanwhile."""
     ema_update_([t.detach() for t in teacher], [s.detach() for s in student], keep_rate=keep_rate)
-
-
-def _unwrap(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmpldc.engine.optimizers.guarded_optim_wrapper import StepGuard
 from mmpldc.engine.step_dump import save_step
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
 
 SKIPPED, IN_A_ROW = 'skipped_steps', 'skipped_steps_in_a_row'  # in the message hub
@@ -151,7 +151,7 @@ def _describe(reports: Sequence[RankReport]) -> str:
 
 def _restore_statistics(model: nn.Module) -> None:
     """Give the student's spoilt buffers the teacher's values, which no training pass touches."""
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     if not hasattr(model, 'teacher'):  # another framework's model
         return
     for mine, theirs in zip(model.student.buffers(), model.teacher.buffers(), strict=True):

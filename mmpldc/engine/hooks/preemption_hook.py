@@ -43,9 +43,15 @@ class PreemptionHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start listening, if there is a hook that saves checkpoints by iteration."""
         hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if not hooks or hooks[0].by_epoch:
+        savers = [hook for hook in hooks if not hook.by_epoch]
+        if not savers:
+            runner.logger.warning(
+                'A signal will end this run without a checkpoint: no CheckpointHook has '
+                'by_epoch=False'
+            )
             return
-        self.checkpoint_hook = hooks[0]
+        self.checkpoint_hook = savers[0]
+        self.process = os.getpid()
         if get_world_size() > 1:
             self.group = distributed.new_group(backend='gloo')
         # Elsewhere Python refuses to handle signals.
@@ -85,6 +91,8 @@ class PreemptionHook(Hook):
             self._stop_if_told(runner, step=runner.iter)
 
     def _receive(self, number: int, frame) -> None:
+        if os.getpid() != self.process:  # a child, forked by a pool: nobody asks it to stop
+            os._exit(128 + number)
         self.received = number
 
     def _stop_if_told(self, runner: Runner, *, step: int) -> None:
@@ -105,4 +113,8 @@ class PreemptionHook(Hook):
             f'{saver.last_ckpt}. --resume goes on from there; the exit code is {os.EX_TEMPFAIL}.'
         )
         runner.call_hook('after_run')
+        # Slurm sends SIGTERM to ranks that are slower to exit than the first. Python's shutdown
+        # would give them another code than 75; what is ignored stays ignored.
+        for number in self.handlers:
+            signal.signal(number, signal.SIG_IGN)
         raise SystemExit(os.EX_TEMPFAIL)

@@ -1,10 +1,10 @@
 """Pseudo-labels that have stopped to teach anything, in the log."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpldc.datasets.instance_counts import instance_counts
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.models.detectors.pseudo_label_watch import LabelCounts
 from mmpldc.registry import HOOKS
 
@@ -41,7 +41,7 @@ class TeacherCollapseHook(Hook):
         Raises:
             RuntimeError: if the teacher's output held a NaN for every image.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         watch = getattr(model, 'pseudo_label_watch', None)  # another framework's model has none
         if watch is None or not model.phases.teacher_labels(runner.iter):
             return

@@ -1,8 +1,8 @@
 """Validation of the pair."""
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
+from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.registry import LOOPS
 
 
@@ -32,10 +32,7 @@ class TeacherStudentValLoop(ValLoop):
         self.runner.call_hook('before_val')
         self.runner.call_hook('before_val_epoch')
         self.runner.model.eval()
-        model = self.runner.model
-        if is_model_wrapper(model):
-            model = model.module
-
+        model = unwrapped(self.runner.model)
         predict_on = model.semi_test_cfg['predict_on']
         metrics = {}
         try:

@@ -375,6 +375,13 @@ def test_an_image_with_a_nan_gets_no_labels_and_the_others_keep_theirs(key, opti
         assert found.mask_logits.equal(expected.mask_logits)
 
 
+def test_a_nan_in_masks_whose_classes_fail_is_found():
+    results = teacher_outputs()
+    results['mask_logits'][0] = float('nan')
+    found = PseudoLabelFilter(class_thr=1.0, mask_thr=0.5)(results)
+    assert found['has_nan'] == [True] + [False] * (len(results['mask_logits']) - 1)
+
+
 def test_one_query_twice_only_with_candidates_and_without_suppression():
     results = dict(
         cls_logits=torch.tensor([[[2.0, 1.9, -9.0]]]),
