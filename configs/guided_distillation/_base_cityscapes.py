@@ -19,7 +19,7 @@ model = dict(
 )
 sync_bn = 'torch'
 
-labeled_views = _base_.guided_distillation_labeled_views
+labeled_views = _base_.weak_labeled_views
 unlabeled_views = _base_.guided_distillation_unlabeled_views
 train_dataloader = dict(
     batch_size=32,

@@ -10,7 +10,7 @@ _base_ = [
     '../_base_/schedules/guided_distillation_368k.py',
 ]
 
-labeled_views = _base_.guided_distillation_labeled_views
+labeled_views = _base_.weak_labeled_views
 unlabeled_views = _base_.guided_distillation_unlabeled_views
 train_dataloader = dict(
     batch_size=32,

@@ -29,6 +29,7 @@ PLAIN_TYPES = {
     'mmpldc.MaskCrossEntropyCost': 'CrossEntropyLossCost',
     'mmpldc.CocoMetric': 'CocoMetric',
 }
+IOU_HEAD = 'panoptic_head.iou_head.'
 KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
 
 
@@ -66,7 +67,11 @@ def publish_model(
             float16.
     """
     content = read_checkpoint(checkpoint)
-    weights = teacher_weights(content['state_dict'])
+    weights = {  # what only training needs is left behind
+        name: value
+        for name, value in teacher_weights(content['state_dict']).items()
+        if not name.startswith(IOU_HEAD)
+    }
     detector = plain_detector(cfg.model)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(copy.deepcopy(detector))
@@ -99,14 +104,21 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
         model: config of a :class:`~mmpldc.models.SemiMask2Former`; not modified.
 
     Raises:
-        ValueError: if it is another model.
+        ValueError: if it is another model, or scores by predicted IoUs.
     """
     if 'detector' not in model:
         raise ValueError(f"the config's model is {model.get('type')}, not mmpldc.SemiMask2Former")
     detector = complete_detector(model.detector, model.get('backbone'), model.get('num_classes'))
     detector.backbone.init_cfg = None  # the checkpoint has these weights
     head = detector.panoptic_head
-    head.pop('upsample_masks', None)  # mmdet's head always does
+    if head.get('score_by_iou'):
+        raise ValueError(
+            "mmdet's head does not multiply scores by a predicted IoU: publish with "
+            'model.detector.panoptic_head.score_by_iou=False'
+        )
+    # mmdet's head always upsamples; the others serve training
+    for option in ('upsample_masks', 'score_by_iou', 'iou_head', 'pseudo_label_weights'):
+        head.pop(option, None)
     if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
     _use_plain_types(detector)

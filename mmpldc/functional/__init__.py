@@ -1,9 +1,10 @@
 """The method as pure tensor functions, without OpenMMLab types."""
 
+from .aligning import aligned_weight, scale_scores
 from .attention import attention_mask, multi_head_attention
 from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
 from .duplicates import suppress_duplicates
-from .ema import ema_update_
+from .ema import ema_update_, ramped_keep_rate
 from .filtering import (
     best_class_per_query,
     coupled_threshold_filter,
@@ -14,7 +15,13 @@ from .matching import hungarian_match
 from .pixels import PixelNormalization, normalize, unit_rgb
 from .points import sample_points, uncertain_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
-from .quality import class_quality, foreground_probabilities, mask_quality, soft_area
+from .quality import (
+    class_quality,
+    foreground_probabilities,
+    mask_iou,
+    mask_quality,
+    soft_area,
+)
 from .regions import (
     content_mask,
     context_boxes,
@@ -29,6 +36,7 @@ from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 
 __all__ = [
     'PixelNormalization',
+    'aligned_weight',
     'attention_mask',
     'best_class_per_query',
     'class_quality',
@@ -45,6 +53,7 @@ __all__ = [
     'hungarian_match',
     'linear_fusion',
     'mask_boxes',
+    'mask_iou',
     'mask_quality',
     'mask_uncertainty',
     'mean_embedding',
@@ -54,9 +63,11 @@ __all__ = [
     'pad_prompts',
     'pool_masks',
     'product_fusion',
+    'ramped_keep_rate',
     'repeat_factors',
     'resize_masks',
     'sample_points',
+    'scale_scores',
     'soft_area',
     'softmax_ensemble',
     'suppress_duplicates',

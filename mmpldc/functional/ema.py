@@ -38,3 +38,15 @@ def ema_update_(teacher: Sequence[Tensor], student: Sequence[Tensor], *, keep_ra
     if copied:
         targets, sources = map(list, zip(*copied, strict=True))
         torch._foreach_copy_(targets, sources)
+
+
+def ramped_keep_rate(num_steps: int, *, keep_rate: float) -> float:
+    """A keep rate that starts at 0, min(keep_rate, 1 - 1 / (n + 1)) after n steps of the student.
+
+    Without a burn-in the teacher so forgets what the student was at first.
+
+    Args:
+        num_steps: n, from 0.
+        keep_rate: what it grows to; 0.999 in PAIS.
+    """
+    return min(keep_rate, 1 - 1 / (num_steps + 1))

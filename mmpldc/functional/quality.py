@@ -63,3 +63,18 @@ def soft_area(mask_logits: Tensor) -> Tensor:
         ``(...)`` float32, in pixels of the map; NaN where a logit is.
     """
     return mask_logits.float().sigmoid().sum(dim=(-2, -1))
+
+
+def mask_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of each mask with its counterpart.
+
+    Args:
+        first: ``(..., h, w)`` bool.
+        second: likewise.
+
+    Returns:
+        ``(...)`` float32 in [0, 1]; 0 where both are empty.
+    """
+    intersection = (first & second).sum(dim=(-2, -1), dtype=torch.float32)
+    union = (first | second).sum(dim=(-2, -1), dtype=torch.float32)
+    return intersection / union.clamp(min=1)

@@ -122,7 +122,10 @@ class ClassAwareThresholds(nn.Module):
             weight = torch.ones_like(kept.class_quality)
             return kept.class_quality, kept.mask_quality, kept.labels, weight
         class_quality, labels, query = results['candidates']
-        masks_quality = mask_quality(results['mask_logits'])[0].gather(1, query)
+        if 'candidate_mask_quality' in results:
+            masks_quality = results['candidate_mask_quality']
+        else:
+            masks_quality = mask_quality(results['mask_logits'])[0].gather(1, query)
         weight = torch.ones_like(class_quality)
         if self.count == 'objects':
             is_object = results['cls_logits'].argmax(dim=-1) < self.num_classes

@@ -321,6 +321,71 @@ def test_backbones_norms_of_guided_distillation_do_not_decay_on_cityscapes():
         assert options[parameter] == pytest.approx((rate, decay)), parameter_name
 
 
+# PAIS: its released code, configs/PAIS.
+PAIS = {
+    'model.burn_in_iters': 0,
+    'model.unsup_weight': 1.0,
+    'model.sup_views': ('sup_weak',),
+    'model.pseudo_label_filter': dict(
+        type='mmpldc.PseudoLabelFilter',
+        class_thr=0.35,
+        mask_thr=0.30,
+        mask_quality='predicted_iou',
+        min_area=0,
+    ),
+    'model.detector.panoptic_head.iou_head': dict(type='mmpldc.MaskIoUHead'),
+    'model.detector.panoptic_head.pseudo_label_weights': dict(
+        type='mmpldc.DynamicAligningWeights',
+        class_scale=12.0,
+        mask_scale=2.5,
+        saturation=0.5,
+        exponent=4.0,
+        no_object_weight=0.1225,
+    ),
+    'model.detector.panoptic_head.loss_mask': dict(
+        type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
+    ),
+    'model.backbone.type': 'ResNet',
+    'model.backbone.depth': 50,
+    'model.backbone.frozen_stages': 1,
+    'model.backbone.norm_cfg.requires_grad': True,
+    'model.backbone.norm_eval': True,
+    'model.num_classes': 80,
+    'custom_hooks': [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.999, ramp_up=True)],
+    'train_dataloader.batch_size': 12,
+    'train_dataloader.sampler.batch_size': 12,
+    'train_dataloader.sampler.source_ratio': [1, 2],
+    'train_cfg.max_iters': 220000,
+    'optim_wrapper.optimizer.type': 'AdamW',
+    'optim_wrapper.optimizer.lr': 1e-4,
+    'optim_wrapper.optimizer.weight_decay': 0.05,
+    'optim_wrapper.paramwise_cfg.custom_keys.backbone': dict(lr_mult=0.25),
+    'param_scheduler.0.type': 'LinearLR',
+    'param_scheduler.0.start_factor': 0.001,
+    'param_scheduler.0.end': 1000,
+    'param_scheduler.1.type': 'MultiStepLR',
+    'param_scheduler.1.milestones': [160000, 200000],
+    'param_scheduler.1.gamma': 0.1,
+}
+
+
+@pytest.mark.parametrize('percent', [1, 5, 10])
+def test_numbers_of_pais(percent):
+    config = Config.fromfile(CONFIGS / f'pais/pais_mask2former_r50_coco_{percent}pct.py')
+    assert {key: value(config, key) for key in PAIS} == PAIS
+    pldc = Config.fromfile(CONFIGS / f'pldc/pldc_mask2former_r50_coco_{percent}pct.py')
+    ours, theirs = (cfg.train_dataloader.dataset for cfg in (config, pldc))
+    assert ours.unlabeled == theirs.unlabeled
+    assert ours.labeled.ann_file == theirs.labeled.ann_file
+    assert ours.labeled.pipeline[:-1] == theirs.labeled.pipeline[:-1]
+    assert 'sup_strong' not in ours.labeled.pipeline[-1]
+
+
+def test_every_config_of_pais_has_its_row():
+    found = {path.stem for path in (CONFIGS / 'pais').glob('[!_]*.py')}
+    assert found == {f'pais_mask2former_r50_coco_{percent}pct' for percent in (1, 5, 10)}
+
+
 def test_every_ablation_has_its_row():
     assert {path.stem for path in (CONFIGS / 'pldc/ablation').glob('*.py')} == set(ABLATIONS)
 

@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 # The quickstart and the custom template have runs of their own, in tests/test_runs.
 PUBLISHED = sorted(
     str(path.relative_to(CONFIGS))
-    for family in ('pldc', 'supervised', 'guided_distillation')
+    for family in ('pldc', 'supervised', 'guided_distillation', 'pais')
     for path in (CONFIGS / family).rglob('*.py')
     if not path.name.startswith('_')
 )
@@ -88,10 +88,9 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
     supervised = name.startswith(('supervised/', 'guided_distillation/teacher'))
-    guided_distillation = name.startswith('guided_distillation/')
     for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.model.data_preprocessor):
         shrink_lengths(part)
-    batch_size = 1 if supervised else 2
+    batch_size = 1 if supervised else sum(cfg.train_dataloader.sampler.source_ratio)
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path),
@@ -129,7 +128,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     runner.register_hook(watch, 'VERY_LOW')
     runner.train()
 
-    branches = {'sup_weak'} if guided_distillation else {'sup_weak', 'sup_strong'}
+    branches = set(cfg.model.sup_views)
     if not supervised:
         branches |= {'unsup_weak', 'unsup_strong'}
     seen = {k for k, views in watch.batch['inputs'].items() if any(v is not None for v in views)}
@@ -142,7 +141,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     model = runner.model
     assert changed(watch, model, 'student.panoptic_head')
     assert changed(watch, model, 'teacher.panoptic_head')
-    assert changed(watch, model, 'student.backbone') == guided_distillation  # or frozen
+    assert changed(watch, model, 'student.backbone') == (cfg.model.backbone.frozen_stages < 4)
     scores = runner.message_hub.get_scalar('val/teacher/coco/segm_mAP').current()
     assert scores >= -1 and np.isfinite(scores)  # -1: none of the classes is in the two images
 

@@ -75,7 +75,7 @@ load_unlabeled = [
 unlabeled_views = [
     dict(type='MultiBranch', branch_field=branches, unsup_weak=[pack], unsup_strong=strong),
 ]
-guided_distillation_labeled_views = [
+weak_labeled_views = [
     drop_cropped_away,
     dict(type='MultiBranch', branch_field=branches, sup_weak=[pack]),
 ]

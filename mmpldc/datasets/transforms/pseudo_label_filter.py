@@ -1,6 +1,7 @@
 """From the teacher's raw outputs to pseudo-labels."""
 
 from itertools import accumulate
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,8 @@ from mmpldc.registry import TRANSFORMS
 MAX_PIXELS = 2**22  # upsampled at a time: 4 masks of 1024 x 1024
 LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
 
+MaskQuality = Literal['mean_probability', 'predicted_iou']
+
 
 @TRANSFORMS.register_module()
 class PseudoLabelFilter(BaseTransform):
@@ -30,9 +33,10 @@ class PseudoLabelFilter(BaseTransform):
     Stateless. Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled).
 
     Required keys: ``cls_logits (B, Q, N + 1)``, ``mask_logits (B, Q, h, w)`` and ``input_shape``
-    (H, W), the padded batch's size in pixels. With ``class_thr`` and ``mask_thr``, ``(N,)`` float,
-    DDTF takes these thresholds, one per class, instead of its own (DF-ACAT). Added keys:
-    ``candidates``, class quality, label and query index, each ``(B, C)``, of what was looked at,
+    (H, W), the padded batch's size in pixels; ``iou_logits (B, Q)`` for predicted IoUs. With
+    ``class_thr`` and ``mask_thr``, ``(N,)`` float, DDTF takes these thresholds, one per class,
+    instead of its own (DF-ACAT). Added keys: ``candidates``, class quality, label and query index,
+    each ``(B, C)``, of what was looked at, ``candidate_mask_quality (B, C)`` with predicted IoUs,
     ``has_nan``, per image whether a NaN in the teacher's output has cost it all of its labels, a
     list of B bool, and ``pseudo_instances``, per image an ``InstanceData`` of K kept labels, best
     score first:
@@ -55,6 +59,8 @@ class PseudoLabelFilter(BaseTransform):
             as the paper does.
         soft_area: ``min_area`` is of the sum of the mask's probabilities at its own stride, as in
             Guided Distillation; so is the mask quality, and nothing is upsampled.
+        mask_quality: the mean probability inside of the mask (Eq. 4), or the IoU that the teacher's
+            ``iou_head`` predicts for it, as in PAIS.
         full_resolution: keep the mask logits at ``input_shape``, for fidelity to the released code:
             (H W)/(h w) times the memory for the targets of the loss.
 
@@ -69,6 +75,9 @@ class PseudoLabelFilter(BaseTransform):
         class, "no object" included, can be the best. A quality of exactly ``class_thr`` passes
         here, not there.
 
+        PAIS asks for s > 0.35 and a predicted IoU i > 0.30: ``class_thr=0.35, mask_thr=0.30,
+        mask_quality='predicted_iou'``. Its s is a sigmoid's, here it is the softmax's.
+
         Neither the paper nor the released code removes duplicates; short schedules leave some.
     """
 
@@ -82,6 +91,7 @@ class PseudoLabelFilter(BaseTransform):
         max_candidates: int | None = None,
         duplicate_iou: float | None = None,
         soft_area: bool = False,
+        mask_quality: MaskQuality = 'mean_probability',
         full_resolution: bool = False,
     ) -> None:
         decoupled = class_thr is not None and mask_thr is not None and score_thr is None
@@ -95,6 +105,10 @@ class PseudoLabelFilter(BaseTransform):
             raise ValueError(
                 'soft_area measures masks at their own stride: turn full_resolution off'
             )
+        if mask_quality not in get_args(MaskQuality):
+            raise ValueError(
+                f'mask_quality must be one of {get_args(MaskQuality)}, got {mask_quality!r}'
+            )
         self.class_thr = class_thr
         self.mask_thr = mask_thr
         self.score_thr = score_thr
@@ -102,13 +116,14 @@ class PseudoLabelFilter(BaseTransform):
         self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
         self.soft_area = soft_area
+        self.mask_quality = mask_quality
         self.full_resolution = full_resolution
 
     def transform(self, results: dict) -> dict:
         """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring.
 
         Raises:
-            ValueError: if thresholds do not fit together.
+            ValueError: if thresholds do not fit together, or no IoU was predicted.
         """
         cls_logits, mask_logits = results['cls_logits'].float(), results['mask_logits'].float()
         if self.max_candidates is None:
@@ -133,10 +148,15 @@ class PseudoLabelFilter(BaseTransform):
             measures = self._at_full_size(logits, results['input_shape'])
             passed.mask_quality, area, full_size = measures
             passed.mask_logits = full_size if self.full_resolution else logits
-        passed.scores = passed.class_quality * passed.mask_quality
-        keep = self._passes(passed, *thresholds) & (area > self.min_area)
         # In all masks, also of classes that fail. Infinite ones are no fault: they are sure.
         has_nan = class_quality.isnan().any(dim=1) | mask_logits.flatten(1).isnan().any(dim=1)
+        if self.mask_quality == 'predicted_iou':
+            iou = _predicted_iou(results)
+            passed.mask_quality = iou[image, query[image, rank]]
+            has_nan = has_nan | iou.isnan().any(dim=1)
+            results = results | dict(candidate_mask_quality=iou.gather(1, query))
+        passed.scores = passed.class_quality * passed.mask_quality
+        keep = self._passes(passed, *thresholds) & (area > self.min_area)
         pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
         if self.duplicate_iou is not None:
             pseudo_instances = [self._without_duplicates(one) for one in pseudo_instances]
@@ -195,6 +215,16 @@ class PseudoLabelFilter(BaseTransform):
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
         return f'{type(self).__name__}({options})'
+
+
+def _predicted_iou(results: dict) -> Tensor:
+    """Of each query, ``(B, Q)`` float32 in [0, 1]."""
+    if 'iou_logits' not in results:
+        raise ValueError(
+            "mask_quality='predicted_iou' needs a teacher that predicts it: set "
+            "model.detector.panoptic_head.iou_head=dict(type='mmpldc.MaskIoUHead')"
+        )
+    return results['iou_logits'].float().sigmoid()
 
 
 def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:

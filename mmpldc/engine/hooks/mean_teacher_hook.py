@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmpldc.apis.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
 from mmpldc.engine.unwrapping import unwrapped
-from mmpldc.functional import ema_update_
+from mmpldc.functional import ema_update_, ramped_keep_rate
 from mmpldc.phases import TeacherUpdate
 from mmpldc.registry import HOOKS
 
@@ -41,6 +41,8 @@ class MeanTeacherHook(Hook):
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
             mmdet's ``momentum`` is 1 - alpha.
+        ramp_up: start with a keep rate of 0 that grows with the iteration, 1 - 1/(n + 1) after n of
+            them, until it reaches ``keep_rate`` (PAIS, whose keep rate is 0.999).
         teacher_checkpoint: path or address of the weights that the teacher alone starts with: of a
             ``Mask2Former``, or of a ``SemiMask2Former``, whose teacher is taken. A resumed run does
             not read it again.
@@ -50,10 +52,17 @@ class MeanTeacherHook(Hook):
         student trains; that the teacher mirrors it before the boundary changes no weight after it.
     """
 
-    def __init__(self, *, keep_rate: float = 0.9996, teacher_checkpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        keep_rate: float = 0.9996,
+        ramp_up: bool = False,
+        teacher_checkpoint: str | None = None,
+    ) -> None:
         if not 0 <= keep_rate <= 1:
             raise ValueError(f'keep_rate must lie in [0, 1], got {keep_rate}')
         self.keep_rate = keep_rate
+        self.ramp_up = ramp_up
         self.teacher_checkpoint = teacher_checkpoint
 
     def before_train(self, runner: Runner) -> None:
@@ -110,7 +119,10 @@ class MeanTeacherHook(Hook):
         if update is TeacherUpdate.COPY:
             _move(self.teacher, self.student, keep_rate=0.0)
         elif update is TeacherUpdate.AVERAGE:
-            _move(self.teacher, self.student, keep_rate=self.keep_rate)
+            keep_rate = self.keep_rate
+            if self.ramp_up:
+                keep_rate = ramped_keep_rate(runner.iter + 1, keep_rate=keep_rate)
+            _move(self.teacher, self.student, keep_rate=keep_rate)
             if not self.teacher_is_set:
                 self.teacher_is_set = True
                 model.teacher_is_set.fill_(True)

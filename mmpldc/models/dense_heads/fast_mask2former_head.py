@@ -49,7 +49,7 @@ class FastMask2FormerHead(Mask2FormerHead):
 
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None = None
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    ) -> tuple[list[Tensor], ...]:
         """Class and mask logits of all L prediction layers: one of the queries, one per layer.
 
         Args:
@@ -58,21 +58,20 @@ class FastMask2FormerHead(Mask2FormerHead):
 
         Returns:
             L tensors ``(B, Q, N + 1)`` and L tensors ``(B, Q, h, w)``, float, h and w those of the
-            largest feature map.
+            largest feature map; then L of whatever else :meth:`_predict_layer` gives.
         """
         mask_features, levels = self._decode_pixels(x)
         query = self._initial_query(mask_features)
         outputs = [self._predict_layer(query, mask_features)]
         for layer, level in zip(self.transformer_decoder.layers, cycle(levels), strict=False):
-            _, mask_logits = outputs[-1]
-            mask = attention_mask(_resize(mask_logits.detach(), level.size).flatten(2))
+            mask_logits = outputs[-1][1]
+            mask = attention_mask(resize(mask_logits.detach(), level.size).flatten(2))
             query = _decoder_layer(layer, query, self.query_embed.weight, level, mask)
             outputs.append(self._predict_layer(query, mask_features))
-        all_cls_logits, all_mask_logits = zip(*outputs, strict=True)
-        return list(all_cls_logits), list(all_mask_logits)
+        return tuple(list(logits) for logits in zip(*outputs, strict=True))
 
     @torch.no_grad()
-    def predict_last(self, x: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def predict_last(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Class and mask logits of the last layer: ``self(x)`` at ``[-1]``, for inference.
 
         Masks of earlier layers serve attention alone, so they are made at its resolution: resizing
@@ -82,10 +81,11 @@ class FastMask2FormerHead(Mask2FormerHead):
             x: the backbone's feature maps.
 
         Returns:
-            ``(B, Q, N + 1)`` and ``(B, Q, h, w)``, float, h and w those of the largest feature map.
+            ``(B, Q, N + 1)`` and ``(B, Q, h, w)``, float, h and w those of the largest feature
+            map; then whatever else :meth:`_predict_layer` gives.
         """
         mask_features, levels = self._decode_pixels(x)
-        features = [_resize(mask_features, level.size).flatten(2) for level in levels]
+        features = [resize(mask_features, level.size).flatten(2) for level in levels]
         query = self._initial_query(mask_features)
         for layer, (level, resized) in zip(
             self.transformer_decoder.layers, cycle(zip(levels, features, strict=True)), strict=False
@@ -97,7 +97,7 @@ class FastMask2FormerHead(Mask2FormerHead):
     def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
         """As the parent: :meth:`predict_last`, its masks resized to the padded batch frame."""
         cls_logits, mask_logits = self.predict_last(x)
-        return cls_logits, _resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
+        return cls_logits, resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
 
     def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list[Level]]:
         """Mask features ``(B, C, h, w)``, and the levels from low to high resolution."""
@@ -123,14 +123,14 @@ class FastMask2FormerHead(Mask2FormerHead):
     def _normalize(self, query: Tensor) -> Tensor:
         return self.transformer_decoder.post_norm(query)
 
-    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, Tensor]:
+    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, ...]:
         """Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)`` of queries."""
         query = self._normalize(query)
         mask_logits = torch.einsum('bqc,bchw->bqhw', self.mask_embed(query), mask_features)
         return self.cls_embed(query), mask_logits
 
 
-def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode='bilinear', align_corners=False)
 
 

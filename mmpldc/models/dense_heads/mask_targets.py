@@ -9,7 +9,7 @@ from mmdet.structures.mask.structures import BaseInstanceMasks
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import mask_uncertainty, sample_points
+from mmpldc.functional import mask_iou, mask_uncertainty, sample_points
 from mmpldc.structures import PackedMasks
 
 
@@ -60,6 +60,34 @@ class MaskTargets:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def are_pseudo_labels(self) -> bool:
+        return self.maps.is_floating_point()
+
+    @torch.no_grad()
+    def iou_with(self, mask_logits: Tensor, index: Tensor) -> Tensor:
+        """IoU of predicted masks with chosen targets, at the resolution of the predictions.
+
+        A predicted mask is where its logit is positive; a target is read at the centre of each
+        pixel of the prediction.
+
+        Args:
+            mask_logits: ``(L, M, h, w)`` float.
+            index: ``(L, M)`` int64, the target of each.
+
+        Returns:
+            ``(L, M)`` float32 in [0, 1], 0 where both are empty.
+        """
+        size, device = tuple(mask_logits.shape[-2:]), mask_logits.device
+        rows, columns = ((torch.arange(n, device=device) + 0.5) / n for n in size)
+        centres = torch.cartesian_prod(rows, columns).flip(-1)  # (h * w, 2), x first
+        every = torch.arange(len(self), device=device)
+        values, _ = self.at(every, centres.expand(len(self), -1, -1))
+        masks = (values > 0.5).unflatten(1, size)
+        return torch.stack(  # a layer at a time, a bound on memory
+            [mask_iou(mine > 0, masks[of]) for mine, of in zip(mask_logits, index, strict=True)]
+        )
+
     def at(self, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mask values and uncertainty of chosen targets at the loss's points.
 
@@ -77,7 +105,7 @@ class MaskTargets:
             pixel of a mask's edge (tests/test_models/test_full_resolution.py).
         """
         value = sample_points(self.maps, index, points)
-        if not self.maps.is_floating_point():
+        if not self.are_pseudo_labels:
             return value, None
         return (value > 0).float(), mask_uncertainty(value)
 

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import torch
 from mmcv.ops import point_sample
 from mmdet.structures import SampleList
-from mmdet.utils import reduce_mean
+from mmdet.utils import OptConfigType, reduce_mean
 from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import hungarian_match, uncertain_points
+from mmpldc.functional import hungarian_match, scale_scores, uncertain_points
 from mmpldc.models.losses import UncertaintyWeightedCrossEntropyLoss
-from mmpldc.registry import MODELS
+from mmpldc.models.task_modules import LabelWeights
+from mmpldc.registry import MODELS, TASK_UTILS
 
-from .fast_mask2former_head import FastMask2FormerHead
+from .fast_mask2former_head import FastMask2FormerHead, resize
 from .mask_targets import MaskTargets
 
 
@@ -38,6 +39,11 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         upsample_masks: whether :meth:`predict` resizes all masks to the padded batch, as mmdet's
             fusion heads expect. False for :class:`mmpldc.models.TopKMaskFormerFusionHead`, which
             resizes those that it keeps.
+        iou_head: config of what predicts the IoU of each query's mask, such as
+            :class:`MaskIoUHead`; None: the network is mmdet's.
+        score_by_iou: whether :meth:`predict` multiplies class probabilities by predicted IoUs.
+        pseudo_label_weights: config of what weighs pseudo-labels by their quality, such as
+            :class:`~mmpldc.models.DynamicAligningWeights`; None: all count the same.
         **kwargs: as in mmdet.
 
     Note:
@@ -49,15 +55,33 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         rank's own weights, which gives images with few targets on a rank more say.
     """
 
-    def __init__(self, *, upsample_masks: bool = True, **kwargs) -> None:
+    def __init__(
+        self,
+        *,
+        upsample_masks: bool = True,
+        iou_head: OptConfigType = None,
+        score_by_iou: bool = False,
+        pseudo_label_weights: OptConfigType = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.upsample_masks = upsample_masks
+        if score_by_iou and iou_head is None:
+            raise ValueError('score_by_iou=True needs an iou_head, which predicts the IoU')
+        self.score_by_iou = score_by_iou
+        self.iou_head = None
+        if iou_head is not None:
+            self.iou_head = MODELS.build(dict(channels=self.cls_embed.in_features) | iou_head)
+        self.pseudo_label_weights = None
+        if pseudo_label_weights is not None:
+            self.pseudo_label_weights = TASK_UTILS.build(pseudo_label_weights)
         # On the device once, where the loss would copy its list there at every call.
         self.register_buffer('class_weights', torch.tensor(self.class_weight), persistent=False)
         self.loss_cls.class_weight = None
 
     def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
-        """As the parent; without ``upsample_masks`` the masks stay at the network's resolution.
+        """As the parent; without ``upsample_masks`` the masks stay at the network's resolution, and
+        with ``score_by_iou`` the class probabilities are multiplied by the predicted IoU.
 
         Args:
             x: the backbone's feature maps.
@@ -66,9 +90,24 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         Returns:
             Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)``.
         """
+        cls_logits, mask_logits, *iou_logits = self.predict_last(x)
+        if self.score_by_iou:
+            cls_logits = scale_scores(cls_logits, *iou_logits)
         if self.upsample_masks:
-            return super().predict(x, batch_data_samples)
-        return self.predict_last(x)
+            mask_logits = resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
+        return cls_logits, mask_logits
+
+    def predict_by_name(self, x: Sequence[Tensor]) -> dict[str, Tensor]:
+        """:meth:`predict_last`; ``iou_logits (B, Q)`` are there with an IoU head only."""
+        names = ('cls_logits', 'mask_logits', 'iou_logits')
+        return dict(zip(names, self.predict_last(x), strict=False))
+
+    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, ...]:
+        """As the parent, and with an IoU head its logits ``(B, Q)``."""
+        outputs = super()._predict_layer(query, mask_features)
+        if self.iou_head is None:
+            return outputs
+        return (*outputs, self.iou_head(self._normalize(query)))
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Forward and compute the losses.
@@ -80,17 +119,24 @@ class SemiMask2FormerHead(FastMask2FormerHead):
 
         Returns:
             ``loss_cls``, ``loss_mask``, ``loss_dice`` of the last layer and ``aux_loss_*`` of the
-            others, summed; float32 scalars.
+            others, summed; float32 scalars. With an IoU head and ground truth also ``loss_iou``.
         """
-        all_cls_logits, all_mask_logits = self(x, batch_data_samples)
         instances = [sample.gt_instances for sample in batch_data_samples]
-        return self.loss_by_feat(all_cls_logits, all_mask_logits, instances)
+        return self.loss_by_predictions(self(x, batch_data_samples), instances)
+
+    def loss_by_predictions(
+        self, predictions: Sequence[Sequence[Tensor]], batch_instances: Sequence[InstanceData]
+    ) -> dict[str, Tensor]:
+        """:meth:`loss_by_feat` of what :meth:`forward` returns."""
+        all_cls_logits, all_mask_logits, *all_iou_logits = predictions
+        return self.loss_by_feat(all_cls_logits, all_mask_logits, batch_instances, *all_iou_logits)
 
     def loss_by_feat(
         self,
         all_cls_logits: Sequence[Tensor],
         all_mask_logits: Sequence[Tensor],
         batch_instances: Sequence[InstanceData],
+        all_iou_logits: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Losses of all L prediction layers.
 
@@ -98,6 +144,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             all_cls_logits: L tensors ``(B, Q, N + 1)``.
             all_mask_logits: L tensors ``(B, Q, h, w)``.
             batch_instances: B targets, see :meth:`MaskTargets.from_instances`.
+            all_iou_logits: L tensors ``(B, Q)``, trained on ground truth alone.
 
         Returns:
             As :meth:`loss`.
@@ -114,12 +161,23 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                 cls_logits.shape[:3], self.num_classes, dtype=torch.long, device=device
             )
             labels[layer, image, query] = targets.labels[target]
+            label_weights = None  # all targets count the same
+            if self.pseudo_label_weights is not None and targets.are_pseudo_labels:
+                label_weights = self.pseudo_label_weights(
+                    torch.cat([labels.class_quality for labels in batch_instances]),
+                    torch.cat([labels.mask_quality for labels in batch_instances]),
+                )
             weight = self.class_weights[labels]
             # Means over ranks, so that the ranks' mean gradient is that of one batch of all images.
             totals = reduce_mean(
                 torch.cat([weight.sum(dim=(1, 2)), weight.new_full((1,), len(targets))])
             )
             total_weight, num_masks = totals[:-1], totals[-1].clamp(min=1 / get_world_size())
+            if label_weights is not None:
+                if label_weights.no_object is not None:
+                    weight = weight.masked_fill(labels == self.num_classes, label_weights.no_object)
+                    total_weight = num_masks
+                weight[layer, image, query] *= label_weights.label[target]
             loss_cls = self._classification_loss(cls_logits, labels, weight) / total_weight
             row = image * cls_logits.shape[2] + query
             matched = torch.stack(
@@ -128,10 +186,15 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                     for mask_logits, rows in zip(all_mask_logits, row, strict=True)
                 ]
             )  # (L, M, h, w); all masks of all layers in one tensor would be copied for nothing
-            loss_mask, loss_dice = self._mask_losses(matched, target, targets)
-        losses = dict(  # (L,) each
-            loss_cls=loss_cls, loss_mask=loss_mask / num_masks, loss_dice=loss_dice / num_masks
-        )
+            loss_mask, loss_dice = self._mask_losses(matched, target, targets, label_weights)
+            losses = dict(  # (L,) each
+                loss_cls=loss_cls, loss_mask=loss_mask / num_masks, loss_dice=loss_dice / num_masks
+            )
+            if all_iou_logits is not None and not targets.are_pseudo_labels:
+                iou_logits = torch.stack(list(all_iou_logits)).float()
+                reached = targets.iou_with(matched, target)
+                iou_loss = self.iou_head.loss(iou_logits[layer, image, query], reached)
+                losses['loss_iou'] = iou_loss.sum(dim=1) / num_masks
         last = {name: loss[-1] for name, loss in losses.items()}
         auxiliary = {f'aux_{name}': loss[:-1].sum() for name, loss in losses.items()}
         return last | auxiliary
@@ -195,7 +258,11 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         return loss.view_as(labels).sum(dim=(1, 2))
 
     def _mask_losses(
-        self, matched: Tensor, target: Tensor, targets: MaskTargets
+        self,
+        matched: Tensor,
+        target: Tensor,
+        targets: MaskTargets,
+        label_weights: LabelWeights | None,
     ) -> tuple[Tensor, Tensor]:
         """Point-sampled mask and dice loss of the matched queries.
 
@@ -203,11 +270,11 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             matched: ``(L, M, h, w)`` mask logits.
             target: ``(L, M)`` the target of each.
             targets: the batch's targets.
+            label_weights: of each target; None: all count the same.
 
         Returns:
             Mask loss and dice loss, ``(L,)`` each, summed over masks.
         """
-        num_layers = len(matched)
         if target.numel() == 0:
             # Zero, but connected to the network: each rank must give each parameter a gradient.
             nothing = matched.sum(dim=(1, 2, 3))
@@ -226,6 +293,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             weighting = dict(uncertainty=uncertainty)
         loss_mask = self.loss_mask(predicted, value, reduction_override='none', **weighting)
         loss_dice = self.loss_dice(predicted, value, reduction_override='none')
-        loss_mask = loss_mask.mean(dim=1).view(num_layers, -1).sum(dim=1)
-        loss_dice = loss_dice.view(num_layers, -1).sum(dim=1)
-        return loss_mask, loss_dice
+        loss_mask, loss_dice = loss_mask.mean(dim=1).view_as(target), loss_dice.view_as(target)
+        if label_weights is not None:
+            loss_mask = label_weights.mask[target] * loss_mask
+            loss_dice = label_weights.mask[target] * loss_dice
+        return loss_mask.sum(dim=1), loss_dice.sum(dim=1)

@@ -6,7 +6,7 @@ import torch
 from mmdet.models.detectors import Mask2Former
 from torch import Tensor, nn
 
-Predictions = tuple[list[Tensor], list[Tensor]]  # class and mask logits of all decoder layers
+Predictions = tuple[list[Tensor], ...]  # class, mask (and IoU) logits of all decoder layers
 
 
 def forward_batches(
@@ -20,7 +20,8 @@ def forward_batches(
         jointly: in one pass where all have the same size.
 
     Returns:
-        For each batch L class logits ``(B_i, Q, N + 1)`` and L mask logits ``(B_i, Q, h, w)``.
+        For each batch L class logits ``(B_i, Q, N + 1)``, L mask logits ``(B_i, Q, h, w)`` and,
+        with an IoU head, L of its logits ``(B_i, Q)``.
     """
 
     def forward(images: Tensor) -> Predictions:

@@ -167,7 +167,7 @@ class SemiMask2Former(SemiBaseDetector):
     def supervised_loss(self, predictions: Predictions, samples: SampleList) -> dict[str, Tensor]:
         """L_sup (Eq. 2): the labelled views in one batch, as released."""
         instances = [sample.gt_instances for sample in samples]
-        losses = self.student.panoptic_head.loss_by_feat(*predictions, instances)
+        losses = self.student.panoptic_head.loss_by_predictions(predictions, instances)
         return rename_loss_dict('sup_', losses)
 
     @torch.no_grad()
@@ -190,10 +190,8 @@ class SemiMask2Former(SemiBaseDetector):
             ValueError: outside of training, if the teacher's output holds a NaN.
         """
         features = self.teacher.extract_feat(images)
-        cls_logits, mask_logits = self.teacher.panoptic_head.predict_last(features)
-        results = dict(
-            cls_logits=cls_logits, mask_logits=mask_logits, input_shape=tuple(images.shape[-2:])
-        )
+        results = self.teacher.panoptic_head.predict_by_name(features)
+        results['input_shape'] = tuple(images.shape[-2:])
         if self.class_thresholds is not None:
             results |= self.class_thresholds.current()
         results = self.pseudo_label_filter(results)
@@ -219,7 +217,7 @@ class SemiMask2Former(SemiBaseDetector):
         self, predictions: Predictions, pseudo_instances: list[InstanceData]
     ) -> dict[str, Tensor]:
         """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
-        losses = self.student.panoptic_head.loss_by_feat(*predictions, pseudo_instances)
+        losses = self.student.panoptic_head.loss_by_predictions(predictions, pseudo_instances)
         weight = self.phases.unsup_weight
         if not self.train_no_object_without_labels:
             # Of all ranks. A multiply: each must run the same backward and all-reduces.

@@ -107,10 +107,10 @@ def test_the_last_layer_alone_makes_no_other(build_pair, monkeypatch):
     ours, _ = build_pair()
     classified, resized = [], []
     ours.cls_embed.register_forward_hook(lambda module, args, result: classified.append(result))
-    own_resize = fast_mask2former_head._resize
+    own_resize = fast_mask2former_head.resize
     monkeypatch.setattr(
         fast_mask2former_head,
-        '_resize',
+        'resize',
         lambda maps, size: resized.append(tuple(size)) or own_resize(maps, size),
     )
     with torch.no_grad():
@@ -130,7 +130,7 @@ def test_resized_features_give_the_resized_masks():
             mode='bilinear',
             align_corners=False,
         )
-        of_features = queries @ fast_mask2former_head._resize(features, size).flatten(2)
+        of_features = queries @ fast_mask2former_head.resize(features, size).flatten(2)
         torch.testing.assert_close(of_features, of_masks.flatten(2), atol=1e-5, rtol=1e-5)
 
 

@@ -1,0 +1,89 @@
+"""What each pseudo-label counts in the losses, by its quality."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmpldc.functional import aligned_weight
+from mmpldc.registry import TASK_UTILS
+
+
+class LabelWeights(NamedTuple):
+    """Weights of the T pseudo-labels of a batch.
+
+    Attributes:
+        label: ``(T,)`` float, in the class loss of the query that a label is matched with.
+        mask: ``(T,)`` float, in its mask and dice loss.
+        no_object: of queries without a label. With it the class loss is divided by the number of
+            labels; None leaves both to the head.
+    """
+
+    label: Tensor
+    mask: Tensor
+    no_object: float | None = None
+
+
+@TASK_UTILS.register_module()
+class DynamicAligningWeights:
+    """PAIS's dynamic aligning loss: the better a label, the more it counts.
+
+    Class weight a * min(s, s0)^gamma, mask weight b * i^gamma, s the class quality and i the mask
+    quality that the filter gives, in PAIS the predicted IoU
+    (``PseudoLabelFilter(mask_quality='predicted_iou')``).
+
+    Args:
+        class_scale: a.
+        mask_scale: b.
+        saturation: s0.
+        exponent: gamma.
+        no_object_weight: of queries without a label, the square of the class threshold 0.35.
+
+    Note:
+        PAIS is released on K-Net, with a sigmoid and a focal loss for each class. Here its weights
+        stand in Mask2Former's cross-entropy: s is a softmax score, a query without a label is
+        taught "no object". As there, the class loss is divided by the number of labels, not by the
+        sum of the weights as Mask2Former's is.
+    """
+
+    def __init__(
+        self,
+        *,
+        class_scale: float = 12.0,
+        mask_scale: float = 2.5,
+        saturation: float = 0.5,
+        exponent: float = 4.0,
+        no_object_weight: float = 0.35**2,
+    ) -> None:
+        self.of_class = dict(scale=class_scale, saturation=saturation, exponent=exponent)
+        self.of_mask = dict(scale=mask_scale, exponent=exponent)
+        self.no_object_weight = no_object_weight
+
+    def __call__(self, class_quality: Tensor, mask_quality: Tensor) -> LabelWeights:
+        """Weights of T labels, from their qualities, ``(T,)`` float in [0, 1] each."""
+        return LabelWeights(
+            aligned_weight(class_quality, **self.of_class),
+            aligned_weight(mask_quality, **self.of_mask),
+            self.no_object_weight,
+        )
+
+
+@TASK_UTILS.register_module()
+class MaskQualityGate:
+    """Polite Teacher's gate: the class of every label teaches, the mask only of good ones.
+
+    Args:
+        mask_thr: the mask quality must exceed it.
+
+    Note:
+        Polite Teacher gates the one mask loss of its model, here mask and dice loss. What they are
+        divided by stays the number of all labels.
+    """
+
+    def __init__(self, *, mask_thr: float = 0.9) -> None:
+        self.mask_thr = mask_thr
+
+    def __call__(self, class_quality: Tensor, mask_quality: Tensor) -> LabelWeights:
+        """As :meth:`DynamicAligningWeights.__call__`."""
+        passes = (mask_quality > self.mask_thr).float()
+        return LabelWeights(torch.ones_like(class_quality), passes)
