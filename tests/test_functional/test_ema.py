@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmpldc.functional import ema_update_
+from mmpldc.functional import ema_update_, ramped_keep_rate
 
 
 def state(seed: int) -> list[torch.Tensor]:
@@ -110,3 +110,8 @@ def test_errors_leave_the_teacher_as_it_was(count, keep_rate, message):
     with pytest.raises(ValueError, match=message):
         ema_update_(teacher, [torch.ones(1)], keep_rate=keep_rate)
     assert all(tensor == 0 for tensor in teacher)
+
+
+def test_the_keep_rate_grows_from_0_to_its_value():
+    rates = [ramped_keep_rate(step, keep_rate=0.999) for step in (0, 1, 3, 998, 999, 5000)]
+    assert rates == pytest.approx([0, 0.5, 0.75, 998 / 999, 0.999, 0.999], abs=1e-12)

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from mmpldc.functional import class_quality, foreground_probabilities, mask_quality, soft_area
+from mmpldc.functional import (
+    class_quality,
+    foreground_probabilities,
+    mask_iou,
+    mask_quality,
+    soft_area,
+)
 
 INF, NAN = float('inf'), float('nan')
 
@@ -156,3 +162,20 @@ def test_soft_area_of_an_empty_mask_of_no_masks_and_of_half_precision():
     assert soft_area(torch.zeros(0, 5, 4)).shape == (0,)
     logits = torch.zeros(100, 100, dtype=torch.float16)
     assert soft_area(logits) == 5000 and soft_area(logits).dtype == torch.float32
+
+
+def test_mask_iou_equals_sets_of_pixels():
+    first, second = torch.rand(3, 4, 5, 6) > 0.4, torch.rand(3, 4, 5, 6) > 0.7
+    first[0, 0] = second[0, 0] = False
+    first[0, 1] = False
+    second[0, 2] = first[0, 2]
+    found = mask_iou(first, second)
+    assert found.shape == (3, 4) and found.dtype == torch.float32
+    for index in torch.cartesian_prod(torch.arange(3), torch.arange(4)).tolist():
+        one, other = (
+            {tuple(pixel) for pixel in masks[tuple(index)].nonzero().tolist()}
+            for masks in (first, second)
+        )
+        expected = len(one & other) / max(len(one | other), 1)
+        assert found[tuple(index)].item() == pytest.approx(expected)
+    assert found[0, :3].tolist() == [0, 0, 1]
