@@ -5,10 +5,12 @@ import copy
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+
+from mmpldc.phases import Phases
 
 from .projection import Plan
 
@@ -46,14 +48,10 @@ def plan_of(cfg: Config) -> Plan:
 
 
 def _phases(model: ConfigDict, max_iters: int) -> dict[str, int]:
-    """Without those that have no iterations."""
     if 'burn_in_iters' not in model:  # another model than ours
         return {'training': max_iters}
-    if model.get('unsup_weight', 1) == 0:
-        return {'supervised': max_iters}
-    burn_in = min(model.burn_in_iters, max_iters)
-    phases = {'burn-in': burn_in, 'mutual learning': max_iters - burn_in}
-    return {name: iters for name, iters in phases.items() if iters > 0}
+    settings = {field.name: model[field.name] for field in fields(Phases) if field.name in model}
+    return Phases(**settings).lengths(max_iters)
 
 
 def rehearsed_steps(plan: Plan) -> dict[str, int]:
@@ -84,7 +82,7 @@ def dry_run_config(cfg: Config) -> Config:
     if plan.validated.get('student'):
         own.val_cfg.student_interval = 1
     if 'mutual learning' in steps:
-        own.model.burn_in_iters = steps.get('burn-in', 0)
+        own.model.burn_in_iters = sum(steps.values()) - steps['mutual learning']
     hooks = own.setdefault('default_hooks', ConfigDict())
     hooks.logger = (hooks.get('logger') or dict(type='LoggerHook')) | dict(interval=1)
     saving = _checkpoint_hook(own)

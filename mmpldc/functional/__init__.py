@@ -14,7 +14,7 @@ from .matching import hungarian_match
 from .pixels import PixelNormalization, normalize, unit_rgb
 from .points import sample_points, uncertain_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
-from .quality import class_quality, foreground_probabilities, mask_quality
+from .quality import class_quality, foreground_probabilities, mask_quality, soft_area
 from .regions import (
     content_mask,
     context_boxes,
@@ -23,6 +23,7 @@ from .regions import (
     pool_masks,
     resize_masks,
 )
+from .repeat_factors import repeat_factors
 from .thresholds import class_sums, frequency_thresholds, move_thresholds
 from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 
@@ -53,8 +54,10 @@ __all__ = [
     'pad_prompts',
     'pool_masks',
     'product_fusion',
+    'repeat_factors',
     'resize_masks',
     'sample_points',
+    'soft_area',
     'softmax_ensemble',
     'suppress_duplicates',
     'teacher_probabilities',

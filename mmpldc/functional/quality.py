@@ -51,3 +51,15 @@ def mask_quality(mask_logits: Tensor) -> tuple[Tensor, Tensor]:
     area = foreground.sum(dim=(-2, -1), dtype=torch.float32)
     total = (logits.sigmoid() * foreground).sum(dim=(-2, -1))
     return total / area.clamp(min=1), area
+
+
+def soft_area(mask_logits: Tensor) -> Tensor:
+    """Sum of a mask's foreground probabilities, Guided Distillation's size of a mask.
+
+    Args:
+        mask_logits: ``(..., h, w)`` float.
+
+    Returns:
+        ``(...)`` float32, in pixels of the map; NaN where a logit is.
+    """
+    return mask_logits.float().sigmoid().sum(dim=(-2, -1))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """Where training stands, in iterations."""
+    """Where training stands, in iterations; burn-in's are those before the teacher labels."""
 
     step: int
     burn_in_steps: int

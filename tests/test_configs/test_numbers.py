@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -187,6 +188,137 @@ def test_ablations_change_what_the_papers_rows_say(name):
     assert_schedule(config, 'ablation')
     assert config.param_scheduler is None
     assert config.train_dataloader.dataset.labeled.ann_file.endswith('@1.json')
+
+
+# Guided Distillation: its released code, and Mask2Former's released configs on which it is built.
+GUIDED_DISTILLATION = {
+    'model.burn_in': 'guided',
+    'model.burn_in_iters': 50000,
+    'model.unsup_weight': 2.0,
+    'model.sup_views': ('sup_weak',),
+    'model.train_no_object_without_labels': True,
+    'model.pseudo_label_filter': dict(
+        type='mmpldc.PseudoLabelFilter', class_thr=0.7, mask_thr=0.0, min_area=5, soft_area=True
+    ),
+    'model.detector.panoptic_head.loss_mask': dict(
+        type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
+    ),
+    'model.backbone.type': 'ResNet',
+    'model.backbone.depth': 50,
+    'model.backbone.frozen_stages': -1,
+    'custom_hooks.0.keep_rate': 0.9996,
+    'train_dataloader.batch_size': 32,
+    'train_dataloader.sampler.batch_size': 32,
+    'train_dataloader.sampler.source_ratio': [1, 1],
+    'train_dataloader.sampler.oversample_thr': 10.0,
+    'optim_wrapper.optimizer.type': 'AdamW',
+    'optim_wrapper.optimizer.lr': 1e-4,
+    'optim_wrapper.optimizer.weight_decay': 0.05,
+    'optim_wrapper.clip_grad.max_norm': 0.01,
+    'optim_wrapper.paramwise_cfg.custom_keys.backbone': dict(lr_mult=0.1, decay_mult=1.0),
+    'optim_wrapper.paramwise_cfg.norm_decay_mult': 0.0,
+}
+TEACHER = {  # what its teacher's training differs in
+    'model.burn_in': 'supervised',
+    'model.burn_in_iters': 0,
+    'model.unsup_weight': 0.0,
+    'custom_hooks.0.keep_rate': 0.0,
+    'train_dataloader.batch_size': 16,
+    'train_dataloader.sampler.batch_size': 16,
+    'train_dataloader.sampler.source_ratio': [1],
+    'train_dataloader.sampler.oversample_thr': None,
+}
+GUIDED_DISTILLATION_ON = dict(
+    coco={
+        'train_cfg.max_iters': 368750,
+        'param_scheduler.type': 'MultiStepLR',
+        'param_scheduler.milestones': [327778, 355092],
+        'param_scheduler.gamma': 0.1,
+        'model.num_classes': 80,
+        'model.backbone.norm_cfg.requires_grad': False,
+        'model.backbone.norm_eval': True,
+    },
+    cityscapes={
+        'train_cfg.max_iters': 90000,
+        'param_scheduler.type': 'PolyLR',
+        'param_scheduler.power': 0.9,
+        'param_scheduler.end': 90000,
+        'model.num_classes': 8,
+        'model.backbone.norm_cfg.requires_grad': True,
+        'model.backbone.norm_eval': False,
+        'model.joint_forward': False,
+        'sync_bn': 'torch',
+    },
+)
+GUIDED_DISTILLATION_RUNS = [
+    (role, dataset, percent)
+    for role in ('guided_distillation', 'teacher')
+    for dataset, percents in dict(coco=(1, 2, 5, 10), cityscapes=(5, 10, 20, 30)).items()
+    for percent in percents
+]
+
+
+@pytest.mark.parametrize(('role', 'dataset', 'percent'), GUIDED_DISTILLATION_RUNS)
+def test_numbers_of_guided_distillation(role, dataset, percent):
+    name = f'guided_distillation/{role}_mask2former_r50_{dataset}_{percent}pct.py'
+    config = Config.fromfile(CONFIGS / name)
+    is_teacher = role == 'teacher'
+    expected = GUIDED_DISTILLATION | GUIDED_DISTILLATION_ON[dataset]
+    expected |= TEACHER if is_teacher else {}
+    assert {key: value(config, key) for key in expected} == expected
+
+    parts = config.train_dataloader.dataset
+    assert f'@{percent}.json' in parts.labeled.ann_file
+    views = {'labeled': parts.labeled.pipeline[-1]}
+    assert (parts.unlabeled is None) == is_teacher
+    if not is_teacher:
+        assert f'@{percent}-unlabeled.json' in parts.unlabeled.ann_file
+        views['unlabeled'] = parts.unlabeled.pipeline[-1]
+        strong = views['unlabeled'].unsup_strong[0].transforms
+        for step, of_the_paper in zip(strong, STRONG[:3], strict=True):  # without erasing
+            assert {key: step[key] for key in of_the_paper} == of_the_paper
+    for part, own in views.items():
+        kinds = {key for key in own if key not in ('type', 'branch_field')}
+        assert kinds == ({'sup_weak'} if part == 'labeled' else {'unsup_weak', 'unsup_strong'})
+        # but for the views PL-DC's pipeline
+        pldc = Config.fromfile(CONFIGS / f'pldc/pldc_mask2former_r50_{dataset}_{percent}pct.py')
+        theirs = pldc.train_dataloader.dataset[part]
+        assert parts[part].pipeline[:-1] == theirs.pipeline[:-1]
+        assert parts[part].ann_file == theirs.ann_file
+
+
+def test_every_config_of_guided_distillation_has_its_row():
+    found = {path.stem for path in (CONFIGS / 'guided_distillation').glob('[!_]*.py')}
+    assert found == {f'{r}_mask2former_r50_{d}_{p}pct' for r, d, p in GUIDED_DISTILLATION_RUNS}
+
+
+def test_backbones_norms_of_guided_distillation_do_not_decay_on_cityscapes():
+    """As in Mask2Former's released code: norms, embeddings; a tenth of the rate in the backbone."""
+    name = 'guided_distillation/guided_distillation_mask2former_r50_cityscapes_5pct.py'
+    config = Config.fromfile(CONFIGS / name)
+    config.model.backbone.init_cfg = None
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    options = {
+        parameter: (group['lr'], group['weight_decay'])
+        for group in wrapper.optimizer.param_groups
+        for parameter in group['params']
+    }
+    trained = {n: p for n, p in model.student.named_parameters() if p.requires_grad}
+    assert len(options) == len(trained)
+    norms = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm | nn.Embedding)
+        for parameter in module.parameters()
+    }
+    for parameter_name, parameter in trained.items():
+        rate = 1e-5 if parameter_name.startswith('backbone.') else 1e-4
+        # a plain parameter, no embedding, in Mask2Former's released code
+        is_level = parameter_name == 'panoptic_head.pixel_decoder.level_encoding.weight'
+        decay = 0.05 if id(parameter) not in norms or is_level else 0.0
+        assert options[parameter] == pytest.approx((rate, decay)), parameter_name
 
 
 def test_every_ablation_has_its_row():

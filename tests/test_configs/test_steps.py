@@ -16,8 +16,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 # The quickstart and the custom template have runs of their own, in tests/test_runs.
 PUBLISHED = sorted(
     str(path.relative_to(CONFIGS))
-    for family in ('pldc', 'supervised')
+    for family in ('pldc', 'supervised', 'guided_distillation')
     for path in (CONFIGS / family).rglob('*.py')
+    if not path.name.startswith('_')
 )
 LENGTHS = dict(
     RandomResize='scale', Resize='scale', RandomCrop='crop_size', BatchFixedSizePad='size'
@@ -86,7 +87,8 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     # yapf lays the config out anew for the log, a second each time.
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
-    supervised = name.startswith('supervised/')
+    supervised = name.startswith(('supervised/', 'guided_distillation/teacher'))
+    guided_distillation = name.startswith('guided_distillation/')
     for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.model.data_preprocessor):
         shrink_lengths(part)
     batch_size = 1 if supervised else 2
@@ -102,7 +104,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
             'val_dataloader': dict(num_workers=0, persistent_workers=False),
             'test_dataloader': dict(num_workers=0, persistent_workers=False),
             'train_cfg': dict(max_iters=1, val_interval=1),
-            'model.burn_in_iters': 0,
+            'model.burn_in_iters': 0,  # no teacher is needed then
             'model.pseudo_label_filter': dict(min_area=0),
             'visualizer.name': f'step_{next(RUNS)}',
             'vis_backends': [],
@@ -127,9 +129,9 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     runner.register_hook(watch, 'VERY_LOW')
     runner.train()
 
-    branches = {'sup_weak', 'sup_strong'} | (
-        set() if supervised else {'unsup_weak', 'unsup_strong'}
-    )
+    branches = {'sup_weak'} if guided_distillation else {'sup_weak', 'sup_strong'}
+    if not supervised:
+        branches |= {'unsup_weak', 'unsup_strong'}
     seen = {k for k, views in watch.batch['inputs'].items() if any(v is not None for v in views)}
     assert seen == branches
     losses = {k: v for k, v in watch.losses.items() if 'loss' in k}
@@ -140,7 +142,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     model = runner.model
     assert changed(watch, model, 'student.panoptic_head')
     assert changed(watch, model, 'teacher.panoptic_head')
-    assert not changed(watch, model, 'student.backbone')  # frozen in the paper
+    assert changed(watch, model, 'student.backbone') == guided_distillation  # or frozen
     scores = runner.message_hub.get_scalar('val/teacher/coco/segm_mAP').current()
     assert scores >= -1 and np.isfinite(scores)  # -1: none of the classes is in the two images
 

@@ -56,6 +56,45 @@ def test_ranks_agree_after_20_steps(write_config, launch, tmp_path, world_size):
     assert not torch.equal(state[f'teacher.{weight}'], state[f'student.{weight}'])
 
 
+def test_guided_distillation_on_two_ranks(write_config, launch, tmp_path):
+    """The teacher is frozen, then the student's copy, on both ranks, norms that train included."""
+    given = tmp_path / 'teacher.pth'
+    settings = {
+        'custom_hooks': [
+            dict(type='mmpldc.MeanTeacherHook', keep_rate=0.5, teacher_checkpoint=str(given))
+        ],
+        'model.class_thresholds': None,
+        'model.burn_in': 'guided',
+        'model.pseudo_label_filter': dict(class_thr=0.02, mask_thr=0.0, soft_area=True),
+        'model.backbone': dict(
+            frozen_stages=-1, norm_cfg=dict(requires_grad=True), norm_eval=False
+        ),
+        'model.joint_forward': False,
+        'train_dataloader.sampler.oversample_thr': 10.0,
+        'train_cfg': dict(max_iters=BURN_IN, val_interval=BURN_IN),
+        'default_hooks.checkpoint.interval': 1,
+    }
+    config = write_config(hooks=[dict(type='RecordRank')], **settings)
+    teacher = MODELS.build(Config.fromfile(config).model).student
+    save_checkpoint(dict(state_dict=teacher.state_dict(), meta={}), str(given))
+    result = launch('dist_train.sh', config, 2, '--work-dir', 'work_dir')
+    assert result.code == 0, result.output[-5000:]
+    folder = tmp_path / 'work_dir'
+    first, second = (
+        torch.load(folder / f'rank_{rank}.pth', weights_only=False) for rank in range(2)
+    )
+    assert first['images'] != second['images'] and first['logs'] == second['logs']
+    assert all(log['pseudo_per_image'] > 0 for log in first['logs'])
+    assert all(torch.equal(first['state'][name], second['state'][name]) for name in first['state'])
+    before = torch.load(folder / f'iter_{BURN_IN - 1}.pth', weights_only=False)['state_dict']
+    for name, weight in teacher.state_dict().items():
+        assert torch.equal(before[f'teacher.{name}'], weight), name
+        student, copy = (first['state'][f'{network}.{name}'] for network in ('student', 'teacher'))
+        assert torch.equal(student, copy), name
+    name = 'backbone.bn1.running_mean'
+    assert not torch.equal(first['state'][f'student.{name}'], before[f'teacher.{name}'])
+
+
 @pytest.mark.long
 def test_two_machines(write_config, start, free_port, tmp_path):
     settings = {'train_cfg': dict(max_iters=3, val_interval=3)}

@@ -10,13 +10,17 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
+from mmpldc.phases import Phases
+
 RUNS = count()
 
 
 class ToyPair(BaseModel):
     """What the hook and the loop need of ``SemiMask2Former``."""
 
-    def __init__(self, burn_in_iters: int = 0, predict_on: str = 'teacher') -> None:
+    def __init__(
+        self, burn_in_iters: int = 0, burn_in: str = 'supervised', predict_on: str = 'teacher'
+    ) -> None:
         super().__init__()
         self.student, self.teacher = (
             nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
@@ -24,7 +28,7 @@ class ToyPair(BaseModel):
         )
         self.teacher.requires_grad_(False)
         self.register_buffer('teacher_is_set', torch.tensor(False))
-        self.burn_in_iters = burn_in_iters
+        self.phases = Phases(burn_in_iters=burn_in_iters, burn_in=burn_in)
         self.semi_test_cfg = dict(predict_on=predict_on)
         self.prepared = []  # data sets
         self.progress = []

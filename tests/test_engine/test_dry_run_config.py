@@ -41,6 +41,8 @@ def test_phases_without_iterations_are_left_out(cfg):
     assert phases(cfg, burn_in_iters=0) == {'mutual learning': 368_750}
     assert phases(cfg, burn_in_iters=10**6) == {'burn-in': 368_750}
     assert phases(cfg, unsup_weight=0) == {'supervised': 368_750}
+    guided = dict(unsup_weight=2, burn_in='guided', burn_in_iters=50_000)
+    assert phases(cfg, **guided) == {'guided burn-in': 50_000, 'mutual learning': 318_750}
     del cfg.model['burn_in_iters']
     assert phases(cfg) == {'training': 368_750}
 
@@ -86,6 +88,14 @@ def test_only_counts_and_outputs_change(cfg):
     assert all(own[key] == cfg[key] for key in unchanged)
     assert own.model | dict(burn_in_iters=20_000) == cfg.model
     own.pretty_text  # noqa: B018, it can be saved with a checkpoint
+
+
+@pytest.mark.parametrize(('burn_in_iters', 'rehearsed'), [(50_000, 2), (1, 1), (0, 0)])
+def test_a_guided_burn_in_is_rehearsed_too(cfg, burn_in_iters, rehearsed):
+    cfg.model.update(burn_in='guided', burn_in_iters=burn_in_iters)
+    own = dry_run_config(cfg)
+    assert own.model.burn_in_iters == rehearsed
+    assert own.train_cfg.val_interval == rehearsed + 2
 
 
 def test_it_starts_anew_and_keeps_weights_to_load(cfg):

@@ -1,4 +1,4 @@
-"""The teacher mirrors the student, then averages it; checkpoints and resumed runs keep it so."""
+"""What the teacher is in each phase; checkpoints and resumed runs keep it so."""
 
 from types import SimpleNamespace
 
@@ -50,11 +50,14 @@ def assert_averaged(teacher: dict, previous: dict, student: dict) -> None:
 def train(make_runner, toy_pair):
     """Train a pair with the hook; returns what happened and the model."""
 
-    def train(*, burn_in=BURN_IN, keep_rate=KEEP_RATE, seed=0, **options):
+    def train(
+        *, burn_in=BURN_IN, kind='supervised', keep_rate=KEEP_RATE, teacher=None, seed=0, **options
+    ):
         torch.manual_seed(seed)
-        model = toy_pair(burn_in)
+        model = toy_pair(burn_in, kind)
         assert not same(model.teacher.state_dict(), model.student.state_dict())
-        runner = make_runner(model=model, hooks=(MeanTeacherHook(keep_rate=keep_rate),), **options)
+        hook = MeanTeacherHook(keep_rate=keep_rate, teacher_checkpoint=teacher)
+        runner = make_runner(model=model, hooks=(hook,), **options)
         runner.train()
         return SimpleNamespace(weights=runner.recorder.weights, model=model)
 
@@ -301,3 +304,143 @@ def test_running_statistics_are_those_of_all_ranks(toy_pair, run_on_ranks):
 
     for rank, networks in enumerate(run_on_ranks(train)):
         assert networks == [(0.5, 2.0, rank)] * 2
+
+
+# ---------------------------------------------------------------- guided burn-in
+
+GUIDED, GUIDED_STEPS = 12, 30
+
+
+@pytest.fixture
+def supervised_checkpoint(toy_pair, tmp_path):
+    """Write the checkpoint of a teacher, plain or of a pair; returns its path and the teacher."""
+
+    def write(*, plain: bool = True):
+        torch.manual_seed(5)
+        model = toy_pair()
+        for buffer in model.teacher.buffers():
+            buffer.add_(3)
+        path = tmp_path / 'supervised.pth'
+        weights = model.teacher if plain else model
+        torch.save(dict(state_dict=weights.state_dict(), meta={}), path)
+        return str(path), model.teacher.state_dict()
+
+    return write
+
+
+@pytest.fixture
+def train_guided(train, supervised_checkpoint):
+    """Train 30 steps, the first 12 of which a teacher guides; returns the run and this teacher."""
+
+    def train_guided(*, plain=True, **options):
+        path, teacher = supervised_checkpoint(plain=plain)
+        settings = dict(burn_in=GUIDED, kind='guided', teacher=path, max_iters=GUIDED_STEPS)
+        return train(**settings | options), teacher
+
+    return train_guided
+
+
+@pytest.mark.parametrize('plain', [True, False], ids=['of a detector', 'of a pair'])
+def test_guided_the_teacher_is_frozen_then_copied_then_averaged(train_guided, plain):
+    run, given = train_guided(plain=plain)
+    assert sorted(run.weights) == list(range(GUIDED_STEPS + 1))
+    assert all(weights['is_set'] for weights in run.weights.values())
+    # the student is not the teacher, and trained at each step
+    assert not same(run.weights[0]['student'], given)
+    for step in range(GUIDED_STEPS):
+        before, after = (run.weights[s]['student'] for s in (step, step + 1))
+        for name in '0.weight', '1.running_mean', '3.bias':
+            assert not torch.equal(before[name], after[name]), (step, name)
+    for step in range(GUIDED):  # frozen, buffers too
+        assert same(run.weights[step]['teacher'], given), step
+    boundary = run.weights[GUIDED]
+    assert same(boundary['teacher'], boundary['student'])
+    for step in range(GUIDED + 1, GUIDED_STEPS + 1):
+        weights = run.weights[step]
+        assert_averaged(weights['teacher'], run.weights[step - 1]['teacher'], weights['student'])
+
+
+@pytest.mark.parametrize('step', [1, GUIDED - 1, GUIDED, GUIDED + 1, GUIDED_STEPS - 1])
+def test_guided_resumed_runs_end_as_uninterrupted_ones(train_guided, tmp_path, step):
+    """The teacher's checkpoint may be gone by then."""
+    uninterrupted, _ = train_guided()
+    resumed, _ = train_guided(
+        teacher='gone.pth',
+        seed=99,
+        work_dir=tmp_path / 'resumed',
+        load_from=str(tmp_path / f'work_dir/iter_{step}.pth'),
+        resume=True,
+    )
+    assert sorted(resumed.weights) == list(range(step, GUIDED_STEPS + 1))
+    for after in range(step, GUIDED_STEPS + 1):
+        for name in 'student', 'teacher':
+            assert same(resumed.weights[after][name], uninterrupted.weights[after][name]), after
+
+
+def test_guided_student_may_start_from_a_checkpoint_too(train_guided, semi_checkpoint):
+    path, start = semi_checkpoint(is_set=True)
+    run, given = train_guided(load_from=path, max_iters=1)
+    assert same(run.weights[0]['student'], start.student.state_dict())
+    assert same(run.weights[0]['teacher'], given)
+
+
+def test_a_teachers_checkpoint_goes_with_a_supervised_burn_in(train, supervised_checkpoint):
+    path, given = supervised_checkpoint()
+    run = train(teacher=path)
+    for step in range(BURN_IN + 1):
+        assert same(run.weights[step]['teacher'], given), step
+    weights = run.weights[BURN_IN + 1]
+    assert_averaged(weights['teacher'], given, weights['student'])
+
+
+def test_guided_without_a_teacher_ends_before_training(train):
+    with pytest.raises(ValueError, match=r"burn_in='guided' needs .*teacher_checkpoint"):
+        train(kind='guided')
+
+
+def test_a_missing_teachers_checkpoint_ends_before_training(train_guided):
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint /nowhere/a\.pth'):
+        train_guided(teacher='/nowhere/a.pth')
+
+
+def test_a_teachers_checkpoint_of_another_model_is_refused(train_guided, tmp_path):
+    path = str(tmp_path / 'other.pth')
+    torch.save(dict(state_dict=nn.Linear(2, 4).state_dict(), meta={}), path)
+    with pytest.raises(ValueError, match=r"teacher_checkpoint='.*other\.pth': .* missing"):
+        train_guided(teacher=path)
+
+
+def test_guided_on_two_ranks_the_copy_is_the_same(toy_pair, run_on_ranks, supervised_checkpoint):
+    """Each rank's batch norms have seen other images; weights are equal, as under DDP."""
+    path, given = supervised_checkpoint()
+
+    def train(rank):
+        torch.manual_seed(0)
+        model = toy_pair(burn_in_iters=2, burn_in='guided')
+        loader = SimpleNamespace(dataset='data')
+        runner = SimpleNamespace(
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+        )
+        hook = MeanTeacherHook(keep_rate=0.5, teacher_checkpoint=path)
+        hook.before_train(runner)
+        pairs = []
+        for runner.iter in range(3):
+            with torch.no_grad():
+                model.student[0].weight += 1
+            model.student[1].running_mean.fill_(rank + runner.iter)
+            hook.after_train_iter(runner, runner.iter)
+            networks = model.student, model.teacher
+            # as lists: a tensor would be fetched from a process that may have ended
+            pairs.append([{k: v.tolist() for k, v in n.state_dict().items()} for n in networks])
+        return pairs
+
+    first, second = (
+        [[{k: torch.tensor(v) for k, v in of_network.items()} for of_network in pair] for pair in p]
+        for p in run_on_ranks(train)
+    )
+    for step, ((student, teacher), other) in enumerate(zip(first, second, strict=True)):
+        assert same(student, other[0]) and same(teacher, other[1])
+        assert (student['1.running_mean'] == 0.5 + step).all()
+    assert same(first[0][1], given) and same(*first[1])
+    expected = (first[1][0]['0.weight'] + first[2][0]['0.weight']) / 2
+    torch.testing.assert_close(first[2][1]['0.weight'], expected)

@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 
 from mmpldc.engine import TeacherCollapseHook
 from mmpldc.models.detectors.pseudo_label_watch import MAX_NAMES, LabelCounts, PseudoLabelWatch
+from mmpldc.phases import Phases
 
 CLASSES = ('cat', 'dog', 'eel')
 BURN_IN = 3
@@ -48,7 +49,8 @@ def look(caplog):
         watch = PseudoLabelWatch(num_classes)
         runner = SimpleNamespace(
             model=SimpleNamespace(
-                burn_in_iters=BURN_IN, unsup_weight=unsup_weight, pseudo_label_watch=watch
+                phases=Phases(burn_in_iters=BURN_IN, unsup_weight=unsup_weight),
+                pseudo_label_watch=watch,
             ),
             train_dataloader=SimpleNamespace(dataset=Labelled(labelled)),
             logger=logging.getLogger('look'),

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmpldc.functional import class_quality, foreground_probabilities, mask_quality
+from mmpldc.functional import class_quality, foreground_probabilities, mask_quality, soft_area
 
 INF, NAN = float('inf'), float('nan')
 
@@ -136,3 +136,23 @@ def test_class_logits_without_a_softmax_are_nan(row):
 def test_a_class_may_be_impossible():
     quality, label = class_quality(torch.tensor([[-INF, 0.0, -INF]]))
     assert (quality.item(), label.item()) == (1.0, 1)
+
+
+# ---------------------------------------------------------------- area of soft masks
+
+
+def test_soft_area_is_the_sum_of_probabilities():
+    logits = 3 * torch.randn(2, 3, 5, 4)
+    found = soft_area(logits)
+    for image in range(2):
+        for query in range(3):
+            pixels = logits[image, query].flatten().tolist()
+            expected = sum(1 / (1 + math.exp(-q)) for q in pixels)
+            assert found[image, query].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_soft_area_of_an_empty_mask_of_no_masks_and_of_half_precision():
+    assert soft_area(torch.full((5, 4), -1e4)) == 0
+    assert soft_area(torch.zeros(0, 5, 4)).shape == (0,)
+    logits = torch.zeros(100, 100, dtype=torch.float16)
+    assert soft_area(logits) == 5000 and soft_area(logits).dtype == torch.float32

@@ -178,6 +178,27 @@ def test_mutual_learning_starts_at_the_boundary(build, monkeypatch, step):
     assert images is batch[0]['unsup_weak']
 
 
+@pytest.mark.parametrize('step', [0, BURN_IN - 1, BURN_IN])
+def test_guided_burn_in_learns_from_the_teacher_at_once(build, monkeypatch, step):
+    """With the same lambda before and after the boundary."""
+    guided = dict(burn_in='guided', sup_views=('sup_weak',))
+    model = build(step=step, **guided, unsup_weight=2.0)
+    teacher = spy(monkeypatch, model.teacher, 'extract_feat')
+    batch = make_batch('sup_weak', 'unsup_weak', 'unsup_strong')
+    losses = seeded_loss(model, batch)
+    assert losses.keys() == SUP_LOSSES | UNSUP_LOSSES | STATISTICS
+    (((images,), _),) = teacher
+    assert images is batch[0]['unsup_weak']
+    mutual = seeded_loss(build(sup_views=('sup_weak',)), batch)
+    for name in mutual:
+        torch.testing.assert_close(losses[name], mutual[name] * (1 + (name in UNSUP_LOSSES)))
+
+
+def test_guided_burn_in_corrects_from_the_first_step_on(build):
+    """The decay of CLIP's weight begins where the teacher's labels do."""
+    assert build(step=1, burn_in='guided').progress == Progress(1, 0, MAX_STEPS)
+
+
 def test_statistics_are_not_trained_on(build):
     losses = build().loss(*make_batch())
     objective, log = build().parse_losses(losses)

@@ -55,7 +55,7 @@ def build_model(cfg: Config, step: dict, device: torch.device) -> SemiMask2Forme
     model.load_state_dict(step['state_dict'])
     model.train()
     model.set_progress(step['iteration'], step['max_iters'])
-    if model.refiner is not None and model.unsup_weight > 0:
+    if model.refiner is not None and model.phases.unsup_weight > 0:
         model.refiner.prepare(step['classes'], device)
     return model
 

@@ -1,7 +1,8 @@
 """The two views of an image. A data set's config puts its geometry between load_* and *_views.
 
 Geometry comes before MultiBranch, so that the weak and the strong view share it; what comes inside
-keeps every pixel in its place. All numbers: PL-DC, Table III.
+keeps every pixel in its place. All numbers: PL-DC, Table III. Guided Distillation's views have the
+same numbers (its released code), but erase nothing, and show labelled images weak only.
 """
 
 # Sizes are (width, height). Of RandomResize an image is fitted into scale x a ratio in the range.
@@ -73,6 +74,21 @@ load_unlabeled = [
 ]
 unlabeled_views = [
     dict(type='MultiBranch', branch_field=branches, unsup_weak=[pack], unsup_strong=strong),
+]
+guided_distillation_labeled_views = [
+    drop_cropped_away,
+    dict(type='MultiBranch', branch_field=branches, sup_weak=[pack]),
+]
+guided_distillation_unlabeled_views = [
+    dict(
+        type='MultiBranch',
+        branch_field=branches,
+        unsup_weak=[pack],
+        unsup_strong=[
+            dict(strong[0], transforms=strong[0]['transforms'][:3]),  # before the erasing
+            pack,
+        ],
+    ),
 ]
 
 pack_evaluated = dict(

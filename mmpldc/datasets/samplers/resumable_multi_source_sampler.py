@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from itertools import count, islice
 
+import torch
 from mmdet.datasets.samplers import MultiSourceSampler
+from mmengine.dataset import BaseDataset
+from torch import Tensor
 
+from mmpldc.functional import repeat_factors
 from mmpldc.randomness import Purpose
 from mmpldc.registry import DATA_SAMPLERS
 
@@ -25,18 +29,38 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
         dataset: a ``ConcatDataset``, one part per source, such as ``SemiDataset``.
         batch_size: images a process and step.
         source_ratio: of the sources in a batch, e.g. ``[1, 1]``.
+        oversample_thr: draw source 0, the labelled images, by their repeat factors, see
+            :func:`~mmpldc.functional.repeat_factors`; None: each once a pass.
         **kwargs: ``shuffle``, ``seed``.
 
     Raises:
         ValueError: if a source would get no image, for which the parent waits forever.
+
+    Note:
+        mmengine's ``ClassBalancedDataset`` rounds repeat factors up, sqrt(10) to 4. Here, as in
+        detectron2, with which Guided Distillation was made, an image has the whole part of its
+        factor, and in a share of the passes that is the rest's one more.
     """
 
-    def __init__(self, dataset, batch_size: int, source_ratio: list, **kwargs) -> None:
+    def __init__(
+        self,
+        dataset,
+        batch_size: int,
+        source_ratio: list,
+        *,
+        oversample_thr: float | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(dataset, batch_size, source_ratio, **kwargs)
         if min(self.num_per_source) < 1:
             raise ValueError(
                 f'batch_size={batch_size} with source_ratio={source_ratio} gives '
                 f'{self.num_per_source} images of each source: every source needs at least one'
+            )
+        if oversample_thr is not None:
+            factors = repeat_factors(_shown_classes(dataset.datasets[0]), oversample_thr)
+            self.source2inds[0] = islice(
+                self._repeated_indices(factors), self.rank, None, self.world_size
             )
         # (place, index) as they are drawn; rank r of R has the places r, r + R, r + 2 R, ...
         self.source2inds = {
@@ -70,3 +94,22 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
         for source, num in enumerate(self.num_per_source):
             consumed = num_batches * num
             next(islice(self.source2inds[source], consumed, consumed), None)
+
+    def _repeated_indices(self, factors: Tensor) -> Iterator[int]:
+        """Passes over images in which each has as many places as its factor says."""
+        generator = torch.Generator().manual_seed(self.seed)
+        while True:
+            chance = torch.rand(len(factors), generator=generator, dtype=factors.dtype)
+            repeats = factors.floor().long() + (chance < factors.frac())
+            indices = torch.arange(len(factors)).repeat_interleave(repeats)
+            if self.shuffle:
+                indices = indices[torch.randperm(len(indices), generator=generator)]
+            yield from indices.tolist()
+
+
+def _shown_classes(dataset: BaseDataset) -> Tensor:
+    """``(I, N)`` bool, whether an image shows a class, be it as a crowd; no image is read."""
+    shown = torch.zeros(len(dataset), len(dataset.metainfo['classes']), dtype=torch.bool)
+    for index in range(len(dataset)):
+        shown[index, dataset.get_cat_ids(index)] = True
+    return shown

@@ -13,6 +13,7 @@ from mmpldc.functional import (
     coupled_threshold_filter,
     dual_threshold_filter,
     mask_quality,
+    soft_area,
     suppress_duplicates,
     topk_query_class_pairs,
 )
@@ -52,6 +53,8 @@ class PseudoLabelFilter(BaseTransform):
             (query, class) pairs an image, 100 in the released code.
         duplicate_iou: drop masks that overlap a better one by more than this IoU; None keeps all,
             as the paper does.
+        soft_area: ``min_area`` is of the sum of the mask's probabilities at its own stride, as in
+            Guided Distillation; so is the mask quality, and nothing is upsampled.
         full_resolution: keep the mask logits at ``input_shape``, for fidelity to the released code:
             (H W)/(h w) times the memory for the targets of the loss.
 
@@ -60,6 +63,11 @@ class PseudoLabelFilter(BaseTransform):
         candidates whose class passes are upsampled, a few at a time, and the kept ones go on as
         logits at their own stride. tests/test_models/test_full_resolution.py compares that with
         ``full_resolution``.
+
+        Guided Distillation asks for a class of more than 0.7 that is not "no object", and nothing
+        of the mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True``. Above 0.5 no other
+        class, "no object" included, can be the best. A quality of exactly ``class_thr`` passes
+        here, not there.
 
         Neither the paper nor the released code removes duplicates; short schedules leave some.
     """
@@ -73,6 +81,7 @@ class PseudoLabelFilter(BaseTransform):
         min_area: float = 5,
         max_candidates: int | None = None,
         duplicate_iou: float | None = None,
+        soft_area: bool = False,
         full_resolution: bool = False,
     ) -> None:
         decoupled = class_thr is not None and mask_thr is not None and score_thr is None
@@ -82,12 +91,17 @@ class PseudoLabelFilter(BaseTransform):
                 'give class_thr and mask_thr (decoupled) or score_thr (coupled), got '
                 f'class_thr={class_thr}, mask_thr={mask_thr}, score_thr={score_thr}'
             )
+        if soft_area and full_resolution:
+            raise ValueError(
+                'soft_area measures masks at their own stride: turn full_resolution off'
+            )
         self.class_thr = class_thr
         self.mask_thr = mask_thr
         self.score_thr = score_thr
         self.min_area = min_area
         self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
+        self.soft_area = soft_area
         self.full_resolution = full_resolution
 
     def transform(self, results: dict) -> dict:
@@ -112,8 +126,13 @@ class PseudoLabelFilter(BaseTransform):
             cls_logits=cls_logits[image, query[image, rank]],
         )
         logits = mask_logits[image, query[image, rank]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        passed.mask_quality, area, full_size = self._at_full_size(logits, results['input_shape'])
-        passed.mask_logits = full_size if self.full_resolution else logits
+        if self.soft_area:
+            (passed.mask_quality, _), area = mask_quality(logits), soft_area(logits)
+            passed.mask_logits = logits
+        else:
+            measures = self._at_full_size(logits, results['input_shape'])
+            passed.mask_quality, area, full_size = measures
+            passed.mask_logits = full_size if self.full_resolution else logits
         passed.scores = passed.class_quality * passed.mask_quality
         keep = self._passes(passed, *thresholds) & (area > self.min_area)
         # In all masks, also of classes that fail. Infinite ones are no fault: they are sure.

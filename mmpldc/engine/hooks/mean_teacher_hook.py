@@ -1,4 +1,4 @@
-"""The teacher's side of a training step: mirror, then moving average."""
+"""The teacher's side of a training step: what it starts as, mirror, moving average."""
 
 from itertools import chain
 
@@ -9,9 +9,11 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpldc.apis.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
 from mmpldc.engine.unwrapping import unwrapped
 from mmpldc.functional import ema_update_
+from mmpldc.phases import TeacherUpdate
 from mmpldc.registry import HOOKS
 
 
@@ -24,8 +26,11 @@ class MeanTeacherHook(Hook):
     moving average. A teacher that a checkpoint brought along (``load_from``) is not overwritten:
     it stays as it is until burn-in ends, and is averaged from there.
 
-    The boundary is the model's ``burn_in_iters``; the hook also tells the model the progress. State
-    lives in the model (``teacher_is_set``), so a resumed run goes on as it was.
+    A guided burn-in (Guided Distillation) needs such a teacher. When it ends the teacher becomes a
+    copy of the student, and is its average from there.
+
+    The phases are the model's (:class:`~mmpldc.phases.Phases`); the hook also tells the model the
+    progress. State lives in the model (``teacher_is_set``), so a resumed run goes on as it was.
 
     Frozen parameters, such as the whole backbone in the paper, are one tensor for both networks
     from the first step on, and no part of the average.
@@ -36,22 +41,28 @@ class MeanTeacherHook(Hook):
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
             mmdet's ``momentum`` is 1 - alpha.
+        teacher_checkpoint: path or address of the weights that the teacher alone starts with: of a
+            ``Mask2Former``, or of a ``SemiMask2Former``, whose teacher is taken. A resumed run does
+            not read it again.
 
     Note:
         The paper trains the teacher in burn-in and copies it to the student. Here, as released, the
         student trains; that the teacher mirrors it before the boundary changes no weight after it.
     """
 
-    def __init__(self, *, keep_rate: float = 0.9996) -> None:
+    def __init__(self, *, keep_rate: float = 0.9996, teacher_checkpoint: str | None = None) -> None:
         if not 0 <= keep_rate <= 1:
             raise ValueError(f'keep_rate must lie in [0, 1], got {keep_rate}')
         self.keep_rate = keep_rate
+        self.teacher_checkpoint = teacher_checkpoint
 
     def before_train(self, runner: Runner) -> None:
         """Start from the student if no teacher was given, and let the model get ready.
 
         Raises:
-            ValueError: if gradients are accumulated in a loop whose iterations are micro-batches.
+            ValueError: if gradients are accumulated in a loop whose iterations are micro-batches,
+                the teacher's checkpoint is not of this model, or a guided burn-in has no teacher.
+            FileNotFoundError: if there is no such checkpoint.
         """
         count = accumulative_counts(runner.optim_wrapper)
         if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
@@ -62,9 +73,16 @@ class MeanTeacherHook(Hook):
             )
         model = unwrapped(runner.model)
         model.prepare_training(runner.train_dataloader.dataset)
+        if self.teacher_checkpoint is not None and runner.iter == 0:
+            _load_teacher(model, self.teacher_checkpoint)
         # Host sync: once a run. The flag is read here and kept in step below.
         self.teacher_is_set = bool(model.teacher_is_set)
         if not self.teacher_is_set:
+            if model.phases.is_guided:
+                raise ValueError(
+                    "model.burn_in='guided' needs a teacher that has been trained on the labelled "
+                    "images: set custom_hooks' MeanTeacherHook.teacher_checkpoint to its checkpoint"
+                )
             _move(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
         _share_frozen_parameters(model.teacher, model.student)
         runner.model.train()  # as the loop will do, so that norms show whether they train
@@ -85,16 +103,30 @@ class MeanTeacherHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Teacher := student during burn-in, alpha * teacher + (1 - alpha) * student after."""
+        """Keep, copy or average, as the phase says: alpha * teacher + (1 - alpha) * student."""
         model = unwrapped(runner.model)
         all_reduce_params(self.running_statistics, op='mean')
-        if runner.iter >= model.burn_in_iters:
+        update = model.phases.teacher_update(runner.iter, is_given=self.teacher_is_set)
+        if update is TeacherUpdate.COPY:
+            _move(self.teacher, self.student, keep_rate=0.0)
+        elif update is TeacherUpdate.AVERAGE:
             _move(self.teacher, self.student, keep_rate=self.keep_rate)
             if not self.teacher_is_set:
                 self.teacher_is_set = True
                 model.teacher_is_set.fill_(True)
-        elif not self.teacher_is_set:
-            _move(self.teacher, self.student, keep_rate=0.0)
+
+
+def _load_teacher(model: nn.Module, path: str) -> None:
+    """Give the teacher weights of its own."""
+    weights = read_checkpoint(path)['state_dict']
+    try:
+        if any(name.startswith(TEACHER) for name in weights):
+            weights = teacher_weights(weights)
+        check_weights(weights, model.teacher)
+    except ValueError as error:
+        raise ValueError(f'teacher_checkpoint={path!r}: {error}') from error
+    model.teacher.load_state_dict(weights)
+    model.teacher_is_set.fill_(True)
 
 
 def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:

@@ -15,8 +15,8 @@ MIN_LABELS = 50  # fewer say little about the classes' shares
 class TeacherCollapseHook(Hook):
     """Warn of a teacher that keeps no pseudo-label, or hardly any but those of one class.
 
-    Looks back every ``interval`` steps after burn-in, on all ranks together. A resumed run begins
-    to count anew, so its first warning may come up to ``interval`` steps later.
+    Looks back every ``interval`` steps in which the teacher labels, on all ranks together. A
+    resumed run begins to count anew, so its first warning may come up to ``interval`` steps later.
 
     Args:
         interval: steps to look back at.
@@ -43,7 +43,7 @@ class TeacherCollapseHook(Hook):
         """
         model = unwrapped(runner.model)
         watch = getattr(model, 'pseudo_label_watch', None)  # another framework's model has none
-        if watch is None or model.unsup_weight == 0 or runner.iter < model.burn_in_iters:
+        if watch is None or not model.phases.teacher_labels(runner.iter):
             return
         self.steps += 1
         if self.steps == self.interval:

@@ -1,4 +1,4 @@
-"""PL-DC's training step: burn-in, pseudo-labels, mutual learning."""
+"""The training step: burn-in, pseudo-labels, mutual learning."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
 from mmpldc.models.progress import Progress
+from mmpldc.phases import BurnIn, Phases
 from mmpldc.registry import MODELS, TRANSFORMS
 
 from .complete_detector import complete_detector
@@ -38,9 +39,8 @@ class SemiMask2Former(SemiBaseDetector):
     Args:
         detector: config of a ``Mask2Former`` whose head is ``mmpldc.SemiMask2FormerHead``; built
             twice, as student and teacher.
-        backbone: config of their backbone, put into ``detector``. It stands here because mmdet's
-            ``init_detector`` looks for ``model.backbone``, to strip the pretrained weights that
-            inference need not load.
+        backbone: config of their backbone, put into ``detector``. It stands here because of mmdet's
+            ``init_detector``, which strips what ``model.backbone`` would load in vain.
         num_classes: N, put into ``detector`` wherever Mask2Former's config repeats it; None leaves
             that config alone.
         pseudo_label_filter: config of a transform over the teacher's outputs, see
@@ -50,8 +50,8 @@ class SemiMask2Former(SemiBaseDetector):
             ``Module``. None: the teacher's classes stand.
         class_thresholds: config of thresholds that take the filter's place and follow the
             teacher, see :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None: the filter's.
-        burn_in_iters: t_b, iterations of purely supervised training before the teacher
-            starts; 20,000 in the paper. The only place where the boundary is set.
+        burn_in_iters: t_b, 20,000 in the paper; the only place where the boundary is set.
+        burn_in: 'supervised', or 'guided' by a given teacher, see :class:`mmpldc.phases.Phases`.
         unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
             branches are not needed: the supervised baseline, whose teacher is the student's EMA.
         sup_views: labelled branches with a supervised loss.
@@ -79,6 +79,7 @@ class SemiMask2Former(SemiBaseDetector):
         refiner: OptConfigType = None,
         class_thresholds: OptConfigType = None,
         burn_in_iters: int,
+        burn_in: BurnIn = 'supervised',
         unsup_weight: float = 1.0,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
         joint_forward: bool = False,
@@ -100,8 +101,7 @@ class SemiMask2Former(SemiBaseDetector):
         if class_thresholds is not None:
             own = dict(num_classes=self.student.panoptic_head.num_classes)
             self.class_thresholds = MODELS.build(own | class_thresholds)
-        self.burn_in_iters = burn_in_iters
-        self.unsup_weight = unsup_weight
+        self.phases = Phases(burn_in_iters, burn_in, unsup_weight)
         self.sup_views = tuple(sup_views)
         # Views of a group share their geometry. Labelled ones go through the network as one batch.
         self.groups_of_views = [self.sup_views]
@@ -127,8 +127,8 @@ class SemiMask2Former(SemiBaseDetector):
             multi_batch_data_samples: per branch, B data samples.
 
         Returns:
-            Losses named ``sup_*`` and ``unsup_*``, and after burn-in statistics of the
-            pseudo-labels named ``pseudo_*``; scalars.
+            Losses named ``sup_*``, and once the teacher labels ``unsup_*`` and statistics of its
+            labels named ``pseudo_*``; scalars.
 
         Raises:
             RuntimeError: without :class:`~mmpldc.engine.hooks.MeanTeacherHook`.
@@ -143,7 +143,7 @@ class SemiMask2Former(SemiBaseDetector):
         check_views(multi_batch_data_samples, self.groups_of_views)
         images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
-        if self.progress.step < self.burn_in_iters or self.unsup_weight == 0:
+        if not self.phases.teacher_labels(self.progress.step):
             (predictions,) = self.student_predictions(images)
             return self.supervised_loss(predictions, samples)
         pseudo_instances = self.make_pseudo_labels(
@@ -220,7 +220,7 @@ class SemiMask2Former(SemiBaseDetector):
     ) -> dict[str, Tensor]:
         """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
         losses = self.student.panoptic_head.loss_by_feat(*predictions, pseudo_instances)
-        weight = self.unsup_weight
+        weight = self.phases.unsup_weight
         if not self.train_no_object_without_labels:
             # Of all ranks. A multiply: each must run the same backward and all-reduces.
             kept = losses['loss_cls'].new_full((), sum(map(len, pseudo_instances)))
@@ -259,7 +259,7 @@ class SemiMask2Former(SemiBaseDetector):
                 f'the data set has {len(classes)} classes, {classes}, and model.num_classes is '
                 f'{num_classes}: make them equal'
             )
-        if self.unsup_weight == 0:
+        if self.phases.unsup_weight == 0:
             return
         self.train()  # as the loop will do, so that norms show whether they train
         if self.joint_forward:
@@ -271,7 +271,7 @@ class SemiMask2Former(SemiBaseDetector):
 
     def set_progress(self, step: int, max_steps: int) -> None:
         """Take over the Runner's position, before each step."""
-        self.progress = Progress(step, self.burn_in_iters, max_steps)
+        self.progress = Progress(step, self.phases.first_labeling, max_steps)
 
     def train(self, mode: bool = True) -> 'SemiMask2Former':
         """Switch the student; the teacher stays in eval mode."""

@@ -1,7 +1,9 @@
 """A sampler that continues where an interrupted run stopped."""
 
+import math
 import pickle
-from itertools import islice
+from collections import Counter
+from itertools import groupby, islice
 
 import pytest
 import torch
@@ -204,3 +206,72 @@ def test_seeds_reach_worker_processes():
     index = SeededIndex(5, (7, Purpose.AUGMENTATION, 1, 2))
     copy = pickle.loads(pickle.dumps(index))
     assert (copy, type(copy), copy.position) == (5, SeededIndex, index.position)
+
+
+# ---------------------------------------------------------------- repeated images
+
+
+class Annotated(Numbers):
+    """Numbers that show classes: image 0 a rare one, the others a common one."""
+
+    metainfo = dict(classes=('common', 'rare', 'absent'))
+
+    def get_cat_ids(self, index):
+        return [1, 0, 0] if index == 0 else [0]
+
+
+def make_repeating(oversample_thr=10.0, batch_size=2, sizes=(5, 13), **options):
+    dataset = ConcatDataset([Annotated(0, sizes[0]), Numbers(*sizes)])
+    options = dict(seed=7, oversample_thr=oversample_thr) | options
+    return ResumableMultiSourceSampler(dataset, batch_size, [1, 1], **options)
+
+
+def test_images_are_drawn_by_their_repeat_factors():
+    factors = [math.sqrt(10 / 0.2)] + 4 * [math.sqrt(10 / 1)]
+    drawn = Counter(index for _, index in islice(make_repeating().source2inds[0], 40_000))
+    shares = [drawn[index] / 40_000 for index in range(5)]
+    assert shares == pytest.approx([factor / sum(factors) for factor in factors], abs=0.005)
+
+
+def test_without_rare_classes_it_is_the_plain_stream():
+    """No class is rarer than the threshold: each image once a pass."""
+    stream = [index for _, index in islice(make_repeating(0.1).source2inds[0], 50)]
+    for start in range(0, 50, 5):
+        assert sorted(stream[start : start + 5]) == list(range(5))
+
+
+def test_only_the_labelled_images_are_repeated():
+    plain, repeating = (make_repeating(thr) for thr in (None, 10.0))
+    unlabelled = [[i for i in islice(sampler, 400) if i >= 5] for sampler in (plain, repeating)]
+    assert unlabelled[0] == unlabelled[1] and len(unlabelled[0]) == 200
+
+
+@pytest.mark.parametrize('skipped_batches', [1, 11, 60])
+@pytest.mark.parametrize(('rank', 'world_size'), [(0, 1), (1, 2)])
+def test_a_repeating_stream_after_skip_is_its_rest(as_rank, rank, world_size, skipped_batches):
+    as_rank(rank, world_size)
+    original = list(islice(make_repeating(batch_size=4), 4 * skipped_batches + 80))
+    resumed = make_repeating(batch_size=4)
+    resumed.skip(4 * skipped_batches)
+    assert list(islice(resumed, 80)) == original[4 * skipped_batches :]
+
+
+def test_repeated_draws_do_not_depend_on_ranks_and_each_has_its_own_augmentation(as_rank):
+    alone = draws(islice(make_repeating(batch_size=8), 240))
+    together = {}
+    for rank in range(2):
+        as_rank(rank, 2)
+        together |= draws(islice(make_repeating(batch_size=4), 120))
+    assert together == alone
+
+
+def test_a_pass_has_the_whole_part_of_each_factor_or_one_more():
+    """Without shuffling passes can be told apart; factors are 7.07 and 3.16."""
+    stream = make_repeating(shuffle=False).source2inds[0]
+    runs = [(index, len(list(run))) for index, run in groupby(i for _, i in islice(stream, 4000))]
+    whole = runs[: len(runs) // 5 * 5]
+    assert [index for index, _ in whole] == list(range(5)) * (len(runs) // 5)
+    repeats = [[length for index, length in whole if index == image] for image in range(5)]
+    for factor, lengths in zip([7.07] + 4 * [3.16], repeats, strict=True):
+        assert set(lengths) == {int(factor), int(factor) + 1}
+        assert sum(lengths) / len(lengths) == pytest.approx(factor, abs=0.1)

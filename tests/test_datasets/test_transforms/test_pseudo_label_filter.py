@@ -460,3 +460,70 @@ def test_wrong_thresholds(options):
 def test_thresholds_of_zero_count_as_given():
     assert PseudoLabelFilter(class_thr=0, mask_thr=0).class_thr == 0
     assert PseudoLabelFilter(score_thr=0).score_thr == 0
+
+
+# ---------------------------------------------------------------- Guided Distillation
+
+
+def naive_guided_distillation(results, class_thr=0.7, min_area=5):
+    """As its released code filters: per image, (label, query) of the kept."""
+    kept = []
+    for image in range(len(results['cls_logits'])):
+        kept.append([])
+        for query, x in enumerate(results['cls_logits'][image].tolist()):
+            shares = [math.exp(v) / sum(map(math.exp, x)) for v in x]
+            best = shares.index(max(shares))
+            area = sum(map(sigmoid, results['mask_logits'][image, query].flatten().tolist()))
+            if best != len(x) - 1 and shares[best] > class_thr and area > min_area:
+                kept[-1].append((best, query))
+    return kept
+
+
+@pytest.mark.parametrize('min_area', [5, 11])
+def test_guided_distillations_filter_equals_the_loop(min_area):
+    filtering = PseudoLabelFilter(class_thr=0.7, mask_thr=0.0, min_area=min_area, soft_area=True)
+    count = total = 0
+    for _ in range(5):
+        results = teacher_outputs(num_queries=20)
+        kept = naive_guided_distillation(results, min_area=min_area)
+        found = filtering(results)['pseudo_instances']
+        for image, (instances, expected) in enumerate(zip(found, kept, strict=True)):
+            rows = {
+                tuple(logits): label
+                for logits, label in zip(
+                    instances.cls_logits.tolist(), instances.labels.tolist(), strict=True
+                )
+            }
+            assert rows == {
+                tuple(results['cls_logits'][image, query].tolist()): label
+                for label, query in expected
+            }
+            assert {key: value.dtype for key, value in instances.items()} == FIELDS
+        total += sum(map(len, kept))
+        count += results['cls_logits'][..., 0].numel()
+    assert 0 < total < count
+
+
+def test_soft_area_sees_what_is_not_quite_foreground(monkeypatch):
+    """20 cells of probability 0.4: an empty mask, of which the sum is 8 cells. No upsampling."""
+    monkeypatch.setattr(F, 'interpolate', None)
+    results = disc_outputs([0.9, 0.9], [[[math.log(0.4 / 0.6)] * 5] * 4, [[-9.0] * 5] * 4])
+    options = dict(class_thr=0.7, mask_thr=0.0, soft_area=True)
+    for min_area, kept in ((7.9, 1), (8.1, 0)):
+        (instances,) = PseudoLabelFilter(min_area=min_area, **options)(results)['pseudo_instances']
+        assert len(instances) == kept
+        assert instances.mask_quality.tolist() == [0.0] * kept
+
+
+def test_nothing_for_soft_area_to_measure():
+    results = teacher_outputs()
+    results['cls_logits'][..., -1] = 99.0
+    filtering = PseudoLabelFilter(class_thr=0.7, mask_thr=0.0, soft_area=True)
+    for instances in filtering(results)['pseudo_instances']:
+        assert {key: value.dtype for key, value in instances.items()} == FIELDS
+        assert instances.mask_logits.shape == (0, 5, 4)
+
+
+def test_soft_area_goes_without_full_resolution():
+    with pytest.raises(ValueError, match='turn full_resolution off'):
+        PseudoLabelFilter(class_thr=0.7, mask_thr=0.0, soft_area=True, full_resolution=True)

@@ -380,7 +380,6 @@ def test_detector_can_be_copied(build_detector, scorer, copy):
 def test_labels_of_a_step_go_through_the_refiner(build_detector):
     model = build_detector(REFINER)
     model.set_progress(BURN_IN, MAX_STEPS)
-    model.burn_in_iters = BURN_IN
     samples = [DetDataSample(metainfo=dict(img_shape=(64, 64), batch_input_shape=(64, 64)))]
     scorer = model.refiner.scorer
     scorer.answer = lambda count: RegionScores(

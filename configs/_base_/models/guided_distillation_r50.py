@@ -1,0 +1,39 @@
+"""Guided Distillation (arXiv 2308.02668) with Mask2Former R50.
+
+Numbers are its released code's. R50 is as in Mask2Former's own configs, on which its configs are
+built: all of it is trained, but its batch norms on COCO.
+"""
+
+_base_ = './mask2former_r50.py'
+
+model = dict(
+    backbone=dict(frozen_stages=-1),
+    detector=dict(
+        panoptic_head=dict(  # every pixel of a pseudo-mask counts the same
+            loss_mask=dict(
+                _delete_=True, type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
+            )
+        )
+    ),
+    # the best class is no "no object" and has more than 0.7; probabilities of the mask sum up to 5
+    pseudo_label_filter=dict(class_thr=0.7, mask_thr=0.0, min_area=5, soft_area=True),
+    burn_in='guided',
+    burn_in_iters=50000,  # the released default; each run may set its own
+    unsup_weight=2.0,  # in burn-in and after it
+    sup_views=('sup_weak',),
+    train_no_object_without_labels=True,
+)
+# keep_rate: the released one. Give teacher_checkpoint the last checkpoint of the teacher's config:
+# custom_hooks.0.teacher_checkpoint=work_dirs/teacher_.../iter_....pth
+custom_hooks = [
+    dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996, teacher_checkpoint=None),
+]
+
+# What the config of a teacher takes over: labelled images alone, each once a pass, and no average.
+teacher_model = dict(unsup_weight=0.0, burn_in='supervised', burn_in_iters=0)
+teacher_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.0)]
+teacher_dataloader = dict(
+    batch_size=16,
+    sampler=dict(batch_size=16, source_ratio=[1], oversample_thr=None),
+    dataset=dict(unlabeled=None),
+)
