@@ -1,4 +1,4 @@
-"""Memory format and torch.compile for what is a plain network: the frozen backbone, the pixel decoder.
+"""Memory format and torch.compile for the plain networks: frozen backbone and pixel decoder.
 
 The backbone runs as in training, without autograd; the pixel decoder forward and backward on its
 feature maps. Compilation is done in the warm-up and not timed.

@@ -42,5 +42,5 @@ log_processor = dict(
 log_level = 'INFO'
 load_from = None
 resume = False
-# A resumed run goes on as if it had not been interrupted; without a fixed seed it sees other images.
+# A resumed run goes on as if it had not been interrupted; without a fixed seed images differ.
 randomness = dict(seed=0)

@@ -154,7 +154,9 @@ def assert_equal_gradients(ours: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * min(1, np.abs(expected).max()))
 
 
-def check_ranks(build, run_on_ranks, kind: str, *ranks: Sequence[Sequence[int]]) -> None:
+def assert_ranks_equal_one_process(
+    build, run_on_ranks, kind: str, *ranks: Sequence[Sequence[int]]
+) -> None:
     """Compare ranks, each with its micro-batches, with one process on all images at once."""
     expected, expected_gradient = step(build(), kind, range(4))
 
@@ -176,12 +178,12 @@ def check_ranks(build, run_on_ranks, kind: str, *ranks: Sequence[Sequence[int]])
 
 @pytest.mark.parametrize('kind', EVERY_KIND)
 def test_gradient_on_two_ranks(build, run_on_ranks, kind):
-    check_ranks(build, run_on_ranks, kind, [[0, 1]], [[2, 3]])
+    assert_ranks_equal_one_process(build, run_on_ranks, kind, [[0, 1]], [[2, 3]])
 
 
 @pytest.mark.parametrize('kind', EVERY_KIND)
 def test_gradient_on_four_ranks(build, run_on_ranks, kind):
-    check_ranks(build, run_on_ranks, kind, *([[image]] for image in range(4)))
+    assert_ranks_equal_one_process(build, run_on_ranks, kind, *([[image]] for image in range(4)))
 
 
 def test_gradient_of_two_micro_batches_with_equally_many_targets(build):
@@ -195,4 +197,4 @@ def test_gradient_of_two_micro_batches_with_equally_many_targets(build):
 
 def test_gradient_of_two_micro_batches_on_two_ranks(build, run_on_ranks):
     """A micro-batch is normalised over the ranks; gradients are exchanged once a step."""
-    check_ranks(build, run_on_ranks, 'equal_halves', [[0], [2]], [[1], [3]])
+    assert_ranks_equal_one_process(build, run_on_ranks, 'equal_halves', [[0], [2]], [[1], [3]])

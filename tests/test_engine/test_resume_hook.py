@@ -89,7 +89,9 @@ def test_a_new_best_was_saved_after_its_validation(train):
 
 
 def test_without_validation(make_runner, toy_pair):
-    make_runner(model=toy_pair(), hooks=(ResumeHook(),)).train()
+    runner = make_runner(model=toy_pair(), hooks=(ResumeHook(),))
+    runner.train()
+    assert runner.iter == runner.max_iters
 
 
 def test_only_validating(make_runner, toy_pair):
