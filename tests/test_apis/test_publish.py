@@ -12,6 +12,7 @@ import torch
 from mmdet.apis import inference_detector, init_detector
 from mmdet.models.dense_heads import Mask2FormerHead
 from mmdet.models.losses import CrossEntropyLoss
+from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmpldc.apis import plain_config, plain_detector, publish_model, to_half
@@ -205,6 +206,32 @@ def test_modules_that_are_only_faster_become_mmdets(
     found = predict(str(published.config), published.checkpoint, folder / 'a.png')
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
     assert (found.masks != expected.masks).float().mean() < 1e-3
+
+
+def test_what_only_training_needs_is_left_behind(cfg, tmp_path, folder):
+    head = cfg.model.detector.panoptic_head
+    head.iou_head = dict(type='mmpldc.MaskIoUHead')
+    head.pseudo_label_weights = dict(type='mmpldc.DynamicAligningWeights')
+    model = MODELS.build(deepcopy(cfg.model))
+    path = tmp_path / 'trained.pth'
+    torch.save(
+        dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=CLASSES))), path
+    )
+    published = publish_model(path, tmp_path / 'plain', deepcopy(cfg))
+    assert published.own_types == []
+    weights = load(published.checkpoint)['state_dict']
+    assert weights and not any('iou_head' in name for name in weights)
+    expected = predict(cfg, path, folder / 'a.png')
+    found = predict(str(published.config), published.checkpoint, folder / 'a.png')
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+
+
+def test_scores_by_predicted_iou_are_refused(cfg):
+    cfg.model.detector.panoptic_head.update(
+        iou_head=dict(type='mmpldc.MaskIoUHead'), score_by_iou=True
+    )
+    with pytest.raises(ValueError, match='score_by_iou=False'):
+        plain_detector(cfg.model)
 
 
 # ---------------------------------------------------------------- what mmdet does not have

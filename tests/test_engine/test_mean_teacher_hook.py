@@ -34,12 +34,14 @@ def load_state_dict(path) -> dict:
     return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')['state_dict']
 
 
-def assert_averaged(teacher: dict, previous: dict, student: dict) -> None:
+def assert_averaged(
+    teacher: dict, previous: dict, student: dict, keep_rate: float = KEEP_RATE
+) -> None:
     """teacher = alpha * previous + (1 - alpha) * student; counters copied."""
     assert teacher['1.num_batches_tracked'] == student['1.num_batches_tracked'] > 0
     for name, tensor in teacher.items():
         if tensor.is_floating_point():
-            expected = KEEP_RATE * previous[name] + (1 - KEEP_RATE) * student[name]
+            expected = keep_rate * previous[name] + (1 - keep_rate) * student[name]
             torch.testing.assert_close(tensor, expected, rtol=1e-5, atol=1e-6)
             assert not torch.equal(tensor, student[name]) or torch.equal(
                 previous[name], student[name]
@@ -51,12 +53,19 @@ def train(make_runner, toy_pair):
     """Train a pair with the hook; returns what happened and the model."""
 
     def train(
-        *, burn_in=BURN_IN, kind='supervised', keep_rate=KEEP_RATE, teacher=None, seed=0, **options
+        *,
+        burn_in=BURN_IN,
+        kind='supervised',
+        keep_rate=KEEP_RATE,
+        ramp_up=False,
+        teacher=None,
+        seed=0,
+        **options,
     ):
         torch.manual_seed(seed)
         model = toy_pair(burn_in, kind)
         assert not same(model.teacher.state_dict(), model.student.state_dict())
-        hook = MeanTeacherHook(keep_rate=keep_rate, teacher_checkpoint=teacher)
+        hook = MeanTeacherHook(keep_rate=keep_rate, ramp_up=ramp_up, teacher_checkpoint=teacher)
         runner = make_runner(model=model, hooks=(hook,), **options)
         runner.train()
         return SimpleNamespace(weights=runner.recorder.weights, model=model)
@@ -91,6 +100,16 @@ def test_without_burn_in_it_averages_from_the_first_step_on(train):
         weights = run.weights[step]
         assert_averaged(weights['teacher'], run.weights[step - 1]['teacher'], weights['student'])
         assert weights['is_set']
+
+
+def test_the_keep_rate_ramps_up(train):
+    """min(0.75, 1 - 1/(n + 1)) after n steps."""
+    run = train(burn_in=0, ramp_up=True)
+    for step, keep_rate in enumerate((1 / 2, 2 / 3, 0.75, 0.75, 0.75, 0.75), 1):
+        weights = run.weights[step]
+        assert_averaged(
+            weights['teacher'], run.weights[step - 1]['teacher'], weights['student'], keep_rate
+        )
 
 
 def test_burn_in_longer_than_the_run(train):

@@ -339,3 +339,22 @@ def test_equal_ends_fix_the_thresholds():
     thresholds = make_thresholds(class_range=(0.7, 0.7), keep_rate=0.0)
     thresholds.update(filtered())
     assert thresholds.class_thr.tolist() == pytest.approx([0.7] * NUM_CLASSES)
+
+
+def test_predicted_ious_take_the_place_of_mean_probabilities():
+    thresholds = ClassAwareThresholds(
+        num_classes=1, class_range=(0.0, 1.0), mask_range=(0.0, 1.0), keep_rate=0.0, count='all'
+    )
+    results = dict(
+        cls_logits=torch.zeros(1, 2, 2),
+        mask_logits=torch.full((1, 2, 4, 4), 9.0),
+        candidates=(
+            torch.tensor([[0.5, 0.5]]),
+            torch.zeros(1, 2, dtype=torch.int64),
+            torch.tensor([[0, 1]]),
+        ),
+    )
+    thresholds.update(results)
+    assert thresholds.mask_thr.item() == pytest.approx(1.0, abs=1e-3)
+    thresholds.update(results | dict(candidate_mask_quality=torch.tensor([[0.2, 0.4]])))
+    assert thresholds.mask_thr.item() == pytest.approx(0.3)

@@ -527,3 +527,67 @@ def test_nothing_for_soft_area_to_measure():
 def test_soft_area_goes_without_full_resolution():
     with pytest.raises(ValueError, match='turn full_resolution off'):
         PseudoLabelFilter(class_thr=0.7, mask_thr=0.0, soft_area=True, full_resolution=True)
+
+
+# ---------------------------------------------------------------- predicted IoUs (PAIS)
+
+
+@pytest.mark.parametrize('max_candidates', [None, 7])
+def test_paiss_filter_equals_the_loop(max_candidates):
+    """s > 0.35 and i > 0.30; the mean probability counts for nothing, an empty mask is none."""
+    options = dict(class_thr=0.35, mask_thr=0.30, min_area=0, max_candidates=max_candidates)
+    filtering, total, by_iou = PseudoLabelFilter(mask_quality='predicted_iou', **options), 0, 0
+    for _ in range(4):
+        results = teacher_outputs() | dict(iou_logits=2 * torch.randn(2, 6))
+        results['mask_logits'][0, 0] = -1.0
+        found = filtering(results)
+        everything = naive_filter(results, **options | dict(mask_thr=0.0))
+        for image, kept in enumerate(everything):
+            by_score = []
+            for label, query, c, _ in kept:
+                iou = sigmoid(results['iou_logits'][image, query].item())
+                by_iou += iou <= 0.3
+                if iou > 0.3:
+                    by_score.append((c * iou, label, c, iou))
+            by_score.sort(reverse=True)
+            total += len(by_score)
+            instances = found['pseudo_instances'][image]
+            assert instances.labels.tolist() == [label for _, label, _, _ in by_score]
+            for field, column in (('scores', 0), ('class_quality', 2), ('mask_quality', 3)):
+                expected = [entry[column] for entry in by_score]
+                assert instances[field].tolist() == pytest.approx(expected, abs=1e-5)
+        query = found['candidates'][2]
+        of_candidates = results['iou_logits'].sigmoid().gather(1, query)
+        torch.testing.assert_close(found['candidate_mask_quality'], of_candidates)
+    assert total > 0 and by_iou > 0
+
+
+def test_predicted_iou_goes_with_thresholds_per_class_and_coupled_filtering():
+    results = teacher_outputs() | dict(iou_logits=torch.randn(2, 6))
+    per_class = dict(class_thr=torch.zeros(3), mask_thr=torch.full((3,), 0.6))
+    decoupled = PseudoLabelFilter(class_thr=0, mask_thr=0, mask_quality='predicted_iou')
+    coupled = PseudoLabelFilter(score_thr=0.3, mask_quality='predicted_iou')
+    for found, quality in (
+        (decoupled(results | per_class), lambda kept: kept.mask_quality >= 0.6),
+        (coupled(results), lambda kept: kept.scores >= 0.3),
+    ):
+        kept = InstanceData.cat(found['pseudo_instances'])
+        assert 0 < len(kept) < 12 and quality(kept).all()
+
+
+def test_a_nan_in_predicted_ious_is_found():
+    results = teacher_outputs() | dict(iou_logits=torch.full((2, 6), 9.0))
+    results['iou_logits'][1, 3] = float('nan')
+    found = PseudoLabelFilter(class_thr=0, mask_thr=0, mask_quality='predicted_iou')(results)
+    assert found['has_nan'] == [False, True]
+    assert len(found['pseudo_instances'][0]) > 0 and len(found['pseudo_instances'][1]) == 0
+
+
+def test_predicted_iou_needs_a_head_that_predicts_it():
+    with pytest.raises(ValueError, match='iou_head'):
+        PseudoLabelFilter(class_thr=0, mask_thr=0, mask_quality='predicted_iou')(teacher_outputs())
+
+
+def test_unknown_mask_quality():
+    with pytest.raises(ValueError, match='mean_probability'):
+        PseudoLabelFilter(class_thr=0, mask_thr=0, mask_quality='iou')
