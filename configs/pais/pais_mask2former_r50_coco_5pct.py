@@ -1,6 +1,6 @@
 """PAIS with Mask2Former R50 on 5 % of COCO; 4 + 8 images a step.
 
-Published mask AP: 29.3 (as PL-DC's Table 1 has it).
+Published mask AP: 29.3 (as PL-DC's Table 1 has it), of another model.
 """
 
 _base_ = './_base_coco.py'

@@ -1,6 +1,6 @@
 """PAIS's COCO schedule (its released code): 220,000 iterations of 4 + 8 images, one for all shares.
 
-Mask2Former's gradient clipping stays, not K-Net's; its norms and embeddings do not decay.
+Mask2Former's gradient clipping stays, and its head's norms and embeddings do not decay.
 """
 
 _base_ = './pldc_368k.py'

@@ -13,18 +13,18 @@ class MaskIoUHead(BaseModule):
 
     Args:
         channels: of a query, 256 in Mask2Former.
-        loss_weight: factor on its loss.
+        loss_weight: factor on its loss, 1 in PAIS.
 
     Note:
-        PAIS puts this head on each stage of K-Net; here all decoder layers share one, as they share
-        Mask2Former's class and mask heads. The weight of its loss is not in the sources at hand.
+        PAIS's release has one on each stage of K-Net; here all decoder layers share one, as they
+        share Mask2Former's class and mask heads.
     """
 
     def __init__(self, *, channels: int = 256, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
         self.layers = nn.Sequential(
-            nn.Linear(channels, channels),
+            nn.Linear(channels, channels, bias=False),  # LayerNorm has one
             nn.LayerNorm(channels),
             nn.ReLU(inplace=True),
             nn.Linear(channels, 1),
