@@ -148,6 +148,7 @@ def compare_candidates(
         mask_thr=0.0,
         min_area=own['pseudo_label_filter'].min_area,
         max_candidates=own['pseudo_label_filter'].max_candidates,
+        mask_quality=own['pseudo_label_filter'].mask_quality,
     )
     model.class_thresholds = model.refiner = None
     try:
