@@ -213,6 +213,8 @@ def test_interrupted_job_is_queued_again_and_finishes(slurm, write_config, tmp_p
 
     # A job in the queue again waits for two minutes.
     job.wait_for('the queue', lambda: job.field('JobState') == 'PENDING', 60)
+    # A script that has not been cleared away yet would be taken for the second run's end.
+    job.wait_for('free nodes', lambda: set(slurm('sinfo', '-hNo', '%T').split()) == {'idle'}, 60)
     slurm('scontrol', 'update', f'JobId={job.id}', 'StartTime=now')
     job.wait_for('the end', job.has_ended, 300)
     assert job.field('JobState') == 'COMPLETED', job.printed()[-8000:]

@@ -694,7 +694,8 @@ def test_tower_is_frozen_and_in_eval_mode(tower, make_scorer):
 
 
 @modes
-def test_text_tower_is_not_kept(make_new_scorer, monkeypatch, mode):
+def test_text_tower_is_not_kept(make_new_scorer, folder_of, monkeypatch, mode):
+    folder_of('resnet')  # made by now: it takes a model, too
     models, create_model = [], open_clip.create_model
 
     def create(*args, **kwargs):
