@@ -4,12 +4,14 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from faulty_data import HEIGHT, WIDTH, encode, square
 from fuzzing import fuzz
 from hypothesis import strategies as st
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.checks import DataSet, check_datasets
 from mmpldc.datasets.faults import InputFault
@@ -46,12 +48,16 @@ SEGMENTATIONS = (
 )
 
 
+DIAGONAL = np.asfortranarray(np.eye(HEIGHT, WIDTH, dtype=np.uint8))
+RUN_LENGTHS = mask_utils.encode(DIAGONAL)['counts'].decode()
+
+
 def sound_coco() -> dict:
     masks = [
         [square(4, 4)],
         [square(8, 8), square(30, 8)],
         dict(size=[HEIGHT, WIDTH], counts=[10, 20, HEIGHT * WIDTH - 30]),
-        dict(size=[HEIGHT, WIDTH], counts='d`02^1'),
+        dict(size=[HEIGHT, WIDTH], counts=RUN_LENGTHS),
     ]
     return dict(
         images=[
@@ -142,7 +148,7 @@ def try_text(folder, data):
         min_size=0,
     )
 
-    def try_text(text: str) -> None:
+    def try_text(text: str) -> bool:
         path.write_text(text)
         report = check_datasets([checked], decode=None)
         for finding in report.findings:
@@ -153,19 +159,20 @@ def try_text(folder, data):
             dataset = DATASETS.build(config)
         except ValueError as error:
             assert not is_sound and str(path) in str(error)
-            return
+            return False
         for index in range(len(dataset)):
             try:
                 dataset[index]
             except (InputFault, RuntimeError) as error:
                 assert not is_sound and str(path) in str(error)
                 str(error).encode()
+        return is_sound
 
     return try_text
 
 
 def test_the_file_is_sound(try_text):
-    try_text(json.dumps(sound_coco()))
+    assert try_text(json.dumps(sound_coco()))
 
 
 @pytest.mark.slow
@@ -177,3 +184,4 @@ def test_checks_and_training_survive_annotations(try_text):
 def test_checks_and_training_survive_annotations_for_long(try_text):
     count = fuzz(try_text, broken_texts(), seconds=300, is_random=True)
     print(f'{count} files')
+    assert count > 1000

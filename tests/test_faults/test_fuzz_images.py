@@ -123,4 +123,6 @@ def test_training_survives_images(try_content):
 
 @pytest.mark.long
 def test_training_survives_images_for_long(try_content):
-    print(fuzz(try_content, broken_images(), seconds=300, is_random=True), 'images')
+    count = fuzz(try_content, broken_images(), seconds=300, is_random=True)
+    print(f'{count} images')
+    assert count > 4000
