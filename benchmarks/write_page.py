@@ -13,6 +13,13 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/performance.md'
 
 
+def put_block(page: str, name: str, text: str) -> str:
+    """The page with another text between ``<!-- name -->`` and ``<!-- /name -->``."""
+    block = f'<!-- {name} -->\n\n{text.strip()}\n\n<!-- /{name} -->'
+    pattern = rf'<!-- {name} -->.*?<!-- /{name} -->'
+    return re.sub(pattern, lambda _: block, page, flags=re.DOTALL)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('results', type=Path)
@@ -24,9 +31,7 @@ def main() -> None:
             print(f'{name}: no new result, the page keeps what it has')
             continue
         json.loads((results / f'{name}.json').read_text())  # both were written by the same run
-        block = f'<!-- {name} -->\n\n{path.read_text().strip()}\n\n<!-- /{name} -->'
-        pattern = rf'<!-- {name} -->.*?<!-- /{name} -->'
-        page = re.sub(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
+        page = put_block(page, name, path.read_text())
     PAGE.write_text(page)
     if (results / 'growth.png').exists():
         shutil.copy(results / 'growth.png', ROOT / 'docs/images/growth.png')

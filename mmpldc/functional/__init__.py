@@ -2,6 +2,7 @@
 
 from .aligning import aligned_weight, scale_scores
 from .attention import attention_mask, multi_head_attention
+from .boundary import boundary_map, boundary_weights
 from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
 from .duplicates import suppress_duplicates
 from .ema import ema_update_, ramped_keep_rate
@@ -39,6 +40,8 @@ __all__ = [
     'aligned_weight',
     'attention_mask',
     'best_class_per_query',
+    'boundary_map',
+    'boundary_weights',
     'class_quality',
     'class_sums',
     'content_mask',

@@ -12,9 +12,15 @@ from .necks import SimpleFeaturePyramid
 from .pixel_decoders import MSDeformAttnPixelDecoder
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
-from .task_modules import DynamicAligningWeights, MaskCrossEntropyCost, MaskQualityGate
+from .task_modules import (
+    BoundaryPreservingMap,
+    DynamicAligningWeights,
+    MaskCrossEntropyCost,
+    MaskQualityGate,
+)
 
 __all__ = [
+    'BoundaryPreservingMap',
     'CLIPRefiner',
     'ClassAwareThresholds',
     'DynamicAligningWeights',

@@ -8,15 +8,8 @@ _base_ = './mask2former_r50.py'
 
 model = dict(
     backbone=dict(frozen_stages=-1),
-    detector=dict(
-        panoptic_head=dict(  # every pixel of a pseudo-mask counts the same
-            loss_mask=dict(
-                _delete_=True, type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
-            )
-        )
-    ),
-    # the best class is no "no object" and has more than 0.7; probabilities of the mask sum up to 5
-    pseudo_label_filter=dict(class_thr=0.7, mask_thr=0.0, min_area=5, soft_area=True),
+    detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))),
+    pseudo_label_filter=_base_.guided_distillation_filter,
     burn_in='guided',
     burn_in_iters=50000,  # the released default; each run may set its own
     unsup_weight=2.0,  # in burn-in and after it

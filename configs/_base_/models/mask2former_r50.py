@@ -3,6 +3,8 @@
 Numbers are Mask2Former's (arXiv 2112.01527; mmdet's config of the same name) unless noted.
 """
 
+_base_ = '../parts.py'
+
 detector = dict(
     type='Mask2Former',
     panoptic_head=dict(
@@ -52,7 +54,7 @@ detector = dict(
             loss_weight=2.0,
             class_weight=[1.0, 0.1],  # an object, no object; model.num_classes repeats the first
         ),
-        loss_mask=dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0),
+        loss_mask=_base_.pmua,
         loss_dice=dict(
             type='DiceLoss',
             use_sigmoid=True,
@@ -101,9 +103,7 @@ model = dict(
     ),
     detector=detector,
     num_classes=80,
-    pseudo_label_filter=dict(  # thresholds: PL-DC, Table I; area: released code
-        type='mmpldc.PseudoLabelFilter', class_thr=0.85, mask_thr=0.90, min_area=5
-    ),
+    pseudo_label_filter=dict(type='mmpldc.PseudoLabelFilter', **_base_.ddtf),
     burn_in_iters=20000,  # PL-DC, Table I
     unsup_weight=1.0,  # PL-DC, Table I
     sup_views=('sup_weak', 'sup_strong'),  # released code

@@ -10,23 +10,12 @@ model = dict(
     backbone=dict(frozen_stages=1, norm_cfg=dict(requires_grad=True)),
     detector=dict(
         panoptic_head=dict(
-            iou_head=dict(type='mmpldc.MaskIoUHead'),
-            pseudo_label_weights=dict(
-                type='mmpldc.DynamicAligningWeights',
-                class_scale=12.0,
-                mask_scale=2.5,
-                saturation=0.5,
-                exponent=4.0,
-                no_object_weight=0.1225,  # 0.35 ** 2
-            ),
-            loss_mask=dict(  # every pixel of a pseudo-mask counts the same
-                _delete_=True, type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
-            ),
+            iou_head=_base_.iou_head,
+            pseudo_label_weights=_base_.dynamic_aligning,
+            loss_mask=dict(_delete_=True, **_base_.unweighted),
         )
     ),
-    pseudo_label_filter=dict(
-        class_thr=0.35, mask_thr=0.30, mask_quality='predicted_iou', min_area=0
-    ),
+    pseudo_label_filter=_base_.pais_filter,
     burn_in_iters=0,
     unsup_weight=1.0,
     sup_views=('sup_weak',),

@@ -5,7 +5,4 @@ Published mask AP / small / medium / large: 20.7 / 6.4 / 20.4 / 34.7 (the paper'
 
 _base_ = './without_pmua.py'
 
-model = dict(
-    refiner=None,
-    pseudo_label_filter=dict(class_thr=None, mask_thr=None, score_thr=0.765),
-)
+model = dict(refiner=None, pseudo_label_filter=_base_.coupled_filter)

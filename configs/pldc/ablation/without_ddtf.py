@@ -5,4 +5,4 @@ Published mask AP / small / medium / large: 21.1 / 7.3 / 20.4 / 34.9 (the paper'
 
 _base_ = './pldc_coco_1pct_73k.py'
 
-model = dict(pseudo_label_filter=dict(class_thr=None, mask_thr=None, score_thr=0.765))
+model = dict(pseudo_label_filter=_base_.coupled_filter)

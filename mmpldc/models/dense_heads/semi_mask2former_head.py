@@ -44,6 +44,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         score_by_iou: whether :meth:`predict` multiplies class probabilities by predicted IoUs.
         pseudo_label_weights: config of what weighs pseudo-labels by their quality, such as
             :class:`~mmpldc.models.DynamicAligningWeights`; None: all count the same.
+        pseudo_pixel_weights: config of what weighs the points of pseudo-masks in the mask loss by
+            the prediction, such as :class:`~mmpldc.models.BoundaryPreservingMap`; None: all count
+            the same. The weights of ``loss_mask`` itself (PMUA) come on top.
         **kwargs: as in mmdet.
 
     Note:
@@ -62,6 +65,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         iou_head: OptConfigType = None,
         score_by_iou: bool = False,
         pseudo_label_weights: OptConfigType = None,
+        pseudo_pixel_weights: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,6 +79,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         self.pseudo_label_weights = None
         if pseudo_label_weights is not None:
             self.pseudo_label_weights = TASK_UTILS.build(pseudo_label_weights)
+        self.pseudo_pixel_weights = None
+        if pseudo_pixel_weights is not None:
+            self.pseudo_pixel_weights = TASK_UTILS.build(pseudo_pixel_weights)
         # On the device once, where the loss would copy its list there at every call.
         self.register_buffer('class_weights', torch.tensor(self.class_weight), persistent=False)
         self.loss_cls.class_weight = None
@@ -293,6 +300,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             weighting = dict(uncertainty=uncertainty)
         loss_mask = self.loss_mask(predicted, value, reduction_override='none', **weighting)
         loss_dice = self.loss_dice(predicted, value, reduction_override='none')
+        if self.pseudo_pixel_weights is not None and targets.are_pseudo_labels:
+            loss_mask = self.pseudo_pixel_weights(logits, points) * loss_mask
         loss_mask, loss_dice = loss_mask.mean(dim=1).view_as(target), loss_dice.view_as(target)
         if label_weights is not None:
             loss_mask = label_weights.mask[target] * loss_mask

@@ -1,0 +1,63 @@
+"""The parts of the methods by name, so that a config can exchange one:
+
+    model = dict(refiner=_base_.plepi, pseudo_label_filter=_base_.ddtf)
+
+All configs over models/mask2former_r50.py have them. docs/methods.md says which method has which;
+numbers are the published ones of each method.
+"""
+
+# model.pseudo_label_filter: each sets all that tells the others apart.
+ddtf = dict(  # PL-DC, Table I; area: released code
+    class_thr=0.85,
+    mask_thr=0.90,
+    score_thr=None,
+    mask_quality='mean_probability',
+    min_area=5,
+    soft_area=False,
+)
+coupled_filter = dict(ddtf, class_thr=None, mask_thr=None, score_thr=0.765)  # PL-DC, Table 3
+# Released code: the best class is no "no object" and has more than 0.7; the probabilities of the
+# mask sum up to more than 5.
+guided_distillation_filter = dict(ddtf, class_thr=0.7, mask_thr=0.0, soft_area=True)
+pais_filter = dict(  # released code
+    ddtf, class_thr=0.35, mask_thr=0.30, mask_quality='predicted_iou', min_area=0
+)
+
+# model.refiner. CLIP: PL-DC's Appendix B.1; the texts are CLIP's kind of templates.
+dicc = dict(
+    type='mmpldc.CLIPRefiner',
+    scorer=dict(
+        type='mmpldc.OpenCLIPScorer',
+        model='RN50-quickgelu',
+        pretrained='openai',
+        mode='crop',
+        crop_size=224,
+        templates='templates',
+    ),
+)
+# What makes PLePI's product of it: teacher and CLIP count the same, from beginning to end (ours;
+# its formula was not at hand).
+product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)
+plepi = dict(dicc, **product_fusion)
+
+# model.detector.panoptic_head.loss_mask, as dict(_delete_=True, **_base_.unweighted): they have other
+# arguments. 5.0 is Mask2Former's.
+pmua = dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0)
+unweighted = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0)
+
+# model.detector.panoptic_head.pseudo_pixel_weights
+boundary_map = dict(type='mmpldc.BoundaryPreservingMap', scale=3.0)  # Noisy Boundaries, released
+
+# model.detector.panoptic_head.pseudo_label_weights
+dynamic_aligning = dict(  # PAIS, released code
+    type='mmpldc.DynamicAligningWeights',
+    class_scale=12.0,
+    mask_scale=2.5,
+    saturation=0.5,
+    exponent=4.0,
+    no_object_weight=0.1225,  # 0.35 ** 2
+)
+polite_gate = dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)  # Polite Teacher
+
+# model.detector.panoptic_head.iou_head: what pais_filter asks
+iou_head = dict(type='mmpldc.MaskIoUHead')

@@ -1,0 +1,5 @@
+"""PL-DC with PAIS's dynamic aligning loss: labels count by their quality, m_k the mask's."""
+
+_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+
+model = dict(detector=dict(panoptic_head=dict(pseudo_label_weights=_base_.dynamic_aligning)))
