@@ -10,10 +10,10 @@ scenes, labelled share and initial weights are other ones for each seed. Every o
 own data. Calls can be interrupted and repeated: runs that are done are not done again.
 
 The rule for thresholds, the same for all: a method has one, on the class quality or the coupled
-score. It is chosen from one grid by the AP on the tuning split (the base's validation set), in a run
-of another seed than the reported ones. Variants of a method take that method's. Everything else is as
-published, or the base's. By default that seed is 0, on which the base's own numbers were chosen too
-(docs/quickstart.md); nothing has been chosen on the reported ones.
+score. It is chosen from one grid by the AP on the tuning split (the base's validation set), in a
+run of another seed than the reported ones. Variants of a method take that method's. Everything else
+is as published, or the base's. By default that seed is 0, on which the base's own numbers were
+chosen too (docs/quickstart.md); nothing has been chosen on the reported ones.
 """
 
 import argparse
@@ -51,11 +51,13 @@ class Method:
         title: in the table.
         threshold: the setting that is chosen; None: there is none.
         chosen_by: the method whose choice it takes; None: its own.
+        is_of_dicc: it says something about CLIP, so that the base needs a refiner.
     """
 
     title: str
     threshold: str | None = CLASS_THR
     chosen_by: str | None = None
+    is_of_dicc: bool = False
 
 
 METHODS = {
@@ -66,10 +68,10 @@ METHODS = {
     'pldc': Method('PL-DC, arXiv'),
     'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
-    'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc'),
+    'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
     'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),
     'pldc_boundary_map': Method("PL-DC, Noisy Boundaries' map for PMUA", chosen_by='pldc'),
-    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", chosen_by='pldc'),
+    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", chosen_by='pldc', is_of_dicc=True),
     'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", chosen_by='pldc'),
     'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", chosen_by='pldc'),
     'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", chosen_by='pldc'),
@@ -83,7 +85,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
+    parser.add_argument(
+        '--methods', nargs='+', choices=list(METHODS), help='default: all that fit the base'
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[3, 4, 5])
     parser.add_argument('--tuning-seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--grid', type=float, nargs='+', default=list(GRID))
@@ -119,11 +123,24 @@ class Study:
         self.is_quickstart = args.base.resolve() == QUICKSTART
         os.environ['MMPLDC_COMPARISON'] = str(args.base.resolve())
         MMLogger.get_instance('mmengine', log_level='WARNING')  # not each variable of each config
-        self.configs = {name: Config.fromfile(CONFIGS / f'{name}.py') for name in METHODS}
-        base = self.configs['pldc']
+        base = Config.fromfile(args.base)
+        lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
+        if base.model.get('refiner') is not None:
+            lacking = []
+        unfit = [name for name in args.methods or () if name in lacking]
+        if unfit:
+            raise SystemExit(f'{unfit}: {args.base} has no model.refiner (CLIP) to compare with')
+        # the supervised run is every gain's reference, burn-in and Guided Distillation's teacher
+        fitting = [name for name in METHODS if name not in lacking]
+        self.methods = list(dict.fromkeys(['supervised', *(args.methods or fitting)]))
+        self.configs = {
+            name: Config.fromfile(CONFIGS / f'{name}.py')
+            for name in dict.fromkeys([*self.methods, *map(chooser, self.methods)])
+        }
         self.max_iters, self.burn_in = base.train_cfg.max_iters, base.model.burn_in_iters
-        # teachers whose pseudo-labels are measured
-        self.measured = (self.max_iters // 2, self.max_iters)
+        # iterations whose teacher's pseudo-labels are measured
+        halfway, end = self.max_iters // 2, self.max_iters
+        self.measured = (halfway, end) if halfway > self.burn_in else (end,)
         self.needed = {self.burn_in, *self.measured}
         self.hidden = args.hidden
         if self.hidden is None and self.is_quickstart:
@@ -240,7 +257,7 @@ class Study:
 
     def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
         """By method, AP on the tuning split at each threshold of the grid, and the best one."""
-        methods = dict.fromkeys(METHODS[name].chosen_by or name for name in self.args.methods)
+        methods = dict.fromkeys(map(chooser, self.methods))
         tuned = [name for name in methods if METHODS[name].threshold is not None]
         runs = list(product(tuned, self.args.grid, self.args.tuning_seeds))
         folders = pool.map(lambda run: self.train(run[0], run[2], run[1]), runs)
@@ -294,6 +311,11 @@ class Study:
         return self.burn_in / self.max_iters if supervised and config.model.burn_in_iters else 0.0
 
 
+def chooser(name: str) -> str:
+    """The method whose threshold a method takes, often itself."""
+    return METHODS[name].chosen_by or name
+
+
 def setting(name: str, threshold: float | None) -> dict[str, object]:
     """The options that give a method its threshold."""
     key = METHODS[name].threshold
@@ -320,8 +342,7 @@ def main() -> None:
     args = parse_args()
     study = Study(args)
     study.make_data()
-    methods = dict.fromkeys(['supervised', *args.methods])
-    cases = list(product(methods, args.seeds))
+    cases = list(product(study.methods, args.seeds))
     pool = ThreadPoolExecutor(args.jobs)
     try:
         every_seed = [*args.tuning_seeds, *args.seeds]
@@ -330,14 +351,14 @@ def main() -> None:
 
         def run(case: tuple[str, int]) -> tuple[Path, dict]:
             name, seed = case
-            own = chosen.get(METHODS[name].chosen_by or name)
+            own = chosen.get(chooser(name))
             work_dir = study.train(name, seed, None if own is None else own['best'])
             return work_dir, study.evaluate(work_dir, name, seed)
 
         outcomes = dict(zip(cases, pool.map(run, cases), strict=True))
     finally:  # after an error the runs that have begun go on to their end, no other begins
         pool.shutdown(cancel_futures=True)
-    costs = study.cost({name: outcomes[name, args.seeds[0]][0] for name in methods})
+    costs = study.cost({name: outcomes[name, args.seeds[0]][0] for name in study.methods})
     content = dict(
         seeds=args.seeds,
         tuning_seeds=args.tuning_seeds,
@@ -347,14 +368,14 @@ def main() -> None:
         methods={
             name: dict(
                 title=METHODS[name].title,
-                chosen_by=METHODS[name].chosen_by or name,
+                chosen_by=chooser(name),
                 burn_in=study.share_of_burn_in(name),
                 needs_teacher=name == 'guided_distillation',
                 runs=[outcomes[name, seed][1] for seed in args.seeds],
                 curves=[tuning_curve(outcomes[name, seed][0]) for seed in args.seeds],
                 cost=costs[name],
             )
-            for name in methods
+            for name in study.methods
         },
     )
     (study.root / 'comparison.json').write_text(json.dumps(content, indent=2))

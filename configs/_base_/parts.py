@@ -40,8 +40,8 @@ dicc = dict(
 product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)
 plepi = dict(dicc, **product_fusion)
 
-# model.detector.panoptic_head.loss_mask, as dict(_delete_=True, **_base_.unweighted): they have other
-# arguments. 5.0 is Mask2Former's.
+# model.detector.panoptic_head.loss_mask, as dict(_delete_=True, **_base_.unweighted): other losses
+# have other arguments. 5.0 is Mask2Former's.
 pmua = dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0)
 unweighted = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0)
 

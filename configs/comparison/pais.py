@@ -14,5 +14,5 @@ model = dict(
     ),
     burn_in_iters=0,
 )
-hook, *other_hooks = _base_.custom_hooks
-custom_hooks = [dict(hook, ramp_up=True), *other_hooks]
+mean_teacher, *others = _base_.custom_hooks
+custom_hooks = [dict(mean_teacher, ramp_up=True), *others]

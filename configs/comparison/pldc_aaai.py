@@ -7,13 +7,13 @@ the base.
 
 _base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
 
-hook, *other_hooks = _base_.custom_hooks
+mean_teacher, *others = _base_.custom_hooks
 model = dict(
     class_thresholds=dict(
         type='mmpldc.ClassAwareThresholds',
         class_range=(0.75, 0.90),
         mask_range=(0.80, 0.95),
-        keep_rate=hook.keep_rate,
+        keep_rate=mean_teacher.keep_rate,
     )
 )
-custom_hooks = [hook, dict(type='mmpldc.ClassThresholdsLogHook'), *other_hooks]
+custom_hooks = [mean_teacher, dict(type='mmpldc.ClassThresholdsLogHook'), *others]

@@ -16,7 +16,14 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 # The quickstart and the custom template have runs of their own, in tests/test_runs.
 PUBLISHED = sorted(
     str(path.relative_to(CONFIGS))
-    for family in ('pldc', 'supervised', 'guided_distillation', 'pais')
+    for family in (
+        'pldc',
+        'supervised',
+        'guided_distillation',
+        'pais',
+        'compatibility',
+        'comparison',
+    )
     for path in (CONFIGS / family).rglob('*.py')
     if not path.name.startswith('_')
 )
@@ -27,13 +34,18 @@ SHRINK = 16  # all lengths in pixels are divided by it
 RUNS = itertools.count()
 
 
+# What the methods on equal terms are compared on, here.
+COMPARISON_BASE = CONFIGS / 'pldc/pldc_mask2former_r50_coco_1pct.py'
+
+
 def is_cityscapes(name: str) -> bool:
     return 'cityscapes' in name
 
 
 @pytest.fixture
-def on_stand_in(request):
+def on_stand_in(request, monkeypatch):
     """Load a config with its data root replaced by the stand-in."""
+    monkeypatch.setenv('MMPLDC_COMPARISON', str(COMPARISON_BASE))
 
     def on_stand_in(name: str) -> Config:
         cfg = Config.fromfile(CONFIGS / name)
@@ -87,7 +99,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     # yapf lays the config out anew for the log, a second each time.
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
-    supervised = name.startswith(('supervised/', 'guided_distillation/teacher'))
+    supervised = cfg.model.unsup_weight == 0
     for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.model.data_preprocessor):
         shrink_lengths(part)
     batch_size = 1 if supervised else sum(cfg.train_dataloader.sampler.source_ratio)
@@ -141,7 +153,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     model = runner.model
     assert changed(watch, model, 'student.panoptic_head')
     assert changed(watch, model, 'teacher.panoptic_head')
-    trains_backbone = name.startswith(('guided_distillation/', 'pais/'))
+    trains_backbone = name.startswith(('guided_distillation/', 'pais/', 'compatibility/'))
     assert changed(watch, model, 'student.backbone') == trains_backbone
     scores = runner.message_hub.get_scalar('val/teacher/coco/segm_mAP').current()
     assert scores >= -1 and np.isfinite(scores)  # -1: none of the classes is in the two images

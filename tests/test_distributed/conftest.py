@@ -48,7 +48,7 @@ def write_config(scenes, shrink, tmp_path) -> Callable[..., Path]:
     def write_config(name: str = 'config', **settings) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MMPLDC_SHAPES', f'{scenes}/')
-            cfg = shrink(Config.fromfile(ROOT / 'configs/quickstart/ablation/with_df_acat.py'))
+            cfg = shrink(Config.fromfile(ROOT / 'configs/comparison/pldc_aaai.py'))
         cfg.model.refiner = None
         cfg.merge_from_dict(
             {

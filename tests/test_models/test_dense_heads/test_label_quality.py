@@ -1,4 +1,4 @@
-"""Predicted IoUs, and losses that follow the quality of pseudo-labels, against loops."""
+"""Predicted IoUs, and losses that follow the quality of labels and pixels, against loops."""
 
 import copy
 
@@ -12,7 +12,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmdet.utils import reduce_mean
 from mmengine.structures import InstanceData
 
-from mmpldc.functional import hungarian_match
+from mmpldc.functional import boundary_map, hungarian_match, mask_uncertainty
 from mmpldc.models import DynamicAligningWeights, MaskQualityGate
 from mmpldc.models.dense_heads import MaskTargets, semi_mask2former_head
 
@@ -20,6 +20,8 @@ NUM_LAYERS, NUM_QUERIES, NUM_CLASSES = 3, 8, 3
 IOU_HEAD = dict(type='mmpldc.MaskIoUHead')
 ALIGNING = dict(type='mmpldc.DynamicAligningWeights')
 GATE = dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)
+BOUNDARY = dict(type='mmpldc.BoundaryPreservingMap', scale=3.0)
+PMUA = dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0)
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def build_head(tiny_detector_cfg):
         config.update(
             train_cfg=copy.deepcopy(tiny_detector_cfg.train_cfg),
             test_cfg=tiny_detector_cfg.test_cfg,
-            loss_mask=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0),
-            **copy.deepcopy(options),
+            **dict(loss_mask=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0))
+            | copy.deepcopy(options),
         )
         torch.manual_seed(0)
         head = MODELS.build(config)
@@ -51,6 +53,22 @@ def matches(monkeypatch):
 
     monkeypatch.setattr(semi_mask2former_head, 'hungarian_match', watch)
     return seen
+
+
+@pytest.fixture
+def same_points(monkeypatch):
+    """The points of every mask's loss, ``(1, P, 2)``."""
+    points = torch.rand(1, 64, 2)
+    monkeypatch.setattr(
+        semi_mask2former_head,
+        'uncertain_points',
+        lambda maps, *_, **__: points.expand(len(maps), -1, -1),
+    )
+    return points
+
+
+def read(mask, points):
+    return F.grid_sample(mask[None, None], 2 * points[:, None] - 1, align_corners=False).flatten()
 
 
 def feature_maps(num_images):
@@ -205,23 +223,12 @@ def test_the_gate_is_of_masks_alone():
 
 
 @pytest.mark.parametrize('kind', [ALIGNING, GATE], ids=['aligning', 'gate'])
-def test_weighted_losses_equal_the_loop(build_head, matches, monkeypatch, kind):
+def test_weighted_losses_equal_the_loop(build_head, matches, same_points, kind):
     head, batch = build_head(pseudo_label_weights=kind), pseudo_labels(3, 0, 2)
     batch[0].mask_quality[0] = 0.95
     cls_logits, mask_logits = predictions(3)
-    points = torch.rand(1, 64, 2)
-    monkeypatch.setattr(
-        semi_mask2former_head,
-        'uncertain_points',
-        lambda maps, *_, **__: points.expand(len(maps), -1, -1),
-    )
     losses = head.loss_by_feat(cls_logits, mask_logits, batch)
     labels = InstanceData.cat(batch)
-
-    def read(mask):
-        grid = 2 * points[:, None] - 1
-        return F.grid_sample(mask[None, None], grid, align_corners=False).flatten()
-
     layer, aligning = NUM_LAYERS - 1, kind is ALIGNING
     no_object = 0.1225 if aligning else 0.1
     pairs = list(zip(*(part[layer].tolist() for part in matches), strict=True))
@@ -240,8 +247,8 @@ def test_weighted_losses_equal_the_loop(build_head, matches, monkeypatch, kind):
             of_mask = 2.5 * i**4 if aligning else float(i > 0.9)
             class_loss -= 2 * of_class * log_probability[labels.labels[target]]
             class_total += 1
-            wanted = (read(labels.mask_logits[target]) > 0).float()
-            logits = read(mask_logits[layer][image, query])
+            wanted = (read(labels.mask_logits[target], same_points) > 0).float()
+            logits = read(mask_logits[layer][image, query], same_points)
             bce = F.binary_cross_entropy_with_logits(logits, wanted)
             overlap = 2 * (logits.sigmoid() * wanted).sum() + 1
             dice = 1 - overlap / (logits.sigmoid().sum() + wanted.sum() + 1)
@@ -251,10 +258,59 @@ def test_weighted_losses_equal_the_loop(build_head, matches, monkeypatch, kind):
     torch.testing.assert_close(losses['loss_dice'], dice_loss / 5)
 
 
-@pytest.mark.parametrize('kind', [ALIGNING, GATE], ids=['aligning', 'gate'])
-def test_ground_truth_is_not_weighted(build_head, kind):
+# -- weights of pixels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('loss', [None, PMUA], ids=['alone', 'with PMUA'])
+def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points, loss):
+    options = dict(pseudo_pixel_weights=BOUNDARY) | ({} if loss is None else dict(loss_mask=loss))
+    head, batch = build_head(**options), pseudo_labels(3, 0, 2)
+    cls_logits, mask_logits = predictions(3)
+    losses = head.loss_by_feat(cls_logits, mask_logits, batch)
+    targets = torch.cat([instances.mask_logits for instances in batch])
+    expected = []
+    for layer in range(NUM_LAYERS):
+        total = 0.0
+        for image, query, target in zip(*(part[layer].tolist() for part in matches), strict=True):
+            mine = mask_logits[layer][image, query]
+            wanted = read(targets[target], same_points)
+            g = read(boundary_map(mine[None])[0], same_points)
+            weight = 3 * g / g.mean()
+            if loss is not None:
+                weight = weight * (1 - mask_uncertainty(wanted))
+            bce = F.binary_cross_entropy_with_logits(
+                read(mine, same_points), (wanted > 0).float(), reduction='none'
+            )
+            total = total + 5 * (weight * bce).mean()
+        expected.append(total / 5)
+    torch.testing.assert_close(losses['loss_mask'], expected[-1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(losses['aux_loss_mask'], sum(expected[:-1]), atol=1e-4, rtol=1e-4)
+
+
+def test_boundary_weights_leave_dice_and_classes_alone(build_head):
+    logits, losses = predictions(2), []
+    for options in ({}, dict(pseudo_pixel_weights=BOUNDARY)):
+        head = build_head(**options)
+        torch.manual_seed(3)
+        losses.append(head.loss_by_feat(*logits, pseudo_labels(2, 1)))
+    plain, weighted = losses
+    assert plain.pop('loss_mask') != weighted.pop('loss_mask')
+    assert plain.pop('aux_loss_mask') != weighted.pop('aux_loss_mask')
+    assert plain == weighted
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(pseudo_label_weights=ALIGNING),
+        dict(pseudo_label_weights=GATE),
+        dict(pseudo_pixel_weights=BOUNDARY),
+    ],
+    ids=['aligning', 'gate', 'boundary'],
+)
+def test_ground_truth_is_not_weighted(build_head, options):
     logits, batch, losses = predictions(2), ground_truth(2, 1), []
-    for head in (build_head(), build_head(pseudo_label_weights=kind)):
+    for head in (build_head(), build_head(**options)):
         torch.manual_seed(3)
         losses.append(head.loss_by_feat(*logits, copy.deepcopy(batch)))
     assert losses[0] == losses[1]
@@ -271,7 +327,9 @@ def test_no_label_teaches_no_object_alone(build_head):
 
 
 @pytest.mark.parametrize('counts', [(3, 1), (4, 0)])
-def test_ranks_give_the_mean_of_one_batch(build_head, run_on_ranks, monkeypatch, counts):
+def test_ranks_give_the_mean_of_one_batch(
+    build_head, run_on_ranks, monkeypatch, same_points, counts
+):
     """Uneven ranks: the losses' mean over ranks is the loss of all images together."""
 
     def first_queries(costs):
@@ -282,14 +340,8 @@ def test_ranks_give_the_mean_of_one_batch(build_head, run_on_ranks, monkeypatch,
         columns = image, query, torch.arange(sum(sizes))
         return tuple(column.expand(NUM_LAYERS, -1) for column in columns)
 
-    points = torch.rand(1, 64, 2)
     monkeypatch.setattr(semi_mask2former_head, 'hungarian_match', first_queries)
-    monkeypatch.setattr(
-        semi_mask2former_head,
-        'uncertain_points',
-        lambda maps, *_, **__: points.expand(len(maps), -1, -1),
-    )
-    head = build_head(pseudo_label_weights=ALIGNING)
+    head = build_head(pseudo_label_weights=ALIGNING, pseudo_pixel_weights=BOUNDARY)
     cls_logits, mask_logits = predictions(2)
     batch = pseudo_labels(*counts)
 

@@ -1,5 +1,0 @@
-"""The teacher's classes stand."""
-
-_base_ = '../pldc.py'
-
-model = dict(refiner=None)
