@@ -14,11 +14,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from step import Step, paper_config
+from step import Step, StockStep, paper_config
 from timing import Spread, now, report, table
 
+# On as many images as our student sees views: what the networks themselves do.
+STOCK = "images, mmdet's supervised step"
 FACTORS = {  # name: values
     'images': [1, 2, 4],
+    STOCK: [1, 2, 4],
     'queries': [50, 100, 200, 400],
     'instances': [5, 20, 80],
     'classes': [1, 80, 1203],
@@ -39,9 +42,14 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build(factor: str, value: int, size: int, device: torch.device) -> Step:
+def build(factor: str, value: int, size: int, device: torch.device) -> Step | StockStep:
     settings = USUAL | {factor: value}
     cfg: Config = paper_config()
+    if factor == STOCK:
+        views = 3 * value  # labelled weak and strong, unlabelled strong
+        return StockStep(
+            cfg, images=views, instances=settings['instances'], size=size, device=device
+        )
     cfg.model.num_classes = settings['classes']
     cfg.model.detector.panoptic_head.num_queries = settings['queries']
     images = settings['images']
