@@ -1,4 +1,4 @@
-"""The methods on equal terms: the table, plots and choice of thresholds of docs/comparison.md.
+"""The methods on equal terms: the tables, plots and choice of thresholds of docs/comparison.md.
 
     python benchmarks/compare_methods.py
     python benchmarks/compare_methods.py --methods pldc pais --seeds 3
@@ -7,81 +7,54 @@
 
 A method is a config of configs/comparison over one base, by default the quickstart's PL-DC, whose
 scenes, labelled share and initial weights are other ones for each seed. Every other base brings its
-own data. Calls can be interrupted and repeated: runs that are done are not done again.
+own data. Calls can be interrupted and repeated: what is done is not done again, the rest goes on.
 
 The rule for thresholds, the same for all: a method has one, on the class quality or the coupled
 score. It is chosen from one grid by the AP on the tuning split (the base's validation set), in a
 run of another seed than the reported ones. Variants of a method take that method's. Everything else
-is as published, or the base's. By default that seed is 0, on which the base's own numbers were
-chosen too (docs/quickstart.md); nothing has been chosen on the reported ones.
+is as published, or the base's.
 """
 
 import argparse
+import fcntl
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import product
-from math import gcd
 from pathlib import Path
 
+from compared_methods import (
+    GRID,
+    METHODS,
+    chooser,
+    phases,
+    setting,
+    share_without_labels,
+    shares_burn_in,
+)
 from comparison_page import write_page
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from mmpldc.files import replacing
 from mmpldc.visualization import read_scalars
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs/comparison'
 QUICKSTART = ROOT / 'configs/quickstart/pldc.py'
-CLASS_THR = 'model.pseudo_label_filter.class_thr'
-SCORE_THR = 'model.pseudo_label_filter.score_thr'
-CLASS_RANGE = 'model.class_thresholds.class_range'
-
-
-@dataclass(frozen=True)
-class Method:
-    """A config of configs/comparison.
-
-    Attributes:
-        title: in the table.
-        threshold: the setting that is chosen; None: there is none.
-        chosen_by: the method whose choice it takes; None: its own.
-        is_of_dicc: it says something about CLIP, so that the base needs a refiner.
-    """
-
-    title: str
-    threshold: str | None = CLASS_THR
-    chosen_by: str | None = None
-    is_of_dicc: bool = False
-
-
-METHODS = {
-    'supervised': Method('supervised (EMA)', None),
-    'mean_teacher': Method('mean teacher, coupled threshold', SCORE_THR),
-    'guided_distillation': Method('Guided Distillation'),
-    'pais': Method('PAIS'),
-    'pldc': Method('PL-DC, arXiv'),
-    'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE),
-    'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
-    'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
-    'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),
-    'pldc_boundary_map': Method("PL-DC, Noisy Boundaries' map for PMUA", chosen_by='pldc'),
-    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", chosen_by='pldc', is_of_dicc=True),
-    'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", chosen_by='pldc'),
-    'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", chosen_by='pldc'),
-    'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", chosen_by='pldc'),
-}
-GRID = (0.35, 0.5, 0.7, 0.85)  # PAIS's, the middle, Guided Distillation's, PL-DC's
+WORK_DIR, PAGE = ROOT / 'work_dirs/comparison', ROOT / 'docs/comparison.md'
 AP_KEYS = dict(AP='coco/segm_mAP', AP50='coco/segm_mAP_50', AP75='coco/segm_mAP_75')
 TUNING_AP = 'teacher/coco/segm_mAP'
+WARM_UP = 5  # steps that are not timed
+NEVER = 10**9
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -92,10 +65,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tuning-seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--grid', type=float, nargs='+', default=list(GRID))
     parser.add_argument('--base', type=Path, default=QUICKSTART, help='a config of PL-DC')
-    parser.add_argument('--device', default='cpu', help='that the runs find, e.g. cuda')
-    parser.add_argument('--jobs', type=int, help='runs at once; default: one a core, on a GPU one')
-    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/comparison')
-    parser.add_argument('--out', type=Path, default=ROOT / 'docs/comparison.md')
     parser.add_argument(
         '--hidden',
         nargs=2,
@@ -106,52 +75,121 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num-images', type=int, default=500, help='of these')
     parser.add_argument('--cost-steps', type=int, default=40, help='steps to time a step by')
     parser.add_argument('--cost-rounds', type=int, default=3)
-    args = parser.parse_args()
+    parser.add_argument('--device', default='cpu', help='that the runs find, e.g. cuda')
+    parser.add_argument('--jobs', type=int, help='runs at once; default: one a core, on a GPU one')
+    parser.add_argument('--work-dir', type=Path, default=WORK_DIR)
+    parser.add_argument('--out', type=Path, default=PAGE)
+    return parser
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    args = parser().parse_args(arguments)
+    seeds = [*args.seeds, *args.tuning_seeds]
+    if len(set(seeds)) < len(seeds):
+        parser().error('each seed once: thresholds are chosen on others than the reported ones')
+    if args.cost_steps < 2 * WARM_UP:
+        parser().error(f'--cost-steps must be at least {2 * WARM_UP}')
+    if args.base.resolve() != QUICKSTART and (args.work_dir == WORK_DIR or args.out == PAGE):
+        parser().error('a base of your own needs a --work-dir and an --out of its own')
     if args.jobs is None:
         args.jobs = os.cpu_count() if args.device == 'cpu' else 1
-    if set(args.seeds) & set(args.tuning_seeds):
-        parser.error('thresholds are chosen on other seeds than the reported ones')
     return args
 
 
+def command_line(args: argparse.Namespace) -> str:
+    """What gives the same tables again, whatever the folders are."""
+    words = ['python', 'benchmarks/compare_methods.py']
+    for action in parser()._actions:
+        value = getattr(args, action.dest, action.default)
+        if action.dest in ('help', 'jobs', 'work_dir', 'out') or value == action.default:
+            continue
+        words.append(action.option_strings[0])
+        words += map(str, value if isinstance(value, list) else [value])
+    return ' '.join(words)
+
+
 class Study:
-    """The runs of a comparison, in folders below one."""
+    """The runs of a comparison, in folders below one.
+
+    Raises:
+        SystemExit: if the base does not fit, another process works in the folder, or it was begun
+            with another base or measure.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.root = args.work_dir.absolute()
         self.is_quickstart = args.base.resolve() == QUICKSTART
+        self.processes: set[subprocess.Popen] = set()
+        self.stopped = False
         os.environ['MMPLDC_COMPARISON'] = str(args.base.resolve())
-        MMLogger.get_instance('mmengine', log_level='WARNING')  # not each variable of each config
-        base = Config.fromfile(args.base)
-        lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
-        if base.model.get('refiner') is not None:
-            lacking = []
-        unfit = [name for name in args.methods or () if name in lacking]
-        if unfit:
-            raise SystemExit(f'{unfit}: {args.base} has no model.refiner (CLIP) to compare with')
-        # the supervised run is every gain's reference, burn-in and Guided Distillation's teacher
-        fitting = [name for name in METHODS if name not in lacking]
-        self.methods = list(dict.fromkeys(['supervised', *(args.methods or fitting)]))
+        MMLogger.get_current_instance().setLevel('WARNING')  # not each variable of each config
+        self.base = Config.fromfile(args.base)
+        self.methods = fitting_methods(self.base, args.methods)
         self.configs = {
             name: Config.fromfile(CONFIGS / f'{name}.py')
             for name in dict.fromkeys([*self.methods, *map(chooser, self.methods)])
         }
-        self.max_iters, self.burn_in = base.train_cfg.max_iters, base.model.burn_in_iters
+        self.max_iters, self.burn_in = self.base.train_cfg.max_iters, self.base.model.burn_in_iters
+        interval = self.base.default_hooks.checkpoint.interval
+        if self.burn_in % interval:
+            raise SystemExit(
+                f'{args.base}: model.burn_in_iters ({self.burn_in}) must be a multiple of '
+                f'default_hooks.checkpoint.interval ({interval}), so that runs can go on from there'
+            )
         # iterations whose teacher's pseudo-labels are measured
-        halfway, end = self.max_iters // 2, self.max_iters
-        self.measured = (halfway, end) if halfway > self.burn_in else (end,)
-        self.needed = {self.burn_in, *self.measured}
+        halfway = self.max_iters // 2 // interval * interval
+        self.measured = (halfway,) * (halfway > self.burn_in) + (self.max_iters,)
         self.hidden = args.hidden
         if self.hidden is None and self.is_quickstart:
             self.hidden = ['annotations/unlabeled_hidden.json', 'images/train/']
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        self._guard_settings()
+
+    def _lock(self) -> None:
+        """For as long as this process lives."""
+        self.lock = (self.root / '.lock').open('w')
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f'another comparison is at work in {self.root}') from None
+
+    def _guard_settings(self) -> None:
+        settings = dict(
+            base=self.base.to_dict(),
+            hidden=self.hidden,
+            num_images=self.args.num_images,
+            cost_steps=self.args.cost_steps,
+        )
+        settings = json.loads(json.dumps(settings))
+        path = self.root / 'settings.json'
+        if path.exists():
+            before = json.loads(path.read_text())
+            other = [key for key in settings if settings[key] != before.get(key)]
+            if other:
+                raise SystemExit(
+                    f'{self.root} was begun with another {", ".join(other)} (settings.json): '
+                    'choose another --work-dir, or remove it'
+                )
+        write_json(path, settings)
+
+    @property
+    def tuned_on_test(self) -> bool:
+        """Whether thresholds are chosen on the images whose AP is reported."""
+        return self.base.val_evaluator.ann_file == self.base.test_evaluator.ann_file
 
     def call(self, command: Iterable[object], log: Path, seed: int, threads: int) -> int:
         """Run one of our commands with its output in ``log``.
 
         Returns:
             Its largest resident set, in bytes.
+
+        Raises:
+            SystemExit: if it fails, or the comparison has been stopped.
         """
+        if self.stopped:
+            raise SystemExit('the comparison has been stopped')
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = os.environ | dict(OMP_NUM_THREADS=str(threads))
         if self.is_quickstart:
@@ -160,17 +198,25 @@ class Study:
             )
         if self.args.device == 'cpu':
             environment['CUDA_VISIBLE_DEVICES'] = ''
-        with open(log, 'a') as file:
-            command = [sys.executable, *map(str, command)]
+        command = [sys.executable, *map(str, command)]
+        with log.open('a') as file:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
             )
+            self.processes.add(process)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
+            self.processes.discard(process)
         if process.returncode:
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
             raise SystemExit(f'{tail}\n{" ".join(command)} failed; the whole log is {log}')
         return usage.ru_maxrss * 1024
+
+    def stop(self) -> None:
+        """End what still runs; trainings leave a checkpoint from which the next call goes on."""
+        self.stopped = True
+        for process in list(self.processes):
+            process.terminate()
 
     @property
     def threads(self) -> int:
@@ -197,18 +243,15 @@ class Study:
         if (work_dir / 'finished').exists():
             return work_dir
         print(work_dir, flush=True)
-        interval = gcd(self.burn_in, *self.measured)
         options = {
             'randomness.seed': seed,
-            'default_hooks.checkpoint.interval': interval,
             'default_hooks.checkpoint.max_keep_ckpts': -1,
             'default_hooks.checkpoint.save_best': None,
             **setting(name, threshold),
         }
-        config = self.configs[name]
-        start = None
+        config, start = self.configs[name], None
         supervised = self.folder('supervised', seed, None)
-        if config.model.get('burn_in') == 'guided':
+        if phases(config).is_guided:
             options['custom_hooks.0.teacher_checkpoint'] = supervised / f'iter_{self.max_iters}.pth'
         elif name != 'supervised' and shares_burn_in(config):
             start = supervised / f'iter_{self.burn_in}.pth'
@@ -219,29 +262,27 @@ class Study:
             command += ['--resume', start]
         command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
         self.call(command, work_dir / 'stdout.log', seed, self.threads)
+        needed = {self.burn_in, *self.measured}
         for checkpoint in work_dir.glob('iter_*.pth'):
-            if int(checkpoint.stem.removeprefix('iter_')) not in self.needed:
+            if int(checkpoint.stem.removeprefix('iter_')) not in needed:
                 checkpoint.unlink()
         (work_dir / 'finished').touch()
         return work_dir
 
     def evaluate(self, work_dir: Path, name: str, seed: int) -> dict:
-        """Test AP of a run's teacher in percent, and its pseudo-labels at two times."""
+        """Test AP of a run's teacher in percent, and its pseudo-labels."""
         result = work_dir / 'evaluation.json'
-        if result.exists():
-            return json.loads(result.read_text())
-        config = work_dir / f'{name}.py'
-        last = work_dir / f'iter_{self.max_iters}.pth'
-        test = work_dir / 'test'
-        log = work_dir / 'evaluation.log'
-        self.call(['tools/test.py', config, last, '--work-dir', test], log, seed, self.threads)
-        metrics = json.loads(max(test.glob('*/*.json')).read_text())
-        found = dict(ap={column: 100 * metrics[key] for column, key in AP_KEYS.items()})
-        if name != 'supervised':
-            found['pseudo_labels'] = {
-                step: self.measure(work_dir, config, step, seed) for step in self.measured
-            }
-        result.write_text(json.dumps(found, indent=2))
+        if not result.exists():
+            config, last = work_dir / f'{name}.py', work_dir / f'iter_{self.max_iters}.pth'
+            test, log = work_dir / 'test', work_dir / 'evaluation.log'
+            self.call(['tools/test.py', config, last, '--work-dir', test], log, seed, self.threads)
+            metrics = json.loads(max(test.glob('*/*.json')).read_text())
+            found = dict(ap={column: 100 * metrics[key] for column, key in AP_KEYS.items()})
+            if name != 'supervised':
+                found['pseudo_labels'] = {
+                    step: self.measure(work_dir, config, step, seed) for step in self.measured
+                }
+            write_json(result, found)
         return json.loads(result.read_text())
 
     def measure(self, work_dir: Path, config: Path, step: int, seed: int) -> dict:
@@ -268,7 +309,10 @@ class Study:
             name: {threshold: statistics.mean(values) for threshold, values in by.items()}
             for name, by in ap.items()
         }
-        return {name: dict(ap=by, best=max(by, key=by.get)) for name, by in means.items()}
+        return {
+            name: dict(ap=by, best=max(by, key=by.get), option=setting(name, max(by, key=by.get)))
+            for name, by in means.items()
+        }
 
     def cost(self, runs: dict[str, Path]) -> dict[str, dict]:
         """Time and memory of a step when training ends, of each method's first seed.
@@ -276,60 +320,54 @@ class Study:
         One run at a time, in rounds, so that a busy machine slows all of them.
 
         Returns:
-            By method ``step``, seconds, a median for each round; ``memory``, bytes: of the GPU or
-            the process's largest resident set.
+            By method ``step``, seconds, a median for each round; ``memory``, the largest, bytes.
         """
-        seed = self.args.seeds[0]
         found: dict[str, dict] = {name: dict(step=[], memory=0) for name in runs}
+        options = {
+            'train_cfg.max_iters': self.max_iters + self.args.cost_steps,
+            'train_cfg.val_begin': NEVER,
+            'log_processor.window_size': 1,  # a step's own time
+            'default_hooks.logger.interval': 1,
+            'default_hooks.checkpoint.interval': NEVER,
+            'default_hooks.checkpoint.save_last': False,
+        }
         for number, (name, work_dir) in product(range(self.args.cost_rounds), runs.items()):
-            out = self.root / f'cost/{name}_{number}'
-            if not (out / 'cost.json').exists():
+            out = self.root / f'cost/{work_dir.name}_{number}'
+            result = out / 'cost.json'
+            if not result.exists():
                 command = ['tools/train.py', work_dir / f'{name}.py', '--work-dir', out]
                 command += ['--resume', work_dir / f'iter_{self.max_iters}.pth', '--cfg-options']
-                command += [f'train_cfg.max_iters={self.max_iters + self.args.cost_steps}']
-                command += ['train_cfg.val_interval=1000000', 'default_hooks.logger.interval=1']
-                command += ['default_hooks.checkpoint.interval=1000000']
-                command += ['default_hooks.checkpoint.save_last=False']
-                memory = self.call(command, out / 'stdout.log', seed, os.cpu_count())
-                records = [record for record in read_scalars(out) if 'time' in record]
-                # the first steps also load what later ones have
-                step = statistics.median(record['time'] for record in records[5:])
-                if 'memory' in records[-1]:  # MiB
-                    memory = records[-1]['memory'] * 2**20
-                (out / 'cost.json').write_text(json.dumps(dict(step=step, memory=memory)))
-            one = json.loads((out / 'cost.json').read_text())
+                command += [f'{key}={value}' for key, value in options.items()]
+                seed = self.args.seeds[0]
+                resident = self.call(command, out / 'stdout.log', seed, os.cpu_count())
+                write_json(result, step_cost(read_scalars(out), resident))
+            one = json.loads(result.read_text())
             found[name]['step'].append(one['step'])
             found[name]['memory'] = max(found[name]['memory'], one['memory'])
         return found
 
-    def share_of_burn_in(self, name: str) -> float:
-        """Of a run's steps, those that see labelled images alone."""
-        config = self.configs[name]
-        if config.model.unsup_weight == 0:
-            return 1.0
-        supervised = config.model.get('burn_in', 'supervised') == 'supervised'
-        return self.burn_in / self.max_iters if supervised and config.model.burn_in_iters else 0.0
 
+def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
+    """The methods to compare; the supervised run, every gain's reference, among them.
 
-def chooser(name: str) -> str:
-    """The method whose threshold a method takes, often itself."""
-    return METHODS[name].chosen_by or name
-
-
-def setting(name: str, threshold: float | None) -> dict[str, object]:
-    """The options that give a method its threshold."""
-    key = METHODS[name].threshold
-    if key is None or threshold is None:
-        return {}
-    if key == CLASS_RANGE:  # as far around it as the config's is around the fixed threshold
-        return {key: f'({threshold - 0.10:.2f},{threshold + 0.05:.2f})'}
-    return {key: threshold}
-
-
-def shares_burn_in(config: Config) -> bool:
-    """Whether a method's burn-in is the supervised run's: the same network and losses."""
-    has_burn_in = config.model.burn_in_iters > 0 and config.model.get('burn_in') != 'guided'
-    return has_burn_in and config.model.detector.panoptic_head.get('iou_head') is None
+    Raises:
+        SystemExit: if the base has moving thresholds, or no CLIP for what is wanted.
+    """
+    if base.model.get('class_thresholds') is not None:
+        raise SystemExit(
+            'the base has model.class_thresholds, which would take the place of every threshold: '
+            'give a config of PL-DC without (DF-ACAT is one of the methods)'
+        )
+    lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
+    if base.model.get('refiner') is not None:
+        lacking = []
+    unfit = [name for name in wanted or () if name in lacking]
+    if unfit:
+        raise SystemExit(
+            f'{", ".join(unfit)}: the base has no model.refiner (CLIP) to compare with'
+        )
+    fitting = [name for name in METHODS if name not in lacking]
+    return [name for name in METHODS if name in ('supervised', *(wanted or fitting))]
 
 
 def tuning_curve(work_dir: Path) -> list[tuple[int, float]]:
@@ -338,13 +376,40 @@ def tuning_curve(work_dir: Path) -> list[tuple[int, float]]:
     return [(record['step'], record[TUNING_AP]) for record in records if TUNING_AP in record]
 
 
+def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
+    """A step's time and memory, from the log of its own steps.
+
+    Args:
+        records: see :func:`mmpldc.visualization.read_scalars`.
+        resident: the process's largest resident set, bytes.
+
+    Returns:
+        ``step``, median seconds of all but the first steps, which load what others find; and
+        ``memory``, bytes: of the GPU if there was one, else ``resident``.
+    """
+    steps = [record for record in records if 'loss' in record][WARM_UP:]
+    on_gpu = [record['memory'] * 2**20 for record in steps if 'memory' in record]
+    return dict(
+        step=statistics.median(record['time'] for record in steps),
+        memory=max(on_gpu, default=resident),
+    )
+
+
+def write_json(path: Path, content: object) -> None:
+    with replacing(path) as file:
+        json.dump(content, file, indent=2)
+
+
 def main() -> None:
     args = parse_args()
     study = Study(args)
-    study.make_data()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if study.tuned_on_test:
+        print(f"note: {args.base}'s test set is its tuning split", flush=True)
     cases = list(product(study.methods, args.seeds))
     pool = ThreadPoolExecutor(args.jobs)
     try:
+        study.make_data()
         every_seed = [*args.tuning_seeds, *args.seeds]
         list(pool.map(lambda seed: study.train('supervised', seed), every_seed))
         chosen = study.choose_thresholds(pool)
@@ -356,21 +421,23 @@ def main() -> None:
             return work_dir, study.evaluate(work_dir, name, seed)
 
         outcomes = dict(zip(cases, pool.map(run, cases), strict=True))
-    finally:  # after an error the runs that have begun go on to their end, no other begins
-        pool.shutdown(cancel_futures=True)
-    costs = study.cost({name: outcomes[name, args.seeds[0]][0] for name in study.methods})
+        costs = study.cost({name: outcomes[name, args.seeds[0]][0] for name in study.methods})
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        study.stop()
     content = dict(
+        command=command_line(args),
+        device=args.device,
+        tuned_on_test=study.tuned_on_test,
         seeds=args.seeds,
-        tuning_seeds=args.tuning_seeds,
-        steps=study.max_iters,
         measured=study.measured,
         chosen=chosen,
         methods={
             name: dict(
                 title=METHODS[name].title,
                 chosen_by=chooser(name),
-                burn_in=study.share_of_burn_in(name),
-                needs_teacher=name == 'guided_distillation',
+                burn_in=share_without_labels(study.configs[name]),
+                needs_teacher=phases(study.configs[name]).is_guided,
                 runs=[outcomes[name, seed][1] for seed in args.seeds],
                 curves=[tuning_curve(outcomes[name, seed][0]) for seed in args.seeds],
                 cost=costs[name],
@@ -378,7 +445,7 @@ def main() -> None:
             for name in study.methods
         },
     )
-    (study.root / 'comparison.json').write_text(json.dumps(content, indent=2))
+    write_json(study.root / 'comparison.json', content)
     write_page(json.loads((study.root / 'comparison.json').read_text()), args.out)
 
 

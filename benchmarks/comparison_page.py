@@ -1,15 +1,13 @@
 """The tables and plots of docs/comparison.md, from what benchmarks/compare_methods.py found."""
 
 import os
-import platform
 import statistics
-import sys
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
-from timing import table
+import torch
+from timing import machine, table
 from write_page import put_block
 
 GIB = 2**30
@@ -38,10 +36,11 @@ def ap_table(content: dict) -> str:
         runs = [run['ap'] for run in method['runs']]
         gains = [run['AP'] - own for run, own in zip(runs, base, strict=True)]
         chosen = content['chosen'].get(method['chosen_by'])
+        option = '' if chosen is None else next(iter(chosen['option'].values()))
         rows.append(
             [
                 method['title'],
-                '' if chosen is None else str(chosen['best']),
+                str(option).strip('()').replace(',', ' to '),
                 *(mean_and_deviation([run[key] for run in runs], 1) for key in runs[0]),
                 '' if name == 'supervised' else mean_and_deviation(gains, 1),
                 ', '.join(f'{run["AP"]:.1f}' for run in runs),
@@ -100,13 +99,15 @@ def threshold_table(content: dict) -> str:
 
 def blocks(content: dict) -> dict[str, str]:
     """By their name in the page."""
-    script = os.path.relpath(sys.argv[0])
+    facts = machine(torch.device(content['device']))
     facts = (
-        f'`{" ".join(["python", script, *sys.argv[1:]])}`, {date.today()}: {platform.machine()}, '
-        f'{os.cpu_count()} CPU cores, Python {platform.python_version()}, '
-        f'torch {version("torch")}. Mean ± sample standard deviation over seeds '
-        f'{", ".join(map(str, content["seeds"]))}.'
+        f'Mean ± sample standard deviation over seeds {", ".join(map(str, content["seeds"]))}. '
+        f'`{content["command"]}`, {date.today()}: {facts["device"]}, {os.cpu_count()} CPU cores; '
+        f'python {facts["python"]}, torch {facts["torch"]}, mmcv {facts["mmcv"]}, '
+        f'mmdet {facts["mmdet"]}.'
     )
+    if content['tuned_on_test']:
+        facts += ' The test set is the tuning split: thresholds were chosen on what is reported.'
     found = dict(ap=f'{ap_table(content)}\n\n{facts}')
     if content['chosen']:
         found['thresholds'] = threshold_table(content)
@@ -127,16 +128,15 @@ def draw(content: dict, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     methods = content['methods']
-    figure, (bars, curves, labels) = plt.subplots(1, 3, figsize=(17, 5.5))
+    figure, (points, curves, labels) = plt.subplots(1, 3, figsize=(17, 5.5))
     titles = [method['title'] for method in methods.values()]
     for row, method in enumerate(methods.values()):
         values = [run['ap']['AP'] for run in method['runs']]
-        bars.barh(row, statistics.mean(values), color=f'C{row % 10}', alpha=0.5)
-        bars.plot(values, [row] * len(values), 'k.')
-    bars.set_yticks(range(len(titles)), titles)
-    bars.invert_yaxis()
-    lowest = min(run['ap']['AP'] for method in methods.values() for run in method['runs'])
-    bars.set(xlim=(max(0, lowest - 3), None), xlabel='mask AP, test split; dots are seeds')
+        points.plot(values, [row] * len(values), '.', color='grey')
+        points.plot(statistics.mean(values), row, 'D', color=f'C{row % 10}')
+    points.set_yticks(range(len(titles)), titles)
+    points.invert_yaxis()
+    points.set(xlabel='mask AP, test split; dots are seeds')
     last = str(content['measured'][-1])
     for row, method in enumerate(methods.values()):
         style = dict(color=f'C{row % 10}', marker='os^'[row // 10 % 3], label=method['title'])
@@ -153,7 +153,7 @@ def draw(content: dict, path: Path) -> None:
     curves.set(xlabel='iteration', ylabel='mask AP of the teacher, tuning split')
     labels.set(xlabel=f'recall of pseudo-labels, iteration {last}', ylabel='precision')
     labels.legend(fontsize=7)
-    for axis in (bars, curves, labels):
+    for axis in (points, curves, labels):
         axis.grid(alpha=0.3)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -117,7 +117,13 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
             'model.detector.panoptic_head.score_by_iou=False'
         )
     # mmdet's head always upsamples; the others serve training
-    for option in ('upsample_masks', 'score_by_iou', 'iou_head', 'pseudo_label_weights'):
+    for option in (
+        'upsample_masks',
+        'score_by_iou',
+        'iou_head',
+        'pseudo_label_weights',
+        'pseudo_pixel_weights',
+    ):
         head.pop(option, None)
     if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)

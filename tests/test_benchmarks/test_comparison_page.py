@@ -16,8 +16,7 @@ PSEUDO_LABELS = dict(
 
 
 @pytest.fixture
-def page(monkeypatch, pytestconfig):
-    monkeypatch.syspath_prepend(pytestconfig.rootpath / 'benchmarks')
+def page():
     import comparison_page
 
     return comparison_page
@@ -45,10 +44,11 @@ def content():
 
     return dict(
         seeds=[3, 4],
-        tuning_seeds=[0],
-        steps=10,
+        command='python benchmarks/compare_methods.py',
+        device='cpu',
+        tuned_on_test=False,
         measured=[5, 10],
-        chosen={'pldc': dict(ap={'0.5': 35.04, '0.85': 36.1}, best=0.85)},
+        chosen={'pldc': dict(ap={'0.5': 35.04, '0.85': 36.1}, best=0.85, option={'thr': 0.85})},
         methods={
             'supervised': method(
                 'supervised',

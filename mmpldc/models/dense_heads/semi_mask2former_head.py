@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from mmcv.ops import point_sample
 from mmdet.structures import SampleList
-from mmdet.utils import OptConfigType, reduce_mean
+from mmdet.utils import ConfigType, OptConfigType, reduce_mean
 from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -43,7 +43,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             :class:`MaskIoUHead`; None: the network is mmdet's.
         score_by_iou: whether :meth:`predict` multiplies class probabilities by predicted IoUs.
         pseudo_label_weights: config of what weighs pseudo-labels by their quality, such as
-            :class:`~mmpldc.models.DynamicAligningWeights`; None: all count the same.
+            :class:`~mmpldc.models.DynamicAligningWeights`, or a list of such, whose weights are
+            multiplied; None: all count the same.
         pseudo_pixel_weights: config of what weighs the points of pseudo-masks in the mask loss by
             the prediction, such as :class:`~mmpldc.models.BoundaryPreservingMap`; None: all count
             the same. The weights of ``loss_mask`` itself (PMUA) come on top.
@@ -64,7 +65,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         upsample_masks: bool = True,
         iou_head: OptConfigType = None,
         score_by_iou: bool = False,
-        pseudo_label_weights: OptConfigType = None,
+        pseudo_label_weights: ConfigType | list[ConfigType] | None = None,
         pseudo_pixel_weights: OptConfigType = None,
         **kwargs,
     ) -> None:
@@ -76,9 +77,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         self.iou_head = None
         if iou_head is not None:
             self.iou_head = MODELS.build(dict(channels=self.cls_embed.in_features) | iou_head)
-        self.pseudo_label_weights = None
-        if pseudo_label_weights is not None:
-            self.pseudo_label_weights = TASK_UTILS.build(pseudo_label_weights)
+        if not isinstance(pseudo_label_weights, list):
+            pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
+        self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
         self.pseudo_pixel_weights = None
         if pseudo_pixel_weights is not None:
             self.pseudo_pixel_weights = TASK_UTILS.build(pseudo_pixel_weights)
@@ -169,10 +170,11 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             )
             labels[layer, image, query] = targets.labels[target]
             label_weights = None  # all targets count the same
-            if self.pseudo_label_weights is not None and targets.are_pseudo_labels:
-                label_weights = self.pseudo_label_weights(
-                    torch.cat([labels.class_quality for labels in batch_instances]),
-                    torch.cat([labels.mask_quality for labels in batch_instances]),
+            if self.pseudo_label_weights and targets.are_pseudo_labels:
+                class_quality = torch.cat([labels.class_quality for labels in batch_instances])
+                mask_quality = torch.cat([labels.mask_quality for labels in batch_instances])
+                label_weights = LabelWeights.product(
+                    [weigh(class_quality, mask_quality) for weigh in self.pseudo_label_weights]
                 )
             weight = self.class_weights[labels]
             # Means over ranks, so that the ranks' mean gradient is that of one batch of all images.

@@ -1,5 +1,7 @@
 """What each pseudo-label counts in the losses, by its quality."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,6 +24,16 @@ class LabelWeights(NamedTuple):
     label: Tensor
     mask: Tensor
     no_object: float | None = None
+
+    @classmethod
+    def product(cls, parts: Sequence['LabelWeights']) -> 'LabelWeights':
+        """Of at least one; "no object" has the weight of those that give it one."""
+        given = [part.no_object for part in parts if part.no_object is not None]
+        return cls(
+            label=torch.stack([part.label for part in parts]).prod(dim=0),
+            mask=torch.stack([part.mask for part in parts]).prod(dim=0),
+            no_object=math.prod(given) if given else None,
+        )
 
 
 @TASK_UTILS.register_module()

@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 from mmpldc.functional import boundary_map, hungarian_match, mask_uncertainty
 from mmpldc.models import DynamicAligningWeights, MaskQualityGate
 from mmpldc.models.dense_heads import MaskTargets, semi_mask2former_head
+from mmpldc.models.task_modules import LabelWeights
 
 NUM_LAYERS, NUM_QUERIES, NUM_CLASSES = 3, 8, 3
 IOU_HEAD = dict(type='mmpldc.MaskIoUHead')
@@ -222,14 +223,27 @@ def test_the_gate_is_of_masks_alone():
     assert weights.no_object is None
 
 
-@pytest.mark.parametrize('kind', [ALIGNING, GATE], ids=['aligning', 'gate'])
+def test_weights_of_several_parts_are_multiplied():
+    class_quality, mask_quality = torch.rand(5), torch.tensor([0.1, 0.89, 0.91, 0.95, 1.0])
+    aligning = DynamicAligningWeights()(class_quality, mask_quality)
+    gate = MaskQualityGate(mask_thr=0.9)(class_quality, mask_quality)
+    both = LabelWeights.product([gate, aligning])
+    assert torch.equal(both.label, aligning.label)
+    assert both.mask.tolist() == [0, 0, *aligning.mask[2:].tolist()]
+    assert both.no_object == aligning.no_object
+    assert LabelWeights.product([gate, gate]).no_object is None
+
+
+@pytest.mark.parametrize(
+    'kind', [ALIGNING, GATE, [GATE, ALIGNING]], ids=['aligning', 'gate', 'both']
+)
 def test_weighted_losses_equal_the_loop(build_head, matches, same_points, kind):
     head, batch = build_head(pseudo_label_weights=kind), pseudo_labels(3, 0, 2)
     batch[0].mask_quality[0] = 0.95
     cls_logits, mask_logits = predictions(3)
     losses = head.loss_by_feat(cls_logits, mask_logits, batch)
     labels = InstanceData.cat(batch)
-    layer, aligning = NUM_LAYERS - 1, kind is ALIGNING
+    layer, aligning, gate = NUM_LAYERS - 1, kind is not GATE, kind is not ALIGNING
     no_object = 0.1225 if aligning else 0.1
     pairs = list(zip(*(part[layer].tolist() for part in matches), strict=True))
     matched = {(image, query): target for image, query, target in pairs}
@@ -244,7 +258,7 @@ def test_weighted_losses_equal_the_loop(build_head, matches, same_points, kind):
             target = matched[image, query]
             s, i = labels.class_quality[target], labels.mask_quality[target]
             of_class = 12 * min(s, 0.5) ** 4 if aligning else 1
-            of_mask = 2.5 * i**4 if aligning else float(i > 0.9)
+            of_mask = (2.5 * i**4 if aligning else 1) * (float(i > 0.9) if gate else 1)
             class_loss -= 2 * of_class * log_probability[labels.labels[target]]
             class_total += 1
             wanted = (read(labels.mask_logits[target], same_points) > 0).float()
