@@ -9,7 +9,8 @@ from mmpldc.phases import Phases
 CLASS_THR = 'model.pseudo_label_filter.class_thr'
 SCORE_THR = 'model.pseudo_label_filter.score_thr'
 CLASS_RANGE = 'model.class_thresholds.class_range'
-GRID = (0.35, 0.5, 0.7, 0.85)  # PAIS's, the middle, Guided Distillation's, PL-DC's
+# PAIS's, the middle, Guided Distillation's, PL-DC's, and half of the way that is left to 1
+GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
 
 
 @dataclass(frozen=True)
