@@ -310,7 +310,7 @@ class Study:
             for name, by in ap.items()
         }
         return {
-            name: dict(ap=by, best=max(by, key=by.get), option=setting(name, max(by, key=by.get)))
+            name: dict(ap=by, best=max(by, key=by.get))
             for name, by in means.items()
         }
 
@@ -414,10 +414,11 @@ def main() -> None:
         list(pool.map(lambda seed: study.train('supervised', seed), every_seed))
         chosen = study.choose_thresholds(pool)
 
+        best = {name: chosen.get(chooser(name), {}).get('best') for name in study.methods}
+
         def run(case: tuple[str, int]) -> tuple[Path, dict]:
             name, seed = case
-            own = chosen.get(chooser(name))
-            work_dir = study.train(name, seed, None if own is None else own['best'])
+            work_dir = study.train(name, seed, best[name])
             return work_dir, study.evaluate(work_dir, name, seed)
 
         outcomes = dict(zip(cases, pool.map(run, cases), strict=True))
@@ -435,7 +436,7 @@ def main() -> None:
         methods={
             name: dict(
                 title=METHODS[name].title,
-                chosen_by=chooser(name),
+                setting=setting(name, best[name]),
                 burn_in=share_without_labels(study.configs[name]),
                 needs_teacher=phases(study.configs[name]).is_guided,
                 runs=[outcomes[name, seed][1] for seed in args.seeds],

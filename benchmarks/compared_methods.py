@@ -36,7 +36,7 @@ METHODS = {
     'guided_distillation': Method('Guided Distillation'),
     'pais': Method('PAIS'),
     'pldc': Method('PL-DC, arXiv'),
-    'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE),
+    'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE, 'pldc'),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
     'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
     'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),

@@ -35,12 +35,11 @@ def ap_table(content: dict) -> str:
     for name, method in methods.items():
         runs = [run['ap'] for run in method['runs']]
         gains = [run['AP'] - own for run, own in zip(runs, base, strict=True)]
-        chosen = content['chosen'].get(method['chosen_by'])
-        option = '' if chosen is None else next(iter(chosen['option'].values()))
+        threshold = next(iter(method['setting'].values()), '')
         rows.append(
             [
                 method['title'],
-                str(option).strip('()').replace(',', ' to '),
+                str(threshold).strip('()').replace(',', ' to '),
                 *(mean_and_deviation([run[key] for run in runs], 1) for key in runs[0]),
                 '' if name == 'supervised' else mean_and_deviation(gains, 1),
                 ', '.join(f'{run["AP"]:.1f}' for run in runs),

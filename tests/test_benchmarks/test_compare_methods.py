@@ -128,8 +128,8 @@ def trainings(commands, root: Path) -> dict[str, list[str]]:
 def test_each_method_is_tuned_on_the_grid_and_run_with_its_best(
     script, stand_in, arguments, tmp_path, monkeypatch
 ):
-    methods = ['mean_teacher', 'pldc', 'pldc_aaai', 'pais']
-    variants = ['pldc_without_ddtf', 'pldc_without_pmua']
+    methods = ['mean_teacher', 'pldc', 'pais']
+    variants = ['pldc_aaai', 'pldc_without_ddtf', 'pldc_without_pmua']
     options = ['--seeds', 1, '--grid', 0.5, 0.7, 0.85, '--cost-rounds', 1]
     options += ['--methods', *methods, *variants]
     run(script, monkeypatch, [*arguments, *options])

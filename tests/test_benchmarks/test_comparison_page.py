@@ -48,7 +48,7 @@ def content():
         device='cpu',
         tuned_on_test=False,
         measured=[5, 10],
-        chosen={'pldc': dict(ap={'0.5': 35.04, '0.85': 36.1}, best=0.85, option={'thr': 0.85})},
+        chosen={'pldc': dict(ap={'0.5': 35.04, '0.85': 36.1}, best=0.85)},
         methods={
             'supervised': method(
                 'supervised',
@@ -56,15 +56,15 @@ def content():
                 burn_in=1.0,
                 step=[0.2, 0.4],
                 labels=False,
-                chosen_by='supervised',
+                setting={},
             ),
-            'pldc': method('PL-DC', [36.0, 39.0], burn_in=0.3, step=[0.3, 0.6], chosen_by='pldc'),
+            'pldc': method('PL-DC', [36.0, 39.0], burn_in=0.3, step=[0.3, 0.6], setting={'thr': 0.85}),
             'guided_distillation': method(
                 'Guided Distillation',
                 [31.0, 35.0],
                 burn_in=0.0,
                 step=[0.4, 0.88],
-                chosen_by='guided_distillation',
+                setting={},
                 needs_teacher=True,
             ),
         },

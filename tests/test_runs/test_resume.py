@@ -204,7 +204,7 @@ def kill() -> None:
 def config(load_config, shrink, tmp_path_factory) -> Path:
     """PL-DC with DICC and adaptive thresholds, which labels of a raw teacher pass."""
     cfg = load_config(
-        'ablation/with_df_acat',
+        '../comparison/pldc_aaai',
         max_iters=STEPS,
         **{
             'model.class_thresholds': dict(class_range=(0.0, 0.4), mask_range=(0.0, 0.6)),

@@ -83,7 +83,7 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(train):
     # thresholds that labels of a teacher that has learnt nothing pass
     ranges = dict(class_range=(0.0, 0.4), mask_range=(0.0, 0.6))
     settings = {'model.class_thresholds': ranges}
-    train = partial(train, 'ablation/with_df_acat', **settings)
+    train = partial(train, '../comparison/pldc_aaai', **settings)
     uninterrupted, expected, _ = train()
     assert expected.logs[STEPS - 1]['pseudo_per_image'] > 0
     thresholds = uninterrupted.model.class_thresholds
