@@ -309,10 +309,7 @@ class Study:
             name: {threshold: statistics.mean(values) for threshold, values in by.items()}
             for name, by in ap.items()
         }
-        return {
-            name: dict(ap=by, best=max(by, key=by.get))
-            for name, by in means.items()
-        }
+        return {name: dict(ap=by, best=max(by, key=by.get)) for name, by in means.items()}
 
     def cost(self, runs: dict[str, Path]) -> dict[str, dict]:
         """Time and memory of a step when training ends, of each method's first seed.

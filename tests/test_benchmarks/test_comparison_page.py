@@ -58,7 +58,9 @@ def content():
                 labels=False,
                 setting={},
             ),
-            'pldc': method('PL-DC', [36.0, 39.0], burn_in=0.3, step=[0.3, 0.6], setting={'thr': 0.85}),
+            'pldc': method(
+                'PL-DC', [36.0, 39.0], burn_in=0.3, step=[0.3, 0.6], setting={'thr': 0.85}
+            ),
             'guided_distillation': method(
                 'Guided Distillation',
                 [31.0, 35.0],
