@@ -1,11 +1,14 @@
 """Every config reads COCO's and Cityscapes' layout and takes a training step, made small."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from emulated_device import emulated_device
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -27,6 +30,12 @@ PUBLISHED = sorted(
     for path in (CONFIGS / family).rglob('*.py')
     if not path.name.startswith('_')
 )
+# one of each kind of part, some on Cityscapes
+OF_ALL_PARTS = [
+    'pldc/pldc_aaai_mask2former_r50_cityscapes_5pct.py',
+    'guided_distillation/guided_distillation_mask2former_r50_coco_1pct.py',
+    *(name for name in PUBLISHED if name.startswith('comparison/')),
+]
 LENGTHS = dict(
     RandomResize='scale', Resize='scale', RandomCrop='crop_size', BatchFixedSizePad='size'
 )
@@ -73,15 +82,25 @@ def shrink_lengths(cfg: object) -> None:
         cfg[key] = tuple(length // SHRINK for length in cfg[key])
 
 
+MOST_WAITS = 6  # of a step for its device, with the networks, CLIP, the teacher and the optimiser
+
+
 class Watch(Hook):
-    """Keeps what a step saw and did."""
+    """Keeps what a step saw and did, without the checkpoint that follows."""
+
+    priority = 'LOW'
+    emulation = None
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         self.batch = data_batch
-        self.before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+        weights = runner.model.state_dict()
+        self.before = {name: tensor.clone().to('cpu') for name, tensor in weights.items()}
+        if self.emulation is not None:
+            self.emulation.waits.clear()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.losses = outputs
+        self.waits = [] if self.emulation is None else list(self.emulation.waits)
 
 
 def changed(watch: Watch, model, prefix: str) -> bool:
@@ -92,10 +111,19 @@ def changed(watch: Watch, model, prefix: str) -> bool:
     )
 
 
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+        yield
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('name', PUBLISHED)
-def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+@pytest.mark.parametrize(
+    ('name', 'device'),
+    [(name, on_cpu) for name in PUBLISHED] + [(name, emulated_device) for name in OF_ALL_PARTS],
+)
+def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     # yapf lays the config out anew for the log, a second each time.
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
@@ -106,6 +134,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path),
+            'randomness': dict(seed=0),
             'train_dataloader': dict(
                 batch_size=batch_size,
                 num_workers=0,
@@ -135,10 +164,12 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
         if 'crop_size' in cfg.model.refiner.scorer:
             cfg.model.refiner.scorer.crop_size = 64
     cfg.experiment_name = cfg.visualizer.name
-    runner = Runner.from_cfg(cfg)
     watch = Watch()
-    runner.register_hook(watch, 'VERY_LOW')
-    runner.train()
+    with device() as watch.emulation:
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(watch)
+        runner.train()
+        runner.model.to('cpu')
 
     branches = set(cfg.model.sup_views)
     if not supervised:
@@ -150,6 +181,7 @@ def test_step(name, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     assert any(k.startswith('unsup_') for k in losses) != supervised
     if not supervised:
         assert watch.losses['pseudo_per_image'] > 0
+    assert bool(watch.waits) == (device is emulated_device) and len(watch.waits) <= MOST_WAITS
     model = runner.model
     assert changed(watch, model, 'student.panoptic_head')
     assert changed(watch, model, 'teacher.panoptic_head')

@@ -1,6 +1,7 @@
 """Preprocessing of batches with several views."""
 
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
+from torch import Tensor
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.registry import MODELS
@@ -12,13 +13,21 @@ class MultiBranchDataPreprocessor(_MultiBranch):
 
     A batch of labelled images only (supervised training, or a rank that drew no unlabelled image)
     has branches full of None, on which the parent fails.
+
+    It also reverses the channels (BGR to RGB) in place of the preprocessor that it wraps, whose
+    index ``[2, 1, 0]`` is copied to the device for each image, and waited for.
     """
+
+    def __init__(self, data_preprocessor: dict) -> None:
+        super().__init__(data_preprocessor)
+        self.reverses_channels = self.data_preprocessor._channel_conversion
+        self.data_preprocessor._channel_conversion = False
 
     @property
     def pixel_normalization(self) -> PixelNormalization:
         """How pixels became the images that the model gets."""
         preprocessor = self.data_preprocessor
-        is_rgb = preprocessor._channel_conversion  # mmcv reads images as BGR
+        is_rgb = self.reverses_channels  # mmcv reads images as BGR
         if not preprocessor._enable_normalize:
             return PixelNormalization(0.0, 1.0, is_rgb)
         return PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb)
@@ -40,9 +49,23 @@ class MultiBranchDataPreprocessor(_MultiBranch):
                 key: {name: views for name, views in branches.items() if any_present(views)}
                 for key, branches in data.items()
             }
+        data = self.data_preprocessor.cast_data(data)
+        if self.reverses_channels:
+            data = data | dict(inputs=_reversed_channels(data['inputs']))
         return super().forward(data, training)
 
 
 def any_present(views: list) -> bool:
     """Whether a branch shows at least one image of the batch."""
     return any(view is not None for view in views)
+
+
+def _reversed_channels(images: object) -> object:
+    """Of every image ``(..., C, H, W)`` in dicts and lists, which may hold None too."""
+    if isinstance(images, Tensor):
+        return images.flip(-3)
+    if isinstance(images, dict):
+        return {name: _reversed_channels(views) for name, views in images.items()}
+    if isinstance(images, list | tuple):
+        return [_reversed_channels(image) for image in images]
+    return images

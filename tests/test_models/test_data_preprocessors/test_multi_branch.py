@@ -1,7 +1,10 @@
 """Batches whose views do not show every image."""
 
+from copy import deepcopy
+
 import pytest
 import torch
+from emulated_device import DEVICE, emulated_device
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as Parent
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -75,12 +78,40 @@ def test_branches_with_and_without_images(preprocessor, views, expected):
                 assert pixels[channel, :, 6:].eq(0).all()
 
 
-def test_equals_mmdets_where_that_one_works(preprocessor):
-    parent = Parent(data_preprocessor=INNER)
-    ours = preprocessor(batch(LABELLED, UNLABELLED), training=True)
-    theirs = parent(batch(LABELLED, UNLABELLED), training=True)
+def random_images(data: dict) -> dict:
+    """Give every image of a batch of its own pixels."""
+    for views in data['inputs'].values():
+        views[:] = [x if x is None else torch.randint_like(x, 256) for x in views]
+    return data
+
+
+@pytest.mark.parametrize('convert', ['bgr_to_rgb', 'rgb_to_bgr', None])
+def test_equals_mmdets_where_that_one_works(convert):
+    inner = {key: value for key, value in INNER.items() if key != 'bgr_to_rgb'}
+    inner |= {} if convert is None else {convert: True}
+    ours, theirs = MultiBranchDataPreprocessor(inner), Parent(data_preprocessor=inner)
+    data = random_images(batch(LABELLED, UNLABELLED))
+    found, expected = (one(deepcopy(data), training=True) for one in (ours, theirs))
     for name in BRANCHES:
-        assert ours['inputs'][name].equal(theirs['inputs'][name])
+        assert found['inputs'][name].equal(expected['inputs'][name])
+    for images in (data['inputs']['sup_weak'][:1], torch.stack(data['inputs']['sup_weak'][:1])):
+        single = dict(inputs=images, data_samples=data['data_samples']['sup_weak'][:1])
+        found, expected = (one(deepcopy(single), training=False) for one in (ours, theirs))
+        assert found['inputs'].equal(expected['inputs'])
+
+
+def test_a_device_is_not_waited_for():
+    """mmdet's waits for a copy of an index for each image."""
+    data = random_images(batch(LABELLED, UNLABELLED))
+    with emulated_device() as emulation:
+        preprocessor = MultiBranchDataPreprocessor(INNER | dict(non_blocking=True))
+        preprocessor.to(DEVICE)
+        found = preprocessor(data, training=True)['inputs']['sup_weak'].cpu()
+    assert [wait.split(' at ')[0] for wait in emulation.waits] == [
+        '_to_copy'
+    ] * 3  # mean, std; ours
+    expected = MultiBranchDataPreprocessor(INNER)(data, training=True)['inputs']['sup_weak']
+    torch.testing.assert_close(found, expected)
 
 
 def test_mmdets_fails_on_an_empty_branch():
