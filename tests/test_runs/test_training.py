@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim.optimizer import amp_optimizer_wrapper
+from torch.amp import GradScaler
 
 BURN_IN = 2
 STEPS = 5
@@ -117,9 +118,12 @@ def test_resumed_run_sees_the_images_that_the_uninterrupted_one_would_have_seen(
 # ---------------------------------------------------------------- precision
 
 
-def test_bfloat16_trains_with_finite_losses(load_config, run, monkeypatch):
-    """mmengine asks for a GPU, though its autocast knows the CPU too."""
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+def test_half_precision_trains_with_finite_losses(dtype, load_config, run, monkeypatch):
+    """mmengine asks for a GPU, though torch's autocast and loss scaler know the CPU too."""
     monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
+    monkeypatch.setattr('mmengine.runner.amp.autocast', partial(torch.autocast, 'cpu'))
+    monkeypatch.setattr(amp_optimizer_wrapper, 'GradScaler', partial(GradScaler, device='cpu'))
     watch = Watch()
     precisions = {}
 
@@ -134,16 +138,19 @@ def test_bfloat16_trains_with_finite_losses(load_config, run, monkeypatch):
 
     settings = {
         'optim_wrapper.type': 'mmpldc.GuardedAmpOptimWrapper',
-        'optim_wrapper.dtype': 'bfloat16',
+        'optim_wrapper.dtype': dtype,
         'val_cfg': None,
         'val_dataloader': None,
         'val_evaluator': None,
     }
     runner = run(load_config(**settings), hooks=[watch, Precision()])
-    assert precisions == dict(student=torch.bfloat16, teacher=torch.bfloat16)
+    half = getattr(torch, dtype)
+    assert precisions == dict(student=half, teacher=half)
     assert sorted(watch.logs) == [0, 1, 2, 3]
     for step, log in watch.logs.items():
         assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
         assert ('unsup_loss_mask' in log) == (step >= BURN_IN)
     assert watch.logs[3]['pseudo_per_image'] > 0
     assert {p.dtype for p in runner.model.parameters()} == {torch.float32}
+    assert runner.optim_wrapper.loss_scaler.get_scale() >= 1024  # few gradients overflowed
+    assert runner.message_hub.get_info('skipped_steps', 0) == 0  # no loss did

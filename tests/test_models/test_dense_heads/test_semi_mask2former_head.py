@@ -459,11 +459,12 @@ def test_diverged_predictions_have_a_loss_that_is_not_finite(build_head):
 # -- precision -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('make', [ground_truth, pseudo_labels])
-def test_autocast_gives_finite_float32_losses(build_head, make):
+def test_autocast_gives_finite_float32_losses(build_head, make, dtype):
     head = build_head()
     features = feature_maps(2)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
+    with torch.autocast('cpu', dtype=dtype):
         losses = head.loss(features, samples(make(3, 1)))
     for loss in losses.values():
         assert loss.dtype == torch.float32
@@ -481,7 +482,7 @@ def test_half_precision_logits_are_summed_in_float32(build_head, monkeypatch, dt
         for logits in mask_logits:
             logits *= 10
     torch.manual_seed(5)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
+    with torch.autocast('cpu', dtype=dtype):
         half = head.loss_by_feat(cls_logits, mask_logits, batch)
     torch.manual_seed(5)
     full = head.loss_by_feat(
