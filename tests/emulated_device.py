@@ -26,16 +26,20 @@ READS = {
     '_local_scalar_dense',
     '_unique',
     '_unique2',
+    'allclose',
     'bincount',
     'equal',
+    'histc',
     'is_nonzero',
+    'linalg_inv_ex',
     'masked_select',
+    'nms',
     'nonzero',
     'unique_consecutive',
     'unique_dim',
 }
 COPIES = {'_to_copy', 'copy_'}
-JOINS = {'cat', 'stack'}
+STRICT = {'cat', 'gather', 'index_select', 'scatter', 'stack'}  # no scalars from the host
 INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_'}
 
 
@@ -140,7 +144,7 @@ def refuse_two_devices(name: str, args: tuple, tensors: list[Tensor]) -> None:
     if not others or len(others) == len(tensors):
         return
     changes_host = name.endswith('_') and not is_ours(args[0])
-    if name in JOINS or changes_host or any(tensor.dim() for tensor in others):
+    if name in STRICT or changes_host or any(tensor.dim() for tensor in others):
         raise RuntimeError(f'{name}: tensors on two devices, at {place()}')
 
 

@@ -31,7 +31,7 @@ def plan_of(cfg: Config) -> Plan:
     if cfg.get('val_cfg') is not None:
         validated = {'model': 1}
         if 'TeacherStudentValLoop' in str(cfg.val_cfg.get('type')):
-            every = cfg.val_cfg.get('student_interval', 1)
+            every = cfg.val_cfg.get('student_interval', 0)
             validated = dict(teacher=1) | (dict(student=every) if every else {})
     hook = _checkpoint_hook(cfg)
     best = hook.get('save_best') or []

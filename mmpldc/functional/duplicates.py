@@ -4,15 +4,19 @@ import torch
 from torch import Tensor
 
 
-def suppress_duplicates(masks: Tensor, scores: Tensor, *, iou_thr: float) -> Tensor:
+def suppress_duplicates(
+    masks: Tensor, scores: Tensor, *, iou_thr: float, image: Tensor | None = None
+) -> Tensor:
     """Drop each mask that overlaps a better one (class-agnostic, as in YOLACT's Fast NMS).
 
     Fast NMS lets a suppressed mask suppress others, which needs no sequential loop.
 
     Args:
-        masks: ``(K, h, w)`` bool, all of one image.
+        masks: ``(K, h, w)`` bool.
         scores: ``(K,)`` float, higher is better; ties go to the lower index.
         iou_thr: masks with a larger IoU than this are duplicates.
+        image: ``(K,)`` int64, the image of each mask; only masks of the same image are compared.
+            None: all are of one.
 
     Returns:
         ``(K,)`` bool, true for the masks to keep.
@@ -25,7 +29,10 @@ def suppress_duplicates(masks: Tensor, scores: Tensor, *, iou_thr: float) -> Ten
     area = pixels.sum(dim=1)
     union = area[:, None] + area[None, :] - intersection
     iou = intersection / union.clamp(min=1)
-    overlaps_better = (iou.triu(diagonal=1) > iou_thr).any(dim=0)
+    duplicates = iou.triu(diagonal=1) > iou_thr
+    if image is not None:
+        duplicates &= image[order][:, None] == image[order]
+    overlaps_better = duplicates.any(dim=0)
     keep = scores.new_empty(scores.shape, dtype=bool)
     keep[order] = ~overlaps_better
     return keep

@@ -85,6 +85,18 @@ def shrink_lengths(cfg: object) -> None:
 MOST_WAITS = 6  # of a step for its device, with the networks, CLIP, the teacher and the optimiser
 
 
+class Waits(Hook):
+    """Begins to count with the first hook of a step."""
+
+    priority = 'HIGHEST'
+
+    def __init__(self, emulation):
+        self.emulation = emulation
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.emulation.waits.clear()
+
+
 class Watch(Hook):
     """Keeps what a step saw and did, without the checkpoint that follows."""
 
@@ -93,10 +105,11 @@ class Watch(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         self.batch = data_batch
+        waits = [] if self.emulation is None else list(self.emulation.waits)
         weights = runner.model.state_dict()
         self.before = {name: tensor.clone().to('cpu') for name, tensor in weights.items()}
         if self.emulation is not None:
-            self.emulation.waits.clear()
+            self.emulation.waits[:] = waits
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.losses = outputs
@@ -168,6 +181,8 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
     with device() as watch.emulation:
         runner = Runner.from_cfg(cfg)
         runner.register_hook(watch)
+        if watch.emulation is not None:
+            runner.register_hook(Waits(watch.emulation))
         runner.train()
         runner.model.to('cpu')
 

@@ -19,15 +19,15 @@ class UnreachableTrainingData:
 
 @pytest.fixture
 def validate(make_runner, toy_pair):
-    """Train a pair, with a validation after every step."""
+    """Train a pair, with a validation of both after every step."""
 
-    def validate(*, predict_on='teacher', max_iters=STEPS, val_interval=1, **loop):
+    def validate(*, predict_on='teacher', max_iters=STEPS, val_interval=1, student_interval=1):
         model = toy_pair(burn_in_iters=0, predict_on=predict_on)
         runner = make_runner(
             model=model,
             max_iters=max_iters,
             val_interval=val_interval,
-            val_cfg=dict(type=LOOP, **loop),
+            val_cfg=dict(type=LOOP, student_interval=student_interval),
             hooks=(MeanTeacherHook(keep_rate=0.5),),
         )
         runner.train()

@@ -28,6 +28,16 @@ def test_equals_the_loop_with_tied_scores(iou_thr, dtype):
         assert keep.tolist() == naive_fast_nms(masks, scores.tolist(), iou_thr)
 
 
+def test_only_masks_of_an_image_are_compared():
+    image = torch.randint(3, (30,))
+    masks, scores = torch.rand(30, 4, 5) > 0.5, torch.rand(30)
+    keep = suppress_duplicates(masks, scores, iou_thr=0.35, image=image)
+    for number in range(3):
+        own = image == number
+        alone = suppress_duplicates(masks[own], scores[own], iou_thr=0.35)
+        assert keep[own].equal(alone) and not alone.all()
+
+
 def test_identical_masks_keep_exactly_the_best():
     mask = torch.rand(6, 6) > 0.5
     scores = torch.tensor([0.3, 0.9, 0.5, 0.9])

@@ -157,9 +157,12 @@ class PseudoLabelFilter(BaseTransform):
             results = results | dict(candidate_mask_quality=iou.gather(1, query))
         passed.scores = passed.class_quality * passed.mask_quality
         keep = self._passes(passed, *thresholds) & (area > self.min_area)
-        pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
         if self.duplicate_iou is not None:
-            pseudo_instances = [self._without_duplicates(one) for one in pseudo_instances]
+            masks = (passed.mask_logits > 0) & keep[:, None, None]  # only kept ones suppress
+            keep = keep & suppress_duplicates(
+                masks, passed.scores, iou_thr=self.duplicate_iou, image=image
+            )
+        pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
         return results | dict(
             candidates=candidates, has_nan=has_nan, pseudo_instances=pseudo_instances
         )
@@ -181,11 +184,6 @@ class PseudoLabelFilter(BaseTransform):
             torch.cat(areas),
             torch.cat(masks) if self.full_resolution else None,
         )
-
-    def _without_duplicates(self, instances: InstanceData) -> InstanceData:
-        """Host sync: how many are left."""
-        masks = instances.mask_logits > 0
-        return instances[suppress_duplicates(masks, instances.scores, iou_thr=self.duplicate_iou)]
 
     def _thresholds(self, results: dict) -> tuple[float | Tensor, float | Tensor | None]:
         """What class quality must reach at least, and mask quality (None: see ``_passes``)."""

@@ -19,7 +19,7 @@ class TeacherStudentValLoop(ValLoop):
         **kwargs: of mmengine's ``ValLoop``.
     """
 
-    def __init__(self, *args, student_interval: int = 1, **kwargs) -> None:
+    def __init__(self, *args, student_interval: int = 0, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.student_interval = student_interval
 

@@ -20,7 +20,7 @@ class MultiBranchDataPreprocessor(_MultiBranch):
 
     def __init__(self, data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor)
-        self.reverses_channels = self.data_preprocessor._channel_conversion
+        self.reverses_channels = getattr(self.data_preprocessor, '_channel_conversion', False)
         self.data_preprocessor._channel_conversion = False
 
     @property
@@ -49,9 +49,9 @@ class MultiBranchDataPreprocessor(_MultiBranch):
                 key: {name: views for name, views in branches.items() if any_present(views)}
                 for key, branches in data.items()
             }
-        data = self.data_preprocessor.cast_data(data)
         if self.reverses_channels:
-            data = data | dict(inputs=_reversed_channels(data['inputs']))
+            images = self.data_preprocessor.cast_data(data['inputs'])
+            data = data | dict(inputs=_reversed_channels(images))
         return super().forward(data, training)
 
 
@@ -61,9 +61,12 @@ def any_present(views: list) -> bool:
 
 
 def _reversed_channels(images: object) -> object:
-    """Of every image ``(..., C, H, W)`` in dicts and lists, which may hold None too."""
+    """Of every image ``(..., C, H, W)`` in dicts and lists, which may hold None too.
+
+    As by the index ``[2, 1, 0]``, more than three channels become the first three.
+    """
     if isinstance(images, Tensor):
-        return images.flip(-3)
+        return images.narrow(-3, 0, 3).flip(-3)
     if isinstance(images, dict):
         return {name: _reversed_channels(views) for name, views in images.items()}
     if isinstance(images, list | tuple):

@@ -69,7 +69,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
                     level_start_index,
                     locations,
                     weights,
-                    math.gcd(len(value), self.im2col_step),  # the operator wants a divisor
+                    _images_a_launch(len(value), self.im2col_step),
                 )
             else:
                 sampled = multi_scale_deformable_attn_pytorch(
@@ -151,6 +151,11 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
             )
             maps.append(self.output_convs[level](lateral + coarser))
         return self.mask_feature(maps[-1]), maps[: self.num_outs]
+
+
+def _images_a_launch(batch: int, most: int) -> int:
+    """The operator wants a divisor of the batch: all of it, where that is allowed."""
+    return batch if batch <= most else math.gcd(batch, most)
 
 
 def _centres(feature_map: Tensor) -> Tensor:
