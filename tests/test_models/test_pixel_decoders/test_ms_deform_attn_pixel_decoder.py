@@ -134,6 +134,13 @@ def test_weights_are_initialised_as_mmdets(build_pair):
     assert isinstance(ours, MSDeformAttnPixelDecoder)
 
 
+@pytest.mark.parametrize(
+    ('batch', 'at_once'), [(1, 1), (12, 12), (24, 24), (64, 64), (96, 32), (128, 64)]
+)
+def test_the_cuda_operator_gets_a_divisor_of_the_batch(batch, at_once):
+    assert ms_deform_attn_pixel_decoder._images_a_launch(batch, most=64) == at_once
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 def test_the_cuda_operator_equals_the_cpu(build_pair, dtype):
