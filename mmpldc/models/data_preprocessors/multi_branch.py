@@ -1,6 +1,8 @@
 """Preprocessing of batches with several views."""
 
+import torch
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
+from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmpldc.functional import PixelNormalization
@@ -51,7 +53,7 @@ class MultiBranchDataPreprocessor(_MultiBranch):
             }
         if self.reverses_channels:
             images = self.data_preprocessor.cast_data(data['inputs'])
-            data = data | dict(inputs=_reversed_channels(images))
+            data = data | dict(inputs=apply_to(images, torch.is_tensor, _reversed_channels))
         return super().forward(data, training)
 
 
@@ -60,15 +62,6 @@ def any_present(views: list) -> bool:
     return any(view is not None for view in views)
 
 
-def _reversed_channels(images: object) -> object:
-    """Of every image ``(..., C, H, W)`` in dicts and lists, which may hold None too.
-
-    As by the index ``[2, 1, 0]``, more than three channels become the first three.
-    """
-    if isinstance(images, Tensor):
-        return images.narrow(-3, 0, 3).flip(-3)
-    if isinstance(images, dict):
-        return {name: _reversed_channels(views) for name, views in images.items()}
-    if isinstance(images, list | tuple):
-        return [_reversed_channels(image) for image in images]
-    return images
+def _reversed_channels(image: Tensor) -> Tensor:
+    """``(..., C, H, W)`` as by the index ``[2, 1, 0]``: more channels become the first three."""
+    return image.narrow(-3, 0, 3).flip(-3)

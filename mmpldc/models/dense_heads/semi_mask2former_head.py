@@ -17,6 +17,7 @@ from mmpldc.registry import MODELS, TASK_UTILS
 
 from .fast_mask2former_head import FastMask2FormerHead, resize
 from .mask_targets import MaskTargets
+from .matching_costs import matching_costs
 
 
 @MODELS.register_module()
@@ -162,7 +163,14 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         # fp32 island: costs sum over 12,544 points, which overflows in float16.
         with torch.autocast(device.type, enabled=False):
             cls_logits = torch.stack(list(all_cls_logits)).float()  # (L, B, Q, N + 1)
-            image, query, target = self._match(cls_logits, all_mask_logits, targets)  # (L, M) each
+            costs = matching_costs(
+                cls_logits,
+                all_mask_logits,
+                targets,
+                terms=self.assigner.match_costs,
+                num_points=self.num_points,
+            )
+            image, query, target = hungarian_match(costs)  # (L, M) each
             layer = torch.arange(len(cls_logits), device=device)[:, None].expand_as(image)
 
             labels = torch.full(
@@ -207,48 +215,6 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         last = {name: loss[-1] for name, loss in losses.items()}
         auxiliary = {f'aux_{name}': loss[:-1].sum() for name, loss in losses.items()}
         return last | auxiliary
-
-    @torch.no_grad()
-    def _match(
-        self, cls_logits: Tensor, all_mask_logits: Sequence[Tensor], targets: MaskTargets
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Match with the configured costs at random points, shared by an image's layers.
-
-        Args:
-            cls_logits: ``(L, B, Q, N + 1)``.
-            all_mask_logits: L tensors ``(B, Q, h, w)``.
-            targets: the batch's targets.
-
-        Returns:
-            Image, query and target index, each ``(L, M)`` int64.
-        """
-        num_layers, num_images, num_queries = cls_logits.shape[:3]
-        points = torch.rand(num_images, self.num_points, 2, device=cls_logits.device)
-        # no wait: such a copy from pageable memory returns once the host's part is read
-        sizes = torch.tensor(targets.sizes).to(cls_logits.device, non_blocking=True)
-        image_of_target = torch.arange(num_images, device=cls_logits.device).repeat_interleave(
-            sizes, output_size=len(targets)
-        )
-        target_values, _ = targets.at(
-            torch.arange(len(targets), device=cls_logits.device), points[image_of_target]
-        )
-        values = torch.stack(  # (L, B, Q, P)
-            [point_sample(mask_logits.float(), points) for mask_logits in all_mask_logits]
-        )
-        costs = []
-        for image, (target_value, label) in enumerate(
-            zip(
-                target_values.split(targets.sizes), targets.labels.split(targets.sizes), strict=True
-            )
-        ):
-            # the queries of all layers, (L * Q, ...), against the same targets
-            predicted = InstanceData(
-                scores=cls_logits[:, image].flatten(0, 1), masks=values[:, image].flatten(0, 1)
-            )
-            wanted = InstanceData(labels=label, masks=target_value)
-            cost = sum(term(predicted, wanted) for term in self.assigner.match_costs)
-            costs.append(cost.unflatten(0, (num_layers, num_queries)))
-        return hungarian_match(costs)
 
     def _classification_loss(self, cls_logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
         """Cross-entropy with a low weight on "no object".
