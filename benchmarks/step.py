@@ -23,6 +23,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from timing import Spread, compare, now, report, table
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmpldc.engine.hooks import MeanTeacherHook
 from mmpldc.models.detectors.complete_detector import complete_detector
@@ -230,6 +231,8 @@ def main() -> None:
     num_views = args.images * (len(ours.model.sup_views) + 1)
     stock = StockStep(cfg, images=num_views, **common)
 
+    with FlopCounterMode(display=False) as flops:
+        ours()
     parts: list[dict] = []
     whole = compare(
         ours,
@@ -248,7 +251,11 @@ def main() -> None:
         ['whole step', whole.ours.text(1000, 0)],
         [f'mmdet, supervised, {num_views} images', against_stock.theirs.text(1000, 0)],
     ]
-    rows += [dict(part='whole', comparison=whole), dict(part='mmdet', comparison=against_stock)]
+    tflop = flops.get_total_flops() / 1e12
+    rows += [
+        dict(part='whole', comparison=whole, tflop=tflop),
+        dict(part='mmdet', comparison=against_stock),
+    ]
     text = table(['part', 'ms'], lines)
     low, high = sorted(100 * (1 / ratio - 1) for ratio in (whole.ratio.low, whole.ratio.high))
     text += (
@@ -257,7 +264,8 @@ def main() -> None:
         f"{against_stock.ratio.text(1, 2)} times as long for the student's images, without a "
         'teacher.\n'
         f'{args.images} labelled and {args.images} unlabelled images of {args.size} x {args.size} '
-        f'with {args.instances} instances each; the student sees {num_views} views.'
+        f'with {args.instances} instances each; the student sees {num_views} views. Convolutions '
+        f'and matrix products of a step: {tflop:.2f} TFLOP.'
     )
     report('step', text, rows, device, args.out)
 

@@ -1,8 +1,8 @@
 """Validation after the network: mmdet's way from mask logits to COCO's numbers, and ours.
 
 Three parts: instances from the logits of Mask2Former R50 (padded batch, original size), their
-masks as run lengths, and the numbers from those. Logits are smooth noise, so that masks have
-outlines like objects; predictions are shifted objects and noise.
+masks as run lengths (also in threads), and the numbers from those. Logits are smooth noise, so that
+masks have outlines like objects; predictions are shifted objects and noise.
 
     python benchmarks/validation.py --out DIR
 """
@@ -13,6 +13,7 @@ import copy
 import io
 import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from mmpldc.models import TopKMaskFormerFusionHead
 from mmpldc.models.seg_heads.top_k_fusion_head import top_pairs
 
 NUM_CLASSES, NUM_QUERIES, MAX_PER_IMAGE = 80, 100, 100
+THREADS = 2
 # the padded batch, the image in it, the original: a typical image of COCO, one of Cityscapes
 SHAPES = {
     'COCO': ((800, 1088), (800, 1067), (480, 640)),
@@ -78,6 +80,11 @@ def mmdets_encoding(masks: Tensor) -> list[dict]:
     return encode_mask_results(masks.cpu().numpy())
 
 
+def encode_in_threads(masks: Tensor) -> list[dict]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [rle for (rle,) in pool.map(encode_masks, masks[:, None])]
+
+
 def compare_image(name: str, args: argparse.Namespace, device: torch.device) -> list[dict]:
     """Instances and run lengths of one image."""
     batch, image, original = SHAPES[name]
@@ -93,9 +100,11 @@ def compare_image(name: str, args: argparse.Namespace, device: torch.device) -> 
     queries = len(top_pairs(cls_logits[0], MAX_PER_IMAGE)[1].unique())
     masks = ours(heads[0], *inputs)[0]['ins_results'].masks
     encoding = compare(partial(encode_masks, masks), partial(mmdets_encoding, masks), **timing)
+    threads = compare(partial(encode_masks, masks), partial(encode_in_threads, masks), **timing)
     return [
         dict(name=f'{name}: instances ({queries} queries among the best pairs)', result=instances),
         dict(name=f'{name}: run lengths of {len(masks)} masks', result=encoding),
+        dict(name=f'{name}: the same against {THREADS} threads of ours', result=threads),
     ]
 
 
@@ -175,7 +184,7 @@ def main() -> None:
         ]
         for row in rows
     ]
-    header = ['', 'ours, ms', 'mmdet, ms', 'mmdet / ours']
+    header = ['', 'ours, ms', 'other, ms', 'other / ours']
     report('validation', table(header, lines), rows, device, args.out)
 
 

@@ -62,19 +62,15 @@ class DeformableAttention(MultiScaleDeformableAttention):
             weights = weights.float().softmax(dim=-1).unflatten(-1, per_head[1:])
             width_height = spatial_shapes.flip(-1)[:, None]  # (levels, 1, 2)
             locations = reference_points[:, :, None, :, None] + offsets.float() / width_height
-            if value.is_cuda:
-                sampled = MultiScaleDeformableAttnFunction.apply(
-                    value,
-                    spatial_shapes,
-                    level_start_index,
-                    locations,
-                    weights,
-                    _images_a_launch(len(value), self.im2col_step),
-                )
-            else:
-                sampled = multi_scale_deformable_attn_pytorch(
-                    value, level_sizes, locations, weights
-                )
+            sampled = sample_levels(
+                value,
+                locations,
+                weights,
+                spatial_shapes=spatial_shapes,
+                level_start_index=level_start_index,
+                level_sizes=level_sizes,
+                images_a_launch=self.im2col_step,
+            )
         return query + self.dropout(self.output_proj(sampled))
 
 
@@ -153,7 +149,43 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         return self.mask_feature(maps[-1]), maps[: self.num_outs]
 
 
-def _images_a_launch(batch: int, most: int) -> int:
+def sample_levels(
+    value: Tensor,
+    locations: Tensor,
+    weights: Tensor,
+    *,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    level_sizes: Sequence[tuple[int, int]],
+    images_a_launch: int = 64,
+) -> Tensor:
+    """Weighted sums of values at each query's points: mmcv's operator on a GPU, else PyTorch's.
+
+    Args:
+        value: ``(B, S, heads, C / heads)``, S pixels of all levels; not bfloat16 on a GPU.
+        locations: ``(B, Q, heads, levels, points, 2)``, (x, y) in [0, 1] of their level.
+        weights: ``(B, Q, heads, levels, points)``.
+        spatial_shapes: ``(levels, 2)`` int64, (h, w) of each level.
+        level_start_index: ``(levels,)`` int64, first pixel of each level.
+        level_sizes: ``spatial_shapes`` as Python integers.
+        images_a_launch: at most, of the operator; mmcv's default.
+
+    Returns:
+        ``(B, Q, C)``, zeros beyond a level's border.
+    """
+    if not value.is_cuda:
+        return multi_scale_deformable_attn_pytorch(value, level_sizes, locations, weights)
+    return MultiScaleDeformableAttnFunction.apply(
+        value,
+        spatial_shapes,
+        level_start_index,
+        locations,
+        weights,
+        _divisor(len(value), images_a_launch),
+    )
+
+
+def _divisor(batch: int, most: int) -> int:
     """The operator wants a divisor of the batch: all of it, where that is allowed."""
     return batch if batch <= most else math.gcd(batch, most)
 

@@ -138,7 +138,7 @@ def test_weights_are_initialised_as_mmdets(build_pair):
     ('batch', 'at_once'), [(1, 1), (12, 12), (24, 24), (64, 64), (96, 32), (128, 64)]
 )
 def test_the_cuda_operator_gets_a_divisor_of_the_batch(batch, at_once):
-    assert ms_deform_attn_pixel_decoder._images_a_launch(batch, most=64) == at_once
+    assert ms_deform_attn_pixel_decoder._divisor(batch, most=64) == at_once
 
 
 @pytest.mark.gpu
