@@ -1,13 +1,14 @@
 """The methods on equal terms: the tables, plots and choice of thresholds of docs/comparison.md.
 
     python benchmarks/compare_methods.py
-    python benchmarks/compare_methods.py --methods pldc pais --seeds 3
+    python benchmarks/compare_methods.py --methods pldc pais --seeds 3 --out pldc_and_pais.md
     python benchmarks/compare_methods.py --base data/mine/pldc.py --work-dir work_dirs/mine \
         --out work_dirs/mine/comparison.md
 
 A method is a config of configs/comparison over one base, by default the quickstart's PL-DC, whose
 scenes, labelled share and initial weights are other ones for each seed. Every other base brings its
 own data. Calls can be interrupted and repeated: what is done is not done again, the rest goes on.
+Runs of another config are refused; that the code is still the same is for the caller to see to.
 
 The rule for thresholds, the same for all: a method has one, on the class quality or the coupled
 score. It is chosen from one grid by the AP on the tuning split (the base's validation set), in a
@@ -25,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from itertools import product
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from compared_methods import (
 from comparison_page import write_page
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 
 from mmpldc.files import replacing
 from mmpldc.visualization import read_scalars
@@ -48,6 +51,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs/comparison'
 QUICKSTART = ROOT / 'configs/quickstart/pldc.py'
 WORK_DIR, PAGE = ROOT / 'work_dirs/comparison', ROOT / 'docs/comparison.md'
+COMMAND = 'python benchmarks/compare_methods.py'
 AP_KEYS = dict(AP='coco/segm_mAP', AP50='coco/segm_mAP_50', AP75='coco/segm_mAP_75')
 TUNING_AP = 'teacher/coco/segm_mAP'
 WARM_UP = 5  # steps that are not timed
@@ -78,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', default='cpu', help='that the runs find, e.g. cuda')
     parser.add_argument('--jobs', type=int, help='runs at once; default: one a core, on a GPU one')
     parser.add_argument('--work-dir', type=Path, default=WORK_DIR)
-    parser.add_argument('--out', type=Path, default=PAGE)
+    parser.add_argument('--out', type=Path, default=PAGE, help='default: docs/comparison.md')
     return parser
 
 
@@ -91,6 +95,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser().error(f'--cost-steps must be at least {2 * WARM_UP}')
     if args.base.resolve() != QUICKSTART and (args.work_dir == WORK_DIR or args.out == PAGE):
         parser().error('a base of your own needs a --work-dir and an --out of its own')
+    if args.out == PAGE and command_line(args) != COMMAND:
+        parser().error(f'{PAGE} has what "{COMMAND}" gives: this call needs an --out of its own')
+    args.grid = sorted(args.grid)  # the lowest of equal thresholds is chosen
     if args.jobs is None:
         args.jobs = os.cpu_count() if args.device == 'cpu' else 1
     return args
@@ -98,7 +105,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def command_line(args: argparse.Namespace) -> str:
     """What gives the same tables again, whatever the folders are."""
-    words = ['python', 'benchmarks/compare_methods.py']
+    words = [COMMAND]
     for action in parser()._actions:
         value = getattr(args, action.dest, action.default)
         if action.dest in ('help', 'jobs', 'work_dir', 'out') or value == action.default:
@@ -145,7 +152,8 @@ class Study:
             self.hidden = ['annotations/unlabeled_hidden.json', 'images/train/']
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock()
-        self._guard_settings()
+        measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
+        guard_settings(self.root, experiment(self.base) | measure)
 
     def _lock(self) -> None:
         """For as long as this process lives."""
@@ -154,25 +162,6 @@ class Study:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SystemExit(f'another comparison is at work in {self.root}') from None
-
-    def _guard_settings(self) -> None:
-        settings = dict(
-            base=self.base.to_dict(),
-            hidden=self.hidden,
-            num_images=self.args.num_images,
-            cost_steps=self.args.cost_steps,
-        )
-        settings = json.loads(json.dumps(settings))
-        path = self.root / 'settings.json'
-        if path.exists():
-            before = json.loads(path.read_text())
-            other = [key for key in settings if settings[key] != before.get(key)]
-            if other:
-                raise SystemExit(
-                    f'{self.root} was begun with another {", ".join(other)} (settings.json): '
-                    'choose another --work-dir, or remove it'
-                )
-        write_json(path, settings)
 
     @property
     def tuned_on_test(self) -> bool:
@@ -238,8 +227,13 @@ class Study:
         return self.root / f'seed{seed}' / f'{name}{suffix}'
 
     def train(self, name: str, seed: int, threshold: float | None = None) -> Path:
-        """Train, or go on with a run, unless it is done; the run's folder."""
+        """Train, or go on with a run, unless it is done; the run's folder.
+
+        Raises:
+            SystemExit: as :meth:`call`, and if the folder's run had another config.
+        """
         work_dir = self.folder(name, seed, threshold)
+        guard_settings(work_dir, experiment(self.configs[name]))
         if (work_dir / 'finished').exists():
             return work_dir
         print(work_dir, flush=True)
@@ -390,6 +384,31 @@ def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
         step=statistics.median(record['time'] for record in steps),
         memory=max(on_gpu, default=resident),
     )
+
+
+def experiment(config: Config) -> dict:
+    """What is run: not the variables that configs pass to one another."""
+    return {key: config[key] for key in signature(Runner).parameters if key in config}
+
+
+def guard_settings(folder: Path, settings: dict) -> None:
+    """Note what a folder's results are made with, or compare it with what was noted.
+
+    Raises:
+        SystemExit: naming what is another now.
+    """
+    settings = json.loads(json.dumps(settings))
+    path = folder / 'settings.json'
+    if path.exists():
+        before = json.loads(path.read_text())
+        other = [key for key in settings if settings[key] != before.get(key)]
+        if other:
+            raise SystemExit(
+                f'{folder} was begun with another {", ".join(other)} (settings.json): '
+                'choose another --work-dir, or remove it'
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -14,11 +14,14 @@ ddtf = dict(  # PL-DC, Table I; area: released code
     mask_quality='mean_probability',
     min_area=5,
     soft_area=False,
+    above_no_object=False,
 )
 coupled_filter = dict(ddtf, class_thr=None, mask_thr=None, score_thr=0.765)  # PL-DC, Table 3
 # Released code: the best class is no "no object" and has more than 0.7; the probabilities of the
 # mask sum up to more than 5.
-guided_distillation_filter = dict(ddtf, class_thr=0.7, mask_thr=0.0, soft_area=True)
+guided_distillation_filter = dict(
+    ddtf, class_thr=0.7, mask_thr=0.0, soft_area=True, above_no_object=True
+)
 pais_filter = dict(  # released code
     ddtf, class_thr=0.35, mask_thr=0.30, mask_quality='predicted_iou', min_area=0
 )

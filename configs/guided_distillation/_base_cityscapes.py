@@ -1,4 +1,4 @@
-"""Guided Distillation on Cityscapes: 16 labelled and 16 unlabelled images a step.
+"""Guided Distillation on Cityscapes: 16 labelled and 16 unlabelled images a step (released code).
 
 Labelled images are seen weak only, and drawn by repeat factors of threshold 10. Geometry is
 PL-DC's; Mask2Former's distortion of colours in all views is left out. The backbone's batch norms

@@ -1,4 +1,4 @@
-"""Guided Distillation on COCO: 16 labelled and 16 unlabelled images a step.
+"""Guided Distillation on COCO: 16 labelled and 16 unlabelled images a step (released code).
 
 Labelled images are seen weak only, and drawn by repeat factors of threshold 10.
 """

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,6 +210,8 @@ def test_called_again_only_what_is_not_done_is_done(
         (['--cost-steps', '5'], '--cost-steps must be at least'),
         (['--base', 'mine.py'], 'needs a --work-dir'),
         (['--base', 'mine.py', '--work-dir', 'mine'], 'and an --out of its own'),
+        (['--methods', 'pldc'], 'this call needs an --out of its own'),
+        (['--seeds', '6'], 'this call needs an --out of its own'),
     ],
 )
 def test_arguments_that_make_no_sense(script, options, message, capsys):
@@ -249,8 +252,26 @@ def test_folder_of_another_base_or_of_two_processes(script, arguments, base):
     cfg = Config.fromfile(base)
     cfg.model.unsup_weight = 3.0
     cfg.dump(base)
-    with pytest.raises(SystemExit, match=r'begun with another base \(settings.json\)'):
+    with pytest.raises(SystemExit, match=r'begun with another model \(settings.json\)'):
         script.Study(script.parse_args(arguments))
+
+
+def test_runs_of_another_config_are_not_taken_for_this_ones(
+    script, stand_in, arguments, monkeypatch
+):
+    options = ['--methods', 'pais', '--seeds', 1, '--grid', BEST, '--cost-rounds', 1]
+    run(script, monkeypatch, [*arguments, *options])
+    experiment = script.experiment
+
+    def changed(config: Config) -> dict:
+        found = experiment(config)
+        if config.model.burn_in_iters == 0:  # PAIS's
+            found['model'] = dict(found['model'], unsup_weight=3.0)
+        return found
+
+    monkeypatch.setattr(script, 'experiment', changed)
+    with pytest.raises(SystemExit, match=rf'pais@{BEST} was begun with another model'):
+        run(script, monkeypatch, [*arguments, *options])
 
 
 def test_a_test_set_that_is_the_tuning_split_is_said(script, stand_in, arguments, base, tmp_path):
@@ -264,7 +285,7 @@ def test_a_test_set_that_is_the_tuning_split_is_said(script, stand_in, arguments
     cfg = Config.fromfile(base)
     cfg.test_evaluator = cfg.val_evaluator
     cfg.dump(base)
-    (tmp_path / 'work/settings.json').unlink()
+    shutil.rmtree(tmp_path / 'work')
     (tmp_path / 'o').unlink()
     assert 'chosen on what is reported' in written()
 
@@ -295,8 +316,8 @@ def test_cost_is_of_training_steps_after_the_first(script):
 def test_command_leaves_out_folders_and_defaults(script):
     options = ['--work-dir', 'w', '--out', 'o', '--jobs', '1', '--seeds', '3', '4', '5']
     assert script.command_line(script.parse_args(options)) == 'python benchmarks/compare_methods.py'
-    options += ['--methods', 'pldc', 'pais', '--base', 'b.py']
-    expected = 'python benchmarks/compare_methods.py --methods pldc pais --base b.py'
+    options += ['--methods', 'pldc', 'pais', '--base', 'b.py', '--grid', '0.5', '0.3']
+    expected = 'python benchmarks/compare_methods.py --methods pldc pais --grid 0.3 0.5 --base b.py'
     assert script.command_line(script.parse_args(options)) == expected
 
 

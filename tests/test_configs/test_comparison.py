@@ -45,7 +45,12 @@ TABLE_5 = {
         (21.7, 30.5, 35.6),
     ),
     'guided_distillation_ddtf': (
-        {f'{FILTER}.class_thr': 0.85, f'{FILTER}.mask_thr': 0.9, f'{FILTER}.soft_area': False},
+        {
+            f'{FILTER}.class_thr': 0.85,
+            f'{FILTER}.mask_thr': 0.9,
+            f'{FILTER}.soft_area': False,
+            f'{FILTER}.above_no_object': False,
+        },
         (23.5, 30.9, 35.7),
     ),
     'guided_distillation_boundary_map': (
@@ -70,6 +75,7 @@ METHODS = {
         f'{FILTER}.class_thr': 0.7,
         f'{FILTER}.mask_thr': 0.0,
         f'{FILTER}.soft_area': True,
+        f'{FILTER}.above_no_object': True,
         'model.burn_in': 'guided',
         'model.unsup_weight': 2.0,
         'model.train_no_object_without_labels': True,

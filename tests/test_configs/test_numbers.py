@@ -205,6 +205,7 @@ GUIDED_DISTILLATION = {
         mask_quality='mean_probability',
         min_area=5,
         soft_area=True,
+        above_no_object=True,
     ),
     'model.detector.panoptic_head.loss_mask': dict(
         type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
@@ -340,6 +341,7 @@ PAIS = {
         mask_quality='predicted_iou',
         min_area=0,
         soft_area=False,
+        above_no_object=False,
     ),
     'model.detector.panoptic_head.iou_head': dict(type='mmpldc.MaskIoUHead'),
     'model.detector.panoptic_head.pseudo_label_weights': dict(

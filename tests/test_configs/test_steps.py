@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from emulated_device import emulated_device
-from mmdet.registry import DATASETS
+from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -103,6 +103,9 @@ class Watch(Hook):
     priority = 'LOW'
     emulation = None
 
+    def __init__(self):
+        self.steps = []
+
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         self.batch = data_batch
         waits = [] if self.emulation is None else list(self.emulation.waits)
@@ -112,7 +115,7 @@ class Watch(Hook):
             self.emulation.waits[:] = waits
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.losses = outputs
+        self.steps.append(outputs)
         self.waits = [] if self.emulation is None else list(self.emulation.waits)
 
 
@@ -132,6 +135,7 @@ def on_cpu() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings('ignore:for .* copying from a non-meta parameter')  # emulated: it does
 @pytest.mark.parametrize(
     ('name', 'device'),
     [(name, on_cpu) for name in PUBLISHED] + [(name, emulated_device) for name in OF_ALL_PARTS],
@@ -141,6 +145,8 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
     supervised = cfg.model.unsup_weight == 0
+    guided = cfg.model.get('burn_in') == 'guided' and not supervised
+    num_steps = 2 if guided else 1  # one of burn-in before that of mutual learning
     for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.model.data_preprocessor):
         shrink_lengths(part)
     batch_size = 1 if supervised else sum(cfg.train_dataloader.sampler.source_ratio)
@@ -156,8 +162,8 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
             ),
             'val_dataloader': dict(num_workers=0, persistent_workers=False),
             'test_dataloader': dict(num_workers=0, persistent_workers=False),
-            'train_cfg': dict(max_iters=1, val_interval=1),
-            'model.burn_in_iters': 0,  # no teacher is needed then
+            'train_cfg': dict(max_iters=num_steps, val_interval=num_steps),
+            'model.burn_in_iters': num_steps - 1,
             'model.pseudo_label_filter': dict(min_area=0),
             'visualizer.name': f'step_{next(RUNS)}',
             'vis_backends': [],
@@ -176,6 +182,10 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
         )
         if 'crop_size' in cfg.model.refiner.scorer:
             cfg.model.refiner.scorer.crop_size = 64
+    if guided:
+        teacher = MODELS.build(cfg.model).teacher.state_dict()
+        torch.save(dict(state_dict=teacher), tmp_path / 'teacher.pth')
+        cfg.custom_hooks[0].teacher_checkpoint = str(tmp_path / 'teacher.pth')
     cfg.experiment_name = cfg.visualizer.name
     watch = Watch()
     with device() as watch.emulation:
@@ -191,11 +201,12 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
         branches |= {'unsup_weak', 'unsup_strong'}
     seen = {k for k, views in watch.batch['inputs'].items() if any(v is not None for v in views)}
     assert seen == branches
-    losses = {k: v for k, v in watch.losses.items() if 'loss' in k}
-    assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
-    assert any(k.startswith('unsup_') for k in losses) != supervised
-    if not supervised:
-        assert watch.losses['pseudo_per_image'] > 0
+    assert len(watch.steps) == num_steps
+    for outputs in watch.steps:
+        losses = {k: v for k, v in outputs.items() if 'loss' in k}
+        assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
+        assert any(k.startswith('unsup_') for k in losses) != supervised
+        assert supervised or outputs['pseudo_per_image'] > 0
     assert bool(watch.waits) == (device is emulated_device) and len(watch.waits) <= MOST_WAITS
     model = runner.model
     assert changed(watch, model, 'student.panoptic_head')

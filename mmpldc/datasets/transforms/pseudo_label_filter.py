@@ -59,6 +59,8 @@ class PseudoLabelFilter(BaseTransform):
             as the paper does.
         soft_area: ``min_area`` is of the sum of the mask's probabilities at its own stride, as in
             Guided Distillation; so is the mask quality, and nothing is upsampled.
+        above_no_object: the class must also be at least as probable as "no object", as in Guided
+            Distillation; above 0.5 it is.
         mask_quality: the mean probability inside of the mask (Eq. 4), or the IoU that the teacher's
             ``iou_head`` predicts for it, as in PAIS.
         full_resolution: keep the mask logits at ``input_shape``, for fidelity to the released code:
@@ -71,9 +73,8 @@ class PseudoLabelFilter(BaseTransform):
         ``full_resolution``.
 
         Guided Distillation asks for a class of more than 0.7 that is not "no object", and nothing
-        of the mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True``. Above 0.5 no other
-        class, "no object" included, can be the best. A quality of exactly ``class_thr`` passes
-        here, not there.
+        of the mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True, above_no_object=True``.
+        A quality of exactly ``class_thr`` passes here, not there.
 
         PAIS asks for s > 0.35 and a predicted IoU i > 0.30: ``class_thr=0.35, mask_thr=0.30,
         mask_quality='predicted_iou'``. Its s is a sigmoid's, here it is the softmax's.
@@ -91,6 +92,7 @@ class PseudoLabelFilter(BaseTransform):
         max_candidates: int | None = None,
         duplicate_iou: float | None = None,
         soft_area: bool = False,
+        above_no_object: bool = False,
         mask_quality: MaskQuality = 'mean_probability',
         full_resolution: bool = False,
     ) -> None:
@@ -116,6 +118,7 @@ class PseudoLabelFilter(BaseTransform):
         self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
         self.soft_area = soft_area
+        self.above_no_object = above_no_object
         self.mask_quality = mask_quality
         self.full_resolution = full_resolution
 
@@ -132,9 +135,14 @@ class PseudoLabelFilter(BaseTransform):
             candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
         thresholds = self._thresholds(results)
         class_quality, labels, query = candidates
+        fails = class_quality < _of_class(
+            thresholds[0], labels
+        )  # a NaN does not, it is found below
+        if self.above_no_object:
+            fails = fails | (cls_logits.softmax(dim=-1)[..., -1].gather(1, query) > class_quality)
         # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
-        # Host sync: how many these are decides shapes. A NaN passes, to be found below.
-        image, rank = (~(class_quality < _of_class(thresholds[0], labels))).nonzero(as_tuple=True)
+        # Host sync: how many these are decides shapes.
+        image, rank = fails.logical_not().nonzero(as_tuple=True)
         passed = InstanceData(
             labels=labels[image, rank],
             class_quality=class_quality[image, rank],

@@ -36,7 +36,8 @@ class CLIPRefiner:
     Args:
         scorer: config of a :class:`RegionScorer`, say ``mmpldc.OpenCLIPScorer``.
         fusion: ``'linear'`` (Eq. 8) or ``'product'``, PLePI's as we read it, for comparison.
-        begin: a, up to which iteration the weight is ``initial_weight``; None: the burn-in's end.
+        begin: a, up to which iteration the weight is ``initial_weight``; None: until the teacher
+            labels, so the burn-in's end, or 0 if that is guided.
         end: T, from which iteration it is ``final_weight``; None: the last iteration.
         initial_weight: 0.5 in the paper.
         final_weight: 0 in the paper.

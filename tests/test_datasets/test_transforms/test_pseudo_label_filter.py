@@ -479,13 +479,15 @@ def naive_guided_distillation(results, class_thr=0.7, min_area=5):
     return kept
 
 
-@pytest.mark.parametrize('min_area', [5, 11])
-def test_guided_distillations_filter_equals_the_loop(min_area):
-    filtering = PseudoLabelFilter(class_thr=0.7, mask_thr=0.0, min_area=min_area, soft_area=True)
+@pytest.mark.parametrize(('class_thr', 'min_area'), [(0.7, 5), (0.7, 11), (0.2, 5)])
+def test_guided_distillations_filter_equals_the_loop(class_thr, min_area):
+    filtering = PseudoLabelFilter(
+        class_thr=class_thr, mask_thr=0.0, min_area=min_area, soft_area=True, above_no_object=True
+    )
     count = total = 0
     for _ in range(5):
         results = teacher_outputs(num_queries=20)
-        kept = naive_guided_distillation(results, min_area=min_area)
+        kept = naive_guided_distillation(results, class_thr, min_area)
         found = filtering(results)['pseudo_instances']
         for image, (instances, expected) in enumerate(zip(found, kept, strict=True)):
             rows = {
@@ -502,6 +504,17 @@ def test_guided_distillations_filter_equals_the_loop(min_area):
         total += sum(map(len, kept))
         count += results['cls_logits'][..., 0].numel()
     assert 0 < total < count
+
+
+def test_above_no_object_asks_each_pair_of_query_and_class():
+    """Two pairs of a query: the class beside "no object" passes, the other one does not."""
+    results = disc_outputs([0.9], [[[9.0] * 5] * 4])
+    results['cls_logits'] = torch.tensor([[[0.0, 1.0, 1.0]]])
+    options = dict(class_thr=0.1, mask_thr=0.0, max_candidates=2)
+    for above_no_object, labels in ((False, [1, 0]), (True, [1])):
+        filtering = PseudoLabelFilter(above_no_object=above_no_object, **options)
+        (instances,) = filtering(results)['pseudo_instances']
+        assert instances.labels.tolist() == labels
 
 
 def test_soft_area_sees_what_is_not_quite_foreground(monkeypatch):
