@@ -26,6 +26,12 @@ pais_filter = dict(  # released code
     ddtf, class_thr=0.35, mask_thr=0.30, mask_quality='predicted_iou', min_area=0
 )
 
+# model.class_thresholds over ddtf, with the keep rate of the EMA (as released). The ranges are
+# ours, 0.10 below and 0.05 above the fixed thresholds: no released config has any.
+df_acat = dict(
+    type='mmpldc.ClassAwareThresholds', class_range=(0.75, 0.90), mask_range=(0.80, 0.95)
+)
+
 # model.refiner. CLIP: PL-DC's Appendix B.1; the texts are CLIP's kind of templates.
 dicc = dict(
     type='mmpldc.CLIPRefiner',

@@ -1,9 +1,8 @@
 """PL-DC as in its AAAI-26 version: DICC as released, thresholds per class (DF-ACAT).
 
-CLIP, pooling and five descriptions a class: the released code; the descriptions are our own. The
-released keep rate; DF-ACAT is off in every released config (`class_thresholds=None` turns it off
-here), so the ranges of the thresholds are our choice, 0.10 below and 0.05 above the fixed ones; so
-is the default of which predictions count.
+CLIP, pooling and five descriptions a class: the released code; the descriptions are our own.
+DF-ACAT is off in every released config (`class_thresholds=None` turns it off here): its keep rate
+is released, the ranges and which predictions count are our choice.
 """
 
 _base_ = './mask2former_r50.py'
@@ -20,12 +19,7 @@ model = dict(
             templates=None,
         ),
     ),
-    class_thresholds=dict(
-        type='mmpldc.ClassAwareThresholds',
-        class_range=(0.75, 0.90),
-        mask_range=(0.80, 0.95),
-        keep_rate=0.9996,
-    ),
+    class_thresholds=dict(_base_.df_acat, keep_rate=0.9996),
 )
 custom_hooks = [
     dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996),  # PL-DC, Table I
