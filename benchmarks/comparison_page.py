@@ -64,9 +64,10 @@ def pseudo_label_table(content: dict, step: str) -> str:
 
 
 def cost_table(content: dict) -> str:
-    """Steps in the supervised run's of the same round; trainings in its whole training."""
+    """Steps in the supervised run's of the same round, trainings in its whole one, and minutes."""
     methods = content['methods']
     supervised = methods['supervised']['cost']['step']
+    minutes = statistics.median(supervised) * content['measured'][-1] / 60
     rows = []
     for method in methods.values():
         steps = method['cost']['step']
@@ -76,9 +77,10 @@ def cost_table(content: dict) -> str:
         spread = f'{statistics.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f})'
         milliseconds = f'{1000 * statistics.median(steps):.0f}'
         memory = f'{method["cost"]["memory"] / GIB:.2f}'
-        rows.append([method['title'], milliseconds, spread, f'{training:.2f}', memory])
-    header = ['', 'ms a step', 'step, in supervised ones', 'training, in supervised ones', 'GiB']
-    return table(header, rows)
+        whole = f'{training:.2f}', f'{training * minutes:.1f}'
+        rows.append([method['title'], milliseconds, spread, *whole, memory])
+    header = ['', 'ms a step', 'step, in supervised ones', 'training, in supervised ones', 'min']
+    return table([*header, 'GiB'], rows)
 
 
 def threshold_table(content: dict) -> str:
@@ -127,7 +129,7 @@ def draw(content: dict, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     methods = content['methods']
-    figure, (points, curves, labels) = plt.subplots(1, 3, figsize=(17, 5.5))
+    figure, (points, curves, labels) = plt.subplots(1, 3, figsize=(19, 5.5))
     titles = [method['title'] for method in methods.values()]
     for row, method in enumerate(methods.values()):
         values = [run['ap']['AP'] for run in method['runs']]
@@ -151,7 +153,7 @@ def draw(content: dict, path: Path) -> None:
             labels.plot(recall, precision, linestyle='', **style)
     curves.set(xlabel='iteration', ylabel='mask AP of the teacher, tuning split')
     labels.set(xlabel=f'recall of pseudo-labels, iteration {last}', ylabel='precision')
-    labels.legend(fontsize=7)
+    labels.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.02, 0.5))
     for axis in (points, curves, labels):
         axis.grid(alpha=0.3)
     figure.tight_layout()

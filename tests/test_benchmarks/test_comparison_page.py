@@ -91,12 +91,13 @@ def test_ap_gains_are_those_of_the_same_seed(page, content):
 
 
 def test_training_time_counts_burn_in_and_a_teacher(page, content):
+    content['measured'] = [1000, 2000]
     _, _, supervised, pldc, guided = rows(page.cost_table(content))
-    assert supervised[1:] == ['300', '1.00 (1.00 to 1.00)', '1.00', '1.50']
+    assert supervised[1:] == ['300', '1.00 (1.00 to 1.00)', '1.00', '10.0', '1.50']
     # 0.3 of the steps cost 1, 0.7 of them 1.5
-    assert pldc[1:] == ['450', '1.50 (1.50 to 1.50)', '1.35', '1.50']
+    assert pldc[1:] == ['450', '1.50 (1.50 to 1.50)', '1.35', '13.5', '1.50']
     # 2.1 a step, and the teacher's whole training
-    assert guided[1:] == ['640', '2.10 (2.00 to 2.20)', '3.10', '1.50']
+    assert guided[1:] == ['640', '2.10 (2.00 to 2.20)', '3.10', '31.0', '1.50']
 
 
 def test_pseudo_labels_are_of_the_step_and_of_methods_that_make_some(page, content):
