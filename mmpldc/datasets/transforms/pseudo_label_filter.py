@@ -135,9 +135,8 @@ class PseudoLabelFilter(BaseTransform):
             candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
         thresholds = self._thresholds(results)
         class_quality, labels, query = candidates
-        fails = class_quality < _of_class(
-            thresholds[0], labels
-        )  # a NaN does not, it is found below
+        # A NaN fails nowhere: it is found below.
+        fails = class_quality < _of_class(thresholds[0], labels)
         if self.above_no_object:
             fails = fails | (cls_logits.softmax(dim=-1)[..., -1].gather(1, query) > class_quality)
         # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
