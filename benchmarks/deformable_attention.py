@@ -1,10 +1,10 @@
 """Deformable attention's sampling by dtype: as the pixel decoder does it, against other ways.
 
 Under autocast values, offsets and weights come in half precision. The pixel decoder turns them into
-float32 and takes mmcv's operator on a GPU, PyTorch's elsewhere. The others: the same operator in
-the dtype given or in another half precision (mmcv's has no bfloat16), and PyTorch's. Forward and
-backward; the error is the largest difference from float64 with the inputs given, in standard
-deviations of the result.
+float32 and takes mmcv's operator on a GPU, PyTorch's elsewhere. The others: mmcv's operator in
+float16 (it has no bfloat16), PyTorch's in the dtype given and in float32. Forward and backward; the
+error is the largest difference from float64 with the inputs given, in standard deviations of the
+result.
 
     python benchmarks/deformable_attention.py --out DIR
 """
