@@ -44,7 +44,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from mmpldc.files import replacing
+from mmpldc.utils.files import replacing
 from mmpldc.visualization import read_scalars
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 from timing import compare, report, table
 from torch import Tensor
 
-from mmpldc.models.pixel_decoders.ms_deform_attn_pixel_decoder import sample_levels
+from mmpldc.models.layers.ms_deform_attn_pixel_decoder import sample_levels
 
 HEADS, POINTS, CHANNELS = 8, 4, 32  # of Mask2Former's pixel decoder; channels of a head
 STRIDES = (32, 16, 8)

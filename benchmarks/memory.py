@@ -20,7 +20,7 @@ from timing import report, table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmpldc.models.pixel_decoders import ms_deform_attn_pixel_decoder
+from mmpldc.models.layers import ms_deform_attn_pixel_decoder
 
 IMAGES = 4
 GIB = 2**30

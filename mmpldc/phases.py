@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
+
+class Progress(NamedTuple):
+    """Where training stands, in iterations; burn-in's are those before the teacher labels."""
+
+    step: int
+    burn_in_steps: int
+    max_steps: int
+
 
 BurnIn = Literal['supervised', 'guided']
 

@@ -8,16 +8,16 @@ because mmengine imports ``mmpldc.registry`` when it meets the scope and each no
 from mmdet import registry as mmdet_registry
 from mmengine.registry import Registry
 
-from mmpldc import checkpoint_loading  # noqa: F401, before anything of ours loads a checkpoint
+from mmpldc.utils import checkpoint_loading  # noqa: F401, before anything of ours loads a checkpoint
 
 
-def _child_of(name: str, location: str) -> Registry:
+def _child_of(name: str, *locations: str) -> Registry:
     parent = getattr(mmdet_registry, name)
-    return Registry(parent.name, parent=parent, scope='mmpldc', locations=[location])
+    return Registry(parent.name, parent=parent, scope='mmpldc', locations=list(locations))
 
 
 MODELS = _child_of('MODELS', 'mmpldc.models')
-TRANSFORMS = _child_of('TRANSFORMS', 'mmpldc.datasets')
+TRANSFORMS = _child_of('TRANSFORMS', 'mmpldc.datasets', 'mmpldc.models')
 DATASETS = _child_of('DATASETS', 'mmpldc.datasets')
 DATA_SAMPLERS = _child_of('DATA_SAMPLERS', 'mmpldc.datasets')
 HOOKS = _child_of('HOOKS', 'mmpldc.engine')

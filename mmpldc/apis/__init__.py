@@ -1,6 +1,6 @@
 """What the tools for users are made of: labelling images, files of labels, publishing a model."""
 
-from .checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmpldc.files import replacing
+from mmpldc.utils.files import replacing
 
 from .mask_encoding import decode_mask, label_studio_rle, mask_to_polygons, polygons_to_rle
 from .pseudo_labels import LabeledImage, PseudoLabel

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmpldc.evaluation import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
 
-from .checkpoints import TEACHER, check_weights, teacher_weights
+from mmpldc.utils.checkpoints import TEACHER, check_weights, teacher_weights
 from .mask_encoding import encode_mask
 
 

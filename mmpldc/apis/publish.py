@@ -13,10 +13,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmpldc.files import replacing
+from mmpldc.utils.files import replacing
 from mmpldc.models.detectors.complete_detector import complete_detector
 
-from .checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
 
 SCOPE = 'mmpldc.'
 # Modules of ours that differ from mmdet's in training, freezing or speed, not in what they compute

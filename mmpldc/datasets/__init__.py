@@ -4,10 +4,9 @@ import mmdet.datasets  # noqa: F401
 
 from .samplers import ResumableMultiSourceSampler
 from .semi_dataset import SemiDataset
-from .transforms import PseudoLabelFilter, TorchvisionTransforms
+from .transforms import TorchvisionTransforms
 
 __all__ = [
-    'PseudoLabelFilter',
     'ResumableMultiSourceSampler',
     'SemiDataset',
     'TorchvisionTransforms',

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mmpldc.files import replacing
+from mmpldc.utils.files import replacing
 
 
 def read_coco(path: Path, *lists: str) -> dict:

@@ -3,11 +3,11 @@
 from mmdet.utils import ConfigType
 from mmengine.dataset import BaseDataset, ConcatDataset
 
-from mmpldc.randomness import seeded
+from mmpldc.utils.randomness import seeded
 from mmpldc.registry import DATASETS
 
 from .checks.findings import printable
-from .faults import OnFault, guard
+from .input_faults import OnFault, guard
 from .samplers import SeededIndex
 
 
@@ -22,7 +22,7 @@ class SemiDataset(ConcatDataset):
     position alone, in whichever process it happens.
 
     An image that cannot be used is named in the log, and another one drawn
-    (:mod:`mmpldc.datasets.faults`).
+    (:mod:`mmpldc.datasets.input_faults`).
 
     Args:
         labeled: config of the labelled part, source 0 of the sampler.

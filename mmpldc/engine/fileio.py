@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from mmpldc.files import remove_partial, replacing
+from mmpldc.utils.files import remove_partial, replacing
 
 MEGABYTE = 1 << 20
 

@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.runner import Runner
 
-from mmpldc.checkpoint_loading import refusing
+from mmpldc.utils.checkpoint_loading import refusing
 
 NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 # What zipfile and torch.load raise at garbage.

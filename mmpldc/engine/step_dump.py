@@ -12,8 +12,8 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
-from mmpldc.engine.unwrapping import unwrapped
-from mmpldc.files import replacing
+from mmpldc.utils.unwrapping import unwrapped
+from mmpldc.utils.files import replacing
 from mmpldc.structures import PackedMasks, TrainingSample
 
 try:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmpldc.datasets import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 
 IOU_THR = 0.5  # a pseudo-mask is right above this IoU, as in the paper's Fig. 5
 

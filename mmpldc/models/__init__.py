@@ -3,21 +3,22 @@
 import mmdet.models  # noqa: F401
 
 from .backbones import PlainViT, SwinTransformer
-from .class_aware_thresholds import ClassAwareThresholds
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
+from .layers import MSDeformAttnPixelDecoder
 from .losses import UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
-from .pixel_decoders import MSDeformAttnPixelDecoder
+from .pseudo_labels import (
+    BoundaryPreservingMap,
+    ClassAwareThresholds,
+    DynamicAligningWeights,
+    MaskQualityGate,
+    PseudoLabelFilter,
+)
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
-from .task_modules import (
-    BoundaryPreservingMap,
-    DynamicAligningWeights,
-    MaskCrossEntropyCost,
-    MaskQualityGate,
-)
+from .task_modules import MaskCrossEntropyCost
 
 __all__ = [
     'BoundaryPreservingMap',
@@ -32,6 +33,7 @@ __all__ = [
     'MultiBranchDataPreprocessor',
     'OpenCLIPScorer',
     'PlainViT',
+    'PseudoLabelFilter',
     'SemiMask2Former',
     'SemiMask2FormerHead',
     'SimpleFeaturePyramid',

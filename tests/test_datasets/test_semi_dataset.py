@@ -12,7 +12,7 @@ from mmengine.config import ConfigDict
 from torch.utils.data import DataLoader
 
 from mmpldc.datasets.samplers import SeededIndex
-from mmpldc.randomness import Purpose
+from mmpldc.utils.randomness import Purpose
 
 CLASSES = ('cat', 'dog')
 

@@ -8,7 +8,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmpldc.datasets import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 from mmpldc.evaluation import (
     PseudoLabelTable,
     compare_candidates,

@@ -20,8 +20,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
-from mmpldc.datasets import faults
-from mmpldc.datasets.faults import MOST_IN_A_ROW, InputFault, faulty_images
+from mmpldc.datasets import input_faults
+from mmpldc.datasets.input_faults import MOST_IN_A_ROW, InputFault, faulty_images
 from mmpldc.datasets.samplers import SeededIndex
 
 LABELED_FAULTS = [
@@ -85,7 +85,7 @@ def test_the_annotated_size_of_an_unlabelled_image_does_not_matter(name, refusin
 @pytest.mark.parametrize('num_workers', [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_faults_are_logged_once_and_others_drawn(num_workers, build, data, monkeypatch):
     lines = []
-    monkeypatch.setattr(faults, 'print_log', lambda line, **_: lines.append(line))
+    monkeypatch.setattr(input_faults, 'print_log', lambda line, **_: lines.append(line))
     dataset = build()
     size = len(dataset)
     assert faulty_images(dataset) == []

@@ -11,7 +11,7 @@ from faulty_data import FaultyData, encode
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.datasets.faults import InputFault
+from mmpldc.datasets.input_faults import InputFault
 
 pytestmark = pytest.mark.slow
 BURN_IN = 2

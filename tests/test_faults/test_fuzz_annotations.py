@@ -14,7 +14,7 @@ from mmengine.config import Config
 from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.checks import DataSet, check_datasets
-from mmpldc.datasets.faults import InputFault
+from mmpldc.datasets.input_faults import InputFault
 
 NUM_IMAGES = 3
 INFINITY = float('inf')

@@ -12,7 +12,7 @@ from mmdet.registry import DATASETS
 from PIL import Image
 
 from mmpldc.datasets.checks.images import UnreadableImage, read_size
-from mmpldc.datasets.faults import InputFault
+from mmpldc.datasets.input_faults import InputFault
 
 NAME = 'sound_0.png'
 

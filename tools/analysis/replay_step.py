@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mmpldc.engine.step_dump import load_step
 from mmpldc.models import SemiMask2Former
-from mmpldc.randomness import Purpose, seed_process
+from mmpldc.utils.randomness import Purpose, seed_process
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmpldc.functional import repeat_factors
-from mmpldc.randomness import Purpose
+from mmpldc.utils.randomness import Purpose
 from mmpldc.registry import DATA_SAMPLERS
 
 from .seeded_index import SeededIndex

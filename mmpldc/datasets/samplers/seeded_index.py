@@ -9,7 +9,7 @@ class SeededIndex(int):
 
     Args:
         index: into the data set.
-        position: arguments of :func:`~mmpldc.randomness.seeded`.
+        position: arguments of :func:`~mmpldc.utils.randomness.seeded`.
     """
 
     position: tuple[int, ...]

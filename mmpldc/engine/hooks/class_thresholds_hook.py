@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.engine.unwrapping import unwrapped
+from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
 
 

@@ -4,7 +4,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.engine.unwrapping import unwrapped
+from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
 
 

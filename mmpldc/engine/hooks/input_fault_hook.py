@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from mmpldc.datasets.checks.findings import printable
-from mmpldc.datasets.faults import faulty_images, guard
+from mmpldc.datasets.input_faults import faulty_images, guard
 from mmpldc.registry import HOOKS
 
 NAMED = 20

@@ -9,9 +9,9 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmpldc.apis.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
-from mmpldc.engine.unwrapping import unwrapped
+from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.functional import ema_update_, ramped_keep_rate
 from mmpldc.phases import TeacherUpdate
 from mmpldc.registry import HOOKS

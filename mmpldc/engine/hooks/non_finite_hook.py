@@ -12,7 +12,7 @@ from torch import nn
 
 from mmpldc.engine.optimizers.guarded_optim_wrapper import StepGuard
 from mmpldc.engine.step_dump import save_step
-from mmpldc.engine.unwrapping import unwrapped
+from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
 
 SKIPPED, IN_A_ROW = 'skipped_steps', 'skipped_steps_in_a_row'  # in the message hub

@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.randomness import Purpose, seed_process
+from mmpldc.utils.randomness import Purpose, seed_process
 from mmpldc.registry import HOOKS
 
 

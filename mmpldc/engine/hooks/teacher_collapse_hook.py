@@ -4,8 +4,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmpldc.datasets.instance_counts import instance_counts
-from mmpldc.engine.unwrapping import unwrapped
-from mmpldc.models.detectors.pseudo_label_watch import LabelCounts
+from mmpldc.utils.unwrapping import unwrapped
+from mmpldc.models.teacher_student.pseudo_label_watch import LabelCounts
 from mmpldc.registry import HOOKS
 
 MIN_LABELS = 50  # fewer say little about the classes' shares

@@ -2,7 +2,7 @@
 
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
-from mmpldc.engine.unwrapping import unwrapped
+from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import LOOPS
 
 

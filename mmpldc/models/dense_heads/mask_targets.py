@@ -102,7 +102,7 @@ class MaskTargets:
         Note:
             Pseudo-masks are read from logits and thresholded at the point, where the released code
             upsamples all of them, thresholds and then reads them; the two differ only within a
-            pixel of a mask's edge (tests/test_models/test_full_resolution.py).
+            pixel of a mask's edge (tests/test_models/test_pseudo_labels/test_full_resolution.py).
         """
         value = sample_points(self.maps, index, points)
         if not self.are_pseudo_labels:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmpldc.functional import hungarian_match, scale_scores, uncertain_points
 from mmpldc.models.losses import UncertaintyWeightedCrossEntropyLoss
-from mmpldc.models.task_modules import LabelWeights
+from mmpldc.models.pseudo_labels import LabelWeights
 from mmpldc.registry import MODELS, TASK_UTILS
 
 from .fast_mask2former_head import FastMask2FormerHead, resize

@@ -12,15 +12,18 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.datasets.instance_counts import instance_counts
-from mmpldc.models.progress import Progress
-from mmpldc.phases import BurnIn, Phases
+from mmpldc.models.pseudo_labels import pseudo_label_statistics
+from mmpldc.models.teacher_student import (
+    PseudoLabelWatch,
+    check_views,
+    forward_batches,
+    refuse_training_norms,
+)
+from mmpldc.models.teacher_student.joint_forward import Predictions
+from mmpldc.phases import BurnIn, Phases, Progress
 from mmpldc.registry import MODELS, TRANSFORMS
 
 from .complete_detector import complete_detector
-from .joint_forward import Predictions, forward_batches, refuse_training_norms
-from .pseudo_label_statistics import pseudo_label_statistics
-from .pseudo_label_watch import PseudoLabelWatch
-from .shared_geometry import check_views
 
 
 @MODELS.register_module()
@@ -44,7 +47,7 @@ class SemiMask2Former(SemiBaseDetector):
         num_classes: N, put into ``detector`` wherever Mask2Former's config repeats it; None leaves
             that config alone.
         pseudo_label_filter: config of a transform over the teacher's outputs, see
-            :class:`mmpldc.datasets.transforms.PseudoLabelFilter`.
+            :class:`mmpldc.models.PseudoLabelFilter`.
         refiner: config of what corrects the classes of kept labels, see
             :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
             ``Module``. None: the teacher's classes stand.
@@ -160,7 +163,7 @@ class SemiMask2Former(SemiBaseDetector):
     def student_predictions(self, batches: Sequence[Tensor]) -> list[Predictions]:
         """The student's logits for batches of images, in one pass if ``joint_forward`` allows it.
 
-        See :func:`~mmpldc.models.detectors.joint_forward.forward_batches`.
+        See :func:`~mmpldc.models.teacher_student.joint_forward.forward_batches`.
         """
         return forward_batches(self.student, batches, jointly=self.joint_forward)
 
@@ -184,7 +187,7 @@ class SemiMask2Former(SemiBaseDetector):
         Returns:
             Per image, K kept ``labels``, ``class_quality``, ``mask_quality``, ``scores`` and
             ``mask_logits (K, h, w)`` in the padded batch frame, see
-            :class:`~mmpldc.datasets.transforms.PseudoLabelFilter`.
+            :class:`~mmpldc.models.PseudoLabelFilter`.
 
         Raises:
             ValueError: outside of training, if the teacher's output holds a NaN.

@@ -16,7 +16,7 @@ from mmpldc.functional import (
     teacher_probabilities,
     unit_rgb,
 )
-from mmpldc.models.progress import Progress
+from mmpldc.phases import Progress
 from mmpldc.registry import MODELS
 
 from .region_scorer import RegionScorer

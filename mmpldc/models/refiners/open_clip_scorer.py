@@ -18,8 +18,8 @@ from mmpldc.functional import (
     softmax_ensemble,
 )
 from mmpldc.registry import MODELS
+from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
-from .loading import load_first_on_one_rank
 from .prompts import read_prompts
 from .region_crops import RegionCrops
 from .region_scorer import RegionScorer, RegionScores

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmpldc.checkpoint_loading import refusing
+from mmpldc.utils.checkpoint_loading import refusing
 
 
 def default_cache() -> Path:

@@ -13,7 +13,7 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from mmpldc.datasets.samplers import ResumableMultiSourceSampler, SeededIndex
-from mmpldc.randomness import Purpose
+from mmpldc.utils.randomness import Purpose
 
 SIZES = (5, 13)
 

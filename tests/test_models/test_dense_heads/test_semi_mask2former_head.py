@@ -12,7 +12,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 
-from mmpldc.datasets.transforms.pseudo_label_filter import LARGEST_LOGIT
+from mmpldc.models.pseudo_labels.filter import LARGEST_LOGIT
 from mmpldc.models.dense_heads import semi_mask2former_head
 
 NUM_LAYERS, NUM_QUERIES, NUM_CLASSES, NUM_POINTS = 3, 8, 3, 64

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmdet.structures import DetDataSample
 
-from mmpldc.models.detectors.shared_geometry import check_shared_geometry
+from mmpldc.models.teacher_student.shared_geometry import check_shared_geometry
 
 META = dict(
     img_id=7,

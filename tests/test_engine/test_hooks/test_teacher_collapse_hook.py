@@ -9,7 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmpldc.engine import TeacherCollapseHook
-from mmpldc.models.detectors.pseudo_label_watch import MAX_NAMES, LabelCounts, PseudoLabelWatch
+from mmpldc.models.teacher_student.pseudo_label_watch import MAX_NAMES, LabelCounts, PseudoLabelWatch
 from mmpldc.phases import Phases
 
 CLASSES = ('cat', 'dog', 'eel')

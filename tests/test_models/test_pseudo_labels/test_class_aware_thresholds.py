@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmpldc.datasets import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 from mmpldc.models import ClassAwareThresholds
 from mmpldc.registry import MODELS
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset
 
-from mmpldc.datasets.faults import faulty_images, guard
+from mmpldc.datasets.input_faults import faulty_images, guard
 from mmpldc.engine.hooks import InputFaultHook
 
 NUM_IMAGES = 60

@@ -23,11 +23,11 @@ from mmengine.model import BaseModel, BaseModule
 from mmengine.runner import CheckpointLoader, Runner, checkpoint, save_checkpoint
 
 from mmpldc.apis import read_checkpoint
-from mmpldc.checkpoint_loading import TRUST, UnsafeCheckpoint, refusing
+from mmpldc.utils.checkpoint_loading import TRUST, UnsafeCheckpoint, refusing
 from mmpldc.models import ImageClassifierScorer, OpenCLIPScorer
 from mmpldc.models.refiners.text_embeddings import cached_text_embeddings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CPU = torch.device('cpu')
 REFUSED = r'was not loaded: it holds more than weights.*set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
 

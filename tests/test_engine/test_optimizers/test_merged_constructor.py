@@ -13,7 +13,7 @@ from torch import nn
 import mmpldc.engine  # noqa: F401, registers the constructors
 from mmpldc.engine.optimizers.merged_constructor import merge_groups
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 LR, DECAY = 0.01, 0.1
 MERGED, STOCK = 'mmpldc.MergedOptimWrapperConstructor', 'DefaultOptimWrapperConstructor'
 PARAMWISE = dict(

@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from mmpldc.functional import boundary_map, hungarian_match, mask_uncertainty
 from mmpldc.models import DynamicAligningWeights, MaskQualityGate
 from mmpldc.models.dense_heads import MaskTargets, semi_mask2former_head
-from mmpldc.models.task_modules import LabelWeights
+from mmpldc.models.pseudo_labels import LabelWeights
 
 NUM_LAYERS, NUM_QUERIES, NUM_CLASSES = 3, 8, 3
 IOU_HEAD = dict(type='mmpldc.MaskIoUHead')

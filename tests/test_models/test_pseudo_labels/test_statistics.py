@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmpldc.models.detectors.pseudo_label_statistics import pseudo_label_statistics
+from mmpldc.models.pseudo_labels.statistics import pseudo_label_statistics
 
 SURE, UNSURE = 5.0, 0.5  # logits: probabilities of 0.99 and 0.62
 

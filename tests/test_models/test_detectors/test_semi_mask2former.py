@@ -916,8 +916,8 @@ def test_predicts_with_the_chosen_one(build, predict_on):
 # ---------------------------------------------------------------- waiting for the device
 
 WAITS = [  # of a step after burn-in; docs/performance.md
-    'nonzero at mmpldc.datasets.transforms.pseudo_label_filter',  # the number of candidates
-    '_to_copy at mmpldc.datasets.transforms.pseudo_label_filter',  # of labels kept, and any NaN
+    'nonzero at mmpldc.models.pseudo_labels.filter',  # the number of candidates
+    '_to_copy at mmpldc.models.pseudo_labels.filter',  # of labels kept, and any NaN
     '_to_copy at mmpldc.functional.matching',  # costs of labelled images
     '_to_copy at mmpldc.functional.matching',  # and of unlabelled ones
     '_to_copy at mmpldc.models.detectors.semi_mask2former',  # the log

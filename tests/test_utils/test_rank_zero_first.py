@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mmpldc.models.refiners.loading import load_first_on_one_rank
+from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
 # ---------------------------------------------------------------- one process
 

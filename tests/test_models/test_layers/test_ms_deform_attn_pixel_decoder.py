@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from mmpldc.models.pixel_decoders import MSDeformAttnPixelDecoder, ms_deform_attn_pixel_decoder
+from mmpldc.models.layers import MSDeformAttnPixelDecoder, ms_deform_attn_pixel_decoder
 
 CHANNELS = (8, 16, 32, 64)  # of the tiny backbone's levels
 STRIDES = (4, 8, 16, 32)

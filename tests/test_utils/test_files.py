@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mmpldc.files import remove_partial, replacing
+from mmpldc.utils.files import remove_partial, replacing
 
 
 def names(folder) -> set[str]:

@@ -69,7 +69,7 @@ class PseudoLabelFilter(BaseTransform):
     Note:
         As released, quality and area are those of the mask upsampled to ``input_shape``; but only
         candidates whose class passes are upsampled, a few at a time, and the kept ones go on as
-        logits at their own stride. tests/test_models/test_full_resolution.py compares that with
+        logits at their own stride. tests/test_models/test_pseudo_labels/test_full_resolution.py compares that with
         ``full_resolution``.
 
         Guided Distillation asks for a class of more than 0.7 that is not "no object", and nothing

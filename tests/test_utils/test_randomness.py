@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmpldc.randomness import Purpose, seed_process, seeded
+from mmpldc.utils.randomness import Purpose, seed_process, seeded
 
 
 def draw() -> tuple[float, ...]:

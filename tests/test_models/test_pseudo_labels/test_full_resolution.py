@@ -10,7 +10,7 @@ import math
 import pytest
 import torch
 
-from mmpldc.datasets.transforms import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 from mmpldc.functional import sample_points
 from mmpldc.models.dense_heads import MaskTargets
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmdet.registry import TRANSFORMS
 from mmengine.structures import InstanceData
 
-from mmpldc.datasets.transforms import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 
 FIELDS = {
     'labels': torch.int64,

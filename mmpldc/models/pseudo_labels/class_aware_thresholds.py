@@ -76,7 +76,7 @@ class ClassAwareThresholds(nn.Module):
             self.is_started.fill_(True)
 
     def current(self) -> dict[str, Tensor]:
-        """What :class:`~mmpldc.datasets.PseudoLabelFilter` takes: ``class_thr``, ``mask_thr``."""
+        """What :class:`~mmpldc.models.PseudoLabelFilter` takes: ``class_thr``, ``mask_thr``."""
         return dict(class_thr=self.class_thr, mask_thr=self.mask_thr)
 
     @torch.no_grad()
@@ -84,7 +84,7 @@ class ClassAwareThresholds(nn.Module):
         """Move towards the mean quality of this step's predictions; every rank must call it.
 
         Args:
-            results: of :class:`~mmpldc.datasets.PseudoLabelFilter`.
+            results: of :class:`~mmpldc.models.PseudoLabelFilter`.
         """
         class_quality, masks_quality, labels, weight = self._counted(results)
         step = torch.stack(
