@@ -8,7 +8,6 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmpldc.models.pseudo_labels import PseudoLabelFilter
 from mmpldc.evaluation import (
     PseudoLabelTable,
     compare_candidates,
@@ -16,6 +15,7 @@ from mmpldc.evaluation import (
     logits_in_original_frame,
 )
 from mmpldc.evaluation.pseudo_label_quality import mask_iou
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 
 
 def table(rows, num_images=2, num_targets=4):
@@ -107,7 +107,7 @@ class FixedLabels(nn.Module):
         assert not training
         return batch
 
-    def make_pseudo_labels(self, images, samples):
+    def get_pseudo_instances(self, images, samples):
         assert not self.training
         return self.instances
 
@@ -179,14 +179,14 @@ def test_candidates_pass_neither_thresholds_nor_refiner(fails):
         class_thresholds = 'thresholds per class'
         refiner = 'a refiner'
 
-        def make_pseudo_labels(self, images, samples):
+        def get_pseudo_instances(self, images, samples):
             used = self.pseudo_label_filter
             assert (used.class_thr, used.mask_thr, used.duplicate_iou) == (0.1, 0, None)
             assert (used.min_area, used.max_candidates) == (7, 5)
             assert self.class_thresholds is self.refiner is None
             if fails:
                 raise RuntimeError('out of memory')
-            return super().make_pseudo_labels(images, samples)
+            return super().get_pseudo_instances(images, samples)
 
     model = Model([pseudo(np.zeros((0, 8, 8)), [])])
     batches = [dict(inputs=None, data_samples=[annotated_image([], [])])]

@@ -348,7 +348,7 @@ def test_known_pixels_reach_the_tower_as_open_clip_normalises_them(
         labels,
         data['inputs'],
         data['data_samples'],
-        Progress(step=0, burn_in_steps=0, max_steps=10),
+        Progress(step=0, pseudo_label_start=0, max_steps=10),
         PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb),
     )
     (seen,) = inputs
