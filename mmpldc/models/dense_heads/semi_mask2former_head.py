@@ -265,7 +265,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         pixel_weight = None
         if targets.are_pseudo_labels and hasattr(self.loss_mask, 'weigh'):
             pixel_weight = self.loss_mask.weigh(MaskPoints(logits, points, samples, progress))
-        loss_mask = self.loss_mask(predicted, value, pixel_weight, reduction_override='none')
+        loss_mask = self.loss_mask(predicted, value, weight=pixel_weight, reduction_override='none')
         loss_dice = self.loss_dice(predicted, value, reduction_override='none')
         loss_mask, loss_dice = loss_mask.mean(dim=1).view_as(target), loss_dice.view_as(target)
         if label_weights is not None:

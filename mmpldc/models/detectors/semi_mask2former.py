@@ -217,7 +217,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             labels = torch.cat([instances.labels for instances in pseudo_instances])
             counts = labels.new_zeros(self.num_classes)
             counts.index_add_(0, labels, torch.ones_like(labels))
-            paths = [sample.img_path for sample in batch_data_samples]
+            paths = [sample.metainfo.get('img_path', '') for sample in batch_data_samples]
             self.pseudo_label_counter.update(counts, selection.has_nan, paths)
         return pseudo_instances
 
@@ -225,7 +225,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     def get_candidates(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, *, min_class_quality: float = 0
     ) -> list[InstanceData]:
-        """Everything that :meth:`get_pseudo_instances` chooses from, neither filtered nor corrected.
+        """What :meth:`get_pseudo_instances` chooses from, neither filtered nor corrected.
 
         Args:
             batch_inputs, batch_data_samples: as there.

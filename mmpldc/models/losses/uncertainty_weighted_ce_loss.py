@@ -52,22 +52,21 @@ class UncertaintyWeightedCrossEntropyLoss(nn.Module):
         self,
         pred: Tensor,
         target: Tensor,
-        weight: Tensor | None = None,
+        uncertainty: Tensor | None = None,
         avg_factor: float | Tensor | None = None,
         reduction_override: str | None = None,
-        uncertainty: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> Tensor:
         """Weigh, sum and normalise.
 
         Args:
             pred: the student's mask logits, any shape.
             target: mask values in [0, 1], same shape.
-            weight: of each point, of at least 0, same shape, see :meth:`weigh`; None: 1.
+            uncertainty: u in [0, 1] of the pseudo-mask, same shape: a weight of 1 - u; None: 1.
             avg_factor: divides the sum under ``'mean'``: masks times points, as for the unweighted
                 loss, never the sum of the weights.
             reduction_override: used instead of ``reduction``.
-            uncertainty: u in [0, 1] of the pseudo-mask, same shape; a factor 1 - u beside
-                ``weight``.
+            weight: a further weight of each point, of at least 0, same shape, see :meth:`weigh`.
 
         Returns:
             float32 scalar, or the input's shape with ``'none'``.

@@ -165,7 +165,7 @@ def test_a_second_hook_is_refused(make_runner, toy_pair):
 
 def test_a_model_without_a_teacher_is_refused(make_runner):
     runner = make_runner(model=PlainModel(), hooks=(MeanTeacherHook(),))
-    with pytest.raises(TypeError, match='teacher-student model of mmpldc.*PlainModel'):
+    with pytest.raises(TypeError, match=r'teacher-student model of mmpldc.*PlainModel'):
         runner.train()
 
 
@@ -362,7 +362,7 @@ def test_running_statistics_are_those_of_all_ranks(toy_pair, run_on_ranks):
         frozen.train = lambda mode: frozen  # as mmdet's norm_eval
         loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
         runner = SimpleNamespace(
-            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
         hook = MeanTeacherHook(keep_rate=0.0)
         hook.before_train(runner)
@@ -496,7 +496,7 @@ def test_guided_on_two_ranks_the_copy_is_the_same(toy_pair, run_on_ranks, superv
         model = toy_pair(burn_in_iters=2, burn_in='guided')
         loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
         runner = SimpleNamespace(
-            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
         hook = MeanTeacherHook(keep_rate=0.5, teacher_checkpoint=path)
         hook.before_train(runner)

@@ -5,8 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
 from mmpldc.engine import TeacherCollapseHook
 from mmpldc.models.teacher_student.pseudo_label_counter import (
@@ -14,7 +12,6 @@ from mmpldc.models.teacher_student.pseudo_label_counter import (
     LabelCounts,
     PseudoLabelCounter,
 )
-from mmpldc.phases import Phases
 
 CLASSES = ('cat', 'dog', 'eel')
 BURN_IN = 3
@@ -35,34 +32,33 @@ class Labelled:
         return dict(instances=[dict(bbox_label=k, ignore_flag=False) for k in self.labels])
 
 
-def update(watch: PseudoLabelCounter, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
+def update(counter, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
     """Count a batch of an image for each list of labels."""
-    watch.update(
-        [InstanceData(labels=torch.tensor(of_image, dtype=torch.int64)) for of_image in labels],
+    flat = torch.tensor([label for of_image in labels for label in of_image], dtype=torch.int64)
+    counter.update(
+        torch.bincount(flat, minlength=len(counter.kept)),
         [index in nan for index in range(len(labels))],
-        [DetDataSample(metainfo=dict(img_path=f'{first + i}.jpg')) for i in range(len(labels))],
+        [f'{first + i}.jpg' for i in range(len(labels))],
     )
 
 
 @pytest.fixture
-def look(caplog):
+def look(caplog, toy_pair):
     """Go through steps that keep the given labels each; returns (iteration, warning) pairs."""
 
     def look(steps, *, labelled=BALANCED, num_classes=3, start=0, unsup_weight=1.0, nan=(), **args):
         hook = TeacherCollapseHook(**dict(interval=4) | args)
-        watch = PseudoLabelCounter(num_classes)
+        pair = type('Pair', (toy_pair,), dict(num_classes=num_classes))
+        model = pair(burn_in_iters=BURN_IN, unsup_weight=unsup_weight)
         runner = SimpleNamespace(
-            model=SimpleNamespace(
-                phases=Phases(burn_in_iters=BURN_IN, unsup_weight=unsup_weight),
-                pseudo_label_counter=watch,
-            ),
+            model=model,
             train_dataloader=SimpleNamespace(dataset=Labelled(labelled)),
             logger=logging.getLogger('look'),
         )
         warnings = []
         for runner.iter, labels in enumerate(steps, start):
             if runner.iter >= BURN_IN:
-                update(watch, labels, [], nan=nan, first=10 * runner.iter)
+                update(model.pseudo_label_counter, labels, [], nan=nan, first=10 * runner.iter)
             caplog.clear()
             hook.after_train_iter(runner, runner.iter)
             warnings += [(runner.iter, record.getMessage()) for record in caplog.records]

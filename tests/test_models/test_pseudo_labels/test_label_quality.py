@@ -98,7 +98,7 @@ def pseudo_labels(*counts):
     ]
 
 
-def weighted(*parts):
+def weighing(*parts):
     """Options of a head whose mask loss weighs pixels by these parts."""
     kind = 'mmpldc.UncertaintyWeightedCrossEntropyLoss'
     return dict(loss_mask=dict(type=kind, loss_weight=5.0, pixel_weights=list(parts)))
@@ -294,7 +294,7 @@ def test_weighted_losses_equal_the_loop(build_head, matches, same_points, aligni
 
 @pytest.mark.parametrize('with_pmua', [False, True], ids=['alone', 'with PMUA'])
 def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points, with_pmua):
-    head = build_head(**weighted(BOUNDARY, *[PMUA] * with_pmua))
+    head = build_head(**weighing(BOUNDARY, *[PMUA] * with_pmua))
     batch = pseudo_labels(3, 0, 2)
     cls_logits, mask_logits = predictions(3)
     losses = head.loss_by_feat(cls_logits, mask_logits, batch)
@@ -320,7 +320,7 @@ def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points
 
 def test_boundary_weights_leave_dice_and_classes_alone(build_head):
     logits, losses = predictions(2), []
-    for options in (weighted(), weighted(BOUNDARY)):
+    for options in (weighing(), weighing(BOUNDARY)):
         head = build_head(**options)
         torch.manual_seed(3)
         losses.append(head.loss_by_feat(*logits, pseudo_labels(2, 1)))
@@ -333,7 +333,7 @@ def test_boundary_weights_leave_dice_and_classes_alone(build_head):
 @pytest.mark.parametrize('part', [BOUNDARY, PMUA], ids=['boundary', 'PMUA'])
 def test_ground_truth_is_not_weighted(build_head, part):
     logits, batch, losses = predictions(2), ground_truth(2, 1), []
-    for head in (build_head(), build_head(**weighted(part))):
+    for head in (build_head(), build_head(**weighing(part))):
         torch.manual_seed(3)
         losses.append(head.loss_by_feat(*logits, copy.deepcopy(batch)))
     assert losses[0] == losses[1]
@@ -364,7 +364,7 @@ def test_ranks_give_the_mean_of_one_batch(
         return tuple(column.expand(NUM_LAYERS, -1) for column in columns)
 
     monkeypatch.setattr(semi_mask2former_head, 'hungarian_match', first_queries)
-    head = build_head(**weighted(BOUNDARY))
+    head = build_head(**weighing(BOUNDARY))
     cls_logits, mask_logits = predictions(2)
     batch = pseudo_labels(*counts)
 

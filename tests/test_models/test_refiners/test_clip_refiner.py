@@ -14,9 +14,9 @@ from torch import nn
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.models import CLIPRefiner
-from mmpldc.models.detectors.semi_mask2former import Progress
 from mmpldc.models.refiners import RegionScorer, RegionScores
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 NUM_CLASSES = 4
 BURN_IN, MAX_STEPS = 100, 500
@@ -380,7 +380,8 @@ def test_detector_can_be_copied(build_detector, scorer, copy):
 def test_labels_of_a_step_go_through_the_refiner(build_detector):
     model = build_detector(REFINER)
     model.set_progress(BURN_IN, MAX_STEPS)
-    samples = [DetDataSample(metainfo=dict(img_shape=(64, 64), batch_input_shape=(64, 64)))]
+    meta = dict(img_path='1.jpg', img_shape=(64, 64), batch_input_shape=(64, 64))
+    samples = [DetDataSample(metainfo=meta)]
     scorer = model.refiner.scorer
     scorer.answer = lambda count: RegionScores(
         torch.full((count, 3), 1 / 3), torch.ones(count, dtype=torch.bool)

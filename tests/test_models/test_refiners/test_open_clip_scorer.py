@@ -21,8 +21,8 @@ from torch import nn
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.models import OpenCLIPScorer
-from mmpldc.models.detectors.semi_mask2former import Progress
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 SIDE = 64  # of the towers' input
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)  # other than open_clip's default
