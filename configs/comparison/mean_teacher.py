@@ -1,6 +1,6 @@
 """PL-DC without its parts: a mean teacher with one threshold on the coupled score."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     refiner=None,

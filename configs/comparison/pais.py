@@ -1,6 +1,6 @@
 """PAIS: predicted IoUs, losses that follow a label's quality, no burn-in, a ramped keep rate."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     refiner=None,
@@ -14,5 +14,4 @@ model = dict(
     ),
     burn_in_iters=0,
 )
-mean_teacher, *others = _base_.custom_hooks
-custom_hooks = [dict(mean_teacher, ramp_up=True), *others]
+default_hooks = dict(mean_teacher=dict(ramp_up=True))

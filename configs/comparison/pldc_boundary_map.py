@@ -1,6 +1,6 @@
 """PL-DC with Noisy Boundaries' map in the place of PMUA."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     detector=dict(

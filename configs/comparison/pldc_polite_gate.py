@@ -4,7 +4,7 @@ Every label whose class is good enough teaches its class, and its mask if that i
 As there is no predicted IoU, the gate takes PL-DC's mask quality.
 """
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=dict(mask_thr=0.0),

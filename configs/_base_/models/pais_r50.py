@@ -1,7 +1,8 @@
 """PAIS (arXiv 2308.05359) with Mask2Former R50.
 
 Numbers are its released code's (configs/PAIS, on K-Net R50) unless noted. Losses, matching, points
-and their weights are Mask2Former's: K-Net's are of another head.
+and their weights are Mask2Former's: K-Net's are of another head. Its average of the teacher is an
+experiment's `default_hooks = dict(mean_teacher=dict(keep_rate=0.999, ramp_up=True))`.
 """
 
 _base_ = './mask2former_r50.py'
@@ -20,4 +21,3 @@ model = dict(
     unsup_weight=1.0,
     sup_views=('sup_weak',),
 )
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.999, ramp_up=True)]
