@@ -65,6 +65,18 @@ class MeanTeacherHook(Hook):
         self.ramp_up = ramp_up
         self.teacher_checkpoint = teacher_checkpoint
 
+    def before_run(self, runner: Runner) -> None:
+        """Refuse a second hook of this kind, which would average the teacher twice a step.
+
+        Raises:
+            ValueError: if there is one.
+        """
+        if sum(isinstance(hook, MeanTeacherHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                'there are two MeanTeacherHooks: keep default_hooks.mean_teacher, write the '
+                'settings there, and remove the one in custom_hooks'
+            )
+
     def before_train(self, runner: Runner) -> None:
         """Start from the student if no teacher was given, and let the model get ready.
 
@@ -90,7 +102,7 @@ class MeanTeacherHook(Hook):
             if model.phases.is_guided:
                 raise ValueError(
                     "model.burn_in='guided' needs a teacher that has been trained on the labelled "
-                    "images: set custom_hooks' MeanTeacherHook.teacher_checkpoint to its checkpoint"
+                    'images: set default_hooks.mean_teacher.teacher_checkpoint to its checkpoint'
                 )
             _move(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
         _share_frozen_parameters(model.teacher, model.student)

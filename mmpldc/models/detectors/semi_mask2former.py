@@ -140,7 +140,7 @@ class SemiMask2Former(SemiBaseDetector):
         if self.progress is None:
             raise RuntimeError(
                 'SemiMask2Former does not know the iteration: add '
-                "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
+                "dict(type='mmpldc.MeanTeacherHook') to default_hooks, as mean_teacher"
             )
         # At every step, burn-in included, so that a wrong config ends at the first batch.
         check_views(multi_batch_data_samples, self.groups_of_views)

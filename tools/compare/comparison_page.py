@@ -1,4 +1,4 @@
-"""The tables and plots of docs/comparison.md, from what benchmarks/compare_methods.py found."""
+"""The tables and plots of a comparison, from what compare_methods.py found."""
 
 import os
 import statistics
@@ -7,8 +7,9 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from timing import machine, table
-from write_page import put_block
+
+from mmpldc.utils.machine import machine
+from mmpldc.utils.markdown import put_block, table
 
 GIB = 2**30
 PSEUDO_LABELS = {  # key of PseudoLabelTable.summary: title, digits

@@ -44,7 +44,7 @@ def content():
 
     return dict(
         seeds=[3, 4],
-        command='python benchmarks/compare_methods.py',
+        command='python tools/compare/compare_methods.py',
         device='cpu',
         tuned_on_test=False,
         measured=[5, 10],
