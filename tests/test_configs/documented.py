@@ -1,7 +1,9 @@
 """The experiments that docs/configs.md and docs/methods.md name: configs, options, published AP."""
 
 import argparse
+import copy
 import re
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +29,12 @@ class Row(NamedTuple):
 
 
 def load(config: str, options: tuple[str, ...] = ()) -> Config:
-    """The config of ``tools/train.py configs/CONFIG --cfg-options OPTIONS``."""
+    """A copy of the config of ``tools/train.py configs/CONFIG --cfg-options OPTIONS``."""
+    return copy.deepcopy(_load(config, options))
+
+
+@cache
+def _load(config: str, options: tuple[str, ...]) -> Config:
     cfg = Config.fromfile(CONFIGS / config)
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)

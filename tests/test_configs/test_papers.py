@@ -291,7 +291,8 @@ def test_aaai_config_differs_from_the_arxiv_one_in_refiner_and_thresholds():
     assert aaai.model.refiner.scorer.mode == 'mask_pool'
     for config in (arxiv, aaai):
         del config.model.refiner
-    del aaai.model.class_thresholds, aaai.custom_hooks
+    del aaai.model.class_thresholds
+    aaai.pop('custom_hooks')
     assert arxiv.to_dict() == aaai.to_dict()
 
 
