@@ -44,9 +44,9 @@ def parse_args() -> argparse.Namespace:
         '--labeled-list',
         type=Path,
         metavar='FILE',
-        help='label these images instead of drawing: image ids or file names, one a line; the '
-        "images of another COCO-format json (Guided Distillation's splits); or Unbiased Teacher's "
-        'COCO_supervision.txt together with --percent and --fold',
+        help='label these images instead of drawing: image ids or file names, one a line '
+        "(Guided Distillation's lists for Cityscapes too); the images of another COCO-format json; "
+        "or Unbiased Teacher's COCO_supervision.txt together with --percent and --fold",
     )
     parser.add_argument(
         '--unlabeled',
