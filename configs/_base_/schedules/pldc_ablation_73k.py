@@ -1,6 +1,7 @@
 """The schedule of PL-DC's ablations (Table I): 73,750 iterations of 8 images.
 
-The learning rate stays: neither the paper nor the released code gives a drop for it.
+The learning rate stays: the paper prints no drop. The released configs of this length drop it at
+68,077 (docs/deviations.md).
 """
 
 _base_ = './pldc_368k.py'
