@@ -12,9 +12,9 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
-from mmpldc.utils.unwrapping import unwrapped
-from mmpldc.utils.files import replacing
 from mmpldc.structures import PackedMasks, TrainingSample
+from mmpldc.utils.files import replacing
+from mmpldc.utils.unwrapping import unwrapped
 
 try:
     from numpy._core import multiarray
@@ -64,7 +64,9 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
 
 
 def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
-    """Read what :func:`save_step` wrote; nothing in the file is executed.
+    """Read what :func:`save_step` wrote; reading executes nothing in the file.
+
+    ``config`` is Python code, though: who builds it runs whatever the author of the file wrote.
 
     Args:
         path: of the file.
