@@ -1,6 +1,12 @@
 """What the tools for users are made of: labelling images, files of labels, publishing a model."""
 
-from mmpldc.utils.checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import (
+    check_weights,
+    class_information,
+    read_checkpoint,
+    teacher_weights,
+)
+
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (
@@ -14,8 +20,9 @@ from .pseudo_labels import (
     LabeledImage,
     PseudoLabel,
     UnreadableImage,
-    build_labeler,
+    finished_iters,
     label_images,
+    load_labeler,
     set_thresholds,
 )
 from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
@@ -25,16 +32,17 @@ __all__ = [
     'PseudoLabel',
     'PublishedModel',
     'UnreadableImage',
-    'build_labeler',
     'check_weights',
     'class_information',
     'decode_mask',
     'encode_mask',
+    'finished_iters',
     'folder_images',
     'label_images',
     'label_studio_config',
     'label_studio_rle',
     'list_images',
+    'load_labeler',
     'mask_to_polygons',
     'plain_config',
     'plain_detector',
