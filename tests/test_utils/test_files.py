@@ -1,11 +1,13 @@
 """Files that are there as a whole or not at all."""
 
 import errno
+import json
 import os
+import re
 
 import pytest
 
-from mmpldc.utils.files import remove_partial, replacing
+from mmpldc.utils.files import remove_partial, replacing, write_json
 
 
 def names(folder) -> set[str]:
@@ -41,7 +43,29 @@ def test_the_disk_has_the_content_before_the_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'replace', lambda *paths: (calls.append('replace'), replace(*paths)))
     with replacing(tmp_path / 'a.txt') as file:
         file.write('x')
-    assert calls == [f'{tmp_path}/.a.txt.{os.getpid()}.partial', 'replace', str(tmp_path)]
+    partial, *rest = calls
+    assert re.fullmatch(rf'{tmp_path}/\.a\.txt\.\w+\.partial', partial)
+    assert rest == ['replace', str(tmp_path)]
+
+
+def test_several_may_write_at_once(tmp_path):
+    """As ranks in containers do, whose process numbers are the same."""
+    path = tmp_path / 'a.txt'
+    with replacing(path) as first, replacing(path) as second:
+        second.write('second')
+        first.write('first')
+    assert path.read_text() == 'first' and names(tmp_path) == {'a.txt'}
+
+
+def test_json_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / 'new/a.json'
+    write_json(path, dict(a=[1]), indent=2)
+    assert path.read_text() == '{\n  "a": [\n    1\n  ]\n}'
+    with pytest.raises(TypeError):
+        write_json(path, dict(a=[1, object()]))
+    assert json.loads(path.read_text()) == dict(a=[1]) and names(path.parent) == {'a.json'}
+    write_json(path, dict(a=object()), default=lambda _: 'b')
+    assert path.read_text() == '{"a": "b"}'
 
 
 @pytest.mark.parametrize(('number', 'passes'), [(errno.EINVAL, True), (errno.EIO, False)])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.datasets.coco_files import read_coco, write_json
+from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.split import (
     count_instances,
     draw,
@@ -22,6 +22,7 @@ from mmpldc.datasets.split import (
     num_labeled,
     split_coco,
 )
+from mmpldc.utils.files import write_json
 
 
 def parse_args() -> argparse.Namespace:
