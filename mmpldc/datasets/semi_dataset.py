@@ -3,11 +3,11 @@
 from mmdet.utils import ConfigType
 from mmengine.dataset import BaseDataset, ConcatDataset
 
-from mmpldc.utils.randomness import seeded
 from mmpldc.registry import DATASETS
+from mmpldc.utils.randomness import seeded
 
 from .checks.findings import printable
-from .input_faults import OnFault, guard
+from .input_faults import OnFault, guard_pipelines
 from .samplers import SeededIndex
 
 
@@ -47,7 +47,7 @@ class SemiDataset(ConcatDataset):
     ) -> None:
         parts = [labeled] if unlabeled is None else [labeled, unlabeled]
         super().__init__([_build({**shared, **part}) for part in parts])
-        guard(self, on_fault=on_fault)
+        guard_pipelines(self, on_fault=on_fault)
 
     def __getitem__(self, index: int) -> dict:
         if not isinstance(index, SeededIndex):

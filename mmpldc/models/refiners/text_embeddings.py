@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmpldc.utils.checkpoint_loading import refusing
+from mmpldc.utils.checkpoint_loading import safe_loading
 from mmpldc.utils.files import replacing
 
 
@@ -61,7 +61,7 @@ def cached_text_embeddings(
     path = folder / f'{key}.pt'
     known: dict[str, Tensor] = {}
     if path.exists():
-        with refusing(str(path)):
+        with safe_loading(str(path)):
             known = torch.load(path, weights_only=True)
     unknown = [text for text in dict.fromkeys(texts) if text not in known]
     if unknown:
