@@ -287,7 +287,7 @@ def test_an_option_that_mmdet_does_not_take_is_left_out(cfg, kind, option):
     }[kind]
     module.update({'type': f'mmpldc.{kind}', option: OPTIONS[kind][option]})
     plain = plain_config(cfg, plain_detector(cfg.model), dict(classes=CLASSES))
-    assert option not in plain.pretty_text and 'mmpldc' not in plain.pretty_text
+    assert f'{option}=' not in plain.pretty_text and 'mmpldc' not in plain.pretty_text
     MODELS.build(plain.model)
     METRICS.build(dict(plain.test_evaluator, ann_file=None))
 
