@@ -44,7 +44,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 from mmpldc.visualization import read_scalars
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -412,7 +412,7 @@ def guard_settings(folder: Path, settings: dict) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         json.dump(content, file, indent=2)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmpldc.datasets.shapes import parallel_map
 from mmpldc.datasets.shapes.captions import WORDS, generate_captioned_image
-from mmpldc.utils.files import replacing, write_json
+from mmpldc.utils.files import atomic_write, write_json
 
 IMAGE_SIZE = 64
 STREAM = 1_000_003  # no image of a detection data set has this number in its seed
@@ -129,7 +129,7 @@ def main() -> None:
     images, captions = make_pairs(args)
     train(model, tokenizer, images, captions, args)
     # last: with it the model is complete
-    with replacing(out / 'open_clip_model.safetensors', 'wb') as file:
+    with atomic_write(out / 'open_clip_model.safetensors', 'wb') as file:
         file.write(save(model.state_dict()))
 
 

@@ -30,7 +30,7 @@ from mmpldc.utils.checkpoints import (
     read_checkpoint,
     teacher_weights,
 )
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 SCOPE = 'mmpldc.'
 # Modules of ours that differ from the mmdet class they extend in training, freezing or speed, not
@@ -111,9 +111,9 @@ def publish_model(
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()[:8]
     weights_path = stem.with_name(f'{stem.name}-{digest}.pth')
     config_path = stem.with_name(f'{stem.name}.py')
-    with replacing(weights_path, 'wb') as file:
+    with atomic_write(weights_path, 'wb') as file:
         file.write(buffer.getbuffer())
-    with replacing(config_path) as file:
+    with atomic_write(config_path) as file:
         file.write(plain.pretty_text)
     return PublishedModel(weights_path, config_path, _own_types(plain.to_dict()), kept_float32)
 

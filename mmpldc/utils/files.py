@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic file writes: a file is there as a whole or not at all."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ SUFFIX = '.partial'
 
 
 @contextmanager
-def replacing(path: Path, mode: str = 'w') -> Iterator[IO]:
+def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
     """A file under another name that takes ``path``'s place if nothing went wrong.
 
     It has reached the disk by then: after a loss of power either file is there, as a whole. Several
@@ -37,7 +37,7 @@ def replacing(path: Path, mode: str = 'w') -> Iterator[IO]:
 
 
 def write_json(path: Path, content: object, *, indent: int | None = None, **options) -> None:
-    """Write JSON by :func:`replacing`; what cannot be written leaves the old file.
+    """Write JSON by :func:`atomic_write`; what cannot be written leaves the old file.
 
     Args:
         path: of the file; its folder is made.
@@ -46,12 +46,12 @@ def write_json(path: Path, content: object, *, indent: int | None = None, **opti
         **options: others of :func:`json.dumps`, such as ``default``.
     """
     text = json.dumps(content, indent=indent, **options)
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(text)
 
 
 def remove_partial(folder: Path, pattern: str) -> None:
-    """Remove what processes that were killed inside :func:`replacing` have left.
+    """Remove what processes that were killed inside :func:`atomic_write` have left.
 
     Args:
         folder: where to look.

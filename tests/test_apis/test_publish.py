@@ -161,7 +161,7 @@ def test_half_precision_is_half_the_size_and_close(publish, cfg, folder, tmp_pat
 
 
 def test_a_value_beyond_half_stays_float32_and_is_named(publish, checkpoint):
-    """As variances of ImageNet's R50 do."""
+    """As variances of a Caffe-style ResNet do."""
     name = 'backbone.bn1.running_var'
     checkpoint['state_dict'][f'teacher.{name}'][0] = 70000.0
     published = publish(half=True)

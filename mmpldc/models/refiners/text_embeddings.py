@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mmpldc.utils.checkpoint_loading import safe_loading
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 
 def default_cache() -> Path:
@@ -68,7 +68,7 @@ def cached_text_embeddings(
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
         try:
             # Another process, maybe on another machine, sees the old file or the new one.
-            with replacing(path, 'wb') as file:
+            with atomic_write(path, 'wb') as file:
                 torch.save(known, file)
         except OSError as error:  # a cache that cannot be written must not stop a training
             warnings.warn(f'text embeddings are not cached: {error}', stacklevel=2)
