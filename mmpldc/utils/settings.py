@@ -5,6 +5,8 @@ from pathlib import Path
 
 from .files import write_json
 
+NAMED = 5  # of the settings that differ
+
 
 def guard_settings(folder: Path, settings: dict) -> None:
     """Write down what a folder's results are made with, or compare it with what was written.
@@ -26,12 +28,26 @@ def guard_settings(folder: Path, settings: dict) -> None:
         before = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f'{path} is damaged ({error}): {remedy}') from None
+    now, was = _leaves(settings), _leaves(before)
     differences = [
-        f'{key} is {settings.get(key)!r} now, was {before.get(key)!r}'
-        for key in sorted({*settings, *before})
-        if settings.get(key) != before.get(key)
+        f'{key} is {now.get(key)!r} now, was {was.get(key)!r}'
+        for key in sorted({*now, *was})
+        if now.get(key) != was.get(key)
     ]
     if differences:
+        more = f'; and {len(differences) - NAMED} more' if len(differences) > NAMED else ''
         raise ValueError(
-            f'{folder} was begun with other settings ({"; ".join(differences)}): {remedy}'
+            f'{folder} was begun with other settings ({"; ".join(differences[:NAMED])}{more}): '
+            f'{remedy}'
         )
+
+
+def _leaves(settings: dict, prefix: str = '') -> dict[str, object]:
+    """Values by dotted key, out of dicts within dicts."""
+    leaves: dict[str, object] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            leaves |= _leaves(value, f'{prefix}{key}.')
+        else:
+            leaves[prefix + key] = value
+    return leaves

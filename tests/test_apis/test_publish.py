@@ -259,8 +259,6 @@ OPTIONS = {
         upsample_masks=True,
         score_by_iou=False,
         iou_head=dict(type='mmpldc.MaskIoUHead'),
-        pseudo_label_weights=[dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)],
-        pseudo_pixel_weights=dict(type='mmpldc.BoundaryPreservingMap'),
     ),
     'MSDeformAttnPixelDecoder': dict(with_cp=True),
     'TopKMaskFormerFusionHead': {},

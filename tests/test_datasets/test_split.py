@@ -217,7 +217,7 @@ CITYSCAPES = dict(
 def test_find_images_of_cityscapes_by_frame(name):
     names = [name.format(frame) for frame in FRAMES[:0:-1]]
     assert find_images(CITYSCAPES, names).tolist() == [1, 2]
-    with pytest.raises(ValueError, match=r'1 of 1 listed .*: bremen_000041_000020'):
+    with pytest.raises(ValueError, match=r'1 of 1 listed images .*: bremen_000041_000020'):
         find_images(CITYSCAPES, ['bremen_000041_000020_gtFine_instanceIds.png'])
     with pytest.raises(ValueError, match='more than once: bremen/bremen_000041'):
         find_images(CITYSCAPES, [names[1], f'{FRAMES[1]}_gtFine_labelIds.png'])

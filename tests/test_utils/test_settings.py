@@ -34,3 +34,13 @@ def test_damaged_settings_are_named(tmp_path):
     (tmp_path / 'settings.json').write_text('')
     with pytest.raises(ValueError, match=r'settings\.json is damaged .*: choose another folder'):
         guard_settings(tmp_path, dict(seed=0))
+
+
+def test_settings_within_settings_are_named_by_their_path(tmp_path):
+    guard_settings(tmp_path, dict(model=dict(head=dict(size=1, kind='a'), names=[1])))
+    with pytest.raises(ValueError, match=r'settings \(model\.head\.size is 2 now, was 1\): '):
+        guard_settings(tmp_path, dict(model=dict(head=dict(size=2, kind='a'), names=[1])))
+    with pytest.raises(ValueError, match=r'; and 3 more\)'):
+        guard_settings(
+            tmp_path, dict(model=dict(head=dict(size=2)), **{f'k{i}': 0 for i in range(5)})
+        )

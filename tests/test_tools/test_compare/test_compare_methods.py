@@ -246,12 +246,14 @@ def test_folder_of_another_base_or_of_two_processes(script, arguments, base):
     with pytest.raises(SystemExit, match='another comparison is at work'):
         script.Study(script.parse_args(arguments))
     study.lock.close()
-    with pytest.raises(SystemExit, match=r'begun with another num_images \(settings.json\)'):
+    with pytest.raises(
+        SystemExit, match=r'begun with other settings \(num_images is 3 now, was 500\)'
+    ):
         script.Study(script.parse_args([*arguments, '--num-images', '3']))
     cfg = Config.fromfile(base)
     cfg.model.unsup_weight = 3.0
     cfg.dump(base)
-    with pytest.raises(SystemExit, match=r'begun with another model \(settings.json\)'):
+    with pytest.raises(SystemExit, match=r'begun with other settings \(model\.'):
         script.Study(script.parse_args(arguments))
 
 
@@ -271,7 +273,9 @@ def test_runs_of_another_config_are_not_taken_for_this_ones(
         return found
 
     monkeypatch.setattr(study, 'experiment', changed)
-    with pytest.raises(SystemExit, match=rf'pais@{BEST} was begun with another model'):
+    with pytest.raises(
+        SystemExit, match=rf'pais@{BEST} was begun with other settings \(model\.unsup_weight is 3'
+    ):
         run(script, monkeypatch, [*arguments, *options])
 
 
