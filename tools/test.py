@@ -12,7 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from mmpldc.engine.distributed import join_ranks_on_cpu
+from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 
 
 def pickle_path(value: str) -> str:
@@ -82,4 +82,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    leave_ranks_at_exit()
     record(main)()  # a failing rank's traceback reaches torchrun's terminal

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmpldc.datasets.checks import check_before_training
-from mmpldc.engine.distributed import join_ranks_on_cpu
+from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
 from mmpldc.engine.resuming import resume
 
@@ -124,4 +124,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    leave_ranks_at_exit()
     record(main)()  # a failing rank's traceback reaches torchrun's terminal
