@@ -11,6 +11,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import torch.distributed.nn  # noqa: F401  imported later, its functions' defaults would keep a group alive
 from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed
@@ -60,10 +61,10 @@ def join_ranks_on_cpu(cfg: Config) -> None:
 def leave_ranks_at_exit() -> None:
     """Destroy all process groups before Python shuts down, unless an error ends the run.
 
-    A thread of gloo lets go of a collective's tensors a moment after the collective. If Python
-    shuts down within that moment, torch aborts the process (SIGABRT; seen with 2.10 on a busy
-    machine), and the launcher reports a run that ended well as failed. Destroying a group waits for
-    its threads. After an error it could wait for a rank that never answers.
+    A thread of gloo lets go of a collective's tensors a moment after the collective. For that it
+    needs Python. If Python shuts down within that moment, torch 2.10 aborts the process (SIGABRT),
+    and the launcher reports a run that ended well as failed. Destroying a group waits for its
+    threads. After an error it could wait for a rank that never answers, so groups are left alone.
     """
     atexit.register(_leave_ranks)
 
