@@ -247,7 +247,7 @@ def test_compiles_into_the_cache(tmp_path, programs, refused):
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
     (tmp_path / 'work').mkdir()
-    # A header that the build itself does not find: it knows the macro from the precompiled one only.
+    # The build itself does not find this header: only the precompiled one has the macro.
     header = tmp_path / 'venv/lib/python3.11/site-packages/torch/include/torch/types.h'
     header.parent.mkdir(parents=True)
     header.write_text('#define PRECOMPILED TORCH_EXTENSION_NAME\n')

@@ -4,6 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
+import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+# isort: split
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmdet.utils import setup_cache_size_limit_of_dynamo

@@ -147,7 +147,9 @@ run(*sys.argv[1:])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('code', 'left'), [('0', True), (str(os.EX_TEMPFAIL), True), ('error', False)])
+@pytest.mark.parametrize(
+    ('code', 'left'), [('0', True), (str(os.EX_TEMPFAIL), True), ('error', False)]
+)
 def test_groups_and_their_threads_end_before_python_does(tmp_path, code, left):
     """A thread of gloo that outlives Python aborts the process; after an error nobody waits."""
     done = subprocess.run(

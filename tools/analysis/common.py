@@ -2,6 +2,9 @@
 
 import argparse
 
+import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+# isort: split
 import torch
 from mmdet.apis import init_detector
 from mmengine.config import Config, DictAction
