@@ -276,23 +276,31 @@ def test_compiles_into_the_cache(tmp_path, programs, refused):
         assert any(name.startswith('mmcv/_ext.') for name in wheel.namelist())
 
 
-@pytest.mark.parametrize('status', [0, 1])
-def test_compiles_beside_the_other_packages(tmp_path, status):
-    """And fails with them, or when it fails itself."""
+@pytest.mark.parametrize(
+    ('end', 'message'),
+    [
+        ('true', ''),
+        ("die 'no compiler'", '\nsetup_env: no compiler\n'),
+        ('false', '\nsetup_env: stopped in step 0 of 6'),
+    ],
+)
+def test_compiles_beside_the_other_packages(tmp_path, end, message):
+    """What fails there ends the script, with one message."""
     script = f"""
         source {SETUP}
-        VENV={tmp_path} WHEELS={tmp_path} PY=true
+        VENV={tmp_path} WHEELS={tmp_path} WORK={tmp_path}/work PY=true
         choose_ops() {{ VENDOR_KEY=vendor KEY=key; }}
         fetch_vendor_wheel() {{ return 1; }}
-        compile_mmcv() {{ sleep 0.5; echo compiled; [[ {status} == 0 ]] || die 'no compiler'; }}
+        compile_mmcv() {{ sleep 0.5; echo compiled; {end}; }}
+        trap tidy_up EXIT
         begin_mmcv
         echo installed
         finish_mmcv
     """
     done = subprocess.run(['bash', '-c', script], capture_output=True, text=True)
-    assert done.returncode == status, done.stderr
+    assert done.returncode == (1 if message else 0), done.stderr
     assert done.stdout.split('\n')[:2] == ['installed', 'compiled']
-    assert done.stderr == ('\nsetup_env: no compiler\n' if status else '')
+    assert done.stderr.startswith(message) and done.stderr.count('setup_env:') == bool(message)
 
 
 def test_compiling_ends_with_the_script(tmp_path):

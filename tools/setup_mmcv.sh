@@ -132,7 +132,10 @@ begin_mmcv() { # have a wheel in the cache when finish_mmcv is called
   compgen -G "$VENV/lib/python3*/site-packages/mmcv/_ext.*" >/dev/null && return
   compgen -G "$WHEELS/$VENDOR_KEY/*.whl" >/dev/null || compgen -G "$WHEELS/$KEY/*.whl" >/dev/null && return
   set -m # a process group of its own, for stop_mmcv to end
-  { fetch_vendor_wheel || compile_mmcv; } </dev/null 9>&- &
+  {
+    trap '[[ $? == 0 || -n $EXPLAINED ]] || exit 2' EXIT
+    fetch_vendor_wheel || compile_mmcv
+  } </dev/null 9>&- &
   MMCV_JOB=$!
   set +m
 }
@@ -143,7 +146,7 @@ stop_mmcv() {
 }
 
 finish_mmcv() {
-  [[ -z ${MMCV_JOB:-} ]] || wait "$MMCV_JOB" || { EXPLAINED=yes && exit 1; }
+  [[ -z ${MMCV_JOB:-} ]] || wait "$MMCV_JOB" || { [[ $? == 2 ]] || EXPLAINED=yes && exit 1; }
   MMCV_JOB=''
   "$PY" -I "$CHECK" ops 2>/dev/null && note "already installed" && return
   try_wheel "$VENDOR_KEY" || try_wheel "$KEY" && return
