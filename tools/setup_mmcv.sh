@@ -124,6 +124,7 @@ compile_mmcv() {
     --no-build-isolation --no-binary onedl-mmcv -w "$WORK/built" "onedl-mmcv==$(pin onedl-mmcv)" >"$WORK/mmcv.log" 2>&1 ||
     explain_compile_failure
   stop_watcher
+  cat "$WORK/mmcv.log" >>"$LOG"
   keep_wheel "$WHEELS/$KEY" "$WORK"/built/onedl_mmcv-*.whl
 }
 
