@@ -55,11 +55,6 @@ def programs(tmp_path):
     return folder
 
 
-def base_python():
-    """The interpreter that this environment was made with."""
-    return os.path.realpath(sys.executable)
-
-
 @pytest.fixture
 def run_setup(tmp_path, programs):
     """Call the script in the prepared surroundings; returns its status and all that it printed."""
@@ -85,9 +80,12 @@ def run_setup(tmp_path, programs):
     return run
 
 
-def add_compilers(programs):
-    for name in ('gcc', 'g++'):
-        write_program(programs / name, 'exit 0')
+def run_bash(script, env):
+    """The lines that a script prints, which must succeed."""
+    bash = shutil.which('bash')
+    done = subprocess.run([bash, '-c', script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 def assert_one_message(result, pattern):
@@ -100,83 +98,67 @@ def assert_one_message(result, pattern):
 
 # ---- missing prerequisites
 
-
-def test_no_python(run_setup):
-    assert_one_message(run_setup(), r'no suitable Python.*3\.10 to 3\.13.*MMPLDC_PYTHON=')
-
-
-@pytest.mark.parametrize('version', ['3.8', '3.9', '3.14'])
-def test_python_of_another_age(run_setup, programs, version):
-    write_program(programs / 'python3', f'echo {version}')
-    assert_one_message(run_setup(), f'no suitable Python.*python3 is Python {version}')
+PYTHON = os.path.realpath(sys.executable)  # that this environment was made with
+COMPILERS = {'gcc': 'exit 0', 'g++': 'exit 0'}
+# A script's sys.executable is the real interpreter, so keep the question on the fake one.
+FAKE = f'case "$*" in {{}} *sys.executable*) echo "$0";; *) exec {PYTHON} "$@";; esac'
 
 
-def test_named_python_does_not_run(run_setup, programs):
-    write_program(programs / 'shim', 'echo "pyenv: command not found" >&2; exit 127')
-    result = run_setup(MMPLDC_PYTHON=str(programs / 'shim'))
-    assert_one_message(result, 'no suitable Python.*shim')
-
-
-def test_skips_interpreters_that_do_not_run_or_are_too_old(run_setup, programs):
-    """The search goes on to one that fits; what stops the run here is the next prerequisite."""
-    write_program(programs / 'python3', 'echo 3.8')
-    write_program(programs / 'python3.11', 'exit 127')
-    (programs / 'python3.12').symlink_to(base_python())
-    assert_one_message(run_setup(), r'no C\+\+ compiler.*apt install g\+\+')
-
-
-def test_no_compiler(run_setup):
-    assert_one_message(run_setup(MMPLDC_PYTHON=base_python()), r'no C\+\+ compiler')
-
-
-def test_no_python_headers(run_setup, programs, tmp_path):
-    add_compilers(programs)
-    real, empty = base_python(), tmp_path / 'include'
-    fake = programs / 'python3'
-    # A script's sys.executable is the real interpreter, so keep the question on the fake one.
-    write_program(
-        fake,
-        f'case "$*" in *sysconfig*) echo {empty};; *sys.executable*) echo {fake};; '
-        f'*) exec {real} "$@";; esac',
-    )
-    assert_one_message(run_setup(), r'no Python headers.*Python\.h.*apt install python3\.\d+-dev')
-
-
-@needs_headers
-def test_compiler_that_cannot_do_cpp17(run_setup, programs):
-    add_compilers(programs)
-    write_program(programs / 'g++', 'exit 1')
-    assert_one_message(run_setup(MMPLDC_PYTHON=base_python()), r'g\+\+ cannot compile C\+\+17')
-
-
-def test_no_venv_module(run_setup, programs):
-    fake, real = programs / 'python3', base_python()
-    write_program(
-        fake,
-        f'case "$*" in *ensurepip*) exit 1;; *sys.executable*) echo {fake};; '
-        f'*) exec {real} "$@";; esac',
-    )
-    assert_one_message(run_setup(), r'no venv or ensurepip.*apt install python3\.\d+-venv')
-
-
-def test_full_disk(run_setup):
-    result = run_setup(MMPLDC_PYTHON=base_python(), MMPLDC_MIN_DISK_GB='999999')
-    assert_one_message(result, r'not enough disk space.* \d+ GB free, 999999 GB are needed')
+@pytest.mark.parametrize(
+    ('found', 'settings', 'message'),
+    [
+        ({}, {}, r'no suitable Python.*3\.10 to 3\.13.*MMPLDC_PYTHON='),
+        ({'python3': 'echo 3.9'}, {}, 'no suitable Python.*python3 is Python 3.9'),
+        ({'python3': 'echo 3.14'}, {}, 'no suitable Python.*python3 is Python 3.14'),
+        ({'shim': 'exit 127'}, {'MMPLDC_PYTHON': 'shim'}, 'no suitable Python.*shim'),
+        # The search goes on to one that fits; the next prerequisite is what stops the run.
+        (
+            {'python3': 'echo 3.9', 'python3.11': 'exit 127', 'python3.12': f'exec {PYTHON} "$@"'},
+            {},
+            r'no C\+\+ compiler.*apt install g\+\+',
+        ),
+        (
+            {'python3': FAKE.format('*sysconfig*) echo /none;;'), **COMPILERS},
+            {},
+            r'no Python headers.*Python\.h.*apt install python3\.\d+-dev',
+        ),
+        pytest.param(
+            {'gcc': 'exit 0', 'g++': 'exit 1'},
+            {'MMPLDC_PYTHON': PYTHON},
+            r'g\+\+ cannot compile C\+\+17',
+            marks=needs_headers,
+        ),
+        (
+            {'python3': FAKE.format('*ensurepip*) exit 1;;')},
+            {},
+            r'no venv or ensurepip.*apt install python3\.\d+-venv',
+        ),
+        (
+            {},
+            {'MMPLDC_PYTHON': PYTHON, 'MMPLDC_MIN_DISK_GB': '999999'},
+            r'not enough disk space.* \d+ GB free, 999999 GB are needed',
+        ),
+    ],
+)
+def test_missing_prerequisite(run_setup, programs, found, settings, message):
+    for name, text in found.items():
+        write_program(programs / name, text)
+    assert_one_message(run_setup(**settings), message)
 
 
 def test_place_taken_by_something_else(run_setup, tmp_path):
     (tmp_path / 'venv').mkdir()
     (tmp_path / 'venv' / 'thesis.tex').write_text('years of work')
-    assert_one_message(run_setup(MMPLDC_PYTHON=base_python()), 'is no Python environment')
+    assert_one_message(run_setup(MMPLDC_PYTHON=PYTHON), 'is no Python environment')
     assert (tmp_path / 'venv' / 'thesis.tex').exists()
 
 
 @needs_headers
 @pytest.mark.slow
 def test_dead_index_then_broken_interpreter(run_setup, programs, tmp_path):
-    add_compilers(programs)
-    python = base_python()
-    result = run_setup(MMPLDC_PYTHON=python)
+    for name, text in COMPILERS.items():
+        write_program(programs / name, text)
+    result = run_setup(MMPLDC_PYTHON=PYTHON)
     assert_one_message(result, r'cannot download setuptools.*does not answer.*PIP_INDEX_URL')
     assert not (tmp_path / 'venv' / '.mmpldc-complete').exists()
 
@@ -187,9 +169,9 @@ def test_dead_index_then_broken_interpreter(run_setup, programs, tmp_path):
     venv_python = tmp_path / 'venv' / 'bin' / 'python'
     venv_python.unlink()
     venv_python.symlink_to('/nonexistent/python')
-    result = run_setup(MMPLDC_PYTHON=python)
+    result = run_setup(MMPLDC_PYTHON=PYTHON)
     assert_one_message(result, 'cannot download setuptools')
-    assert f'made with {python}' in result[1]
+    assert f'made with {PYTHON}' in result[1]
 
 
 # ---- which of mmcv's operations to compile
@@ -198,14 +180,12 @@ def test_dead_index_then_broken_interpreter(run_setup, programs, tmp_path):
 @pytest.mark.parametrize(
     ('torch_cuda', 'gpu', 'nvcc', 'settings', 'ops', 'why'),
     [
-        ('none', True, '12.8', {}, 'cpu', 'torch is a CPU build'),
-        ('12.8', False, '12.8', {'FORCE_CUDA': '0'}, 'cpu', 'FORCE_CUDA=0'),
-        ('12.8', False, '13.0', {}, 'cpu', r"nvcc 13\.0 does not match torch's CUDA 12\.8$"),
-        ('12.8', False, None, {}, 'cpu', 'no nvcc here$'),
-        ('12.8', True, None, {}, 'cpu', r'no nvcc here.*install CUDA 12\.8'),
-        ('12.8', True, '13.0', {}, 'cpu', r"nvcc 13\.0 does not match torch's CUDA 12\.8"),
-        ('12.8', True, '12.4', {}, 'cuda', r"nvcc 12\.4 matches torch's CUDA 12\.8"),
-        ('12.8', False, '12.8', {}, 'cuda', 'matches'),
+        ('none', True, '12.8', {}, 'cpu', ''),
+        ('12.8', False, '12.8', {'FORCE_CUDA': '0'}, 'cpu', ''),
+        ('12.8', True, None, {}, 'cpu', r'no nvcc .*install CUDA 12\.8'),
+        ('12.8', True, '13.0', {}, 'cpu', r'nvcc 13\.0 does not match .*install CUDA 12\.8'),
+        ('12.8', True, '12.4', {}, 'cuda', ''),
+        ('12.8', False, '12.8', {}, 'cuda', ''),
     ],
 )
 def test_choose_ops(programs, tmp_path, torch_cuda, gpu, nvcc, settings, ops, why):
@@ -225,11 +205,7 @@ def test_choose_ops(programs, tmp_path, torch_cuda, gpu, nvcc, settings, ops, wh
         printf '%s\\n' "$OPS" "$WHY" "$KEY" "$VENDOR_TAG"
     """
     env = {'PATH': str(programs), 'CUDA_HOME': str(tmp_path), 'HOME': str(tmp_path), **settings}
-    done = subprocess.run(
-        [shutil.which('bash'), '-c', script], env=env, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    chosen, reason, key, vendor_tag = done.stdout.splitlines()
+    chosen, reason, key, vendor_tag = run_bash(script, env)
     assert chosen == ops
     assert re.search(why, reason)
     assert 'py3.11-torch2.10.0+cu128-' in key
@@ -240,65 +216,131 @@ def test_choose_ops(programs, tmp_path, torch_cuda, gpu, nvcc, settings, ops, wh
 SDIST = {
     'PKG-INFO': 'Metadata-Version: 2.1\nName: onedl-mmcv\nVersion: 2.3.6\n',
     'mmcv/__init__.py': '',
-    'mmcv/ext.c': '#include <Python.h>\nPyMODINIT_FUNC PyInit__ext(void) { return NULL; }\n',
+    'mmcv/ext.cpp': """
+#include <Python.h>
+#if !defined(PRECOMPILED) && !defined(REFUSED)
+#error "the header was read as text"
+#endif
+PyMODINIT_FUNC PyInit__ext(void) { return NULL; }
+""",
     'setup.py': """
 import os
-from setuptools import Extension, setup
+from setuptools import setup
+from torch.utils.cpp_extension import BuildExtension, CppExtension
 names = ('MMCV_WITH_OPS', 'FORCE_CUDA', 'CUDA_VISIBLE_DEVICES', 'MAX_JOBS')
 with open('mmcv/__init__.py', 'w') as file:
     file.write(repr([os.environ.get(name) for name in names]))
-setup(name='onedl-mmcv', version='2.3.6', packages=['mmcv'],
-      ext_modules=[Extension('mmcv._ext', ['mmcv/ext.c'])])
+setup(name='onedl-mmcv', version='2.3.6', packages=['mmcv'], cmdclass={'build_ext': BuildExtension},
+      ext_modules=[CppExtension('mmcv._ext', ['mmcv/ext.cpp'], extra_compile_args=['-std=c++17'])])
 """,
 }
 
 
 @needs_headers
 @pytest.mark.slow
-def test_compiles_into_the_cache(tmp_path):
-    """With a tiny stand-in for mmcv's sdist: the settings it is built with, and where it goes."""
+@pytest.mark.parametrize('refused', [False, True])
+def test_compiles_into_the_cache(tmp_path, programs, refused):
+    """A tiny stand-in for mmcv, built as torch builds it: settings, precompiled header, wheel."""
     with tarfile.open(tmp_path / 'onedl_mmcv-2.3.6.tar.gz', 'w:gz') as archive:
         for name, text in SDIST.items():
             member = tarfile.TarInfo(f'onedl_mmcv-2.3.6/{name}')
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
     (tmp_path / 'work').mkdir()
+    # The build itself does not find this header: only the precompiled one has the macro.
+    header = tmp_path / 'venv/lib/python3.11/site-packages/torch/include/torch/types.h'
+    header.parent.mkdir(parents=True)
+    header.write_text('#define PRECOMPILED TORCH_EXTENSION_NAME\n')
+    env = os.environ | {'PIP_FIND_LINKS': str(tmp_path), 'PIP_NO_INDEX': '1'}
+    if refused:
+        compiler = programs / 'g++'
+        write_program(
+            compiler,
+            f'case "$*" in *c++-header*) exit 1;; *) exec {shutil.which("g++")} "$@";; esac',
+        )
+        env |= {'CXX': str(compiler), 'CFLAGS': '-DREFUSED'}
     script = f"""
         source {SETUP}
-        PY={sys.executable} WHEELS={tmp_path}/wheels WORK={tmp_path}/work LOG={tmp_path}/log
+        VENV={tmp_path}/venv PY={sys.executable}
+        WHEELS={tmp_path}/wheels WORK={tmp_path}/work LOG={tmp_path}/log
         OPS=cpu WHY='no GPU here' KEY=key MAX_JOBS=3
         compile_mmcv
     """
-    env = os.environ | {'PIP_FIND_LINKS': str(tmp_path), 'PIP_NO_INDEX': '1'}
-    done = subprocess.run(['bash', '-c', script], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 'about 7 minutes on 3 cores' in done.stdout
+    printed = run_bash(script, env)
+    assert any('refuses a precompiled header' in line for line in printed) == refused
+    compiled = re.findall(r'^.* -c .*/ext\.cpp .*$', (tmp_path / 'work/mmcv.log').read_text(), re.M)
+    assert all(f'{flag} ' in compiled[0] for flag in ('-O3', '-DNDEBUG', '-fwrapv', '-g0'))
     (path,) = (tmp_path / 'wheels' / 'key').iterdir()
     with zipfile.ZipFile(path) as wheel:
         assert wheel.read('mmcv/__init__.py').decode() == "['1', '0', '', '3']"
         assert any(name.startswith('mmcv/_ext.') for name in wheel.namelist())
 
 
+@pytest.mark.parametrize(
+    ('end', 'message'),
+    [
+        ('true', ''),
+        ("die 'no compiler'", '\nsetup_env: no compiler\n'),
+        ('false', '\nsetup_env: stopped in step 0 of 6'),
+    ],
+)
+def test_compiles_beside_the_other_packages(tmp_path, end, message):
+    """What fails there ends the script, with one message."""
+    script = f"""
+        source {SETUP}
+        VENV={tmp_path} WHEELS={tmp_path} WORK={tmp_path}/work PY=true
+        choose_ops() {{ VENDOR_KEY=vendor KEY=key; }}
+        fetch_vendor_wheel() {{ return 1; }}
+        compile_mmcv() {{ sleep 0.5; echo compiled; {end}; }}
+        trap tidy_up EXIT
+        begin_mmcv
+        echo installed
+        finish_mmcv
+    """
+    done = subprocess.run(['bash', '-c', script], capture_output=True, text=True)
+    assert done.returncode == (1 if message else 0), done.stderr
+    assert done.stdout.split('\n')[:2] == ['installed', 'compiled']
+    assert done.stderr.startswith(message) and done.stderr.count('setup_env:') == bool(message)
+
+
+def test_compiling_ends_with_the_script(tmp_path):
+    script = f"""
+        source {SETUP}
+        VENV={tmp_path} WHEELS={tmp_path} WORK={tmp_path}/work
+        choose_ops() {{ VENDOR_KEY=vendor KEY=key; }}
+        fetch_vendor_wheel() {{ return 1; }}
+        compile_mmcv() {{ bash -c 'echo $$ >{tmp_path}/pid; sleep 100 & wait'; }}
+        trap tidy_up EXIT
+        begin_mmcv
+        until [[ -s {tmp_path}/pid ]]; do sleep 0.1; done
+        die 'no network'
+    """
+    done = subprocess.run(['bash', '-c', script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, '\nsetup_env: no network\n')
+    assert not Path(f'/proc/{(tmp_path / "pid").read_text().strip()}').exists()
+
+
 @pytest.mark.slow
-def test_damaged_wheel_in_the_cache_is_dropped(tmp_path):
-    for name, size in (('good', None), ('damaged', 5000)):
+def test_a_wheel_in_the_cache_that_is_no_good_is_dropped(tmp_path):
+    for name, member, size in (
+        ('good', 'mmcv/_ext.cpython-311.so', None),
+        ('damaged', 'mmcv/_ext.cpython-311.so', 5000),
+        ('without_ops', 'mmcv/__init__.py', None),
+    ):
         path = tmp_path / name / 'onedl_mmcv-2.3.6-cp311-cp311-linux_x86_64.whl'
         path.parent.mkdir()
         with zipfile.ZipFile(path, 'w') as archive:
-            archive.writestr('mmcv/_ext.cpython-311.so', b'0123456789' * 1000)
+            archive.writestr(member, b'0123456789' * 1000)
         path.write_bytes(path.read_bytes()[:size])
     script = f"""
         source {SETUP}
         PY={sys.executable} WHEELS={tmp_path}
         run_pip() {{ echo "pip $*"; }}
-        try_wheel none || try_wheel damaged || try_wheel good
+        try_wheel none || try_wheel damaged || try_wheel without_ops || try_wheel good
     """
-    done = subprocess.run(['bash', '-c', script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    dropped, installed, taken = done.stdout.splitlines()
-    assert re.search(r'/damaged/.* dropping it', dropped)
-    assert re.search(r'pip install --no-deps --force-reinstall .*/good/', installed)
-    assert 'installed from' in taken
+    printed = run_bash(script, os.environ)
+    installed = [line for line in printed if line.startswith('pip install')]
+    assert len(installed) == 1 and '/good/' in installed[0]
     assert [path.parent.name for path in tmp_path.glob('*/*.whl')] == ['good']
 
 
@@ -350,29 +392,16 @@ def test_find_mismatches(check_env, monkeypatch, tmp_path):
     ]
 
 
-def test_is_good_wheel(check_env, tmp_path):
-    good, no_ops, cut = (tmp_path / f'{name}.whl' for name in ('good', 'no_ops', 'cut'))
-    for path, member in ((good, 'mmcv/_ext.cpython-311.so'), (no_ops, 'mmcv/__init__.py')):
-        with zipfile.ZipFile(path, 'w') as archive:
-            archive.writestr(member, b'0123456789' * 1000)
-    cut.write_bytes(good.read_bytes()[:5000])
-    verdicts = [check_env.is_good_wheel(path) for path in (good, no_ops, cut, tmp_path / 'none')]
-    assert verdicts == [True, False, False, False]
-
-
-def test_stamp_is_bound_to_the_requirement_files(check_env, monkeypatch, tmp_path):
+def test_the_stamp_is_bound_to_the_requirement_files(check_env, monkeypatch, tmp_path):
     (tmp_path / 'requirements').mkdir()
     pins = tmp_path / 'requirements' / 'constraints.txt'
     pins.write_text('pytest==1\n')
     monkeypatch.setattr(check_env, 'ROOT', tmp_path)
+    monkeypatch.setattr(check_env, 'STAMP', tmp_path / 'stamp')
     before = check_env.fingerprint()
     assert check_env.fingerprint() == before
+    assert not check_env.is_complete()  # without a stamp
     pins.write_text('pytest==2\n')
     assert check_env.fingerprint() != before
-
-
-def test_unreadable_stamp_is_not_complete(check_env, monkeypatch, tmp_path):
-    monkeypatch.setattr(check_env, 'STAMP', tmp_path / 'stamp')
-    assert not check_env.is_complete()
-    check_env.STAMP.write_text('something else')
+    check_env.STAMP.write_text(before)
     assert not check_env.is_complete()

@@ -5,6 +5,10 @@ import copy
 from pathlib import Path
 
 import numpy as np
+
+import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+# isort: split
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.runner import Runner

@@ -109,17 +109,17 @@ run_pip() { # COMMAND ARGUMENT...; everything goes to the log, only progress to 
   cat "$WORK/pip.log" >>"$LOG"
 }
 
-explain_pip_failure() {
-  local name
-  cat "$WORK/pip.log" >>"$LOG"
-  name=$(sed -nE 's/.*(No matching distribution found for|Failed building wheel for) ([^ ;]+).*/\2/p' "$WORK/pip.log" | tail -1)
-  if grep -q 'No space left on device' "$WORK/pip.log"; then
+explain_pip_failure() { # [PIP'S OUTPUT]
+  local name output=${1:-$WORK/pip.log}
+  cat "$output" >>"$LOG"
+  name=$(sed -nE 's/.*(No matching distribution found for|Failed building wheel for) ([^ ;]+).*/\2/p' "$output" | tail -1)
+  if grep -q 'No space left on device' "$output"; then
     die "the disk is full. Free some space, or set MMPLDC_VENV to another disk, and call again"
-  elif grep -qE 'NewConnectionError|Connection (refused|reset|aborted)|[Tt]imed? ?out|Name or service|name resolution|ProxyError|SSLError|Max retries|from versions: none' "$WORK/pip.log"; then
+  elif grep -qE 'NewConnectionError|Connection (refused|reset|aborted)|[Tt]imed? ?out|Name or service|name resolution|ProxyError|SSLError|Max retries|from versions: none' "$output"; then
     die "cannot download ${name:-a package}: the package index does not answer, or does not have it." \
       "Check the network; behind a proxy set HTTPS_PROXY, or name a mirror: PIP_INDEX_URL=https://.../simple (log: $LOG)"
   fi
-  die "pip could not install ${name:-the packages}: $(grep -m1 '^ERROR' "$WORK/pip.log" || tail -1 "$WORK/pip.log") (log: $LOG)"
+  die "pip could not install ${name:-the packages}: $(grep -m1 '^ERROR' "$output" || tail -1 "$output") (log: $LOG)"
 }
 
 # ---------------------------------------------------------------- the environment
@@ -190,6 +190,7 @@ install_packages() {
 tidy_up() { # on exit
   local status=$?
   stop_watcher
+  stop_mmcv
   rm -rf "$WORK"
   [[ $status == 0 || -n $EXPLAINED ]] || printf '\nsetup_env: stopped in step %d of 6 (log: %s). Call again to go on from there\n' "$STEP" "$LOG" >&2
 }
@@ -200,7 +201,7 @@ main() {
     echo "$VENV is complete"
     return
   fi
-  echo "setting up $VENV: some 10 minutes the first time, of which most for compiling mmcv if need be"
+  echo "setting up $VENV: some 5 minutes the first time on two cores, if mmcv must be compiled"
   trap tidy_up EXIT
   trap 'EXPLAINED=yes && printf "\nsetup_env: interrupted. Call again to go on from there\n" >&2 && exit 130' INT TERM
   step "Python environment: a few seconds"
@@ -211,10 +212,11 @@ main() {
   install_build_tools
   step "PyTorch: 1 to 5 minutes, depending on the network"
   install_torch
-  step "OpenMMLab and the other packages: about a minute"
+  step "OpenMMLab and the other packages: about a minute, with mmcv beside it"
+  begin_mmcv
   install_packages
   step "mmcv with its compiled operations"
-  install_mmcv
+  finish_mmcv
   step "mmpldc itself, and a check of everything: about 15 seconds"
   run_pip install --no-deps --no-build-isolation -e "$ROOT"
   "$PY" -I "$CHECK" pins || die "the packages listed above are not as pinned (log: $LOG). Remove $VENV and call again"

@@ -2,6 +2,9 @@
 
 import argparse
 
+import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+# isort: split
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.registry import RUNNERS
@@ -9,7 +12,7 @@ from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmpldc.apis.launch import add_common_arguments, load_config
-from mmpldc.engine.distributed import join_ranks_on_cpu
+from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 
 
 def pickle_path(value: str) -> str:
@@ -54,4 +57,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    leave_ranks_at_exit()
     record(main)()  # a failing rank's traceback reaches torchrun's terminal

@@ -9,8 +9,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmpldc.apis.launch import add_common_arguments, load_config
 from mmpldc.datasets.checks import check_before_training
-from mmpldc.engine.distributed import join_ranks_on_cpu
+from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.log_filter import drop_inner_deprecations
 from mmpldc.engine.resuming import resume
 
 HOOKS_OF_MMENGINE = (
@@ -84,6 +85,7 @@ def main() -> None:
     if args.dry_run:
         cfg = dry_run_config(cfg)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    drop_inner_deprecations(runner.logger)
     accumulative_counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     if args.auto_scale_lr and accumulative_counts > 1:
         # mmengine leaves them out. Not in the config, which a later run may start from.
@@ -96,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    leave_ranks_at_exit()
     record(main)()  # a failing rank's traceback reaches torchrun's terminal

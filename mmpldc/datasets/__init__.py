@@ -1,6 +1,6 @@
 """Data sets, transforms and samplers. Importing mmdet's datasets fills the parent registry."""
 
-import mmdet.datasets  # noqa: F401
+import mmpldc._mmdet  # noqa: F401
 
 from .samplers import ResumableMultiSourceSampler
 from .semi_dataset import SemiDataset

@@ -1,6 +1,6 @@
 """Hooks and loops."""
 
-import mmdet.engine  # noqa: F401
+import mmpldc._mmdet  # noqa: F401
 
 from .fileio import AtomicBackend
 from .hooks import (

@@ -1,9 +1,17 @@
-"""Distributed runs on machines without a GPU, for which mmengine's launchers are not made."""
+"""Beginning and end of a distributed run, as far as mmengine leaves them to others.
 
+mmengine's launchers are not made for machines without a GPU, and nothing of mmengine's ends the
+process groups.
+"""
+
+import atexit
+import gc
 import os
 import subprocess
+import sys
 from datetime import timedelta
 
+import torch.distributed.nn  # noqa: F401  imported later, its functions' defaults would keep a group alive
 from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed
@@ -48,6 +56,24 @@ def join_ranks_on_cpu(cfg: Config) -> None:
             broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
+
+
+def leave_ranks_at_exit() -> None:
+    """Destroy all process groups before Python shuts down, unless an error ends the run.
+
+    A thread of gloo lets go of a collective's tensors a moment after the collective. For that it
+    needs Python. If Python shuts down within that moment, torch 2.10 aborts the process (SIGABRT),
+    and the launcher reports a run that ended well as failed. Destroying a group waits for its
+    threads. After an error it could wait for a rank that never answers, so groups are left alone.
+    """
+    atexit.register(_leave_ranks)
+
+
+def _leave_ranks() -> None:
+    failed = getattr(sys, 'last_value', None) is not None
+    if distributed.is_initialized() and not failed:
+        gc.collect()  # the groups live as long as the model, which the Runner holds in cycles
+        distributed.destroy_process_group()
 
 
 def _rendezvous(launcher: str) -> dict[str, str]:

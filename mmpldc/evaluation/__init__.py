@@ -1,3 +1,5 @@
+import mmpldc._mmdet  # noqa: F401
+
 from .coco_metric import CocoMetric
 from .error_analysis import (
     ERROR_TYPES,

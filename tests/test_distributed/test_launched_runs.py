@@ -30,6 +30,7 @@ def test_ranks_agree_after_20_steps(write_config, launch, tmp_path, world_size):
     work_dir = tmp_path / 'work_dir'
     result = launch('dist_train.sh', config, world_size, '--work-dir', work_dir)
     assert result.code == 0, result.output[-5000:]
+    assert 'OneDL' not in result.output and 'deprecated' not in result.output
     first, *others = (
         torch.load(work_dir / f'rank_{rank}.pth', weights_only=False) for rank in range(world_size)
     )
@@ -149,6 +150,7 @@ def test_ragged_validation_on_two_ranks_equals_that_on_one(write_config, launch,
         options = ('--work-dir', name, '--out', f'{name}.pkl')
         result = launch(tool, config, checkpoint, *arguments, *options)
         assert result.code == 0, result.output[-5000:]
+        assert 'OneDL' not in result.output
         return pickle.loads((tmp_path / f'{name}.pkl').read_bytes())
 
     alone = predict('test.py', 'alone')

@@ -1,6 +1,8 @@
-"""Joining a process group without a GPU, from the variables of each launcher."""
+"""Joining a process group without a GPU, from the variables of each launcher, and leaving it."""
 
 import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -115,3 +117,49 @@ def test_with_an_accelerator_it_is_left_to_mmengine(join, monkeypatch):
 def test_a_single_process_joins_nothing(join):
     cfg = config('none')
     assert join(cfg) == ({}, []) and 'model_wrapper_cfg' not in cfg
+
+
+RUN = """
+import atexit, os, sys
+import torch
+from torch import distributed
+from mmpldc.engine.distributed import leave_ranks_at_exit
+
+def print_threads():
+    print(len(os.listdir('/proc/self/task')))
+
+def run(path, code):
+    print_threads()
+    distributed.init_process_group('gloo', rank=0, world_size=1, init_method=f'file://{path}')
+    distributed.new_group(backend='gloo')
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1))
+    model.runner = dict(model=model)  # a cycle
+    distributed.all_reduce(torch.zeros(1))
+    print_threads()
+    if code == 'error':
+        raise ValueError('broken on purpose')
+    sys.exit(int(code))
+
+atexit.register(print_threads)
+leave_ranks_at_exit()
+run(*sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('code', 'left'), [('0', True), (str(os.EX_TEMPFAIL), True), ('error', False)]
+)
+def test_groups_and_their_threads_end_before_python_does(tmp_path, code, left):
+    """A thread of gloo that outlives Python aborts the process; after an error nobody waits."""
+    done = subprocess.run(
+        [sys.executable, '-c', RUN, str(tmp_path / 'store'), code],
+        env=os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'),
+        capture_output=True,
+        text=True,
+    )
+    counts = [int(line) for line in done.stdout.splitlines() if line.isdecimal()]
+    before, during, after = counts
+    assert before < during
+    assert after == (before if left else during)
+    assert done.returncode == (1 if code == 'error' else int(code)), done.stderr

@@ -2,6 +2,9 @@
 
 import argparse
 
+import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+# isort: split
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
