@@ -199,7 +199,7 @@ def wheel(tmp_path_factory):
 def test_wheel_carries_modules_configs_and_tools(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    expected = {'mmpldc/.mim/model-index.yml'}
+    expected = {'mmpldc/.mim/model-index.yml', 'mmpldc/py.typed'}
     expected |= {str(path.relative_to(ROOT)) for path in ROOT.glob('mmpldc/**/*.py')}
     for folder in ('configs', 'tools'):
         files = (path.relative_to(ROOT) for path in (ROOT / folder).glob('**/*.py'))
@@ -216,7 +216,7 @@ def test_wheel_forces_no_second_copy_of_openmmlab_or_torch(wheel):
     assert names == requirement_names(REQUIREMENTS / 'runtime.txt')
     assert not [name for name in names if re.search('mm|torch|opencv', name)]
     extras = set(info.metadata.get_all('Provides-Extra'))
-    assert extras == {'mminstall', 'optional', 'tests', 'all'}
+    assert extras == {'mminstall', 'optional', 'docs', 'tests', 'all'}
 
 
 @pytest.mark.slow
