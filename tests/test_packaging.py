@@ -8,7 +8,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import modelindex
 import pytest
+import yaml
 
 import mmpldc
 from mmpldc import _compat
@@ -176,6 +178,30 @@ def test_ruff_is_the_same_in_pre_commit():
     hooks = (ROOT / '.pre-commit-config.yaml').read_text()
     (hook,) = re.findall(r'ruff-pre-commit\n\s+rev: v([\d.]+)', hooks)
     assert set(re.findall(r'^ruff==([\d.]+)', pins, re.MULTILINE)) == {hook}
+
+
+# ---- the model index
+
+
+def test_model_index_is_valid_and_names_configs_that_exist():
+    index = modelindex.load(str(ROOT / 'model-index.yml'))
+    index.build_models_with_collections()
+    assert index.check(silent=True) == []
+    configs = [model.config for model in index.models]
+    assert configs
+    assert [config for config in configs if not (ROOT / config).is_file()] == []
+
+
+def test_model_index_imports_every_metafile():
+    imports = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/metafile.yml')]
+    assert imports == sorted(files)
+
+
+def test_published_results_are_marked_as_not_reproduced():
+    for model in modelindex.load(str(ROOT / 'model-index.yml')).models:
+        assert model.metadata.data['Reproduced'] is False
+        assert all(list(result.metrics) == ['mask AP (published)'] for result in model.results)
 
 
 # ---- the wheel
