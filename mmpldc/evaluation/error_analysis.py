@@ -21,7 +21,7 @@ def rank_correlations(table: PseudoLabelTable) -> dict[str, dict[str, float]]:
 
         - ``mask_iou``: Spearman's rank correlation with the mask IoU, in [-1, 1]
         - ``class_auc``: among labels whose mask is right (IoU >= 0.5), how often one whose class is
-            right too has the higher value than one whose class is wrong, in [0, 1]; 0.5 is chance
+          right too has the higher value than one whose class is wrong, in [0, 1]; 0.5 is chance
 
         NaN where undefined: fewer than two rows, constant values, or only right or wrong classes.
     """
