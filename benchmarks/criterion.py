@@ -24,6 +24,7 @@ from mmengine.structures import InstanceData
 from timing import compare, report, table
 
 from mmpldc.models.detectors.complete_detector import complete_detector
+from mmpldc.structures import HeadOutputs
 
 CONFIG = Path(__file__).parents[1] / 'configs/_base_/models/mask2former_r50.py'
 NUM_CLASSES, NUM_LAYERS, NUM_QUERIES = 80, 10, 100
@@ -94,7 +95,7 @@ def run(head, predictions, instances, device) -> None:
         gt = head.preprocess_gt([sample.gt_instances for sample in samples], [None] * len(samples))
         losses = head.loss_by_feat(*predictions, gt, metas)
     else:
-        losses = head.loss_by_feat(*predictions, instances)
+        losses = head.loss_by_outputs(HeadOutputs(*predictions), instances)
     sum(losses.values()).backward()
     for tensor in (*predictions[0], *predictions[1]):
         tensor.grad = None

@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmpldc.engine.hooks import MeanTeacherHook
 from mmpldc.models.detectors.complete_detector import complete_detector
+from mmpldc.structures import LayerOutputs
 
 ROOT = Path(__file__).parents[1]
 VIEWS = ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong')
@@ -81,7 +82,7 @@ class Step:
         self.model.set_progress(0, 100)
         self._keep_some(instances)
         self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
-        num_classes = self.model.student.panoptic_head.num_classes
+        num_classes = self.model.num_classes
         self.data = batch(num_labeled, num_unlabeled, instances, size, num_classes)
         dataset = SimpleNamespace(metainfo=dict(classes=range(num_classes)))
         self.hook = MeanTeacherHook()
@@ -90,6 +91,7 @@ class Step:
             iter=0,
             optim_wrapper=self.optim_wrapper,
             train_dataloader=SimpleNamespace(dataset=dataset),
+            hooks=[self.hook],
         )
         self.hook.before_train(self.runner)
         self.prepared = self.model.data_preprocessor(copy.deepcopy(self.data), True)
@@ -97,16 +99,17 @@ class Step:
 
     def _keep_some(self, count: int) -> None:
         """Let the first queries of an image see an object and no other, as a trained teacher."""
-        transform = self.model.pseudo_label_filter.transform
+        teacher_outputs = self.model.teacher_outputs
 
-        def limited(results: dict) -> dict:
-            no_object = results['cls_logits'].new_full((results['cls_logits'].shape[1],), 100.0)
+        def limited(images: torch.Tensor) -> LayerOutputs:
+            outputs = teacher_outputs(images)
+            cls_logits = outputs.cls_logits.clone()
+            no_object = cls_logits.new_full((cls_logits.shape[1],), 100.0)
             no_object[:count] = -100
-            cls_logits = results['cls_logits'].clone()
             cls_logits[..., -1] += no_object
-            return transform(results | dict(cls_logits=cls_logits))
+            return outputs._replace(cls_logits=cls_logits)
 
-        self.model.pseudo_label_filter.transform = limited
+        self.model.teacher_outputs = limited
 
     def __call__(self) -> None:
         """The whole step, as the Runner and MeanTeacherHook make it."""
@@ -115,16 +118,16 @@ class Step:
 
     def teacher(self) -> list[InstanceData]:
         inputs, samples = self.prepared['inputs'], self.prepared['data_samples']
-        return self.model.make_pseudo_labels(inputs['unsup_weak'], samples['unsup_weak'])
+        return self.model.get_pseudo_instances(inputs['unsup_weak'], samples['unsup_weak'])
 
     def student(self) -> None:
         inputs, samples = self.prepared['inputs'], self.prepared['data_samples']
         views = self.model.sup_views
         images = [torch.cat([inputs[view] for view in views]), inputs['unsup_strong']]
         labeled, unlabeled = self.model.student_predictions(images)
-        losses = self.model.supervised_loss(
+        losses = self.model.loss_by_gt_instances(
             labeled, [sample for view in views for sample in samples[view]]
-        ) | self.model.unsupervised_loss(unlabeled, self.pseudo_instances)
+        ) | self.model.loss_by_pseudo_instances(unlabeled, self.pseudo_instances)
         loss, _ = self.model.parse_losses(losses)
         self.optim_wrapper.backward(loss)
 

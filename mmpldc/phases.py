@@ -1,26 +1,37 @@
-"""The phases of a training: when the teacher labels, and what becomes of it."""
+"""Training phases: when the student learns from pseudo-labels and how the teacher is updated."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-class Progress(NamedTuple):
-    """Where training stands, in iterations; burn-in's are those before the teacher labels."""
-
-    step: int
-    burn_in_steps: int
-    max_steps: int
-
+from mmpldc.schedules import Progress, Schedule, build_schedule
 
 BurnIn = Literal['supervised', 'guided']
 
 
 class TeacherUpdate(Enum):
-    """What becomes of the teacher after an iteration."""
+    """How the teacher changes after an iteration."""
 
     KEEP = 'keep'
     COPY = 'copy'  # teacher := student
     AVERAGE = 'average'  # the student's exponential moving average
+
+
+class Phase(NamedTuple):
+    """A stretch of a run.
+
+    Attributes:
+        name: for logs and tables.
+        iters: its length.
+        is_burn_in: whether it comes before mutual learning.
+        uses_pseudo_labels: whether the student learns from pseudo-labels in it.
+    """
+
+    name: str
+    iters: int
+    is_burn_in: bool
+    uses_pseudo_labels: bool
 
 
 @dataclass(frozen=True)
@@ -30,70 +41,106 @@ class Phases:
     ================== ========================= =================================================
     phase              the student learns from   the teacher, after each iteration
     ================== ========================= =================================================
-    supervised burn-in labels                    := student; one that was given is kept
-    guided burn-in     labels and pseudo-labels  kept; := student after the last iteration
+    supervised burn-in labels                    := student, unless a checkpoint brought a teacher
+    guided burn-in     labels and pseudo-labels  does not change; := student at the end
     mutual learning    labels and pseudo-labels  averages the student
     ================== ========================= =================================================
 
-    The supervised burn-in is PL-DC's, the guided one Guided Distillation's, whose teacher has been
-    trained before. Without burn-in learning is mutual from the first iteration on.
+    PL-DC has a supervised burn-in. Guided Distillation has a guided one, whose teacher was trained
+    before. Without burn-in, mutual learning begins with the first iteration.
 
     Args:
         burn_in_iters: t_b, the iterations of burn-in; iterations count from 0.
         burn_in: its kind.
-        unsup_weight: lambda; at 0 the teacher never labels.
+        unsup_weight: lambda, a number of at least 0 or a schedule; at 0 the run is supervised.
 
     Raises:
-        ValueError: if there is no such kind, or the guided one has nothing to learn from its
-            teacher.
+        ValueError: if there is no such kind of burn-in, lambda is negative, or a guided burn-in has
+            a lambda of 0 and so nothing to learn from its teacher.
     """
 
     burn_in_iters: int
     burn_in: BurnIn = 'supervised'
-    unsup_weight: float = 1.0
+    unsup_weight: float | Schedule = 1.0
 
     def __post_init__(self) -> None:
         if self.burn_in not in get_args(BurnIn):
-            raise ValueError(f'burn_in must be one of {get_args(BurnIn)}, got {self.burn_in!r}')
-        if self.burn_in == 'guided' and self.unsup_weight == 0:
+            raise ValueError(
+                f'model.burn_in must be one of {get_args(BurnIn)}, got {self.burn_in!r}'
+            )
+        if isinstance(self.unsup_weight, int | float) and self.unsup_weight < 0:
+            raise ValueError(f'model.unsup_weight must be at least 0, got {self.unsup_weight}')
+        if self.burn_in == 'guided' and self.is_supervised:
             raise ValueError(
                 "model.burn_in='guided' learns from the teacher's labels, which "
                 "model.unsup_weight=0 turns off: set burn_in='supervised' or a weight above 0"
             )
 
+    @classmethod
+    def from_config(cls, model: Mapping[str, Any]) -> 'Phases':
+        """The phases of a model's config.
+
+        Args:
+            model: config of a :class:`~mmpldc.models.TeacherStudent`.
+
+        Raises:
+            KeyError: if it sets no ``burn_in_iters``: it is another kind of model.
+            ValueError: as the class.
+        """
+        return cls(
+            model['burn_in_iters'],
+            model.get('burn_in', 'supervised'),
+            build_schedule(model.get('unsup_weight', 1.0)),
+        )
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether the run never uses pseudo-labels."""
+        return self.unsup_weight == 0
+
     @property
     def is_guided(self) -> bool:
-        """Whether training begins with a teacher that was trained before."""
+        """Whether the run begins with a teacher that was trained before."""
         return self.burn_in == 'guided' and self.burn_in_iters > 0
 
     @property
-    def first_labeling(self) -> int:
-        """The iteration from which on the teacher labels, unless lambda is 0."""
+    def pseudo_label_start(self) -> int:
+        """The first iteration with pseudo-labels, unless the run is supervised."""
         return 0 if self.is_guided else self.burn_in_iters
 
-    def teacher_labels(self, step: int) -> bool:
-        """Whether the student learns from the teacher's labels at an iteration."""
-        return self.unsup_weight != 0 and step >= self.first_labeling
+    def uses_pseudo_labels(self, step: int) -> bool:
+        """Whether the student learns from pseudo-labels at an iteration."""
+        return not self.is_supervised and step >= self.pseudo_label_start
 
-    def teacher_update(self, step: int, *, is_given: bool) -> TeacherUpdate:
-        """What becomes of the teacher after an iteration.
+    def progress(self, step: int, max_steps: int) -> Progress:
+        """The position of a run, in these phases."""
+        return Progress(step, self.pseudo_label_start, max_steps)
+
+    def teacher_update(self, step: int, *, has_own_teacher: bool) -> TeacherUpdate:
+        """How the teacher changes after an iteration.
 
         Args:
             step: the iteration.
-            is_given: whether the teacher is a model of its own, no mirror of the student.
+            has_own_teacher: whether the teacher is a model of its own rather than a mirror of the
+                student.
         """
         if step >= self.burn_in_iters:
             return TeacherUpdate.AVERAGE
         is_last = step == self.burn_in_iters - 1
-        if not is_given or (self.is_guided and is_last):
+        if not has_own_teacher or (self.is_guided and is_last):
             return TeacherUpdate.COPY
         return TeacherUpdate.KEEP
 
-    def lengths(self, max_iters: int) -> dict[str, int]:
-        """Iterations of each phase by its name, in order, without phases that have none."""
-        if self.unsup_weight == 0:
-            return {'supervised': max_iters}
+    def split(self, max_iters: int) -> list[Phase]:
+        """The phases of a run of ``max_iters``, in order, without those that have no iteration."""
+        if self.is_supervised:
+            return [Phase('supervised', max_iters, is_burn_in=False, uses_pseudo_labels=False)]
         burn_in = min(self.burn_in_iters, max_iters)
         name = 'guided burn-in' if self.is_guided else 'burn-in'
-        lengths = {name: burn_in, 'mutual learning': max_iters - burn_in}
-        return {name: iters for name, iters in lengths.items() if iters > 0}
+        phases = [
+            Phase(name, burn_in, is_burn_in=True, uses_pseudo_labels=self.is_guided),
+            Phase(
+                'mutual learning', max_iters - burn_in, is_burn_in=False, uses_pseudo_labels=True
+            ),
+        ]
+        return [phase for phase in phases if phase.iters > 0]

@@ -3,6 +3,7 @@
 import pytest
 
 from mmpldc.phases import Phases, TeacherUpdate
+from mmpldc.schedules import Progress, Ramp
 
 KEEP, COPY, AVERAGE = TeacherUpdate
 
@@ -41,11 +42,11 @@ METHODS = {
 def test_each_iteration_of_a_method(settings, labels, mirror, given):
     phases = Phases(**settings)
     steps = range(5)
-    assert [phases.teacher_labels(step) for step in steps] == labels
-    assert [phases.teacher_update(step, is_given=True) for step in steps] == given
+    assert [phases.uses_pseudo_labels(step) for step in steps] == labels
+    assert [phases.teacher_update(step, has_own_teacher=True) for step in steps] == given
     assert phases.is_guided == (mirror is None)
     if mirror is not None:
-        assert [phases.teacher_update(step, is_given=False) for step in steps] == mirror
+        assert [phases.teacher_update(step, has_own_teacher=False) for step in steps] == mirror
 
 
 @pytest.mark.parametrize(
@@ -64,17 +65,43 @@ def test_each_iteration_of_a_method(settings, labels, mirror, given):
     ],
 )
 def test_lengths(settings, max_iters, lengths):
-    found = Phases(**settings).lengths(max_iters)
-    assert list(found.items()) == list(lengths.items())
+    phases = Phases(**settings)
+    found = phases.split(max_iters)
+    assert [(phase.name, phase.iters) for phase in found] == list(lengths.items())
+    start = 0
+    for phase in found:  # what each says of itself, against the iterations in it
+        steps = range(start, start + phase.iters)
+        assert {phases.uses_pseudo_labels(step) for step in steps} == {phase.uses_pseudo_labels}
+        assert phase.is_burn_in == (phase.name.endswith('burn-in'))
+        start += phase.iters
+
+
+def test_phases_of_a_config():
+    model = dict(type='mmpldc.SemiMask2Former', burn_in_iters=3, num_classes=2)
+    assert Phases.from_config(model) == Phases(burn_in_iters=3)
+    model |= dict(burn_in='guided', unsup_weight=2.0)
+    assert Phases.from_config(model) == Phases(3, 'guided', 2.0)
+    ramp = dict(type='mmpldc.Ramp', start=0.0, end=1.0)
+    phases = Phases.from_config(model | dict(unsup_weight=ramp))
+    assert isinstance(phases.unsup_weight, Ramp) and not phases.is_supervised
+    with pytest.raises(KeyError, match='burn_in_iters'):
+        Phases.from_config(dict(type='SoftTeacher'))
 
 
 def test_first_labels_are_where_burn_in_ends_or_at_the_start():
-    assert Phases(burn_in_iters=7).first_labeling == 7
-    assert Phases(burn_in_iters=7, burn_in='guided').first_labeling == 0
+    assert Phases(burn_in_iters=7).pseudo_label_start == 7
+    assert Phases(burn_in_iters=7, burn_in='guided').pseudo_label_start == 0
+
+
+def test_progress_knows_the_phases():
+    assert Phases(burn_in_iters=7).progress(9, 20) == Progress(9, 7, 20)
+    assert Phases(burn_in_iters=7, burn_in='guided').progress(9, 20) == Progress(9, 0, 20)
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"must be one of \('supervised', 'guided'\), got 'no'"):
         Phases(burn_in_iters=1, burn_in='no')
+    with pytest.raises(ValueError, match='at least 0, got -1'):
+        Phases(burn_in_iters=1, unsup_weight=-1)
     with pytest.raises(ValueError, match='unsup_weight=0 turns off'):
         Phases(burn_in_iters=1, burn_in='guided', unsup_weight=0)

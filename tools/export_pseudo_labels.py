@@ -25,7 +25,6 @@ from mmpldc.apis import (
     list_images,
     read_categories,
     read_checkpoint,
-    set_thresholds,
     write_coco,
     write_label_studio,
 )
@@ -125,8 +124,8 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     checkpoint = read_checkpoint(args.checkpoint)
     model = build_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
-    set_thresholds(model, class_thr=args.class_thr, mask_thr=args.mask_thr)
-    classes = class_information(checkpoint, cfg, model.teacher.panoptic_head.num_classes)['classes']
+    model.set_thresholds(class_thr=args.class_thr, mask_thr=args.mask_thr)
+    classes = class_information(checkpoint, cfg, model.num_classes)['classes']
     categories = [dict(id=number, name=name) for number, name in enumerate(classes, start=1)]
     if args.categories_of is not None:
         categories = read_categories(args.categories_of, classes)

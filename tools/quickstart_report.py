@@ -172,7 +172,7 @@ def draw_pseudo_labels(path: Path, model, style: dict) -> None:
     samples = data['data_samples']
     rows = {'hidden ground truth': [], 'pseudo-labels': [], 'uncertainty': []}
     for sample, kept in zip(
-        samples, model.make_pseudo_labels(data['inputs'], samples), strict=True
+        samples, model.get_pseudo_instances(data['inputs'], samples), strict=True
     ):
         image = read_rgb(sample.img_path)
         logits = logits_in_original_frame(kept.mask_logits, sample.metainfo)

@@ -1,6 +1,12 @@
 """What the tools for users are made of: labelling images, files of labels, publishing a model."""
 
-from mmpldc.utils.checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import (
+    check_weights,
+    class_information,
+    read_checkpoint,
+    teacher_weights,
+)
+
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (
@@ -16,7 +22,6 @@ from .pseudo_labels import (
     UnreadableImage,
     build_labeler,
     label_images,
-    set_thresholds,
 )
 from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
 
@@ -42,7 +47,6 @@ __all__ = [
     'publish_model',
     'read_categories',
     'read_checkpoint',
-    'set_thresholds',
     'teacher_weights',
     'to_half',
     'write_coco',

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpldc.evaluation import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
-
 from mmpldc.utils.checkpoints import TEACHER, check_weights, teacher_weights
+
 from .mask_encoding import encode_mask
 
 
@@ -68,7 +68,7 @@ class UnreadableImage:
 def build_labeler(
     cfg: Config, checkpoint: dict, *, refiner_weight: float | None = None, device: str = 'cpu'
 ) -> SemiMask2Former:
-    """The model whose :meth:`~SemiMask2Former.make_pseudo_labels` labels images.
+    """The model whose :meth:`~SemiMask2Former.get_pseudo_instances` labels images.
 
     Args:
         cfg: of a :class:`~mmpldc.models.SemiMask2Former`; modified.
@@ -104,41 +104,6 @@ def build_labeler(
     model.load_state_dict(state_dict, strict=False)
     model.set_progress(0, 1)  # the refiner's weight is the same throughout
     return model.to(device).eval()
-
-
-def set_thresholds(
-    model: SemiMask2Former, *, class_thr: float | None = None, mask_thr: float | None = None
-) -> None:
-    """Label with other thresholds than the config's or (DF-ACAT) the checkpoint's.
-
-    Args:
-        model: changed.
-        class_thr: c_t of every class; None leaves the model's.
-        mask_thr: m_t, likewise.
-
-    Raises:
-        ValueError: if the model's filter is coupled and has neither; or if thresholds that a
-            checkpoint should have brought are to be used, and it brought none.
-    """
-    given = dict(class_thr=class_thr, mask_thr=mask_thr)
-    given = {name: value for name, value in given.items() if value is not None}
-    adaptive = model.class_thresholds
-    if adaptive is not None:
-        if not adaptive.is_started and len(given) < 2:
-            raise ValueError(
-                'the config has model.class_thresholds, but the checkpoint has no trained ones: '
-                'give both thresholds'
-            )
-        for name, value in given.items():
-            getattr(adaptive, name).fill_(value)
-    elif given and model.pseudo_label_filter.score_thr is not None:
-        raise ValueError(
-            "the config's filter has one threshold on the coupled score: set "
-            'model.pseudo_label_filter.score_thr'
-        )
-    else:
-        for name, value in given.items():
-            setattr(model.pseudo_label_filter, name, value)
 
 
 def label_images(
@@ -178,7 +143,7 @@ def label_images(
         entries, packed = zip(*readable, strict=True)
         data = model.data_preprocessor(pseudo_collate(packed), False)
         samples = data['data_samples']
-        all_instances = model.make_pseudo_labels(data['inputs'], samples)
+        all_instances = model.get_pseudo_instances(data['inputs'], samples)
         for image, sample, instances in zip(entries, samples, all_instances, strict=True):
             height, width = sample.ori_shape[:2]
             image = image | dict(width=int(width), height=int(height))

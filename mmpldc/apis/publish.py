@@ -13,10 +13,14 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmpldc.utils.files import replacing
 from mmpldc.models.detectors.complete_detector import complete_detector
-
-from mmpldc.utils.checkpoints import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import (
+    check_weights,
+    class_information,
+    read_checkpoint,
+    teacher_weights,
+)
+from mmpldc.utils.files import replacing
 
 SCOPE = 'mmpldc.'
 # Modules of ours that differ from mmdet's in training, freezing or speed, not in what they compute
@@ -117,15 +121,10 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
             'model.detector.panoptic_head.score_by_iou=False'
         )
     # mmdet's head always upsamples; the others serve training
-    for option in (
-        'upsample_masks',
-        'score_by_iou',
-        'iou_head',
-        'pseudo_label_weights',
-        'pseudo_pixel_weights',
-    ):
+    for option in ('upsample_masks', 'score_by_iou', 'iou_head'):
         head.pop(option, None)
     if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
+        head.loss_mask.pop('pixel_weights', None)
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
     _use_plain_types(detector)
     detector.data_preprocessor = copy.deepcopy(model.data_preprocessor.data_preprocessor)

@@ -3,8 +3,8 @@
 from mmdet.utils import ConfigType
 from mmengine.dataset import BaseDataset, ConcatDataset
 
-from mmpldc.utils.randomness import seeded
 from mmpldc.registry import DATASETS
+from mmpldc.utils.randomness import seeded
 
 from .checks.findings import printable
 from .input_faults import OnFault, guard

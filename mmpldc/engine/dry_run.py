@@ -5,7 +5,7 @@ import copy
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -48,10 +48,9 @@ def plan_of(cfg: Config) -> Plan:
 
 
 def _phases(model: ConfigDict, max_iters: int) -> dict[str, int]:
-    if 'burn_in_iters' not in model:  # another model than ours
+    if 'burn_in_iters' not in model:  # not a teacher-student model of ours
         return {'training': max_iters}
-    settings = {field.name: model[field.name] for field in fields(Phases) if field.name in model}
-    return Phases(**settings).lengths(max_iters)
+    return {phase.name: phase.iters for phase in Phases.from_config(model).split(max_iters)}
 
 
 def rehearsed_steps(plan: Plan) -> dict[str, int]:
@@ -81,8 +80,11 @@ def dry_run_config(cfg: Config) -> Config:
     own.train_cfg.update(val_interval=sum(steps.values()), val_begin=1, dynamic_intervals=None)
     if plan.validated.get('student'):
         own.val_cfg.student_interval = 1
-    if 'mutual learning' in steps:
-        own.model.burn_in_iters = sum(steps.values()) - steps['mutual learning']
+    if 'burn_in_iters' in own.model:
+        phases = Phases.from_config(own.model).split(cfg.train_cfg.max_iters)
+        burn_in = sum(steps[phase.name] for phase in phases if phase.is_burn_in)
+        if any(not phase.is_burn_in for phase in phases):
+            own.model.burn_in_iters = burn_in
     hooks = own.setdefault('default_hooks', ConfigDict())
     hooks.logger = (hooks.get('logger') or dict(type='LoggerHook')) | dict(interval=1)
     saving = _checkpoint_hook(own)

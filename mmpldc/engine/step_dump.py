@@ -12,9 +12,9 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
-from mmpldc.utils.unwrapping import unwrapped
-from mmpldc.utils.files import replacing
 from mmpldc.structures import PackedMasks, TrainingSample
+from mmpldc.utils.files import replacing
+from mmpldc.utils.unwrapping import unwrapped
 
 try:
     from numpy._core import multiarray

@@ -1,15 +1,15 @@
 """How good pseudo-labels are, measured against annotations that training does not see."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
-
-from mmpldc.models.pseudo_labels import PseudoLabelFilter
 
 IOU_THR = 0.5  # a pseudo-mask is right above this IoU, as in the paper's Fig. 5
 
@@ -92,7 +92,6 @@ class PseudoLabelTable:
         )
 
 
-@torch.no_grad()
 def compare_pseudo_labels(model: nn.Module, dataloader: Iterable[dict]) -> PseudoLabelTable:
     """Let the model label annotated images as it would label unlabelled ones.
 
@@ -104,23 +103,7 @@ def compare_pseudo_labels(model: nn.Module, dataloader: Iterable[dict]) -> Pseud
     Returns:
         A row for each pseudo-label.
     """
-    model.eval()
-    rows: list[dict[str, np.ndarray]] = []
-    target_labels: list[np.ndarray] = []
-    num_targets = 0
-    for batch in dataloader:
-        data = model.data_preprocessor(batch, False)
-        samples = data['data_samples']
-        for instances, sample in zip(
-            model.make_pseudo_labels(data['inputs'], samples), samples, strict=True
-        ):
-            rows.append(_compare_image(instances, sample, len(rows), num_targets))
-            target_labels.append(sample.gt_instances.labels.cpu().numpy())
-            num_targets += len(target_labels[-1])
-    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    return PseudoLabelTable(
-        **columns, target_labels=np.concatenate(target_labels), num_images=len(rows)
-    )
+    return _compare(model, dataloader, model.get_pseudo_instances)
 
 
 def compare_candidates(
@@ -132,30 +115,39 @@ def compare_candidates(
     ``max_candidates`` are those of the model's own filter.
 
     Args:
-        model, dataloader: as there. The model is the same afterwards.
+        model, dataloader: as there.
         min_class_quality: leave out candidates below it, most of which are queries that see no
             object.
 
     Returns:
         A row for each candidate.
     """
-    own = {
-        name: getattr(model, name)
-        for name in ('pseudo_label_filter', 'class_thresholds', 'refiner')
-    }
-    model.pseudo_label_filter = PseudoLabelFilter(
-        class_thr=min_class_quality,
-        mask_thr=0.0,
-        min_area=own['pseudo_label_filter'].min_area,
-        max_candidates=own['pseudo_label_filter'].max_candidates,
-        mask_quality=own['pseudo_label_filter'].mask_quality,
+    label = partial(model.get_candidates, min_class_quality=min_class_quality)
+    return _compare(model, dataloader, label)
+
+
+@torch.no_grad()
+def _compare(
+    model: nn.Module,
+    dataloader: Iterable[dict],
+    label: Callable[[Tensor, SampleList], list[InstanceData]],
+) -> PseudoLabelTable:
+    """Compare what ``label`` gives for a batch of images with their ground truth."""
+    model.eval()
+    rows: list[dict[str, np.ndarray]] = []
+    target_labels: list[np.ndarray] = []
+    num_targets = 0
+    for batch in dataloader:
+        data = model.data_preprocessor(batch, False)
+        samples = data['data_samples']
+        for instances, sample in zip(label(data['inputs'], samples), samples, strict=True):
+            rows.append(_compare_image(instances, sample, len(rows), num_targets))
+            target_labels.append(sample.gt_instances.labels.cpu().numpy())
+            num_targets += len(target_labels[-1])
+    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return PseudoLabelTable(
+        **columns, target_labels=np.concatenate(target_labels), num_images=len(rows)
     )
-    model.class_thresholds = model.refiner = None
-    try:
-        return compare_pseudo_labels(model, dataloader)
-    finally:
-        for name, part in own.items():
-            setattr(model, name, part)
 
 
 def _compare_image(

@@ -23,7 +23,7 @@ def scorer_confusion(model: nn.Module, dataloader: Iterable[dict]) -> np.ndarray
         ``(N, N + 1)`` int64, truth x scored class; the last column is objects that the scorer
         cannot tell, say because they are too small for it.
     """
-    num_classes = model.student.panoptic_head.num_classes
+    num_classes = model.num_classes
     confusion = np.zeros((num_classes, num_classes + 1), np.int64)
     for batch in dataloader:
         data = model.data_preprocessor(batch, False)

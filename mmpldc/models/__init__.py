@@ -11,6 +11,7 @@ from .losses import UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
+    CertaintyWeights,
     ClassAwareThresholds,
     DynamicAligningWeights,
     MaskQualityGate,
@@ -19,10 +20,12 @@ from .pseudo_labels import (
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
 from .task_modules import MaskCrossEntropyCost
+from .teacher_student import TeacherStudent
 
 __all__ = [
     'BoundaryPreservingMap',
     'CLIPRefiner',
+    'CertaintyWeights',
     'ClassAwareThresholds',
     'DynamicAligningWeights',
     'ImageClassifierScorer',
@@ -38,6 +41,7 @@ __all__ = [
     'SemiMask2FormerHead',
     'SimpleFeaturePyramid',
     'SwinTransformer',
+    'TeacherStudent',
     'TopKMaskFormerFusionHead',
     'UncertaintyWeightedCrossEntropyLoss',
 ]

@@ -1,6 +1,7 @@
-"""What goes from a data loader's workers to the device."""
+"""Types that pass between data loader, networks and losses."""
 
 from .packed_masks import PackedMasks
+from .query_outputs import HeadOutputs, LayerOutputs
 from .training_sample import TrainingSample
 
-__all__ = ['PackedMasks', 'TrainingSample']
+__all__ = ['HeadOutputs', 'LayerOutputs', 'PackedMasks', 'TrainingSample']

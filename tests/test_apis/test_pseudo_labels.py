@@ -17,7 +17,6 @@ from mmpldc.apis import (
     folder_images,
     label_images,
     plain_detector,
-    set_thresholds,
 )
 from mmpldc.models.refiners import RegionScorer
 from mmpldc.registry import MODELS
@@ -64,7 +63,7 @@ def naive_labels(model, path) -> list[tuple[int, float, float, np.ndarray]]:
     )
     with torch.no_grad():
         features = model.teacher.extract_feat(images)
-        all_cls, all_masks = model.teacher.panoptic_head(features, [sample])
+        all_cls, all_masks, _ = model.teacher.panoptic_head(features, [sample])
     found = []
     for cls, mask in zip(all_cls[-1][0].numpy(), all_masks[-1][0].numpy(), strict=True):
         probabilities = np.exp(cls - cls.max())
@@ -118,7 +117,7 @@ def test_a_known_mask_goes_through_padding_and_resizing(cfg, tmp_path):
     logits = torch.ones(1, 16, 16)
     logits[:, :10, 8:] = -1
 
-    def make_pseudo_labels(inputs, samples):
+    def get_pseudo_instances(inputs, samples):
         assert inputs.shape == (2, 3, 64, 64)
         value = torch.tensor([0.5])
         instances = InstanceData(
@@ -132,7 +131,7 @@ def test_a_known_mask_goes_through_padding_and_resizing(cfg, tmp_path):
 
     preprocessor = MMDET_MODELS.build(cfg.model.data_preprocessor)
     model = SimpleNamespace(
-        data_preprocessor=preprocessor, make_pseudo_labels=make_pseudo_labels, eval=lambda: None
+        data_preprocessor=preprocessor, get_pseudo_instances=get_pseudo_instances, eval=lambda: None
     )
     labeled = labels_of(model, cfg, tmp_path, batch_size=2)
     assert labeled['tall.png'].labels == []
@@ -157,7 +156,7 @@ def test_a_mask_that_shrinking_left_empty_is_dropped(cfg, tmp_path):
     )
     model = SimpleNamespace(
         data_preprocessor=MMDET_MODELS.build(cfg.model.data_preprocessor),
-        make_pseudo_labels=lambda *_: [instances],
+        get_pseudo_instances=lambda *_: [instances],
         eval=lambda: None,
     )
     assert labels_of(model, cfg, tmp_path)['small.png'].labels == []
@@ -238,11 +237,11 @@ def test_thresholds_of_the_filter(cfg, checkpoint, folder):
     model = build_labeler(cfg, checkpoint)
     every = qualities(model, cfg, folder)
     class_thr, mask_thr = map(float, np.median(every, axis=0))
-    set_thresholds(model)
+    model.set_thresholds()
     assert len(qualities(model, cfg, folder)) == len(every)
-    set_thresholds(model, class_thr=class_thr)
+    model.set_thresholds(class_thr=class_thr)
     assert len(qualities(model, cfg, folder)) == (every[:, 0] >= class_thr).sum() < len(every)
-    set_thresholds(model, mask_thr=mask_thr)
+    model.set_thresholds(mask_thr=mask_thr)
     both = (every >= (class_thr, mask_thr)).all(axis=1)
     assert len(qualities(model, cfg, folder)) == both.sum()
 
@@ -256,8 +255,8 @@ def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
     untrained = build_labeler(cfg, checkpoint)
     for given in (dict(), dict(class_thr=0.5), dict(mask_thr=0.5)):
         with pytest.raises(ValueError, match='the checkpoint has no trained ones: give both'):
-            set_thresholds(untrained, **given)
-    set_thresholds(untrained, class_thr=class_thr, mask_thr=0)
+            untrained.set_thresholds(**given)
+    untrained.set_thresholds(class_thr=class_thr, mask_thr=0)
     assert len(qualities(untrained, cfg, folder)) == (every[:, 0] >= class_thr).sum()
 
     checkpoint['state_dict'] |= {
@@ -266,10 +265,10 @@ def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
         'class_thresholds.is_started': torch.tensor(True),
     }
     model = build_labeler(cfg, checkpoint)
-    set_thresholds(model)
+    model.set_thresholds()
     both = (every >= (class_thr, mask_thr)).all(axis=1)
     assert len(qualities(model, cfg, folder)) == both.sum() < len(every)
-    set_thresholds(model, class_thr=0)
+    model.set_thresholds(class_thr=0)
     assert len(qualities(model, cfg, folder)) == (every[:, 1] >= mask_thr).sum()
     # labelling must not move them
     assert model.class_thresholds.mask_thr.tolist() == [pytest.approx(mask_thr)] * 3
@@ -278,9 +277,9 @@ def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
 def test_a_coupled_filter_has_neither_threshold(cfg, checkpoint):
     cfg.model.pseudo_label_filter.update(class_thr=None, mask_thr=None, score_thr=0.5)
     model = build_labeler(cfg, checkpoint)
-    set_thresholds(model)
+    model.set_thresholds()
     with pytest.raises(ValueError, match=r'set model\.pseudo_label_filter\.score_thr'):
-        set_thresholds(model, class_thr=0.5)
+        model.set_thresholds(class_thr=0.5)
 
 
 def test_the_refiner_weighs_what_it_is_told(cfg, checkpoint, folder):

@@ -139,7 +139,7 @@ def step(model, kind: str, *micro_batches: Sequence[int]) -> tuple[dict[str, flo
     logs = []
     for chosen in micro_batches:
         inputs, samples, pseudo = images_of(kind, chosen)
-        module.make_pseudo_labels = lambda *_, pseudo=pseudo: pseudo
+        module.get_pseudo_instances = lambda *_, pseudo=pseudo: pseudo
         with fixed_points(), optim_wrapper.optim_context(model):
             loss, log = module.parse_losses(model(inputs, samples, mode='loss'))
         optim_wrapper.update_params(loss)

@@ -6,39 +6,51 @@ import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from mmpldc.phases import Phases
+from mmpldc.models import TeacherStudent
+from mmpldc.registry import MODELS
 
 RUNS = count()
 
 
-class ToyPair(BaseModel):
-    """What the hook and the loop need of ``SemiMask2Former``."""
+@MODELS.register_module(force=True)
+class ToyNetwork(nn.Sequential):
+    """Two numbers in, one out."""
 
-    def __init__(
-        self, burn_in_iters: int = 0, burn_in: str = 'supervised', predict_on: str = 'teacher'
-    ) -> None:
-        super().__init__()
-        self.student, self.teacher = (
-            nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
-            for _ in range(2)
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
+
+
+class ToyPair(TeacherStudent):
+    """The least that a task must bring."""
+
+    num_classes = 1
+
+    def __init__(self, burn_in_iters: int = 0, predict_on: str = 'teacher', **options) -> None:
+        super().__init__(
+            network=dict(type='mmpldc.ToyNetwork'),
+            burn_in_iters=burn_in_iters,
+            semi_test_cfg=dict(predict_on=predict_on),
+            **options,
         )
-        self.teacher.requires_grad_(False)
-        self.register_buffer('teacher_is_set', torch.tensor(False))
-        self.phases = Phases(burn_in_iters=burn_in_iters, burn_in=burn_in)
-        self.semi_test_cfg = dict(predict_on=predict_on)
-        self.prepared = []  # data sets
-        self.progress = []
+        self.prepared = []  # classes
+        self.positions = []
         self.evaluated = []  # (which one, training mode, gradients) for each batch
 
-    def prepare_training(self, dataset) -> None:
-        self.prepared.append(dataset)
+    def prepare_training(self, classes, class_counts) -> None:
+        self.prepared.append(classes)
 
     def set_progress(self, step: int, max_steps: int) -> None:
-        self.progress.append((step, max_steps))
+        super().set_progress(step, max_steps)
+        self.positions.append((step, max_steps))
+
+    def network_forward(self, network, images):
+        return network(images)
+
+    def loss(self, batch_inputs, batch_data_samples):
+        raise NotImplementedError
 
     def forward(self, inputs, mode='tensor'):
         inputs = torch.stack(list(inputs))
@@ -49,6 +61,12 @@ class ToyPair(BaseModel):
         model = getattr(self, name)
         self.evaluated.append((name, model.training, torch.is_grad_enabled()))
         return list(model(inputs))
+
+
+class Points(list):
+    """A data set of one class."""
+
+    metainfo = dict(classes=('point',))
 
 
 class MeanOutput(BaseMetric):
@@ -122,7 +140,7 @@ def make_runner(tmp_path, monkeypatch):
         **options,
     ) -> Runner:
         generator = torch.Generator().manual_seed(1)
-        points = [dict(inputs=torch.randn(2, generator=generator)) for _ in range(32)]
+        points = Points(dict(inputs=torch.randn(2, generator=generator)) for _ in range(32))
         loader = dict(batch_size=batch_size, num_workers=0, collate_fn=dict(type='pseudo_collate'))
         validation = {}
         if val_cfg is not None:

@@ -8,7 +8,6 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmpldc.models.pseudo_labels import PseudoLabelFilter
 from mmpldc.evaluation import (
     PseudoLabelTable,
     compare_candidates,
@@ -107,7 +106,7 @@ class FixedLabels(nn.Module):
         assert not training
         return batch
 
-    def make_pseudo_labels(self, images, samples):
+    def get_pseudo_instances(self, images, samples):
         assert not self.training
         return self.instances
 
@@ -170,30 +169,15 @@ def test_overlap_with_the_own_class():
     np.testing.assert_allclose(compared.same_class_iou, [1 / 5, 0])
 
 
-@pytest.mark.parametrize('fails', [False, True])
-def test_candidates_pass_neither_thresholds_nor_refiner(fails):
-    own = PseudoLabelFilter(class_thr=0.9, mask_thr=0.8, min_area=7, max_candidates=5)
-
+def test_candidates_are_compared_instead_of_labels():
     class Model(FixedLabels):
-        pseudo_label_filter = own
-        class_thresholds = 'thresholds per class'
-        refiner = 'a refiner'
+        def get_pseudo_instances(self, images, samples):
+            raise AssertionError('labels are not asked for')
 
-        def make_pseudo_labels(self, images, samples):
-            used = self.pseudo_label_filter
-            assert (used.class_thr, used.mask_thr, used.duplicate_iou) == (0.1, 0, None)
-            assert (used.min_area, used.max_candidates) == (7, 5)
-            assert self.class_thresholds is self.refiner is None
-            if fails:
-                raise RuntimeError('out of memory')
-            return super().make_pseudo_labels(images, samples)
+        def get_candidates(self, images, samples, *, min_class_quality):
+            assert min_class_quality == 0.1
+            return super().get_pseudo_instances(images, samples)
 
     model = Model([pseudo(np.zeros((0, 8, 8)), [])])
     batches = [dict(inputs=None, data_samples=[annotated_image([], [])])]
-    if fails:
-        with pytest.raises(RuntimeError, match='out of memory'):
-            compare_candidates(model, batches, min_class_quality=0.1)
-    else:
-        assert len(compare_candidates(model, batches, min_class_quality=0.1).iou) == 0
-    assert (model.pseudo_label_filter, model.refiner) == (own, 'a refiner')
-    assert model.class_thresholds == 'thresholds per class'
+    assert len(compare_candidates(model, batches, min_class_quality=0.1).iou) == 0

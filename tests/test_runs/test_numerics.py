@@ -46,8 +46,8 @@ class Fault(Hook):
         if self.kind in BRANCHES:
             model.data_preprocessor.register_forward_hook(self.spoil_image)
         elif self.kind == 'loss':
-            criterion = model.supervised_loss
-            model.supervised_loss = lambda *args: self.spoil_loss(criterion(*args))
+            criterion = model.loss_by_gt_instances
+            model.loss_by_gt_instances = lambda *args: self.spoil_loss(criterion(*args))
         elif self.kind == 'gradient':
             model.student.panoptic_head.query_feat.weight.register_hook(
                 lambda gradient: gradient * NAN if self.broken else gradient

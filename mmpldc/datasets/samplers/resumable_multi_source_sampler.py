@@ -9,8 +9,8 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmpldc.functional import repeat_factors
-from mmpldc.utils.randomness import Purpose
 from mmpldc.registry import DATA_SAMPLERS
+from mmpldc.utils.randomness import Purpose
 
 from .seeded_index import SeededIndex
 

@@ -1,9 +1,9 @@
-"""What the adaptive thresholds are, in the log."""
+"""Log the adaptive thresholds of each class."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.utils.unwrapping import unwrapped
+from mmpldc.models.teacher_student import as_teacher_student
 from mmpldc.registry import HOOKS
 
 
@@ -17,14 +17,13 @@ class ClassThresholdsLogHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Log them."""
-        model = unwrapped(runner.model)
-        if getattr(model, 'class_thresholds', None) is None:  # another framework's model
+        model = as_teacher_student(runner.model)
+        thresholds = {} if model is None else model.thresholds_by_class()
+        if not thresholds:
             return
         classes = runner.val_dataloader.dataset.metainfo['classes']
         # Host sync: once per validation.
-        columns = {
-            name: values.tolist() for name, values in model.class_thresholds.current().items()
-        }
+        columns = {name: values.tolist() for name, values in thresholds.items()}
         rows = zip(classes, *columns.values(), strict=True)
         lines = [f'{name}: {class_thr:.3f} {mask_thr:.3f}' for name, class_thr, mask_thr in rows]
         runner.logger.info('thresholds on class and mask quality:\n' + '\n'.join(lines))

@@ -4,8 +4,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import HOOKS
+from mmpldc.utils.unwrapping import unwrapped
 
 
 @HOOKS.register_module()

@@ -1,6 +1,6 @@
-"""The teacher's side of a training step: what it starts as, mirror, moving average."""
+"""Update the teacher: the student's mirror in burn-in, then its moving average."""
 
-from itertools import chain
+from typing import Literal, get_args
 
 import torch
 from mmengine.dist import all_reduce_params
@@ -9,43 +9,61 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmpldc.utils.checkpoints import TEACHER, check_weights, read_checkpoint, teacher_weights
+from mmpldc.datasets.class_counts import class_counts
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
-from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.functional import ema_update_, ramped_keep_rate
+from mmpldc.models.teacher_student import TeacherStudent, as_teacher_student
 from mmpldc.phases import TeacherUpdate
 from mmpldc.registry import HOOKS
+from mmpldc.utils.checkpoints import (
+    TEACHER,
+    check_weights,
+    read_checkpoint,
+    teacher_weights,
+)
+
+RampUp = Literal['iterations', 'updates']
+Buffers = Literal['average', 'copy', 'keep']
 
 
 @HOOKS.register_module()
 class MeanTeacherHook(Hook):
-    """Keep the teacher of a :class:`~mmpldc.models.SemiMask2Former`.
+    """Update the teacher of a :class:`~mmpldc.models.TeacherStudent`.
 
     Until burn-in ends the teacher mirrors the student (so that it can be validated, and equals the
     student at the boundary, parameters and buffers). From there on it is the student's exponential
     moving average. A teacher that a checkpoint brought along (``load_from``) is not overwritten:
-    it stays as it is until burn-in ends, and is averaged from there.
+    it does not change until burn-in ends, and is averaged from there.
 
-    A guided burn-in (Guided Distillation) needs such a teacher. When it ends the teacher becomes a
+    A guided burn-in (Guided Distillation) needs such a teacher. When it ends, the teacher becomes a
     copy of the student, and is its average from there.
 
     The phases are the model's (:class:`~mmpldc.phases.Phases`); the hook also tells the model the
-    progress. State lives in the model (``teacher_is_set``), so a resumed run goes on as it was.
+    position of the run. State lives in the model (``teacher_is_set``), so a resumed run goes on as
+    it was.
 
     Frozen parameters, such as the whole backbone in the paper, are one tensor for both networks
     from the first step on, and no part of the average.
 
     On several ranks the running statistics of batch norms that train are averaged over the ranks
-    at each step, for each sees its own images: so the teacher is the same on all.
+    at each step, because each rank sees its own images: so the teacher is the same on all.
 
     Args:
-        keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper.
-            mmdet's ``momentum`` is 1 - alpha.
-        ramp_up: start with a keep rate of 0 that grows with the iteration, 1 - 1/(n + 1) after n of
-            them, until it reaches ``keep_rate`` (PAIS, whose keep rate is 0.999).
+        keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper. Other
+            codes call it EMA decay; mmdet's ``momentum`` is 1 - alpha.
+        ramp_up: start with a low keep rate that grows until it reaches ``keep_rate``.
+            ``'iterations'`` (or True): 1 - 1 / (n + 1) after n iterations of the run (PAIS, whose
+            keep rate is 0.999). ``'updates'``: 1 - 1 / n at the n-th update after burn-in (U2PL,
+            iMAS). None (or False): none.
+        buffers: what happens to float buffers, such as a batch norm's running statistics, when
+            parameters are averaged: ``'average'`` them too (the paper), ``'copy'`` the student's,
+            or ``'keep'`` the teacher's own.
         teacher_checkpoint: path or address of the weights that the teacher alone starts with: of a
-            ``Mask2Former``, or of a ``SemiMask2Former``, whose teacher is taken. A resumed run does
-            not read it again.
+            plain network, or of a pair, whose teacher is taken. A resumed run does not read it
+            again.
+
+    Raises:
+        ValueError: if an option is out of range.
 
     Note:
         The paper trains the teacher in burn-in and copies it to the student. Here, as released, the
@@ -56,32 +74,42 @@ class MeanTeacherHook(Hook):
         self,
         *,
         keep_rate: float = 0.9996,
-        ramp_up: bool = False,
+        ramp_up: RampUp | bool | None = None,
+        buffers: Buffers = 'average',
         teacher_checkpoint: str | None = None,
     ) -> None:
         if not 0 <= keep_rate <= 1:
             raise ValueError(f'keep_rate must lie in [0, 1], got {keep_rate}')
+        if isinstance(ramp_up, bool):
+            ramp_up = 'iterations' if ramp_up else None
+        if ramp_up is not None and ramp_up not in get_args(RampUp):
+            raise ValueError(f'ramp_up must be None or one of {get_args(RampUp)}, got {ramp_up!r}')
+        if buffers not in get_args(Buffers):
+            raise ValueError(f'buffers must be one of {get_args(Buffers)}, got {buffers!r}')
         self.keep_rate = keep_rate
         self.ramp_up = ramp_up
+        self.buffers = buffers
         self.teacher_checkpoint = teacher_checkpoint
 
     def before_train(self, runner: Runner) -> None:
-        """Start from the student if no teacher was given, and let the model get ready.
+        """Get the model ready, and start from the student if no teacher was given.
 
         Raises:
-            ValueError: if gradients are accumulated in a loop whose iterations are micro-batches,
-                the teacher's checkpoint is not of this model, or a guided burn-in has no teacher.
+            TypeError: if the model is no teacher-student pair.
+            ValueError: if there are two such hooks, gradients are accumulated in a loop whose
+                iterations are micro-batches, the teacher's checkpoint does not fit the model, or a
+                guided burn-in has no teacher.
             FileNotFoundError: if there is no such checkpoint.
         """
-        count = accumulative_counts(runner.optim_wrapper)
-        if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
-            raise ValueError(
-                f'optim_wrapper.accumulative_counts={count}: burn-in, teacher and schedules would '
-                "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
-                'iterations are optimiser steps'
+        self._check(runner)
+        model = self.model = as_teacher_student(runner.model)
+        if model is None:
+            raise TypeError(
+                'MeanTeacherHook needs a teacher-student model of mmpldc, such as '
+                f'mmpldc.SemiMask2Former, not {type(runner.model).__name__}'
             )
-        model = unwrapped(runner.model)
-        model.prepare_training(runner.train_dataloader.dataset)
+        dataset = runner.train_dataloader.dataset
+        model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
         if self.teacher_checkpoint is not None and runner.iter == 0:
             _load_teacher(model, self.teacher_checkpoint)
         # Host sync: once a run. The flag is read here and kept in step below.
@@ -90,45 +118,68 @@ class MeanTeacherHook(Hook):
             if model.phases.is_guided:
                 raise ValueError(
                     "model.burn_in='guided' needs a teacher that has been trained on the labelled "
-                    "images: set custom_hooks' MeanTeacherHook.teacher_checkpoint to its checkpoint"
+                    'images: set default_hooks.mean_teacher.teacher_checkpoint to its checkpoint'
                 )
-            _move(_tensors(model.teacher), _tensors(model.student), keep_rate=0.0)
-        _share_frozen_parameters(model.teacher, model.student)
+            _copy(model.paired_tensors())
+        model.share_frozen_parameters()
         runner.model.train()  # as the loop will do, so that norms show whether they train
         self.running_statistics = _running_statistics(model.student)
-        pairs = zip(_tensors(model.teacher), _tensors(model.student), strict=True)
-        own = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
-        self.teacher, self.student = map(list, zip(*own, strict=True))
+        self.pairs = model.paired_tensors()
+        kept = set()
+        if self.buffers != 'average':
+            kept = {id(buffer) for buffer in model.teacher.buffers()}
+        self.averaged = [pair for pair in self.pairs if id(pair[0]) not in kept]
+        self.others = [pair for pair in self.pairs if id(pair[0]) in kept]
 
     def after_train(self, runner: Runner) -> None:
-        """Give the teacher a backbone of its own again: what loads weights next may change one."""
-        for parameter in unwrapped(runner.model).teacher.parameters():
-            parameter.data = parameter.data.clone()
+        """Give the teacher a backbone of its own again."""
+        self.model.unshare_parameters()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
-        """Tell the model where training stands."""
-        unwrapped(runner.model).set_progress(runner.iter, runner.max_iters)
+        """Tell the model the position of the run."""
+        self.model.set_progress(runner.iter, runner.max_iters)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Keep, copy or average, as the phase says: alpha * teacher + (1 - alpha) * student."""
-        model = unwrapped(runner.model)
         all_reduce_params(self.running_statistics, op='mean')
-        update = model.phases.teacher_update(runner.iter, is_given=self.teacher_is_set)
+        phases = self.model.phases
+        update = phases.teacher_update(runner.iter, has_own_teacher=self.teacher_is_set)
         if update is TeacherUpdate.COPY:
-            _move(self.teacher, self.student, keep_rate=0.0)
+            _copy(self.pairs)
         elif update is TeacherUpdate.AVERAGE:
-            keep_rate = self.keep_rate
-            if self.ramp_up:
-                keep_rate = ramped_keep_rate(runner.iter + 1, keep_rate=keep_rate)
-            _move(self.teacher, self.student, keep_rate=keep_rate)
+            keep_rate = self._keep_rate_at(runner.iter, phases.burn_in_iters)
+            _average(self.averaged, keep_rate)
+            if self.buffers == 'copy':
+                _copy(self.others)
             if not self.teacher_is_set:
                 self.teacher_is_set = True
-                model.teacher_is_set.fill_(True)
+                self.model.teacher_is_set.fill_(True)
+
+    def _keep_rate_at(self, step: int, burn_in_iters: int) -> float:
+        if self.ramp_up is None:
+            return self.keep_rate
+        num_steps = step + 1 if self.ramp_up == 'iterations' else step - burn_in_iters
+        return ramped_keep_rate(num_steps, keep_rate=self.keep_rate)
+
+    def _check(self, runner: Runner) -> None:
+        if sum(isinstance(hook, MeanTeacherHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                'the config has MeanTeacherHook twice: since version 0.2 it is '
+                'default_hooks.mean_teacher. Move its settings there and take it out of '
+                'custom_hooks'
+            )
+        count = accumulative_counts(runner.optim_wrapper)
+        if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
+            raise ValueError(
+                f'optim_wrapper.accumulative_counts={count}: burn-in, teacher and schedules would '
+                "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
+                'iterations are optimiser steps'
+            )
 
 
-def _load_teacher(model: nn.Module, path: str) -> None:
+def _load_teacher(model: TeacherStudent, path: str) -> None:
     """Give the teacher weights of its own."""
     weights = read_checkpoint(path)['state_dict']
     try:
@@ -137,16 +188,7 @@ def _load_teacher(model: nn.Module, path: str) -> None:
         check_weights(weights, model.teacher)
     except ValueError as error:
         raise ValueError(f'teacher_checkpoint={path!r}: {error}') from error
-    model.teacher.load_state_dict(weights)
-    model.teacher_is_set.fill_(True)
-
-
-def _share_frozen_parameters(teacher: nn.Module, student: nn.Module) -> None:
-    """Let frozen parameters with the same values share their memory."""
-    for mine, theirs in zip(teacher.parameters(), student.parameters(), strict=True):
-        # Host sync, once a run: a checkpoint may have brought a teacher with another backbone.
-        if not theirs.requires_grad and torch.equal(mine, theirs):
-            mine.data = theirs.data
+    model.load_teacher(weights)
 
 
 def _running_statistics(module: nn.Module) -> list[Tensor]:
@@ -162,10 +204,19 @@ def _running_statistics(module: nn.Module) -> list[Tensor]:
     ]
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return list(chain(module.parameters(), module.buffers()))
+@torch.no_grad()
+def _average(pairs: list[tuple[Tensor, Tensor]], keep_rate: float) -> None:
+    """teacher := keep_rate * teacher + (1 - keep_rate) * student, for (teacher, student) pairs.
+
+    Values are taken anew each time: a parameter may have got other memory meanwhile.
+    """
+    ema_update_(
+        [teacher.detach() for teacher, _ in pairs],
+        [student.detach() for _, student in pairs],
+        keep_rate=keep_rate,
+    )
 
 
-def _move(teacher: list[Tensor], student: list[Tensor], *, keep_rate: float) -> None:
-    """The values are taken anew each time: a parameter may have got other memory meanwhile."""
-    ema_update_([t.detach() for t in teacher], [s.detach() for s in student], keep_rate=keep_rate)
+def _copy(pairs: list[tuple[Tensor, Tensor]]) -> None:
+    """teacher := student, exactly."""
+    _average(pairs, 0.0)

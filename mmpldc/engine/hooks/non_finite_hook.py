@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient was not finite: told, counted, and in the end too many."""
+"""Report, count and limit steps whose loss or gradient was not finite."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,11 +8,10 @@ import torch
 from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 
 from mmpldc.engine.optimizers.guarded_optim_wrapper import StepGuard
 from mmpldc.engine.step_dump import save_step
-from mmpldc.utils.unwrapping import unwrapped
+from mmpldc.models.teacher_student import as_teacher_student
 from mmpldc.registry import HOOKS
 
 SKIPPED, IN_A_ROW = 'skipped_steps', 'skipped_steps_in_a_row'  # in the message hub
@@ -81,7 +80,9 @@ class NonFiniteHook(Hook):
             return
         in_a_row = hub.get_info(IN_A_ROW, 0) + 1
         hub.update_info(IN_A_ROW, in_a_row)
-        _restore_statistics(runner.model)
+        model = as_teacher_student(runner.model)
+        if model is not None:
+            model.restore_statistics()
         # Every rank has skipped the step, so every rank is here.
         reports = all_gather_object(_report(outputs or {}, data_batch))
         if wrapper.scales_loss and not any(report.losses for report in reports):
@@ -147,14 +148,3 @@ def _describe(reports: Sequence[RankReport]) -> str:
             images = ', '.join(report.images)
             lines.append(f'rank {rank}: {losses or "gradients only"}; images: {images}')
     return '\n'.join(lines)
-
-
-def _restore_statistics(model: nn.Module) -> None:
-    """Give the student's spoilt buffers the teacher's values, which no training pass touches."""
-    model = unwrapped(model)
-    if not hasattr(model, 'teacher'):  # another framework's model
-        return
-    for mine, theirs in zip(model.student.buffers(), model.teacher.buffers(), strict=True):
-        # Host sync: after a skipped step only.
-        if not mine.isfinite().all():
-            mine.copy_(theirs)

@@ -3,8 +3,8 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.utils.randomness import Purpose, seed_process
 from mmpldc.registry import HOOKS
+from mmpldc.utils.randomness import Purpose, seed_process
 
 
 @HOOKS.register_module()

@@ -1,11 +1,10 @@
-"""Pseudo-labels that have stopped to teach anything, in the log."""
+"""Warn of pseudo-labels that have stopped teaching anything."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpldc.datasets.instance_counts import instance_counts
-from mmpldc.utils.unwrapping import unwrapped
-from mmpldc.models.teacher_student.pseudo_label_watch import LabelCounts
+from mmpldc.datasets.class_counts import class_counts
+from mmpldc.models.teacher_student import LabelCounts, as_teacher_student
 from mmpldc.registry import HOOKS
 
 MIN_LABELS = 50  # fewer say little about the classes' shares
@@ -41,14 +40,13 @@ class TeacherCollapseHook(Hook):
         Raises:
             RuntimeError: if the teacher's output held a NaN for every image.
         """
-        model = unwrapped(runner.model)
-        watch = getattr(model, 'pseudo_label_watch', None)  # another framework's model has none
-        if watch is None or not model.phases.teacher_labels(runner.iter):
+        model = as_teacher_student(runner.model)
+        if model is None or not model.phases.uses_pseudo_labels(runner.iter):
             return
         self.steps += 1
         if self.steps == self.interval:
             self.steps = 0
-            self._look_back(runner, watch.take())
+            self._look_back(runner, model.pseudo_label_counter.pop_counts())
 
     def _look_back(self, runner: Runner, counts: LabelCounts) -> None:
         when = f'iterations {runner.iter + 2 - self.interval} to {runner.iter + 1}'
@@ -82,7 +80,7 @@ class TeacherCollapseHook(Hook):
             return
         dataset = runner.train_dataloader.dataset
         label = kept.index(max(kept))
-        labelled = instance_counts(dataset)
+        labelled = class_counts(dataset)
         labelled_share = (labelled[label] / labelled.sum().clamp(min=1)).item()
         if labelled_share > self.max_share:
             return

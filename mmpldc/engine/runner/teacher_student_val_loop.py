@@ -2,8 +2,8 @@
 
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
-from mmpldc.utils.unwrapping import unwrapped
 from mmpldc.registry import LOOPS
+from mmpldc.utils.unwrapping import unwrapped
 
 
 @LOOPS.register_module()

@@ -13,6 +13,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from mmpldc.functional import attention_mask, multi_head_attention
+from mmpldc.structures import HeadOutputs, LayerOutputs
 
 
 class Level(NamedTuple):
@@ -49,30 +50,30 @@ class FastMask2FormerHead(Mask2FormerHead):
 
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None = None
-    ) -> tuple[list[Tensor], ...]:
-        """Class and mask logits of all L prediction layers: one of the queries, one per layer.
+    ) -> HeadOutputs:
+        """Outputs of all L prediction layers: the initial queries' and each decoder layer's.
 
         Args:
             x: the backbone's feature maps.
             batch_data_samples: not used; mmdet's interface.
 
         Returns:
-            L tensors ``(B, Q, N + 1)`` and L tensors ``(B, Q, h, w)``, float, h and w those of the
-            largest feature map; then L of whatever else :meth:`_predict_layer` gives.
+            Of each layer what :class:`~mmpldc.structures.LayerOutputs` holds; h and w are those of
+            the largest feature map.
         """
         mask_features, levels = self._decode_pixels(x)
         query = self._initial_query(mask_features)
         outputs = [self._predict_layer(query, mask_features)]
         for layer, level in zip(self.transformer_decoder.layers, cycle(levels), strict=False):
-            mask_logits = outputs[-1][1]
+            mask_logits = outputs[-1].mask_logits
             mask = attention_mask(resize(mask_logits.detach(), level.size).flatten(2))
             query = _decoder_layer(layer, query, self.query_embed.weight, level, mask)
             outputs.append(self._predict_layer(query, mask_features))
-        return tuple(list(logits) for logits in zip(*outputs, strict=True))
+        return HeadOutputs.from_layers(outputs)
 
     @torch.no_grad()
-    def predict_last(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Class and mask logits of the last layer: ``self(x)`` at ``[-1]``, for inference.
+    def predict_last(self, x: Sequence[Tensor]) -> LayerOutputs:
+        """Outputs of the last layer alone, for inference.
 
         Masks of earlier layers serve attention alone, so they are made at its resolution: resizing
         is linear, and to resize the mask features once is to resize every mask.
@@ -81,8 +82,7 @@ class FastMask2FormerHead(Mask2FormerHead):
             x: the backbone's feature maps.
 
         Returns:
-            ``(B, Q, N + 1)`` and ``(B, Q, h, w)``, float, h and w those of the largest feature
-            map; then whatever else :meth:`_predict_layer` gives.
+            What :meth:`forward` gives for the last layer.
         """
         mask_features, levels = self._decode_pixels(x)
         features = [resize(mask_features, level.size).flatten(2) for level in levels]
@@ -96,8 +96,9 @@ class FastMask2FormerHead(Mask2FormerHead):
 
     def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
         """As the parent: :meth:`predict_last`, its masks resized to the padded batch frame."""
-        cls_logits, mask_logits = self.predict_last(x)
-        return cls_logits, resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
+        outputs = self.predict_last(x)
+        size = batch_data_samples[0].batch_input_shape[:2]
+        return outputs.cls_logits, resize(outputs.mask_logits, size)
 
     def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list[Level]]:
         """Mask features ``(B, C, h, w)``, and the levels from low to high resolution."""
@@ -123,11 +124,11 @@ class FastMask2FormerHead(Mask2FormerHead):
     def _normalize(self, query: Tensor) -> Tensor:
         return self.transformer_decoder.post_norm(query)
 
-    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, ...]:
-        """Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)`` of queries."""
+    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> LayerOutputs:
+        """Outputs for queries ``(B, Q, C)`` and mask features ``(B, C, h, w)``."""
         query = self._normalize(query)
         mask_logits = torch.einsum('bqc,bchw->bqhw', self.mask_embed(query), mask_features)
-        return self.cls_embed(query), mask_logits
+        return LayerOutputs(self.cls_embed(query), mask_logits)
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a batch of images asks of the queries: ground truth or pseudo-labels, in one form."""
+"""Batched loss targets from ground truth or pseudo-labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mmdet.structures.mask.structures import BaseInstanceMasks
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import mask_iou, mask_uncertainty, sample_points
+from mmpldc.functional import mask_iou, sample_points
 from mmpldc.structures import PackedMasks
 
 
@@ -82,32 +82,37 @@ class MaskTargets:
         rows, columns = ((torch.arange(n, device=device) + 0.5) / n for n in size)
         centres = torch.cartesian_prod(rows, columns).flip(-1)  # (h * w, 2), x first
         every = torch.arange(len(self), device=device)
-        values, _ = self.at(every, centres.expand(len(self), -1, -1))
-        masks = (values > 0.5).unflatten(1, size)
+        values = self.sample(every, centres.expand(len(self), -1, -1))
+        masks = self.is_inside(values).unflatten(1, size)
         return torch.stack(  # a layer at a time, a bound on memory
             [mask_iou(mine > 0, masks[of]) for mine, of in zip(mask_logits, index, strict=True)]
         )
 
-    def at(self, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mask values and uncertainty of chosen targets at the loss's points.
+    def sample(self, index: Tensor, points: Tensor) -> Tensor:
+        """Masks of chosen targets at points, as they are: values or logits.
 
         Args:
             index: ``(K,)`` int64, which target each row of ``points`` belongs to.
             points: ``(K, P, 2)`` float, (x, y) in [0, 1] of the padded batch frame.
 
         Returns:
-            Mask values ``(K, P)`` float32 in [0, 1], and the uncertainty u (Eq. 10) ``(K, P)`` of
-            pseudo-labels at the same points; ``None`` for ground truth.
+            ``(K, P)`` float32, values in [0, 1] of ground truth or logits of pseudo-labels;
+            :meth:`values` makes targets of them.
 
         Note:
             Pseudo-masks are read from logits and thresholded at the point, where the released code
             upsamples all of them, thresholds and then reads them; the two differ only within a
             pixel of a mask's edge (tests/test_models/test_pseudo_labels/test_full_resolution.py).
         """
-        value = sample_points(self.maps, index, points)
-        if not self.are_pseudo_labels:
-            return value, None
-        return (value > 0).float(), mask_uncertainty(value)
+        return sample_points(self.maps, index, points)
+
+    def values(self, samples: Tensor) -> Tensor:
+        """Mask values in [0, 1], float32, from what :meth:`sample` returned."""
+        return (samples > 0).float() if self.are_pseudo_labels else samples
+
+    def is_inside(self, samples: Tensor) -> Tensor:
+        """Whether a sampled point lies in the mask; bool."""
+        return self.values(samples) > 0.5
 
 
 def _unpacked(masks: PackedMasks | BaseInstanceMasks, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""What it costs to match each query with each target, for all decoder layers."""
+"""Costs of matching each query with each target, for all decoder layers."""
 
 from collections.abc import Callable, Sequence
 
@@ -39,9 +39,8 @@ def matching_costs(
     image_of_target = torch.arange(num_images, device=device).repeat_interleave(
         sizes, output_size=len(targets)
     )
-    target_values, _ = targets.at(
-        torch.arange(len(targets), device=device), points[image_of_target]
-    )
+    every = torch.arange(len(targets), device=device)
+    target_values = targets.values(targets.sample(every, points[image_of_target]))
     values = torch.stack(  # (L, B, Q, P)
         [point_sample(mask_logits.float(), points) for mask_logits in all_mask_logits]
     )

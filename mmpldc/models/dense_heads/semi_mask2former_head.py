@@ -5,19 +5,25 @@ from collections.abc import Sequence
 import torch
 from mmcv.ops import point_sample
 from mmdet.structures import SampleList
-from mmdet.utils import ConfigType, OptConfigType, reduce_mean
+from mmdet.utils import OptConfigType, reduce_mean
 from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.functional import hungarian_match, scale_scores, uncertain_points
-from mmpldc.models.losses import UncertaintyWeightedCrossEntropyLoss
-from mmpldc.models.pseudo_labels import LabelWeights
-from mmpldc.registry import MODELS, TASK_UTILS
+from mmpldc.models.pseudo_labels import LabelWeights, MaskPoints
+from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
+from mmpldc.structures import HeadOutputs, LayerOutputs
 
 from .fast_mask2former_head import FastMask2FormerHead, resize
 from .mask_targets import MaskTargets
 from .matching_costs import matching_costs
+
+MOVED = {  # options of version 0.1
+    'pseudo_label_weights': 'model.pseudo_label_weights',
+    'pseudo_pixel_weights': 'model.detector.panoptic_head.loss_mask.pixel_weights, a list',
+}
 
 
 @MODELS.register_module()
@@ -27,14 +33,15 @@ class SemiMask2FormerHead(FastMask2FormerHead):
     What differs from mmdet's loss:
 
     - Pseudo-labels are targets too: their masks stay logits at stride 4 and are read at the loss's
-      own points, together with their uncertainty (:class:`MaskTargets`).
+      own points (:class:`MaskTargets`).
     - Matching and losses run for all decoder layers at once, in float32 under any autocast.
     - Mask losses are divided by the number of targets, as in the official Mask2Former; mmdet counts
       an image without targets as one mask. All losses are divided by what all ranks hold.
     - Losses of the auxiliary layers are summed into ``aux_loss_*``.
 
-    ``loss_mask`` may be mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which ignores the
-    uncertainty, or :class:`UncertaintyWeightedCrossEntropyLoss` (PMUA).
+    ``loss_mask`` may be :class:`~mmpldc.models.UncertaintyWeightedCrossEntropyLoss`, which weighs
+    the pixels of pseudo-masks (PMUA), or mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which
+    does not.
 
     Args:
         upsample_masks: whether :meth:`predict` resizes all masks to the padded batch, as mmdet's
@@ -43,13 +50,10 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         iou_head: config of what predicts the IoU of each query's mask, such as
             :class:`MaskIoUHead`; None: the network is mmdet's.
         score_by_iou: whether :meth:`predict` multiplies class probabilities by predicted IoUs.
-        pseudo_label_weights: config of what weighs pseudo-labels by their quality, such as
-            :class:`~mmpldc.models.DynamicAligningWeights`, or a list of such, whose weights are
-            multiplied; None: all count the same.
-        pseudo_pixel_weights: config of what weighs the points of pseudo-masks in the mask loss by
-            the prediction, such as :class:`~mmpldc.models.BoundaryPreservingMap`; None: all count
-            the same. The weights of ``loss_mask`` itself (PMUA) come on top.
         **kwargs: as in mmdet.
+
+    Raises:
+        ValueError: for options that do not fit together, or that have moved.
 
     Note:
         The points for matching are drawn once per image and shared by its decoder layers; mmdet
@@ -66,10 +70,12 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         upsample_masks: bool = True,
         iou_head: OptConfigType = None,
         score_by_iou: bool = False,
-        pseudo_label_weights: ConfigType | list[ConfigType] | None = None,
-        pseudo_pixel_weights: OptConfigType = None,
         **kwargs,
     ) -> None:
+        for name in MOVED.keys() & kwargs.keys():  # mmdet's head would take and ignore them
+            raise ValueError(
+                f'model.detector.panoptic_head.{name} has moved: set {MOVED[name]} instead'
+            )
         super().__init__(**kwargs)
         self.upsample_masks = upsample_masks
         if score_by_iou and iou_head is None:
@@ -78,12 +84,6 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         self.iou_head = None
         if iou_head is not None:
             self.iou_head = MODELS.build(dict(channels=self.cls_embed.in_features) | iou_head)
-        if not isinstance(pseudo_label_weights, list):
-            pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
-        self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
-        self.pseudo_pixel_weights = None
-        if pseudo_pixel_weights is not None:
-            self.pseudo_pixel_weights = TASK_UTILS.build(pseudo_pixel_weights)
         # On the device once, where the loss would copy its list there at every call.
         self.register_buffer('class_weights', torch.tensor(self.class_weight), persistent=False)
         self.loss_cls.class_weight = None
@@ -99,24 +99,19 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         Returns:
             Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)``.
         """
-        cls_logits, mask_logits, *iou_logits = self.predict_last(x)
+        cls_logits, mask_logits, iou_logits = self.predict_last(x)
         if self.score_by_iou:
-            cls_logits = scale_scores(cls_logits, *iou_logits)
+            cls_logits = scale_scores(cls_logits, iou_logits)
         if self.upsample_masks:
             mask_logits = resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])
         return cls_logits, mask_logits
 
-    def predict_by_name(self, x: Sequence[Tensor]) -> dict[str, Tensor]:
-        """:meth:`predict_last`; ``iou_logits (B, Q)`` are there with an IoU head only."""
-        names = ('cls_logits', 'mask_logits', 'iou_logits')
-        return dict(zip(names, self.predict_last(x), strict=False))
-
-    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> tuple[Tensor, ...]:
-        """As the parent, and with an IoU head its logits ``(B, Q)``."""
+    def _predict_layer(self, query: Tensor, mask_features: Tensor) -> LayerOutputs:
+        """As the parent, and with an IoU head its logits."""
         outputs = super()._predict_layer(query, mask_features)
         if self.iou_head is None:
             return outputs
-        return (*outputs, self.iou_head(self._normalize(query)))
+        return outputs._replace(iou_logits=self.iou_head(self._normalize(query)))
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Forward and compute the losses.
@@ -131,33 +126,39 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             others, summed; float32 scalars. With an IoU head and ground truth also ``loss_iou``.
         """
         instances = [sample.gt_instances for sample in batch_data_samples]
-        return self.loss_by_predictions(self(x, batch_data_samples), instances)
-
-    def loss_by_predictions(
-        self, predictions: Sequence[Sequence[Tensor]], batch_instances: Sequence[InstanceData]
-    ) -> dict[str, Tensor]:
-        """:meth:`loss_by_feat` of what :meth:`forward` returns."""
-        all_cls_logits, all_mask_logits, *all_iou_logits = predictions
-        return self.loss_by_feat(all_cls_logits, all_mask_logits, batch_instances, *all_iou_logits)
+        return self.loss_by_outputs(self(x, batch_data_samples), instances)
 
     def loss_by_feat(
         self,
         all_cls_logits: Sequence[Tensor],
         all_mask_logits: Sequence[Tensor],
         batch_instances: Sequence[InstanceData],
-        all_iou_logits: Sequence[Tensor] | None = None,
+        batch_img_metas: Sequence[dict] | None = None,
+    ) -> dict[str, Tensor]:
+        """:meth:`loss_by_outputs` with mmdet's signature; meta information is not used."""
+        return self.loss_by_outputs(
+            HeadOutputs(list(all_cls_logits), list(all_mask_logits)), batch_instances
+        )
+
+    def loss_by_outputs(
+        self,
+        outputs: HeadOutputs,
+        batch_instances: Sequence[InstanceData],
+        label_weights: LabelWeights | None = None,
+        progress: Progress | None = None,
     ) -> dict[str, Tensor]:
         """Losses of all L prediction layers.
 
         Args:
-            all_cls_logits: L tensors ``(B, Q, N + 1)``.
-            all_mask_logits: L tensors ``(B, Q, h, w)``.
+            outputs: of :meth:`forward`; IoU logits are trained on ground truth alone.
             batch_instances: B targets, see :meth:`MaskTargets.from_instances`.
-            all_iou_logits: L tensors ``(B, Q)``, trained on ground truth alone.
+            label_weights: of the batch's T targets; None: all count the same.
+            progress: the position of the run, for weights of pixels that depend on it.
 
         Returns:
             As :meth:`loss`.
         """
+        all_cls_logits, all_mask_logits, all_iou_logits = outputs
         device = all_cls_logits[0].device
         targets = MaskTargets.from_instances(batch_instances, device)
         # fp32 island: costs sum over 12,544 points, which overflows in float16.
@@ -177,13 +178,6 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                 cls_logits.shape[:3], self.num_classes, dtype=torch.long, device=device
             )
             labels[layer, image, query] = targets.labels[target]
-            label_weights = None  # all targets count the same
-            if self.pseudo_label_weights and targets.are_pseudo_labels:
-                class_quality = torch.cat([labels.class_quality for labels in batch_instances])
-                mask_quality = torch.cat([labels.mask_quality for labels in batch_instances])
-                label_weights = LabelWeights.product(
-                    [weigh(class_quality, mask_quality) for weigh in self.pseudo_label_weights]
-                )
             weight = self.class_weights[labels]
             # Means over ranks, so that the ranks' mean gradient is that of one batch of all images.
             totals = reduce_mean(
@@ -203,7 +197,9 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                     for mask_logits, rows in zip(all_mask_logits, row, strict=True)
                 ]
             )  # (L, M, h, w); all masks of all layers in one tensor would be copied for nothing
-            loss_mask, loss_dice = self._mask_losses(matched, target, targets, label_weights)
+            loss_mask, loss_dice = self._mask_losses(
+                matched, target, targets, label_weights, progress
+            )
             losses = dict(  # (L,) each
                 loss_cls=loss_cls, loss_mask=loss_mask / num_masks, loss_dice=loss_dice / num_masks
             )
@@ -238,6 +234,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         target: Tensor,
         targets: MaskTargets,
         label_weights: LabelWeights | None,
+        progress: Progress | None,
     ) -> tuple[Tensor, Tensor]:
         """Point-sampled mask and dice loss of the matched queries.
 
@@ -246,6 +243,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             target: ``(L, M)`` the target of each.
             targets: the batch's targets.
             label_weights: of each target; None: all count the same.
+            progress: the position of the run.
 
         Returns:
             Mask loss and dice loss, ``(L,)`` each, summed over masks.
@@ -261,15 +259,14 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             oversample_ratio=self.oversample_ratio,
             importance_ratio=self.importance_sample_ratio,
         )
-        value, uncertainty = targets.at(target.flatten(), points)
+        samples = targets.sample(target.flatten(), points)
+        value = targets.values(samples)
         predicted = point_sample(logits[:, None], points).squeeze(1)  # (L * M, P)
-        weighting = {}
-        if isinstance(self.loss_mask, UncertaintyWeightedCrossEntropyLoss):
-            weighting = dict(uncertainty=uncertainty)
-        loss_mask = self.loss_mask(predicted, value, reduction_override='none', **weighting)
+        pixel_weight = None
+        if targets.are_pseudo_labels and hasattr(self.loss_mask, 'weigh'):
+            pixel_weight = self.loss_mask.weigh(MaskPoints(logits, points, samples, progress))
+        loss_mask = self.loss_mask(predicted, value, weight=pixel_weight, reduction_override='none')
         loss_dice = self.loss_dice(predicted, value, reduction_override='none')
-        if self.pseudo_pixel_weights is not None and targets.are_pseudo_labels:
-            loss_mask = self.pseudo_pixel_weights(logits, points) * loss_mask
         loss_mask, loss_dice = loss_mask.mean(dim=1).view_as(target), loss_dice.view_as(target)
         if label_weights is not None:
             loss_mask = label_weights.mask[target] * loss_mask

@@ -1,43 +1,34 @@
-"""The training step: burn-in, pseudo-labels, mutual learning."""
+"""Instance segmentation: the training step of PL-DC and its rivals on Mask2Former."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from mmdet.models.detectors import SemiBaseDetector
+from mmdet.models.detectors import BaseDetector, Mask2Former
 from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig, reduce_mean
-from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.datasets.instance_counts import instance_counts
-from mmpldc.models.pseudo_labels import pseudo_label_statistics
-from mmpldc.models.teacher_student import (
-    PseudoLabelWatch,
-    check_views,
-    forward_batches,
-    refuse_training_norms,
-)
-from mmpldc.models.teacher_student.joint_forward import Predictions
-from mmpldc.phases import BurnIn, Phases, Progress
-from mmpldc.registry import MODELS, TRANSFORMS
+from mmpldc.models.pseudo_labels import LabelWeights, Selection, pseudo_label_statistics
+from mmpldc.models.teacher_student import TeacherStudent
+from mmpldc.phases import BurnIn
+from mmpldc.registry import MODELS, TASK_UTILS, TRANSFORMS
+from mmpldc.structures import HeadOutputs, LayerOutputs
 
 from .complete_detector import complete_detector
 
 
 @MODELS.register_module()
-class SemiMask2Former(SemiBaseDetector):
+class SemiMask2Former(TeacherStudent, BaseDetector):
     """Mask2Former student with an EMA teacher that makes its pseudo-labels.
 
-    mmdet's ``SemiBaseDetector`` gives the pair, inference on either, and the fan-out of a plain
-    checkpoint to both. Its loss is replaced: it projects boxes between views, here the views share
-    their geometry and masks stay logits in the padded batch frame.
+    :meth:`loss` is the method. It has the structure and the names of mmdet's ``SemiBaseDetector``,
+    except that views share their geometry: nothing is projected from one to another, and
+    pseudo-masks stay logits in the padded batch frame.
 
-    Batches come in four branches (mmdet's ``MultiBranch``): labelled weak ``sup_weak``, labelled
-    strong ``sup_strong``, unlabelled weak ``unsup_weak`` (seen by the teacher) and unlabelled
-    strong ``unsup_strong`` (seen by the student). The teacher is updated by
-    :class:`mmpldc.engine.hooks.MeanTeacherHook`, which also tells this class the progress.
+    A batch has four views: labelled weak ``sup_weak`` and strong ``sup_strong``, unlabelled weak
+    ``unsup_weak`` (seen by the teacher) and strong ``unsup_strong`` (seen by the student).
 
     Args:
         detector: config of a ``Mask2Former`` whose head is ``mmpldc.SemiMask2FormerHead``; built
@@ -46,31 +37,36 @@ class SemiMask2Former(SemiBaseDetector):
             ``init_detector``, which strips what ``model.backbone`` would load in vain.
         num_classes: N, put into ``detector`` wherever Mask2Former's config repeats it; None leaves
             that config alone.
-        pseudo_label_filter: config of a transform over the teacher's outputs, see
-            :class:`mmpldc.models.PseudoLabelFilter`.
+        pseudo_label_filter: config of the transform that selects pseudo-labels among the teacher's
+            predictions, see :class:`mmpldc.models.PseudoLabelFilter`.
         refiner: config of what corrects the classes of kept labels, see
             :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
             ``Module``. None: the teacher's classes stand.
-        class_thresholds: config of thresholds that take the filter's place and follow the
+        class_thresholds: config of thresholds that take the place of the filter's and follow the
             teacher, see :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None: the filter's.
+        pseudo_label_weights: config of what weighs pseudo-labels in the losses, such as
+            :class:`mmpldc.models.DynamicAligningWeights`, or a list of such, whose weights are
+            multiplied; None: all count the same.
         burn_in_iters: t_b, 20,000 in the paper; the only place where the boundary is set.
         burn_in: 'supervised', or 'guided' by a given teacher, see :class:`mmpldc.phases.Phases`.
-        unsup_weight: lambda, 1.0 in the paper. At 0 the teacher labels nothing and unlabelled
-            branches are not needed: the supervised baseline, whose teacher is the student's EMA.
-        sup_views: labelled branches with a supervised loss.
+        unsup_weight: lambda, 1.0 in the paper; a number or the config of a schedule. At 0 the run
+            is the supervised baseline, whose teacher is the student's EMA.
+        sup_views: labelled views with a supervised loss.
         joint_forward: let the student see labelled and unlabelled views as one batch where they
-            have the same size. Leave it off with batch norms that train: their statistics would be
-            those of both kinds of images.
-        train_no_object_without_labels: what unlabelled images teach if none of all ranks has a
-            pseudo-label: nothing (default, as released), or that no query shows an object.
+            have the same size. Not with batch norms that train.
+        train_no_object_without_labels: what unlabelled images teach if no rank has a pseudo-label:
+            nothing (default, as released), or that no query shows an object.
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
-        data_preprocessor: config of mmdet's ``MultiBranchDataPreprocessor``.
+        data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
 
     Note:
         The paper does not say what an unlabelled batch without any pseudo-label teaches; the
         default is the released code's.
     """
+
+    student: Mask2Former
+    teacher: Mask2Former
 
     def __init__(
         self,
@@ -81,9 +77,10 @@ class SemiMask2Former(SemiBaseDetector):
         pseudo_label_filter: ConfigType,
         refiner: OptConfigType = None,
         class_thresholds: OptConfigType = None,
+        pseudo_label_weights: ConfigType | list[ConfigType] | None = None,
         burn_in_iters: int,
         burn_in: BurnIn = 'supervised',
-        unsup_weight: float = 1.0,
+        unsup_weight: float | ConfigType = 1.0,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
         joint_forward: bool = False,
         train_no_object_without_labels: bool = False,
@@ -92,9 +89,12 @@ class SemiMask2Former(SemiBaseDetector):
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(
-            detector=complete_detector(detector, backbone, num_classes),
-            semi_train_cfg=dict(freeze_teacher=True),
-            semi_test_cfg=dict(predict_on='teacher') if semi_test_cfg is None else semi_test_cfg,
+            network=complete_detector(detector, backbone, num_classes),
+            burn_in_iters=burn_in_iters,
+            burn_in=burn_in,
+            unsup_weight=unsup_weight,
+            joint_forward=joint_forward,
+            semi_test_cfg=semi_test_cfg,
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
@@ -102,21 +102,27 @@ class SemiMask2Former(SemiBaseDetector):
         self.refiner = None if refiner is None else MODELS.build(refiner)
         self.class_thresholds = None
         if class_thresholds is not None:
-            own = dict(num_classes=self.student.panoptic_head.num_classes)
-            self.class_thresholds = MODELS.build(own | class_thresholds)
-        self.phases = Phases(burn_in_iters, burn_in, unsup_weight)
+            self.class_thresholds = MODELS.build(
+                dict(num_classes=self.num_classes) | class_thresholds
+            )
+        if not isinstance(pseudo_label_weights, list):
+            pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
+        self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
+        # Labelled views go through the network as one batch.
         self.sup_views = tuple(sup_views)
-        # Views of a group share their geometry. Labelled ones go through the network as one batch.
-        self.groups_of_views = [self.sup_views]
-        if unsup_weight > 0:
-            self.groups_of_views.append(('unsup_weak', 'unsup_strong'))
-        self.joint_forward = joint_forward
+        self.views = [self.sup_views]
+        if not self.phases.is_supervised:
+            self.views.append(('unsup_weak', 'unsup_strong'))
         self.train_no_object_without_labels = train_no_object_without_labels
-        self.pseudo_label_watch = PseudoLabelWatch(self.student.panoptic_head.num_classes)
-        self.progress: Progress | None = None
-        # False: the teacher mirrors the student. True: it is a model of its own, made by EMA or
-        # given by a checkpoint, and must not be overwritten.
-        self.register_buffer('teacher_is_set', torch.tensor(False))
+
+    @property
+    def num_classes(self) -> int:
+        """N."""
+        return self.student.panoptic_head.num_classes
+
+    def network_forward(self, network: Mask2Former, images: Tensor) -> HeadOutputs:
+        """Outputs of all prediction layers of student or teacher."""
+        return network.panoptic_head(network.extract_feat(images), None)
 
     def loss(
         self,
@@ -126,175 +132,179 @@ class SemiMask2Former(SemiBaseDetector):
         """One step of the method: L = L_sup + lambda * L_unsup (Eq. 1).
 
         Args:
-            multi_batch_inputs: per branch, normalised images ``(B, 3, H, W)``.
-            multi_batch_data_samples: per branch, B data samples.
+            multi_batch_inputs: per view, normalised images ``(B, 3, H, W)``.
+            multi_batch_data_samples: per view, B data samples.
 
         Returns:
-            Losses named ``sup_*``, and once the teacher labels ``unsup_*`` and statistics of its
-            labels named ``pseudo_*``; scalars.
+            Losses named ``sup_*``, and with pseudo-labels ``unsup_*`` and statistics of the labels
+            named ``pseudo_*``; scalars.
 
         Raises:
             RuntimeError: without :class:`~mmpldc.engine.hooks.MeanTeacherHook`.
-            ValueError: if the batch lacks a branch, or two views of an image differ in geometry.
+            ValueError: if the batch lacks a view, or two views of an image differ in geometry.
         """
-        if self.progress is None:
-            raise RuntimeError(
-                'SemiMask2Former does not know the iteration: add '
-                "dict(type='mmpldc.MeanTeacherHook') to custom_hooks"
-            )
-        # At every step, burn-in included, so that a wrong config ends at the first batch.
-        check_views(multi_batch_data_samples, self.groups_of_views)
+        progress = self.begin_step(multi_batch_data_samples)
         images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
-        if not self.phases.teacher_labels(self.progress.step):
-            (predictions,) = self.student_predictions(images)
-            return self.supervised_loss(predictions, samples)
-        pseudo_instances = self.make_pseudo_labels(
+        if not self.phases.uses_pseudo_labels(progress.step):
+            (outputs,) = self.student_predictions(images)
+            return self.loss_by_gt_instances(outputs, samples)
+        pseudo_instances = self.get_pseudo_instances(
             multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
         )
         images.append(multi_batch_inputs['unsup_strong'])
         on_labeled, on_unlabeled = self.student_predictions(images)
         return (
-            self.supervised_loss(on_labeled, samples)
-            | self.unsupervised_loss(on_unlabeled, pseudo_instances)
+            self.loss_by_gt_instances(on_labeled, samples)
+            | self.loss_by_pseudo_instances(on_unlabeled, pseudo_instances)
             | pseudo_label_statistics(pseudo_instances)
         )
 
-    def student_predictions(self, batches: Sequence[Tensor]) -> list[Predictions]:
-        """The student's logits for batches of images, in one pass if ``joint_forward`` allows it.
+    def loss_by_gt_instances(self, outputs: HeadOutputs, samples: SampleList) -> dict[str, Tensor]:
+        """L_sup (Eq. 2): the labelled views in one batch, as released.
 
-        See :func:`~mmpldc.models.teacher_student.joint_forward.forward_batches`.
+        Args:
+            outputs: the student's for B images.
+            samples: theirs, with ``gt_instances``.
         """
-        return forward_batches(self.student, batches, jointly=self.joint_forward)
-
-    def supervised_loss(self, predictions: Predictions, samples: SampleList) -> dict[str, Tensor]:
-        """L_sup (Eq. 2): the labelled views in one batch, as released."""
         instances = [sample.gt_instances for sample in samples]
-        losses = self.student.panoptic_head.loss_by_predictions(predictions, instances)
+        losses = self.student.panoptic_head.loss_by_outputs(outputs, instances)
         return rename_loss_dict('sup_', losses)
 
     @torch.no_grad()
-    def make_pseudo_labels(self, images: Tensor, samples: SampleList) -> list[InstanceData]:
-        """Teacher's pseudo-labels: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
+    def get_pseudo_instances(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList
+    ) -> list[InstanceData]:
+        """The teacher's pseudo-labels: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
 
         In training an image for which the teacher's output holds a NaN gets no labels and is
-        counted (:class:`PseudoLabelWatch`): an error on one rank would leave the others waiting.
+        counted (:class:`PseudoLabelCounter`): an error on one rank would leave the others waiting.
 
         Args:
-            images: weak views, normalised ``(B, 3, H, W)``.
-            samples: their B data samples.
+            batch_inputs: weak views, normalised ``(B, 3, H, W)``.
+            batch_data_samples: their B data samples.
 
         Returns:
-            Per image, K kept ``labels``, ``class_quality``, ``mask_quality``, ``scores`` and
-            ``mask_logits (K, h, w)`` in the padded batch frame, see
-            :class:`~mmpldc.models.PseudoLabelFilter`.
+            Per image, the fields of :attr:`mmpldc.models.pseudo_labels.Selection.pseudo_instances`.
 
         Raises:
             ValueError: outside of training, if the teacher's output holds a NaN.
         """
-        features = self.teacher.extract_feat(images)
-        results = self.teacher.panoptic_head.predict_by_name(features)
-        results['input_shape'] = tuple(images.shape[-2:])
+        outputs = self.teacher_outputs(batch_inputs)
+        thresholds = None
         if self.class_thresholds is not None:
-            results |= self.class_thresholds.current()
-        results = self.pseudo_label_filter(results)
-        if any(results['has_nan']) and not self.training:
-            path = samples[results['has_nan'].index(True)].img_path
-            raise ValueError(f"the teacher's logits for {path} contain NaN: it has diverged")
-        if self.class_thresholds is not None and self.training:
-            self.class_thresholds.update(results)
-        pseudo_instances = results['pseudo_instances']
+            thresholds = self.class_thresholds.current(self.progress)
+        selection = self.pseudo_label_filter.select(
+            outputs,
+            tuple(batch_inputs.shape[-2:]),
+            thresholds=thresholds,
+            progress=self.progress,
+        )
+        if not self.training:
+            _refuse_nan(selection, batch_data_samples)
+        elif self.class_thresholds is not None:
+            self.class_thresholds.update(selection, outputs, self.progress)
+        pseudo_instances = selection.pseudo_instances
         if self.refiner is not None:
             pseudo_instances = self.refiner(
                 pseudo_instances,
-                images,
-                samples,
+                batch_inputs,
+                batch_data_samples,
                 self.progress,
                 self.data_preprocessor.pixel_normalization,
             )
         if self.training:
-            self.pseudo_label_watch.update(pseudo_instances, results['has_nan'], samples)
+            labels = torch.cat([instances.labels for instances in pseudo_instances])
+            counts = labels.new_zeros(self.num_classes)
+            counts.index_add_(0, labels, torch.ones_like(labels))
+            paths = [sample.metainfo.get('img_path', '') for sample in batch_data_samples]
+            self.pseudo_label_counter.update(counts, selection.has_nan, paths)
         return pseudo_instances
 
-    def unsupervised_loss(
-        self, predictions: Predictions, pseudo_instances: list[InstanceData]
+    @torch.no_grad()
+    def get_candidates(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList, *, min_class_quality: float = 0
+    ) -> list[InstanceData]:
+        """What :meth:`get_pseudo_instances` chooses from, neither filtered nor corrected.
+
+        Args:
+            batch_inputs, batch_data_samples: as there.
+            min_class_quality: leave out candidates below it.
+
+        Returns:
+            As there.
+        """
+        selection = self.pseudo_label_filter.without_thresholds(min_class_quality).select(
+            self.teacher_outputs(batch_inputs), tuple(batch_inputs.shape[-2:])
+        )
+        _refuse_nan(selection, batch_data_samples)
+        return selection.pseudo_instances
+
+    def teacher_outputs(self, images: Tensor) -> LayerOutputs:
+        """The teacher's outputs of its last layer for images ``(B, 3, H, W)``."""
+        return self.teacher.panoptic_head.predict_last(self.teacher.extract_feat(images))
+
+    def loss_by_pseudo_instances(
+        self, outputs: HeadOutputs, pseudo_instances: list[InstanceData]
     ) -> dict[str, Tensor]:
-        """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11)."""
-        losses = self.student.panoptic_head.loss_by_predictions(predictions, pseudo_instances)
-        weight = self.phases.unsup_weight
+        """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11).
+
+        Args:
+            outputs: the student's for B images.
+            pseudo_instances: see :meth:`get_pseudo_instances`.
+        """
+        label_weights = None
+        if self.pseudo_label_weights:
+            labels = InstanceData.cat(pseudo_instances)
+            label_weights = LabelWeights.product(
+                [weigh(labels, self.progress) for weigh in self.pseudo_label_weights]
+            )
+        losses = self.student.panoptic_head.loss_by_outputs(
+            outputs, pseudo_instances, label_weights, self.progress
+        )
+        weight = self.unsup_weight
         if not self.train_no_object_without_labels:
             # Of all ranks. A multiply: each must run the same backward and all-reduces.
             kept = losses['loss_cls'].new_full((), sum(map(len, pseudo_instances)))
             weight = weight * (reduce_mean(kept) > 0)
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, weight))
 
-    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """As the parent, what is logged on the CPU.
+    def prepare_labeling(
+        self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
+    ) -> None:
+        """Load what corrects classes, and start the thresholds per class."""
+        if self.refiner is not None:
+            self.refiner.prepare(classes, device)
+        if self.class_thresholds is not None:
+            self.class_thresholds.start(class_counts())
+
+    def set_thresholds(
+        self, *, class_thr: float | None = None, mask_thr: float | None = None
+    ) -> None:
+        """Label with other thresholds than the config's or (DF-ACAT) the checkpoint's.
 
         Args:
-            losses: see :meth:`loss`; scalars.
-
-        Returns:
-            The sum of what is named a loss, and every entry, detached, float32.
-        """
-        loss, log_vars = super().parse_losses(losses)
-        # Host sync: one for all, where the log would read them one by one.
-        values = torch.stack([value.detach().float() for value in log_vars.values()]).cpu()
-        return loss, dict(zip(log_vars, values, strict=True))
-
-    def prepare_training(self, dataset: BaseDataset) -> None:
-        """Get ready what labels, before the first step; called by ``MeanTeacherHook``.
-
-        Args:
-            dataset: of the training dataloader, with ``metainfo['classes']``; of several
-                concatenated ones the first is the labelled one.
+            class_thr: c_t of every class; None leaves the model's.
+            mask_thr: m_t, likewise.
 
         Raises:
-            ValueError: if the data set's number of classes is not the model's, or a batch norm
-                trains although ``joint_forward`` mixes labelled and unlabelled images.
+            ValueError: if the filter is coupled and has neither; or if thresholds that a checkpoint
+                should have brought are to be used, and it brought none.
         """
-        classes = dataset.metainfo['classes']
-        num_classes = self.student.panoptic_head.num_classes
-        if len(classes) != num_classes:
-            raise ValueError(
-                f'the data set has {len(classes)} classes, {classes}, and model.num_classes is '
-                f'{num_classes}: make them equal'
-            )
-        if self.phases.unsup_weight == 0:
-            return
-        self.train()  # as the loop will do, so that norms show whether they train
-        if self.joint_forward:
-            refuse_training_norms(self.student)
-        if self.refiner is not None:
-            self.refiner.prepare(classes, next(self.parameters()).device)
-        if self.class_thresholds is not None:
-            self.class_thresholds.start(instance_counts(dataset))
-
-    def set_progress(self, step: int, max_steps: int) -> None:
-        """Take over the Runner's position, before each step."""
-        self.progress = Progress(step, self.phases.first_labeling, max_steps)
-
-    def train(self, mode: bool = True) -> 'SemiMask2Former':
-        """Switch the student; the teacher stays in eval mode."""
-        super().train(mode)
-        self.teacher.eval()
-        return self
-
-    def _load_from_state_dict(
-        self, state_dict, prefix, local_metadata, strict, missing_keys, *args
-    ) -> None:
-        """As the parent, which fans a plain checkpoint out to student and teacher; see there.
-
-        A semi-supervised checkpoint of another framework has no ``teacher_is_set``: it brings a
-        teacher of its own. A plain checkpoint does not.
-        """
-        key = prefix + 'teacher_is_set'
-        is_ours = key in state_dict
-        brings_teacher = any(name.startswith(prefix + 'teacher.') for name in state_dict)
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, *args
+        (self.class_thresholds or self.pseudo_label_filter).set_thresholds(
+            class_thr=class_thr, mask_thr=mask_thr
         )
-        if not is_ours:
-            self.teacher_is_set.fill_(brings_teacher)
-            if key in missing_keys:
-                missing_keys.remove(key)
+
+    def thresholds_by_class(self) -> dict[str, Tensor]:
+        """Those of DF-ACAT."""
+        if self.class_thresholds is None:
+            return {}
+        class_thr, mask_thr, _ = self.class_thresholds.current(self.progress)
+        return dict(class_thr=class_thr, mask_thr=mask_thr)
+
+
+def _refuse_nan(selection: Selection, samples: SampleList) -> None:
+    """Raise a ``ValueError`` that names the first image whose outputs held a NaN."""
+    if any(selection.has_nan):
+        path = samples[selection.has_nan.index(True)].img_path
+        raise ValueError(f"the teacher's logits for {path} contain NaN: it has diverged")

@@ -1,17 +1,28 @@
-"""From the teacher's predictions to weighted targets for the student."""
+"""From the teacher's outputs to weighted targets: propose, measure, keep, weigh.
+
+The refiners (:mod:`mmpldc.models.refiners`) correct classes between keeping and weighing.
+"""
 
 from .class_aware_thresholds import ClassAwareThresholds
 from .filter import PseudoLabelFilter
-from .label_weights import DynamicAligningWeights, LabelWeights, MaskQualityGate
-from .pixel_weights import BoundaryPreservingMap
+from .label_weights import DynamicAligningWeights, LabelWeights, MaskQualityGate, WeighsLabels
+from .pixel_weights import BoundaryPreservingMap, CertaintyWeights, MaskPoints, WeighsPixels
+from .selection import Candidates, Selection, Thresholds
 from .statistics import pseudo_label_statistics
 
 __all__ = [
     'BoundaryPreservingMap',
+    'Candidates',
+    'CertaintyWeights',
     'ClassAwareThresholds',
     'DynamicAligningWeights',
     'LabelWeights',
+    'MaskPoints',
     'MaskQualityGate',
     'PseudoLabelFilter',
+    'Selection',
+    'Thresholds',
+    'WeighsLabels',
+    'WeighsPixels',
     'pseudo_label_statistics',
 ]

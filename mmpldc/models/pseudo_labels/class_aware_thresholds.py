@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 from mmpldc.functional import class_sums, frequency_thresholds, mask_quality, move_thresholds
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
+from mmpldc.structures import LayerOutputs
+
+from .selection import Selection, Thresholds
 
 COUNTED = ('all', 'objects', 'kept')
 
@@ -75,18 +79,44 @@ class ClassAwareThresholds(nn.Module):
                 thresholds.copy_(frequency_thresholds(counts, low=low, high=high))
             self.is_started.fill_(True)
 
-    def current(self) -> dict[str, Tensor]:
-        """What :class:`~mmpldc.models.PseudoLabelFilter` takes: ``class_thr``, ``mask_thr``."""
-        return dict(class_thr=self.class_thr, mask_thr=self.mask_thr)
+    def set_thresholds(
+        self, *, class_thr: float | None = None, mask_thr: float | None = None
+    ) -> None:
+        """Give all classes one threshold; None leaves those of the other kind.
+
+        Raises:
+            ValueError: if some would stay that were never started.
+        """
+        if not self.is_started and (class_thr is None or mask_thr is None):
+            raise ValueError(
+                'the config has model.class_thresholds, but the checkpoint has no trained ones: '
+                'give both thresholds'
+            )
+        if class_thr is not None:
+            self.class_thr.fill_(class_thr)
+        if mask_thr is not None:
+            self.mask_thr.fill_(mask_thr)
+
+    def current(self, progress: Progress | None = None) -> Thresholds:
+        """The thresholds that take the place of the filter's own, ``(N,)`` float each.
+
+        Args:
+            progress: the position of the run, for methods whose thresholds depend on it.
+        """
+        return Thresholds(self.class_thr, self.mask_thr)
 
     @torch.no_grad()
-    def update(self, results: dict) -> None:
+    def update(
+        self, selection: Selection, outputs: LayerOutputs, progress: Progress | None = None
+    ) -> None:
         """Move towards the mean quality of this step's predictions; every rank must call it.
 
         Args:
-            results: of :class:`~mmpldc.models.PseudoLabelFilter`.
+            selection: what the filter made of ``outputs``.
+            outputs: of the teacher.
+            progress: the position of the run, for methods whose update depends on it.
         """
-        class_quality, masks_quality, labels, weight = self._counted(results)
+        class_quality, masks_quality, labels, weight = self._counted(selection, outputs)
         step = torch.stack(
             [
                 class_sums(values * weight, labels, self.num_classes)
@@ -112,23 +142,23 @@ class ClassAwareThresholds(nn.Module):
     def _with_ranges(self) -> list[tuple[Tensor, tuple[float, float]]]:
         return [(self.class_thr, self.class_range), (self.mask_thr, self.mask_range)]
 
-    def _counted(self, results: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _counted(
+        self, selection: Selection, outputs: LayerOutputs
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Class and mask quality, label and weight (0 or 1) of M predictions, each ``(M,)``.
 
         A NaN, which would stay in the thresholds for ever, counts for nothing.
         """
         if self.count == 'kept':
-            kept = InstanceData.cat(results['pseudo_instances'])
+            kept = InstanceData.cat(selection.pseudo_instances)
             weight = torch.ones_like(kept.class_quality)
             return kept.class_quality, kept.mask_quality, kept.labels, weight
-        class_quality, labels, query = results['candidates']
-        if 'candidate_mask_quality' in results:
-            masks_quality = results['candidate_mask_quality']
-        else:
-            masks_quality = mask_quality(results['mask_logits'])[0].gather(1, query)
+        class_quality, labels, query, masks_quality = selection.candidates
+        if masks_quality is None:
+            masks_quality = mask_quality(outputs.mask_logits)[0].gather(1, query)
         weight = torch.ones_like(class_quality)
         if self.count == 'objects':
-            is_object = results['cls_logits'].argmax(dim=-1) < self.num_classes
+            is_object = outputs.cls_logits.argmax(dim=-1) < self.num_classes
             weight = is_object.gather(1, query).float()
         weight = weight * (class_quality + masks_quality).isfinite()
         return (

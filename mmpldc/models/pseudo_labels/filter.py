@@ -1,4 +1,4 @@
-"""From the teacher's raw outputs to pseudo-labels."""
+"""Filtering of the teacher's predictions (DDTF): which become pseudo-labels."""
 
 from itertools import accumulate
 from typing import Literal, get_args
@@ -19,6 +19,10 @@ from mmpldc.functional import (
     topk_query_class_pairs,
 )
 from mmpldc.registry import TRANSFORMS
+from mmpldc.schedules import Progress, Schedule, build_schedule, value_at
+from mmpldc.structures import LayerOutputs
+
+from .selection import Candidates, Selection, Thresholds
 
 MAX_PIXELS = 2**22  # upsampled at a time: 4 masks of 1024 x 1024
 LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
@@ -30,47 +34,43 @@ MaskQuality = Literal['mean_probability', 'predicted_iou']
 class PseudoLabelFilter(BaseTransform):
     """Keep the teacher's good predictions: decoupled (DDTF, Eq. 5) or coupled filtering.
 
-    Stateless. Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled).
+    Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled). :meth:`select`
+    does the work in steps that a method of its own may override: :meth:`propose` the candidates,
+    find :meth:`thresholds`, :meth:`measure` the masks of those whose class passes, :meth:`keep`.
+    As a transform it takes and returns a dict with the keys of :meth:`transform`.
 
-    Required keys: ``cls_logits (B, Q, N + 1)``, ``mask_logits (B, Q, h, w)`` and ``input_shape``
-    (H, W), the padded batch's size in pixels; ``iou_logits (B, Q)`` for predicted IoUs. With
-    ``class_thr`` and ``mask_thr``, ``(N,)`` float, DDTF takes these thresholds, one per class,
-    instead of its own (DF-ACAT). Added keys: ``candidates``, class quality, label and query index,
-    each ``(B, C)``, of what was looked at, ``candidate_mask_quality (B, C)`` with predicted IoUs,
-    ``has_nan``, per image whether a NaN in the teacher's output has cost it all of its labels, a
-    list of B bool, and ``pseudo_instances``, per image an ``InstanceData`` of K kept labels, best
-    score first:
-
-    - ``labels (K,)`` int64 in [0, N)
-    - ``class_quality``, ``mask_quality``, ``scores`` ``(K,)`` float32 in [0, 1]; the score is the
-      product of the two
-    - ``mask_logits (K, h, w)`` float32, padded batch frame; ``(K, H, W)`` with ``full_resolution``
-    - ``cls_logits (K, N + 1)`` float32, of the query that each label comes from
+    The filter has no state; thresholds that move with the run are
+    :class:`~mmpldc.models.ClassAwareThresholds`.
 
     Args:
-        class_thr: c_t, 0.85 in the paper.
-        mask_thr: m_t, 0.90 in the paper.
-        score_thr: threshold on c_k * m_k instead; 0.765 (= 0.85 * 0.90) in the paper's ablation.
+        class_thr: c_t, 0.85 in the paper; a number or the config of a schedule
+            (:mod:`mmpldc.schedules`).
+        mask_thr: m_t, 0.90 in the paper; likewise.
+        score_thr: threshold on c_k * m_k instead; 0.765 (= 0.85 * 0.90) in the paper's ablation;
+            likewise.
         min_area: a mask must have more pixels than this, counted in the padded batch frame; 5 in
             the released code.
         max_candidates: None takes each query's best class. A number takes that many best
             (query, class) pairs an image, 100 in the released code.
         duplicate_iou: drop masks that overlap a better one by more than this IoU; None keeps all,
             as the paper does.
-        soft_area: ``min_area`` is of the sum of the mask's probabilities at its own stride, as in
-            Guided Distillation; so is the mask quality, and nothing is upsampled.
+        soft_area: measure the area as the sum of the mask's probabilities at its own stride, as
+            Guided Distillation does; mask quality is measured there too, nothing is upsampled.
         above_no_object: the class must also be at least as probable as "no object", as in Guided
             Distillation; above 0.5 it is.
-        mask_quality: the mean probability inside of the mask (Eq. 4), or the IoU that the teacher's
-            ``iou_head`` predicts for it, as in PAIS.
-        full_resolution: keep the mask logits at ``input_shape``, for fidelity to the released code:
-            (H W)/(h w) times the memory for the targets of the loss.
+        mask_quality: ``'mean_probability'`` inside of the mask (Eq. 4), or ``'predicted_iou'``, the
+            IoU that the teacher's ``iou_head`` predicts, as in PAIS.
+        full_resolution: keep the mask logits at the size of the padded batch, for fidelity to the
+            released code: (H W)/(h w) times the memory for the targets of the loss.
+
+    Raises:
+        ValueError: if the thresholds or options do not fit together.
 
     Note:
-        As released, quality and area are those of the mask upsampled to ``input_shape``; but only
+        As released, quality and area are those of the mask upsampled to the padded batch; but only
         candidates whose class passes are upsampled, a few at a time, and the kept ones go on as
-        logits at their own stride. tests/test_models/test_pseudo_labels/test_full_resolution.py compares that with
-        ``full_resolution``.
+        logits at their own stride. tests/test_models/test_pseudo_labels/test_full_resolution.py
+        compares that with ``full_resolution``.
 
         Guided Distillation asks for a class of more than 0.7 that is not "no object", and nothing
         of the mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True, above_no_object=True``.
@@ -85,9 +85,9 @@ class PseudoLabelFilter(BaseTransform):
     def __init__(
         self,
         *,
-        class_thr: float | None = None,
-        mask_thr: float | None = None,
-        score_thr: float | None = None,
+        class_thr: float | dict | None = None,
+        mask_thr: float | dict | None = None,
+        score_thr: float | dict | None = None,
         min_area: float = 5,
         max_candidates: int | None = None,
         duplicate_iou: float | None = None,
@@ -111,9 +111,9 @@ class PseudoLabelFilter(BaseTransform):
             raise ValueError(
                 f'mask_quality must be one of {get_args(MaskQuality)}, got {mask_quality!r}'
             )
-        self.class_thr = class_thr
-        self.mask_thr = mask_thr
-        self.score_thr = score_thr
+        self.class_thr: float | Schedule | None = build_schedule(class_thr)
+        self.mask_thr: float | Schedule | None = build_schedule(mask_thr)
+        self.score_thr: float | Schedule | None = build_schedule(score_thr)
         self.min_area = min_area
         self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
@@ -122,57 +122,204 @@ class PseudoLabelFilter(BaseTransform):
         self.mask_quality = mask_quality
         self.full_resolution = full_resolution
 
-    def transform(self, results: dict) -> dict:
-        """Add ``pseudo_instances``; keys, shapes and frames as in the class's docstring.
+    @property
+    def is_coupled(self) -> bool:
+        """Whether one threshold on the product of the qualities decides."""
+        return self.score_thr is not None
+
+    def set_thresholds(
+        self, *, class_thr: float | None = None, mask_thr: float | None = None
+    ) -> None:
+        """Filter with other thresholds from now on; None leaves one as it is.
 
         Raises:
-            ValueError: if thresholds do not fit together, or no IoU was predicted.
+            ValueError: if the filter is coupled.
         """
-        cls_logits, mask_logits = results['cls_logits'].float(), results['mask_logits'].float()
-        if self.max_candidates is None:
-            candidates = best_class_per_query(cls_logits)
-        else:
-            candidates = topk_query_class_pairs(cls_logits, self.max_candidates)
-        thresholds = self._thresholds(results)
-        class_quality, labels, query = candidates
-        # A NaN fails nowhere: it is found below.
-        fails = class_quality < _of_class(thresholds[0], labels)
-        if self.above_no_object:
-            fails = fails | (cls_logits.softmax(dim=-1)[..., -1].gather(1, query) > class_quality)
-        # m_k <= 1: no mask saves a candidate whose class fails; only the others are upsampled.
-        # Host sync: how many these are decides shapes.
-        image, rank = fails.logical_not().nonzero(as_tuple=True)
-        passed = InstanceData(
-            labels=labels[image, rank],
-            class_quality=class_quality[image, rank],
-            cls_logits=cls_logits[image, query[image, rank]],
-        )
-        logits = mask_logits[image, query[image, rank]].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        if self.soft_area:
-            (passed.mask_quality, _), area = mask_quality(logits), soft_area(logits)
-            passed.mask_logits = logits
-        else:
-            measures = self._at_full_size(logits, results['input_shape'])
-            passed.mask_quality, area, full_size = measures
-            passed.mask_logits = full_size if self.full_resolution else logits
-        # In all masks, also of classes that fail. Infinite ones are no fault: they are sure.
-        has_nan = class_quality.isnan().any(dim=1) | mask_logits.flatten(1).isnan().any(dim=1)
-        if self.mask_quality == 'predicted_iou':
-            iou = _predicted_iou(results)
-            passed.mask_quality = iou[image, query[image, rank]]
-            has_nan = has_nan | iou.isnan().any(dim=1)
-            results = results | dict(candidate_mask_quality=iou.gather(1, query))
-        passed.scores = passed.class_quality * passed.mask_quality
-        keep = self._passes(passed, *thresholds) & (area > self.min_area)
-        if self.duplicate_iou is not None:
-            masks = (passed.mask_logits > 0) & keep[:, None, None]  # only kept ones suppress
-            keep = keep & suppress_duplicates(
-                masks, passed.scores, iou_thr=self.duplicate_iou, image=image
+        if self.is_coupled and (class_thr is not None or mask_thr is not None):
+            raise ValueError(
+                "the config's filter has one threshold on the coupled score: set "
+                'model.pseudo_label_filter.score_thr'
             )
-        pseudo_instances, has_nan = _split_by_image(passed, image, keep, has_nan)
-        return results | dict(
-            candidates=candidates, has_nan=has_nan, pseudo_instances=pseudo_instances
+        if class_thr is not None:
+            self.class_thr = class_thr
+        if mask_thr is not None:
+            self.mask_thr = mask_thr
+
+    def without_thresholds(self, min_class_quality: float = 0.0) -> 'PseudoLabelFilter':
+        """A filter that keeps all candidates of this one, for a look at what it chooses from.
+
+        Neither thresholds nor suppression of duplicates.
+
+        Args:
+            min_class_quality: leave out candidates below it, most of which are queries that see no
+                object.
+        """
+        return PseudoLabelFilter(
+            class_thr=min_class_quality,
+            mask_thr=0.0,
+            min_area=self.min_area,
+            max_candidates=self.max_candidates,
+            mask_quality=self.mask_quality,
         )
+
+    def transform(self, results: dict) -> dict:
+        """:meth:`select` with a dict for arguments and results, mmcv's interface.
+
+        Required keys: ``cls_logits``, ``mask_logits``, with an IoU head ``iou_logits``, see
+        :class:`~mmpldc.structures.LayerOutputs`; ``input_shape`` (H, W). With ``class_thr`` and
+        ``mask_thr``, ``(N,)`` float, these take the place of the filter's own. Optional:
+        ``progress``. Added keys: those of :class:`Selection`.
+        """
+        outputs = LayerOutputs(
+            results['cls_logits'], results['mask_logits'], results.get('iou_logits')
+        )
+        given = None
+        if 'class_thr' in results:
+            given = Thresholds(results['class_thr'], results['mask_thr'])
+        progress = results.get('progress')
+        selection = self.select(
+            outputs, results['input_shape'], thresholds=given, progress=progress
+        )
+        return results | selection._asdict()
+
+    def select(
+        self,
+        outputs: LayerOutputs,
+        input_shape: tuple[int, int],
+        *,
+        thresholds: Thresholds | None = None,
+        progress: Progress | None = None,
+    ) -> Selection:
+        """Turn the teacher's outputs into pseudo-labels.
+
+        Args:
+            outputs: of the teacher's last layer.
+            input_shape: (H, W), the padded batch's size in pixels.
+            thresholds: in place of the filter's own (DF-ACAT).
+            progress: the position of the run; None outside of one.
+
+        Raises:
+            ValueError: if thresholds do not fit the filter, or no IoU was predicted.
+        """
+        outputs = outputs._replace(
+            cls_logits=outputs.cls_logits.float(), mask_logits=outputs.mask_logits.float()
+        )
+        if thresholds is None:
+            thresholds = self.thresholds(progress)
+        elif self.is_coupled:
+            raise ValueError(
+                'thresholds per class go with decoupled filtering: give PseudoLabelFilter '
+                'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
+            )
+        candidates = self.propose(outputs)
+        # m_k <= 1: no mask saves a candidate whose class fails; only the others are measured.
+        # Host sync: how many these are decides shapes.
+        image, rank = self._passes_by_class(outputs, candidates, thresholds).nonzero(as_tuple=True)
+        measured = self.measure(outputs, candidates, image, rank, input_shape)
+        keep = self.keep(measured, thresholds.of_labels(measured.labels), progress)
+        keep = keep & (measured.pop('area') > self.min_area)
+        if self.duplicate_iou is not None:
+            masks = (measured.mask_logits > 0) & keep[:, None, None]  # only kept ones suppress
+            keep = keep & suppress_duplicates(
+                masks, measured.scores, iou_thr=self.duplicate_iou, image=image
+            )
+        pseudo_instances, has_nan = _split_by_image(
+            measured, image, keep, _has_nan(outputs, candidates)
+        )
+        return Selection(pseudo_instances, candidates, has_nan)
+
+    def thresholds(self, progress: Progress | None) -> Thresholds:
+        """The filter's own thresholds at a point of the run."""
+        if self.is_coupled:
+            score_thr = value_at(self.score_thr, progress)
+            return Thresholds(score_thr, 0.0, score_thr)  # c_k m_k <= c_k
+        return Thresholds(value_at(self.class_thr, progress), value_at(self.mask_thr, progress))
+
+    def propose(self, outputs: LayerOutputs) -> Candidates:
+        """Candidates of each image, by their class.
+
+        Raises:
+            ValueError: if a predicted IoU is the mask quality and the network predicts none.
+        """
+        if self.max_candidates is None:
+            class_quality, labels, query = best_class_per_query(outputs.cls_logits)
+        else:
+            class_quality, labels, query = topk_query_class_pairs(
+                outputs.cls_logits, self.max_candidates
+            )
+        if self.mask_quality == 'mean_probability':
+            return Candidates(class_quality, labels, query)
+        return Candidates(class_quality, labels, query, _predicted_iou(outputs).gather(1, query))
+
+    def measure(
+        self,
+        outputs: LayerOutputs,
+        candidates: Candidates,
+        image: Tensor,
+        rank: Tensor,
+        input_shape: tuple[int, int],
+    ) -> InstanceData:
+        """Qualities and masks of M candidates.
+
+        Args:
+            outputs, candidates: of the batch.
+            image: ``(M,)`` int64 in [0, B), the image of each.
+            rank: ``(M,)`` int64 in [0, C), its place in ``candidates``.
+            input_shape: (H, W) of the padded batch.
+
+        Returns:
+            The fields of :attr:`Selection.pseudo_instances`, and ``area (M,)`` float32, in pixels
+            of the padded batch (of the map with ``soft_area``).
+        """
+        query = candidates.query[image, rank]
+        measured = InstanceData(
+            labels=candidates.labels[image, rank],
+            class_quality=candidates.class_quality[image, rank],
+            cls_logits=outputs.cls_logits[image, query],
+        )
+        logits = outputs.mask_logits[image, query].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        if self.soft_area:
+            (measured.mask_quality, _), measured.area = mask_quality(logits), soft_area(logits)
+            measured.mask_logits = logits
+        else:
+            quality, measured.area, full_size = self._at_full_size(logits, input_shape)
+            measured.mask_quality = quality
+            measured.mask_logits = full_size if self.full_resolution else logits
+        if candidates.mask_quality is not None:
+            measured.mask_quality = candidates.mask_quality[image, rank]
+        measured.scores = measured.class_quality * measured.mask_quality
+        return measured
+
+    def keep(
+        self, measured: InstanceData, thresholds: Thresholds, progress: Progress | None
+    ) -> Tensor:
+        """Whether each of M measured candidates becomes a label, by its qualities.
+
+        Args:
+            measured: see :meth:`measure`.
+            thresholds: of each candidate's class.
+            progress: the position of the run, for methods whose rule changes.
+
+        Returns:
+            ``(M,)`` bool.
+        """
+        qualities = measured.class_quality, measured.mask_quality
+        if thresholds.score_thr is not None:
+            return coupled_threshold_filter(*qualities, score_thr=thresholds.score_thr)
+        return dual_threshold_filter(
+            *qualities, class_thr=thresholds.class_thr, mask_thr=thresholds.mask_thr
+        )
+
+    def _passes_by_class(
+        self, outputs: LayerOutputs, candidates: Candidates, thresholds: Thresholds
+    ) -> Tensor:
+        """``(B, C)`` bool; a NaN passes, :func:`_has_nan` finds it."""
+        class_thr = thresholds.of_labels(candidates.labels).class_thr
+        fails = candidates.class_quality < class_thr
+        if self.above_no_object:
+            no_object = outputs.cls_logits.softmax(dim=-1)[..., -1].gather(1, candidates.query)
+            fails = fails | (no_object > candidates.class_quality)
+        return fails.logical_not()
 
     def _at_full_size(
         self, mask_logits: Tensor, size: tuple[int, int]
@@ -192,49 +339,32 @@ class PseudoLabelFilter(BaseTransform):
             torch.cat(masks) if self.full_resolution else None,
         )
 
-    def _thresholds(self, results: dict) -> tuple[float | Tensor, float | Tensor | None]:
-        """What class quality must reach at least, and mask quality (None: see ``_passes``)."""
-        per_class = 'class_thr' in results
-        if self.score_thr is None:
-            source = results if per_class else vars(self)
-            return source['class_thr'], source['mask_thr']
-        if per_class:
-            raise ValueError(
-                'thresholds per class go with decoupled filtering: give PseudoLabelFilter '
-                'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
-            )
-        return self.score_thr, None
-
-    def _passes(
-        self, candidates: InstanceData, class_thr: float | Tensor, mask_thr: float | Tensor | None
-    ) -> Tensor:
-        qualities = candidates.class_quality, candidates.mask_quality
-        if self.score_thr is not None:
-            return coupled_threshold_filter(*qualities, score_thr=self.score_thr)
-        return dual_threshold_filter(
-            *qualities,
-            class_thr=_of_class(class_thr, candidates.labels),
-            mask_thr=_of_class(mask_thr, candidates.labels),
-        )
-
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
         return f'{type(self).__name__}({options})'
 
 
-def _predicted_iou(results: dict) -> Tensor:
+def _predicted_iou(outputs: LayerOutputs) -> Tensor:
     """Of each query, ``(B, Q)`` float32 in [0, 1]."""
-    if 'iou_logits' not in results:
+    if outputs.iou_logits is None:
         raise ValueError(
             "mask_quality='predicted_iou' needs a teacher that predicts it: set "
             "model.detector.panoptic_head.iou_head=dict(type='mmpldc.MaskIoUHead')"
         )
-    return results['iou_logits'].float().sigmoid()
+    return outputs.iou_logits.float().sigmoid()
 
 
-def _of_class(threshold: float | Tensor, labels: Tensor) -> float | Tensor:
-    """A threshold for each label: one for all, or the ``(N,)`` thresholds' entries."""
-    return threshold[labels] if isinstance(threshold, Tensor) else threshold
+def _has_nan(outputs: LayerOutputs, candidates: Candidates) -> Tensor:
+    """Whether an image has a NaN in any class or mask; ``(B,)`` bool.
+
+    Infinite logits are no fault: they are sure. Masks of all queries count, also of classes that
+    fail.
+    """
+    has_nan = candidates.class_quality.isnan().any(dim=1)
+    has_nan = has_nan | outputs.mask_logits.flatten(1).isnan().any(dim=1)
+    if candidates.mask_quality is not None:
+        has_nan = has_nan | outputs.iou_logits.isnan().any(dim=1)
+    return has_nan
 
 
 def _split_by_image(
@@ -246,9 +376,9 @@ def _split_by_image(
     attend to one another: where one has a NaN, none is trusted.
 
     Args:
-        candidates: K of them.
-        image: ``(K,)`` int64, the image of each.
-        keep: ``(K,)`` bool.
+        candidates: M of them.
+        image: ``(M,)`` int64, the image of each.
+        keep: ``(M,)`` bool.
         has_nan: ``(B,)`` bool.
     """
     keep = keep & ~has_nan[image]

@@ -1,14 +1,16 @@
-"""What each pseudo-label counts in the losses, by its quality."""
+"""Weights of pseudo-labels in the losses, by their quality."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.functional import aligned_weight
 from mmpldc.registry import TASK_UTILS
+from mmpldc.schedules import Progress
 
 
 class LabelWeights(NamedTuple):
@@ -34,6 +36,20 @@ class LabelWeights(NamedTuple):
             mask=torch.stack([part.mask for part in parts]).prod(dim=0),
             no_object=math.prod(given) if given else None,
         )
+
+
+class WeighsLabels(Protocol):
+    """Interface of ``model.pseudo_label_weights``."""
+
+    def __call__(self, labels: InstanceData, progress: Progress | None) -> LabelWeights:
+        """Weights of T labels.
+
+        Args:
+            labels: the batch's, image after image, with the fields of
+                :attr:`~mmpldc.models.pseudo_labels.Selection.pseudo_instances`; corrected by the
+                refiner if there is one.
+            progress: the position of the run.
+        """
 
 
 @TASK_UTILS.register_module()
@@ -71,11 +87,11 @@ class DynamicAligningWeights:
         self.of_mask = dict(scale=mask_scale, exponent=exponent)
         self.no_object_weight = no_object_weight
 
-    def __call__(self, class_quality: Tensor, mask_quality: Tensor) -> LabelWeights:
-        """Weights of T labels, from their qualities, ``(T,)`` float in [0, 1] each."""
+    def __call__(self, labels: InstanceData, progress: Progress | None = None) -> LabelWeights:
+        """See :class:`WeighsLabels`."""
         return LabelWeights(
-            aligned_weight(class_quality, **self.of_class),
-            aligned_weight(mask_quality, **self.of_mask),
+            aligned_weight(labels.class_quality, **self.of_class),
+            aligned_weight(labels.mask_quality, **self.of_mask),
             self.no_object_weight,
         )
 
@@ -95,7 +111,7 @@ class MaskQualityGate:
     def __init__(self, *, mask_thr: float = 0.9) -> None:
         self.mask_thr = mask_thr
 
-    def __call__(self, class_quality: Tensor, mask_quality: Tensor) -> LabelWeights:
-        """As :meth:`DynamicAligningWeights.__call__`."""
-        passes = (mask_quality > self.mask_thr).float()
-        return LabelWeights(torch.ones_like(class_quality), passes)
+    def __call__(self, labels: InstanceData, progress: Progress | None = None) -> LabelWeights:
+        """See :class:`WeighsLabels`."""
+        passes = (labels.mask_quality > self.mask_thr).float()
+        return LabelWeights(torch.ones_like(labels.class_quality), passes)

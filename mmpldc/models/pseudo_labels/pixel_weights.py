@@ -1,10 +1,45 @@
-"""What each pixel of a pseudo-mask counts in the mask loss, by the student's prediction."""
+"""Weights of a pseudo-mask's pixels in the mask loss."""
+
+from typing import NamedTuple, Protocol
 
 from mmcv.ops import point_sample
 from torch import Tensor
 
-from mmpldc.functional import boundary_map, boundary_weights
+from mmpldc.functional import boundary_map, boundary_weights, mask_uncertainty
 from mmpldc.registry import TASK_UTILS
+from mmpldc.schedules import Progress
+
+
+class MaskPoints(NamedTuple):
+    """P points of each of K masks, where the mask loss is computed.
+
+    Attributes:
+        student_logits: ``(K, h, w)`` float, the student's masks in the padded batch frame.
+        points: ``(K, P, 2)`` float, (x, y) in [0, 1] of that frame.
+        teacher_logits: ``(K, P)`` float32, of the pseudo-masks at the points.
+        progress: the position of the run; None where the caller does not know it.
+    """
+
+    student_logits: Tensor
+    points: Tensor
+    teacher_logits: Tensor
+    progress: Progress | None = None
+
+
+class WeighsPixels(Protocol):
+    """Interface of the parts of ``loss_mask.pixel_weights``."""
+
+    def __call__(self, samples: MaskPoints) -> Tensor:
+        """Weights ``(K, P)`` float32 of at least 0, without gradient."""
+
+
+@TASK_UTILS.register_module()
+class CertaintyWeights:
+    """PMUA: a pixel counts as far as the teacher is certain of it, 1 - u (Eqs. 10 and 11)."""
+
+    def __call__(self, samples: MaskPoints) -> Tensor:
+        """See :class:`WeighsPixels`; in [0, 1]."""
+        return 1 - mask_uncertainty(samples.teacher_logits)
 
 
 @TASK_UTILS.register_module()
@@ -26,15 +61,8 @@ class BoundaryPreservingMap:
     def __init__(self, *, scale: float = 3.0) -> None:
         self.scale = scale
 
-    def __call__(self, mask_logits: Tensor, points: Tensor) -> Tensor:
-        """Weights at the loss's points.
-
-        Args:
-            mask_logits: of the student, ``(K, h, w)`` float.
-            points: ``(K, P, 2)`` float, (x, y) in [0, 1] of the padded batch frame.
-
-        Returns:
-            ``(K, P)`` float32, without gradient.
-        """
-        boundary = point_sample(boundary_map(mask_logits)[:, None], points).squeeze(1)
-        return boundary_weights(boundary, scale=self.scale)
+    def __call__(self, samples: MaskPoints) -> Tensor:
+        """See :class:`WeighsPixels`."""
+        boundary = boundary_map(samples.student_logits)[:, None]
+        at_points = point_sample(boundary, samples.points).squeeze(1)
+        return boundary_weights(at_points, scale=self.scale)

@@ -1,6 +1,7 @@
+from mmpldc.utils.rank_zero_first import load_first_on_one_rank
+
 from .clip_refiner import CLIPRefiner
 from .image_classifier_scorer import ImageClassifierScorer
-from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 from .open_clip_scorer import OpenCLIPScorer
 from .region_crops import RegionCrops
 from .region_scorer import RegionScorer, RegionScores

@@ -16,8 +16,8 @@ from mmpldc.functional import (
     teacher_probabilities,
     unit_rgb,
 )
-from mmpldc.phases import Progress
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 from .region_scorer import RegionScorer
 
@@ -76,7 +76,7 @@ class CLIPRefiner:
         """w at this point of training (Eq. 7)."""
         return cosine_weight(
             progress.step,
-            begin=progress.burn_in_steps if self.begin is None else self.begin,
+            begin=progress.pseudo_label_start if self.begin is None else self.begin,
             end=progress.max_steps if self.end is None else self.end,
             initial=self.initial_weight,
             final=self.final_weight,

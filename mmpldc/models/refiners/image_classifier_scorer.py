@@ -9,8 +9,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmpldc.utils.checkpoint_loading import load_url
 from mmpldc.registry import MODELS
+from mmpldc.utils.checkpoint_loading import load_url
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
 from .region_crops import RegionCrops

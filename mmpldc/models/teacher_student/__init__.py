@@ -1,12 +1,15 @@
-"""The core that every method shares: a student, its teacher and what passes between them."""
+"""The core that all methods share: a student, its teacher, and where the run stands."""
 
+from .base import TeacherStudent, as_teacher_student
 from .joint_forward import forward_batches, refuse_training_norms
-from .pseudo_label_watch import LabelCounts, PseudoLabelWatch
+from .pseudo_label_counter import LabelCounts, PseudoLabelCounter
 from .shared_geometry import check_views
 
 __all__ = [
     'LabelCounts',
-    'PseudoLabelWatch',
+    'PseudoLabelCounter',
+    'TeacherStudent',
+    'as_teacher_student',
     'check_views',
     'forward_batches',
     'refuse_training_norms',

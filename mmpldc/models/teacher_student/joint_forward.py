@@ -1,41 +1,42 @@
-"""Batches of images through a network, at once if they have one size."""
+"""Several batches of images through a network, in one pass if they have one size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
-from mmdet.models.detectors import Mask2Former
 from torch import Tensor, nn
 
-Predictions = tuple[list[Tensor], ...]  # class, mask (and IoU) logits of all decoder layers
+Outputs = TypeVar('Outputs')
 
 
 def forward_batches(
-    network: Mask2Former, batches: Sequence[Tensor], *, jointly: bool
-) -> list[Predictions]:
-    """Predictions for each batch.
+    forward: Callable[[Tensor], Outputs], batches: Sequence[Tensor], *, jointly: bool
+) -> list[Outputs]:
+    """Outputs for each batch.
 
     Args:
-        network: student.
-        batches: normalised images, ``(B_i, 3, H_i, W_i)``.
-        jointly: in one pass where all have the same size.
+        forward: from normalised images ``(B, 3, H, W)`` to a tensor, or a list, tuple or named
+            tuple of such things, whose first dimension is the batch.
+        batches: images, ``(B_i, 3, H_i, W_i)``.
+        jointly: make one pass where all have the same size.
 
     Returns:
-        For each batch L class logits ``(B_i, Q, N + 1)``, L mask logits ``(B_i, Q, h, w)`` and,
-        with an IoU head, L of its logits ``(B_i, Q)``.
+        Of each batch, what ``forward`` returns.
     """
-
-    def forward(images: Tensor) -> Predictions:
-        return network.panoptic_head(network.extract_feat(images), None)
-
     if not jointly or len({images.shape[1:] for images in batches}) > 1:
         return [forward(images) for images in batches]
-    sizes = [len(images) for images in batches]
-    predictions = forward(torch.cat(list(batches)))
-    of_layers = [[logits.split(sizes) for logits in layers] for layers in predictions]
-    return [
-        tuple([parts[index] for parts in layers] for layers in of_layers)
-        for index in range(len(sizes))
-    ]
+    return _split(forward(torch.cat(list(batches))), [len(images) for images in batches])
+
+
+def _split(outputs: Any, sizes: list[int]) -> list[Any]:
+    if outputs is None:
+        return [None] * len(sizes)
+    if isinstance(outputs, Tensor):
+        return list(outputs.split(sizes))
+    parts = zip(*(_split(part, sizes) for part in outputs), strict=True)
+    if hasattr(outputs, '_fields'):  # a named tuple
+        return [type(outputs)(*part) for part in parts]
+    return [type(outputs)(part) for part in parts]
 
 
 def refuse_training_norms(network: nn.Module) -> None:
@@ -49,6 +50,6 @@ def refuse_training_norms(network: nn.Module) -> None:
         for module in network.modules()
     ):
         raise ValueError(
-            'model.joint_forward=True is not for batch norms that train, whose statistics '
-            'would be those of labelled and unlabelled images: set it to False'
+            'model.joint_forward=True does not work with batch norms that train: their statistics '
+            'would mix labelled and unlabelled images. Set it to False'
         )

@@ -55,6 +55,8 @@ def with_thresholds(model):
         num_classes=2, class_range=(0.25, 0.75), mask_range=(0.5, 1.0)
     )
     model.class_thresholds.start(torch.tensor([3, 1]))
+    class_thr, mask_thr, _ = model.class_thresholds.current()
+    model.thresholds_by_class = lambda: dict(class_thr=class_thr, mask_thr=mask_thr)
     return model
 
 
@@ -84,12 +86,11 @@ def test_table_and_scalars(toy_pair, wrap):
 
 
 def test_without_thresholds_nothing_is_logged(toy_pair):
-    model = toy_pair()
-    model.class_thresholds = None
     log = Log()
-    ClassThresholdsLogHook().after_val_epoch(
-        SimpleNamespace(model=model, logger=log, visualizer=log)
-    )
+    for model in (toy_pair(), nn.Linear(2, 1)):  # without any, and of another framework
+        ClassThresholdsLogHook().after_val_epoch(
+            SimpleNamespace(model=model, logger=log, visualizer=log)
+        )
     assert not log.lines and not log.scalars
 
 

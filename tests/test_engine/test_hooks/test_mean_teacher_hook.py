@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
@@ -23,6 +24,15 @@ class ToyWrapper(nn.Module):
     def __init__(self, module):
         super().__init__()
         self.module = module
+
+
+class PlainModel(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode='tensor'):
+        return dict(loss=self.layer(torch.stack(list(inputs))).sum())
 
 
 def same(first: dict, second: dict) -> bool:
@@ -58,14 +68,17 @@ def train(make_runner, toy_pair):
         kind='supervised',
         keep_rate=KEEP_RATE,
         ramp_up=False,
+        buffers='average',
         teacher=None,
         seed=0,
         **options,
     ):
         torch.manual_seed(seed)
-        model = toy_pair(burn_in, kind)
+        model = toy_pair(burn_in, burn_in=kind)
         assert not same(model.teacher.state_dict(), model.student.state_dict())
-        hook = MeanTeacherHook(keep_rate=keep_rate, ramp_up=ramp_up, teacher_checkpoint=teacher)
+        hook = MeanTeacherHook(
+            keep_rate=keep_rate, ramp_up=ramp_up, buffers=buffers, teacher_checkpoint=teacher
+        )
         runner = make_runner(model=model, hooks=(hook,), **options)
         runner.train()
         return SimpleNamespace(weights=runner.recorder.weights, model=model)
@@ -112,6 +125,50 @@ def test_the_keep_rate_ramps_up(train):
         )
 
 
+def test_the_ramp_counts_from_the_first_update(train):
+    """min(0.75, 1 - 1/n) at the n-th update, so the first one copies (U2PL, iMAS)."""
+    run = train(ramp_up='updates', max_iters=BURN_IN + 5)
+    first = run.weights[BURN_IN + 1]
+    assert first['is_set'] and same(first['teacher'], first['student'])
+    for update, keep_rate in enumerate((1 / 2, 2 / 3, 0.75, 0.75), 2):
+        step = BURN_IN + update
+        weights = run.weights[step]
+        assert_averaged(
+            weights['teacher'], run.weights[step - 1]['teacher'], weights['student'], keep_rate
+        )
+
+
+@pytest.mark.parametrize('buffers', ['copy', 'keep'])
+def test_buffers_are_copied_or_kept(train, buffers):
+    run = train(buffers=buffers)
+    for step in range(BURN_IN + 1, STEPS + 1):
+        weights, before = run.weights[step], run.weights[step - 1]['teacher']
+        for name in '1.running_mean', '1.running_var', '1.num_batches_tracked':
+            expected = weights['student'] if buffers == 'copy' else before
+            assert torch.equal(weights['teacher'][name], expected[name]), (step, name)
+        expected = 0.75 * before['0.weight'] + 0.25 * weights['student']['0.weight']
+        torch.testing.assert_close(weights['teacher']['0.weight'], expected)
+
+
+@pytest.mark.parametrize('options', [dict(ramp_up='slowly'), dict(buffers='drop')])
+def test_unknown_options_are_refused(options):
+    with pytest.raises(ValueError, match=f'{next(iter(options))} must be'):
+        MeanTeacherHook(**options)
+
+
+def test_a_second_hook_is_refused(make_runner, toy_pair):
+    """As a config of version 0.1 over bases of 0.2 has it."""
+    runner = make_runner(model=toy_pair(), hooks=(MeanTeacherHook(), MeanTeacherHook()))
+    with pytest.raises(ValueError, match=r'default_hooks\.mean_teacher'):
+        runner.train()
+
+
+def test_a_model_without_a_teacher_is_refused(make_runner):
+    runner = make_runner(model=PlainModel(), hooks=(MeanTeacherHook(),))
+    with pytest.raises(TypeError, match=r'teacher-student model of mmpldc.*PlainModel'):
+        runner.train()
+
+
 def test_burn_in_longer_than_the_run(train):
     run = train(burn_in=STEPS)
     assert same(run.weights[STEPS]['teacher'], run.weights[STEPS]['student'])
@@ -134,25 +191,26 @@ def test_keep_rate_outside_0_to_1_is_refused(keep_rate):
 
 
 def test_the_model_is_told_the_progress_before_each_step(train):
-    assert train().model.progress == [(step, STEPS) for step in range(STEPS)]
+    assert train().model.positions == [(step, STEPS) for step in range(STEPS)]
 
 
 def test_wrapped_models_are_unwrapped(toy_pair):
     model = toy_pair(burn_in_iters=0)
-    loader = SimpleNamespace(dataset='data')
+    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
+    hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     runner = SimpleNamespace(
         model=ToyWrapper(model),
         iter=0,
         max_iters=5,
         train_dataloader=loader,
         optim_wrapper=None,
+        hooks=[hook],
     )
-    hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     hook.before_train(runner)
-    assert model.prepared == ['data']
+    assert model.prepared == [('point',)]
     assert same(model.teacher.state_dict(), model.student.state_dict())
     hook.before_train_iter(runner, 0)
-    assert model.progress == [(0, 5)]
+    assert model.positions == [(0, 5)]
     hook.after_train_iter(runner, 0)
     assert model.teacher_is_set
 
@@ -224,7 +282,7 @@ def test_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(train, t
         resume=True,
     )
     assert sorted(resumed.weights) == list(range(step, STEPS + 1))
-    assert resumed.model.progress[0] == (step, STEPS)
+    assert resumed.model.positions[0] == (step, STEPS)
     for after in range(step, STEPS + 1):
         for name in 'student', 'teacher':
             assert same(resumed.weights[after][name], uninterrupted.weights[after][name]), after
@@ -302,9 +360,9 @@ def test_running_statistics_are_those_of_all_ranks(toy_pair, run_on_ranks):
         trained, frozen = model.student[1], model.student[4]
         frozen.eval()
         frozen.train = lambda mode: frozen  # as mmdet's norm_eval
-        loader = SimpleNamespace(dataset='data')
+        loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
         runner = SimpleNamespace(
-            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
         hook = MeanTeacherHook(keep_rate=0.0)
         hook.before_train(runner)
@@ -436,9 +494,9 @@ def test_guided_on_two_ranks_the_copy_is_the_same(toy_pair, run_on_ranks, superv
     def train(rank):
         torch.manual_seed(0)
         model = toy_pair(burn_in_iters=2, burn_in='guided')
-        loader = SimpleNamespace(dataset='data')
+        loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
         runner = SimpleNamespace(
-            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None
+            model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
         hook = MeanTeacherHook(keep_rate=0.5, teacher_checkpoint=path)
         hook.before_train(runner)

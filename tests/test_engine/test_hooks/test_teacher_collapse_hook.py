@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
 from mmpldc.engine import TeacherCollapseHook
-from mmpldc.models.teacher_student.pseudo_label_watch import MAX_NAMES, LabelCounts, PseudoLabelWatch
-from mmpldc.phases import Phases
+from mmpldc.models.teacher_student.pseudo_label_counter import (
+    MAX_NAMES,
+    LabelCounts,
+    PseudoLabelCounter,
+)
 
 CLASSES = ('cat', 'dog', 'eel')
 BURN_IN = 3
@@ -31,34 +32,33 @@ class Labelled:
         return dict(instances=[dict(bbox_label=k, ignore_flag=False) for k in self.labels])
 
 
-def update(watch: PseudoLabelWatch, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
+def update(counter, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
     """Count a batch of an image for each list of labels."""
-    watch.update(
-        [InstanceData(labels=torch.tensor(of_image, dtype=torch.int64)) for of_image in labels],
+    flat = torch.tensor([label for of_image in labels for label in of_image], dtype=torch.int64)
+    counter.update(
+        torch.bincount(flat, minlength=len(counter.kept)),
         [index in nan for index in range(len(labels))],
-        [DetDataSample(metainfo=dict(img_path=f'{first + i}.jpg')) for i in range(len(labels))],
+        [f'{first + i}.jpg' for i in range(len(labels))],
     )
 
 
 @pytest.fixture
-def look(caplog):
+def look(caplog, toy_pair):
     """Go through steps that keep the given labels each; returns (iteration, warning) pairs."""
 
     def look(steps, *, labelled=BALANCED, num_classes=3, start=0, unsup_weight=1.0, nan=(), **args):
         hook = TeacherCollapseHook(**dict(interval=4) | args)
-        watch = PseudoLabelWatch(num_classes)
+        pair = type('Pair', (toy_pair,), dict(num_classes=num_classes))
+        model = pair(burn_in_iters=BURN_IN, unsup_weight=unsup_weight)
         runner = SimpleNamespace(
-            model=SimpleNamespace(
-                phases=Phases(burn_in_iters=BURN_IN, unsup_weight=unsup_weight),
-                pseudo_label_watch=watch,
-            ),
+            model=model,
             train_dataloader=SimpleNamespace(dataset=Labelled(labelled)),
             logger=logging.getLogger('look'),
         )
         warnings = []
         for runner.iter, labels in enumerate(steps, start):
             if runner.iter >= BURN_IN:
-                update(watch, labels, [], nan=nan, first=10 * runner.iter)
+                update(model.pseudo_label_counter, labels, [], nan=nan, first=10 * runner.iter)
             caplog.clear()
             hook.after_train_iter(runner, runner.iter)
             warnings += [(runner.iter, record.getMessage()) for record in caplog.records]
@@ -143,33 +143,33 @@ def test_bad_options_are_refused(options):
 
 
 def test_counts_are_taken_once():
-    watch = PseudoLabelWatch(3)
+    watch = PseudoLabelCounter(3)
     update(watch, [0, 2, 2], [], [2])
     update(watch, [1], [], nan=(1,), first=10)
-    assert watch.take() == LabelCounts([1, 1, 3], 5, 1, ['11.jpg'])
-    assert watch.take() == LabelCounts([0, 0, 0], 0, 0, [])
+    assert watch.pop_counts() == LabelCounts([1, 1, 3], 5, 1, ['11.jpg'])
+    assert watch.pop_counts() == LabelCounts([0, 0, 0], 0, 0, [])
     update(watch, [0])
-    assert watch.take() == LabelCounts([1, 0, 0], 1, 0, [])
+    assert watch.pop_counts() == LabelCounts([1, 0, 0], 1, 0, [])
 
 
 def test_names_are_few_and_differ():
-    watch = PseudoLabelWatch(1)
+    watch = PseudoLabelCounter(1)
     for first in range(3 * MAX_NAMES):
         update(watch, [], nan=(0,), first=first // 2)
-    counts = watch.take()
+    counts = watch.pop_counts()
     assert counts.num_nan == 3 * MAX_NAMES
     assert 0 < len(counts.nan_images) == len(set(counts.nan_images)) <= MAX_NAMES
 
 
 def test_counts_are_those_of_all_ranks(run_on_ranks):
     def count(rank):
-        watch = PseudoLabelWatch(2)
+        watch = PseudoLabelCounter(2)
         update(watch, [rank], [1, 1], nan=(0,) if rank == 1 else (), first=10 * rank)
-        return watch.take()
+        return watch.pop_counts()
 
     for counts in run_on_ranks(count):
         assert counts == LabelCounts([1, 5], 4, 1, ['10.jpg'])
 
 
 def test_counts_are_no_part_of_a_checkpoint():
-    assert not PseudoLabelWatch(4).state_dict()
+    assert not PseudoLabelCounter(4).state_dict()

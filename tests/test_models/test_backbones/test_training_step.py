@@ -114,6 +114,7 @@ def test_one_step(tiny_model_cfg, setup):
         max_iters=4,
         optim_wrapper=SimpleNamespace(),  # without gradient accumulation
         train_dataloader=SimpleNamespace(dataset=dataset),
+        hooks=[],
     )
     hook.before_train(runner)
     model.train()

@@ -53,7 +53,7 @@ def feature_maps(num_images=2, height=64, width=96):
 
 def assert_all_close(result, expected, atol=1e-5):
     """Of two (class logits, mask logits), each a list of layers."""
-    for one, other in zip(result, expected, strict=True):
+    for one, other in zip(result[:2], expected, strict=True):
         assert len(one) == len(other)
         for a, b in zip(one, other, strict=True):
             torch.testing.assert_close(a, b, atol=atol, rtol=1e-5)
@@ -68,7 +68,7 @@ def test_forward_equals_mmdets(build_pair, pixel_decoder, options):
     features = feature_maps()
     with torch.no_grad():
         result, expected = ours(features, None), theirs(features, None)
-    assert all(isinstance(layers, list) and len(layers) == 5 for layers in result)
+    assert all(isinstance(layers, list) and len(layers) == 5 for layers in result[:2])
     assert result[0][0].shape == (2, NUM_QUERIES, NUM_CLASSES + 1)
     assert result[1][0].shape == (2, NUM_QUERIES, 16, 24)
     inside = torch.stack(expected[1]) > 0
@@ -81,7 +81,7 @@ def test_gradients_equal_mmdets(build_pair, pixel_decoder):
     heads = build_pair(pixel_decoder)
     features = feature_maps()
     for head in heads:
-        all_cls_logits, all_mask_logits = head.train()(features, None)
+        all_cls_logits, all_mask_logits, *_ = head.train()(features, None)
         for layer, logits in enumerate((*all_cls_logits, *all_mask_logits)):
             (logits.square().mean() / (layer + 1)).backward(retain_graph=True)
     ours, theirs = (dict(head.named_parameters()) for head in heads)
@@ -114,7 +114,7 @@ def test_the_last_layer_alone_makes_no_other(build_pair, monkeypatch):
         lambda maps, size: resized.append(tuple(size)) or own_resize(maps, size),
     )
     with torch.no_grad():
-        cls_logits, _ = ours.predict_last(feature_maps())
+        cls_logits = ours.predict_last(feature_maps()).cls_logits
     assert len(classified) == 1
     assert classified[0] is cls_logits
     assert resized == [(2, 3), (4, 6), (8, 12)]
@@ -157,7 +157,7 @@ def test_queries_with_empty_masks_look_everywhere(build_pair):
     with torch.no_grad():
         expected = theirs(features, None)
         assert_all_close(ours(features, None), expected)
-        cls_logits, mask_logits = ours.predict_last(features)
+        cls_logits, mask_logits, _ = ours.predict_last(features)
     assert (mask_logits < 0).all()
     torch.testing.assert_close(cls_logits, expected[0][-1], atol=1e-5, rtol=1e-5)
 
@@ -190,8 +190,8 @@ def test_bfloat16_autocast_is_close(build_pair, pixel_decoder):
         expected = theirs(features, None)
         with torch.autocast('cpu', torch.bfloat16):
             stock = theirs(features, None)
-            results = [tuple(layers[-1] for layers in ours(features, None))]
-            results.append(ours.predict_last(features))
+            results = [tuple(layers[-1] for layers in ours(features, None)[:2])]
+            results.append(ours.predict_last(features)[:2])
     for result in results:
         for own, other, exact in zip(result, stock, expected, strict=True):
             own_error = (own.float() - exact[-1]).abs().mean()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.structures import InstanceData
 
+from mmpldc.functional import mask_uncertainty
 from mmpldc.models.dense_heads import MaskTargets
 
 CPU = torch.device('cpu')
@@ -54,8 +55,8 @@ def test_polygons_are_ground_truth_too():
     assert targets.maps.shape == (1, 8, 8)
     assert targets.maps.dtype == torch.uint8
     inside, outside = torch.tensor([[[0.5, 0.5]]]), torch.tensor([[[0.1, 0.1]]])
-    assert targets.at(torch.tensor([0]), inside)[0].item() == 1
-    assert targets.at(torch.tensor([0]), outside)[0].item() == 0
+    assert targets.sample(torch.tensor([0]), inside).item() == 1
+    assert targets.sample(torch.tensor([0]), outside).item() == 0
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
@@ -73,9 +74,8 @@ def test_no_targets_in_the_whole_batch(make):
     assert len(targets) == 0
     assert targets.sizes == [0, 0]
     nothing = torch.zeros(0, dtype=torch.long)
-    value, uncertainty = targets.at(nothing, torch.zeros(0, 5, 2))
-    assert value.shape == (0, 5)
-    assert uncertainty is None or uncertainty.shape == (0, 5)
+    samples = targets.sample(nothing, torch.zeros(0, 5, 2))
+    assert samples.shape == targets.values(samples).shape == (0, 5)
 
 
 @pytest.mark.parametrize('order', [(0, 1), (1, 0)])
@@ -89,8 +89,9 @@ def test_a_mixed_batch_is_refused(order, count):
 def test_ground_truth_at_points():
     targets = MaskTargets.from_instances([ground_truth(3), ground_truth(2)], CPU)
     index, points = torch.tensor([4, 0, 0, 3]), torch.rand(4, 50, 2)
-    value, uncertainty = targets.at(index, points)
-    assert uncertainty is None
+    samples = targets.sample(index, points)
+    value = targets.values(samples)
+    assert value is samples
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, read(targets.maps[index], points), atol=1e-5, rtol=0)
     assert value.min() >= 0
@@ -101,17 +102,17 @@ def test_ground_truth_at_points():
 def test_pseudo_labels_at_points(dtype):
     targets = MaskTargets.from_instances([pseudo(3, dtype=dtype), pseudo(2, dtype=dtype)], CPU)
     index, points = torch.tensor([4, 0, 0, 3]), torch.rand(4, 50, 2)
-    value, uncertainty = targets.at(index, points)
-    assert value.dtype == uncertainty.dtype == torch.float32
+    samples = targets.sample(index, points)
+    value, inside = targets.values(samples), targets.is_inside(samples)
+    assert samples.dtype == value.dtype == torch.float32
     logits = read(targets.maps[index], points)
     for row in range(4):
         for column in range(50):
             logit = logits[row, column].item()
             probability = 1 / (1 + math.exp(-logit))
             if abs(logit) > 1e-4:
-                assert value[row, column] == (probability > 0.5)
-            expected = 1 - 2 * abs(probability - 0.5)
-            assert uncertainty[row, column].item() == pytest.approx(expected, abs=1e-5)
+                assert value[row, column] == inside[row, column] == (probability > 0.5)
+            assert samples[row, column].item() == pytest.approx(logit, abs=1e-5)
 
 
 def test_a_certain_mask_reads_as_ground_truth():
@@ -122,15 +123,16 @@ def test_a_certain_mask_reads_as_ground_truth():
     y, x = torch.meshgrid(torch.arange(4), torch.arange(4), indexing='ij')
     points = torch.stack([x + 0.5, y + 0.5], dim=-1).view(1, 16, 2).expand(2, -1, -1) / 4
     index = torch.tensor([0, 1])
-    hard, _ = MaskTargets.from_instances([truth], CPU).at(index, points)
-    soft, uncertainty = MaskTargets.from_instances([certain], CPU).at(index, points)
-    torch.testing.assert_close(soft, hard, atol=1e-5, rtol=0)
-    assert uncertainty.max() < 1e-5
+    hard, soft = (MaskTargets.from_instances([one], CPU) for one in (truth, certain))
+    logits = soft.sample(index, points)
+    torch.testing.assert_close(
+        soft.values(logits), hard.values(hard.sample(index, points)), atol=1e-5, rtol=0
+    )
+    assert mask_uncertainty(logits).max() < 1e-5
 
 
 def test_values_carry_no_gradient():
     instances = pseudo(2)
     instances.mask_logits.requires_grad_()
     targets = MaskTargets.from_instances([instances], CPU)
-    for value in targets.at(torch.tensor([0, 1]), torch.rand(2, 5, 2)):
-        assert not value.requires_grad
+    assert not targets.sample(torch.tensor([0, 1]), torch.rand(2, 5, 2)).requires_grad

@@ -19,9 +19,11 @@ from mmengine.runner import load_checkpoint
 from mmengine.structures import InstanceData
 from torch import nn
 
+from mmpldc.datasets.class_counts import class_counts
 from mmpldc.functional import unit_rgb
-from mmpldc.models.detectors.semi_mask2former import Progress
+from mmpldc.models.teacher_student import base
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 SIZE = 64
 NUM_CLASSES = 3
@@ -232,12 +234,12 @@ def test_without_unsup_weight_no_unlabelled_branch_is_needed(build, monkeypatch)
 def test_sup_views_are_seen_in_one_batch(build, monkeypatch, views):
     model = build(step=0, sup_views=views)
     seen = spy(monkeypatch, model, 'student_predictions')
-    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_outputs')
     inputs, samples = make_batch()
     model.loss(inputs, samples)
     ((((images,),), _),) = seen
     torch.testing.assert_close(images, torch.cat([inputs[view] for view in views]))
-    (((_, _, instances), _),) = criterion
+    (((_, instances), _),) = criterion
     wanted = [sample.gt_instances for view in views for sample in samples[view]]
     assert [id(one) for one in instances] == [id(one) for one in wanted]
 
@@ -322,7 +324,7 @@ def test_pseudo_labels_equal_a_naive_recomputation(build):
     images = inputs['unsup_weak']
     with torch.no_grad():
         features = model.teacher.extract_feat(images)
-        all_cls, all_masks = model.teacher.panoptic_head(features, samples['unsup_weak'])
+        all_cls, all_masks, _ = model.teacher.panoptic_head(features, samples['unsup_weak'])
     cls_logits, mask_logits = all_cls[-1], all_masks[-1]
     assert mask_logits.shape[-2:] == (SIZE // 4, SIZE // 4)
 
@@ -339,7 +341,7 @@ def test_pseudo_labels_equal_a_naive_recomputation(build):
 
     for name, value in settings.items():
         setattr(model.pseudo_label_filter, name, value)
-    result = model.make_pseudo_labels(images, samples['unsup_weak'])
+    result = model.get_pseudo_instances(images, samples['unsup_weak'])
     for instances, wanted in zip(result, expected, strict=True):
         assert instances.labels.tolist() == [label[1] for label in wanted]
         assert instances.scores.tolist() == pytest.approx([label[0] for label in wanted])
@@ -351,9 +353,9 @@ def test_pseudo_labels_equal_a_naive_recomputation(build):
 
 def test_students_strong_view_gets_the_teachers_labels_unchanged(build, monkeypatch):
     model = build()
-    teacher = spy(monkeypatch, model, 'make_pseudo_labels')
+    teacher = spy(monkeypatch, model, 'get_pseudo_instances')
     seen = spy(monkeypatch, model, 'student_predictions')
-    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_outputs')
     inputs, samples = make_batch()
     before = [sample.gt_instances for sample in samples['unsup_weak']]
     model.loss(inputs, samples)
@@ -362,8 +364,8 @@ def test_students_strong_view_gets_the_teachers_labels_unchanged(build, monkeypa
     assert weak is inputs['unsup_weak'] and sum(map(len, pseudo_instances)) > 0
     ((((_, strong),), (_, predictions)),) = seen  # the labelled batch, then the unlabelled one
     assert strong is inputs['unsup_strong']
-    _, ((*judged, instances), _) = criterion
-    assert all(one is other for one, other in zip(judged, predictions, strict=True))
+    _, ((judged, instances, *_), _) = criterion
+    assert judged is predictions
     assert instances is pseudo_instances
     assert all(s.gt_instances is b for s, b in zip(samples['unsup_weak'], before, strict=True))
 
@@ -427,7 +429,7 @@ def test_pseudo_labels_carry_no_gradient(build):
     inputs, samples = make_batch()
     for parameter in model.teacher.parameters():
         parameter.requires_grad = True
-    for instances in model.make_pseudo_labels(inputs['unsup_weak'], samples['unsup_weak']):
+    for instances in model.get_pseudo_instances(inputs['unsup_weak'], samples['unsup_weak']):
         assert not instances.mask_logits.requires_grad and not instances.scores.requires_grad
 
 
@@ -466,13 +468,13 @@ def test_no_object_can_be_learnt_from_batches_without_labels(build):
 
 def test_image_without_labels_beside_one_with_labels_learns_no_object(build, monkeypatch):
     model = build()
-    original = model.make_pseudo_labels
+    original = model.get_pseudo_instances
 
     def only_in_the_first(images, samples):
         first, second = original(images, samples)
         return [first, second[:0]]
 
-    monkeypatch.setattr(model, 'make_pseudo_labels', only_in_the_first)
+    monkeypatch.setattr(model, 'get_pseudo_instances', only_in_the_first)
     losses = model.loss(*make_batch())
     assert all(losses[name] > 0 for name in UNSUP_LOSSES)
     assert losses['pseudo_per_image'] > 0
@@ -485,19 +487,19 @@ REFINER = dict(type='mmpldc.RecordingRefiner')
 
 def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, monkeypatch):
     model = build(step=7, refiner=REFINER)
-    filtered = spy(monkeypatch, model.pseudo_label_filter, 'transform')
-    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_feat')
+    filtered = spy(monkeypatch, model.pseudo_label_filter, 'select')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_outputs')
     inputs, samples = make_batch()
     model.loss(inputs, samples)
 
     ((pseudo_instances, images, data_samples, progress, _),) = model.refiner.calls
-    ((_, results),) = filtered
-    assert pseudo_instances is results['pseudo_instances']
+    ((_, selection),) = filtered
+    assert pseudo_instances is selection.pseudo_instances
     assert images is inputs['unsup_weak'] and data_samples is samples['unsup_weak']
-    assert progress == Progress(step=7, burn_in_steps=BURN_IN, max_steps=MAX_STEPS)
+    assert progress == Progress(step=7, pseudo_label_start=BURN_IN, max_steps=MAX_STEPS)
     assert model.refiner.grad_enabled == [False]
 
-    _, ((_, _, wanted), _) = criterion
+    _, ((_, wanted, *_), _) = criterion
     for corrected, instances in zip(wanted, pseudo_instances, strict=True):
         assert torch.equal(corrected.labels, (instances.labels + 1) % NUM_CLASSES)
         assert len(instances) > 0
@@ -538,7 +540,7 @@ def test_refiner_is_told_how_the_images_were_normalised(build, options):
     batch = collated_batch()
     pixels = [image for image in batch['inputs']['unsup_weak'] if image is not None]
     data = model.data_preprocessor(batch, training=True)
-    model.make_pseudo_labels(data['inputs']['unsup_weak'], data['data_samples']['unsup_weak'])
+    model.get_pseudo_instances(data['inputs']['unsup_weak'], data['data_samples']['unsup_weak'])
     ((_, images, _, _, normalization),) = model.refiner.calls
     rgb = torch.stack(pixels).flip(1) / 255
     torch.testing.assert_close(unit_rgb(images, normalization), rgb, rtol=0, atol=1e-5)
@@ -567,6 +569,10 @@ class Annotated(BaseDataset):
         return [dict(instances=[dict(bbox_label=label, ignore_flag=0) for label in labels])]
 
 
+def prepare(model, dataset) -> None:
+    model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
+
+
 def labeled_and_unlabeled():
     return ConcatDataset([Annotated(6, 0, 2), Annotated(0, 50, 0)])
 
@@ -579,14 +585,14 @@ def test_data_set_with_another_number_of_classes_is_refused(build, classes, unsu
     with pytest.raises(
         ValueError, match=rf'has {len(classes)} classes, .*num_classes is 3'
     ) as error:
-        model.prepare_training(dataset)
+        prepare(model, dataset)
     assert all(name in str(error.value) for name in classes)
     assert model.refiner.prepared == [] and not model.class_thresholds.is_started
 
 
 def test_refiner_is_prepared_with_class_names_and_device(build):
     model = build(refiner=REFINER)
-    model.prepare_training(labeled_and_unlabeled())
+    prepare(model, labeled_and_unlabeled())
     ((classes, device),) = model.refiner.prepared
     assert tuple(classes) == ('cat', 'dog', 'bus')
     assert device == next(model.student.parameters()).device
@@ -594,8 +600,8 @@ def test_refiner_is_prepared_with_class_names_and_device(build):
 
 def test_thresholds_start_from_the_labelled_set(build):
     model = build(class_thresholds=THRESHOLDS)
-    model.prepare_training(labeled_and_unlabeled())
-    thresholds = model.class_thresholds.current()
+    prepare(model, labeled_and_unlabeled())
+    thresholds = model.thresholds_by_class()
     assert thresholds['class_thr'].tolist() == pytest.approx([0.65, 0.2, 0.35])
     assert thresholds['mask_thr'].tolist() == pytest.approx([0.775, 0.4, 0.525])
 
@@ -603,13 +609,13 @@ def test_thresholds_start_from_the_labelled_set(build):
 def test_supervised_baseline_prepares_nothing(build):
     """It labels nothing, so it needs no CLIP weights."""
     model = build(refiner=REFINER, class_thresholds=THRESHOLDS, unsup_weight=0)
-    model.prepare_training(labeled_and_unlabeled())
+    prepare(model, labeled_and_unlabeled())
     assert model.refiner.prepared == [] and not model.class_thresholds.is_started
 
 
 def test_without_refiner_and_thresholds_there_is_nothing_to_prepare(build):
     model = build()
-    model.prepare_training(labeled_and_unlabeled())
+    prepare(model, labeled_and_unlabeled())
     assert model.refiner is model.class_thresholds is None
 
 
@@ -620,14 +626,14 @@ def test_without_refiner_and_thresholds_there_is_nothing_to_prepare(build):
 def build_adaptive(build):
     def build_adaptive(**options):
         model = build(class_thresholds=THRESHOLDS | options)
-        model.prepare_training(labeled_and_unlabeled())
+        prepare(model, labeled_and_unlabeled())
         return model
 
     return build_adaptive
 
 
 def thresholds_of(model) -> dict:
-    return {name: values.clone() for name, values in model.class_thresholds.current().items()}
+    return {name: values.clone() for name, values in model.thresholds_by_class().items()}
 
 
 def same(first: dict, second: dict) -> bool:
@@ -647,14 +653,13 @@ def test_training_moves_the_thresholds_behind_the_filter(build_adaptive, monkeyp
     """A step is filtered with the thresholds of the steps before."""
     model = build_adaptive()
     before, used = thresholds_of(model), []
-    transform = model.pseudo_label_filter.transform
-    monkeypatch.setattr(
-        model.pseudo_label_filter,
-        'transform',
-        lambda results: (
-            used.append({name: results[name].clone() for name in before}) or transform(results)
-        ),
-    )
+    select = model.pseudo_label_filter.select
+
+    def recorded(*args, thresholds, **kwargs):
+        used.append({name: getattr(thresholds, name).clone() for name in before})
+        return select(*args, thresholds=thresholds, **kwargs)
+
+    monkeypatch.setattr(model.pseudo_label_filter, 'select', recorded)
     model.loss(*make_batch())
     after = thresholds_of(model)
     assert same(used[0], before) and not same(after, before)
@@ -666,12 +671,12 @@ def test_labels_pass_the_thresholds_of_their_class(build_adaptive):
     model = build_adaptive()
     model.teacher.panoptic_head.cls_embed.weight.data.mul_(5)
     thresholds = thresholds_of(model)
-    labels = InstanceData.cat(model.make_pseudo_labels(*unlabeled_views()))
+    labels = InstanceData.cat(model.get_pseudo_instances(*unlabeled_views()))
     assert len(labels) > 0
     assert (labels.class_quality >= thresholds['class_thr'][labels.labels]).all()
     assert (labels.mask_quality >= thresholds['mask_thr'][labels.labels]).all()
     model.class_thresholds.class_thr.fill_(1.0)
-    assert not any(map(len, model.make_pseudo_labels(*unlabeled_views())))
+    assert not any(map(len, model.get_pseudo_instances(*unlabeled_views())))
 
 
 @pytest.mark.parametrize('step', [0, BURN_IN - 1])
@@ -687,9 +692,9 @@ def test_evaluation_leaves_the_thresholds_alone(build_adaptive):
     """An analysis of the labels, during training or after it, must not change them."""
     model = build_adaptive()
     before = thresholds_of(model)
-    model.eval().make_pseudo_labels(*unlabeled_views())
+    model.eval().get_pseudo_instances(*unlabeled_views())
     assert same(thresholds_of(model), before)
-    model.train().make_pseudo_labels(*unlabeled_views())
+    model.train().get_pseudo_instances(*unlabeled_views())
     assert not same(thresholds_of(model), before)
 
 
@@ -699,15 +704,15 @@ def test_a_nan_of_the_teacher_is_counted_in_training_and_an_error_elsewhere(buil
     images, samples = unlabeled_views()
     images = images.clone()
     images[1, 0, 5, 5] = float('nan')
-    first, second = model.make_pseudo_labels(images, samples)
+    first, second = model.get_pseudo_instances(images, samples)
     assert len(first) > 0 and len(second) == 0
-    counts = model.pseudo_label_watch.take()
+    counts = model.pseudo_label_counter.pop_counts()
     assert (sum(counts.kept), counts.num_images, counts.num_nan) == (len(first), 2, 1)
     assert counts.nan_images == [samples[1].img_path]
     with pytest.raises(ValueError, match=f'logits for {samples[1].img_path} contain NaN'):
-        model.eval().make_pseudo_labels(images, samples)
-    model.make_pseudo_labels(*unlabeled_views())
-    assert model.pseudo_label_watch.take().num_images == 0
+        model.eval().get_pseudo_instances(images, samples)
+    model.get_pseudo_instances(*unlabeled_views())
+    assert model.pseudo_label_counter.pop_counts().num_images == 0
 
 
 def test_thresholds_are_in_the_checkpoint_and_not_started_anew(build_adaptive, build, tmp_path):
@@ -716,10 +721,10 @@ def test_thresholds_are_in_the_checkpoint_and_not_started_anew(build_adaptive, b
     torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'checkpoint.pth')
     resumed = build(class_thresholds=THRESHOLDS)
     load_checkpoint(resumed, str(tmp_path / 'checkpoint.pth'), map_location='cpu', strict=True)
-    resumed.prepare_training(labeled_and_unlabeled())
+    prepare(resumed, labeled_and_unlabeled())
     assert same(thresholds_of(resumed), thresholds_of(model))
     for own in (model, resumed):
-        own.make_pseudo_labels(*unlabeled_views())
+        own.get_pseudo_instances(*unlabeled_views())
     assert same(thresholds_of(resumed), thresholds_of(model))
 
 
@@ -731,7 +736,7 @@ def test_thresholds_start_after_a_checkpoint_without_any(build, tiny_detector_cf
     keys = model.load_state_dict(source.state_dict(), strict=False)
     assert keys.unexpected_keys == []
     assert all(name.startswith('class_thresholds.') for name in keys.missing_keys)
-    model.prepare_training(labeled_and_unlabeled())
+    prepare(model, labeled_and_unlabeled())
     assert model.class_thresholds.class_thr.tolist() == pytest.approx([0.65, 0.2, 0.35])
 
 
@@ -847,6 +852,32 @@ def test_own_checkpoint_is_restored_with_its_flag(build, is_set):
     assert model.teacher_is_set == is_set
 
 
+@pytest.mark.parametrize(
+    'options',
+    [dict(num_classes=5), {'detector.panoptic_head.num_queries': 4}, {'backbone.base_channels': 4}],
+    ids=['classes', 'queries', 'backbone'],
+)
+@pytest.mark.parametrize('kind', ['own', 'foreign'])
+def test_a_teacher_that_does_not_fit_is_none(build, tmp_path, monkeypatch, options, kind):
+    """It would be partly random, be kept through burn-in, and be averaged after it."""
+    trained = build()
+    trained.teacher_is_set.fill_(True)
+    weights = trained.state_dict()
+    if kind == 'foreign':
+        weights.pop('teacher_is_set')
+    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'other.pth')
+    if 'backbone.base_channels' in options:
+        options = options | {'detector.panoptic_head.in_channels': [4, 8, 16, 32]}
+    model, log = build(**options), []
+    monkeypatch.setattr(base, 'print_log', lambda line, **_: log.append(line))
+    load_checkpoint(model, str(tmp_path / 'other.pth'), map_location='cpu')
+    assert not model.teacher_is_set
+    assert len(log) == 1 and 'teacher does not fit this model' in log[0]
+    same = build()
+    load_checkpoint(same, str(tmp_path / 'other.pth'), map_location='cpu')
+    assert same.teacher_is_set
+
+
 def test_foreign_semi_checkpoint_brings_its_teacher(build):
     model = build()
     student, teacher, checkpoint = semi_checkpoint(model)
@@ -916,11 +947,11 @@ def test_predicts_with_the_chosen_one(build, predict_on):
 # ---------------------------------------------------------------- waiting for the device
 
 WAITS = [  # of a step after burn-in; docs/performance.md
-    'nonzero at mmpldc.models.pseudo_labels.filter',  # the number of candidates
-    '_to_copy at mmpldc.models.pseudo_labels.filter',  # of labels kept, and any NaN
-    '_to_copy at mmpldc.functional.matching',  # costs of labelled images
-    '_to_copy at mmpldc.functional.matching',  # and of unlabelled ones
-    '_to_copy at mmpldc.models.detectors.semi_mask2former',  # the log
+    'nonzero',  # the number of candidates
+    '_to_copy',  # of labels kept, and any NaN
+    '_to_copy',  # costs of labelled images
+    '_to_copy',  # and of unlabelled ones
+    '_to_copy',  # the log
 ]
 
 
@@ -941,7 +972,7 @@ def test_a_step_waits_for_a_device_five_times(build, options):
             torch.manual_seed(0)
             loss, log_vars = model.parse_losses(model.loss(images, samples))
             loss.backward()
-            waits.append([wait.rsplit(':', 1)[0] for wait in emulation.waits])
+            waits.append([wait.split(' at ')[0] for wait in emulation.waits])
             gradients.append([p.grad.cpu() for p in model.parameters() if p.grad is not None])
         assert all(value.device.type == 'cpu' for value in log_vars.values())
         losses.append(log_vars)
@@ -977,6 +1008,6 @@ def test_a_step_on_a_gpu_waits_five_times_at_most(build):
 
 def test_joint_forward_refuses_batch_norms_that_train(build):
     dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b', 'c')))
-    with pytest.raises(ValueError, match='joint_forward=True is not for batch norms that train'):
-        build(joint_forward=True).prepare_training(dataset)
-    build(joint_forward=True, **{'backbone.norm_eval': True}).prepare_training(dataset)
+    with pytest.raises(ValueError, match='does not work with batch norms that train'):
+        prepare(build(joint_forward=True), dataset)
+    prepare(build(joint_forward=True, **{'backbone.norm_eval': True}), dataset)

@@ -6,9 +6,14 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmpldc.models.pseudo_labels import PseudoLabelFilter
-from mmpldc.models import ClassAwareThresholds
+from mmpldc.models.pseudo_labels import (
+    Candidates,
+    ClassAwareThresholds,
+    PseudoLabelFilter,
+    Selection,
+)
 from mmpldc.registry import MODELS
+from mmpldc.structures import LayerOutputs
 
 NUM_CLASSES = 4
 CLASS_RANGE, MASK_RANGE = (0.5, 0.9), (0.6, 0.95)
@@ -34,6 +39,16 @@ def filtered(num_images=2, num_queries=12, num_classes=NUM_CLASSES, class_thr=0.
     return PseudoLabelFilter(class_thr=class_thr, mask_thr=0.7, **options)(results)
 
 
+def update(thresholds, results):
+    """Move the thresholds by the filter's results."""
+    selection = Selection(results['pseudo_instances'], results['candidates'], [])
+    thresholds.update(selection, LayerOutputs(results['cls_logits'], results['mask_logits']))
+
+
+def by_name(thresholds):
+    return dict(class_thr=thresholds.class_thr, mask_thr=thresholds.mask_thr)
+
+
 def naive_counted(results, count):
     """(label, class quality, mask quality) of the predictions that enter the means."""
     if count == 'kept':
@@ -48,7 +63,7 @@ def naive_counted(results, count):
             )
         ]
     counted = []
-    for image, rows in enumerate(zip(*results['candidates'], strict=True)):
+    for image, rows in enumerate(zip(*results['candidates'][:3], strict=True)):
         for quality, label, query in zip(*(row.tolist() for row in rows), strict=True):
             logits = results['cls_logits'][image, query].tolist()
             if count == 'objects' and logits.index(max(logits)) == len(logits) - 1:
@@ -102,7 +117,7 @@ def test_start_happens_once():
 
 def test_thresholds_of_a_checkpoint_are_not_started_anew():
     trained = make_thresholds(keep_rate=0.5)
-    trained.update(filtered())
+    update(trained, filtered())
     resumed = ClassAwareThresholds(**OPTIONS)
     resumed.load_state_dict(trained.state_dict())
     resumed.start(COUNTS)
@@ -141,7 +156,7 @@ def test_update_equals_the_loop(count, keep_rate, options):
         counted = naive_counted(results, count)
         total += len(counted)
         expected = naive_update(thresholds, counted, keep_rate)
-        thresholds.update(results)
+        update(thresholds, results)
         assert thresholds.class_thr.tolist() == pytest.approx(expected[0], abs=1e-5)
         assert thresholds.mask_thr.tolist() == pytest.approx(expected[1], abs=1e-5)
     assert total > 20, 'hardly anything is counted: no test'
@@ -160,11 +175,11 @@ def test_options_count_different_predictions():
 @pytest.mark.parametrize('count', ['all', 'objects', 'kept'])
 def test_absent_classes_keep_their_thresholds(count):
     thresholds = make_thresholds(count=count, keep_rate=0.5)
-    before = {name: values.clone() for name, values in thresholds.current().items()}
+    before = {name: values.clone() for name, values in by_name(thresholds).items()}
     results = filtered(class_thr=0.0)
     results['cls_logits'][..., [1, 3]] = -50.0
-    thresholds.update(PseudoLabelFilter(class_thr=0.0, mask_thr=0.7)(results))
-    for name, values in thresholds.current().items():
+    update(thresholds, PseudoLabelFilter(class_thr=0.0, mask_thr=0.7)(results))
+    for name, values in by_name(thresholds).items():
         assert values[[1, 3]].equal(before[name][[1, 3]])
         assert (values[[0, 2]] != before[name][[0, 2]]).all()
 
@@ -180,20 +195,20 @@ def test_an_image_with_a_nan_counts_for_nothing(count, key):
     results = PseudoLabelFilter(class_thr=0.4, mask_thr=0.7)(clean | broken)
     assert results['has_nan'] == [False, False, True]
     moved, expected = (make_thresholds(count=count, keep_rate=0.5) for _ in range(2))
-    moved.update(results)
-    expected.update(clean)
-    for name, values in moved.current().items():
-        assert values.tolist() == pytest.approx(expected.current()[name].tolist(), abs=1e-6)
+    update(moved, results)
+    update(expected, clean)
+    for name, values in by_name(moved).items():
+        assert values.tolist() == pytest.approx(by_name(expected)[name].tolist(), abs=1e-6)
 
 
 def test_nothing_kept_changes_nothing():
     thresholds = make_thresholds(count='kept', keep_rate=0.5)
-    before = {name: values.clone() for name, values in thresholds.current().items()}
+    before = {name: values.clone() for name, values in by_name(thresholds).items()}
     for _ in range(3):
         results = filtered(class_thr=1.0)
         assert sum(map(len, results['pseudo_instances'])) == 0
-        thresholds.update(results)
-    for name, values in thresholds.current().items():
+        update(thresholds, results)
+    for name, values in by_name(thresholds).items():
         assert values.equal(before[name])
 
 
@@ -202,7 +217,7 @@ def test_no_query_sees_an_object():
     before = thresholds.class_thr.clone()
     results = filtered()
     results['cls_logits'][..., -1] = 50.0
-    thresholds.update(PseudoLabelFilter(class_thr=0.4, mask_thr=0.7)(results))
+    update(thresholds, PseudoLabelFilter(class_thr=0.4, mask_thr=0.7)(results))
     assert thresholds.class_thr.equal(before)
 
 
@@ -213,7 +228,8 @@ def test_thresholds_stay_in_their_ranges(quality, end):
     qualities = torch.full((NUM_CLASSES,), quality)
     instances = InstanceData(labels=labels, class_quality=qualities, mask_quality=qualities)
     for _ in range(20):
-        thresholds.update(dict(pseudo_instances=[instances]))
+        selection = Selection([instances], Candidates(*[torch.zeros(1, 0)] * 3), [False])
+        thresholds.update(selection, LayerOutputs(torch.zeros(1, 0, 5), torch.zeros(1, 0, 4, 5)))
     assert thresholds.class_thr.tolist() == pytest.approx([CLASS_RANGE[end]] * NUM_CLASSES)
     assert thresholds.mask_thr.tolist() == pytest.approx([MASK_RANGE[end]] * NUM_CLASSES)
 
@@ -224,7 +240,7 @@ def test_one_class():
     assert thresholds.class_thr.tolist() == pytest.approx([CLASS_RANGE[1]])
     results = filtered(num_classes=1)
     expected = naive_update(thresholds, naive_counted(results, 'all'), 0.0)
-    thresholds.update(results)
+    update(thresholds, results)
     assert thresholds.class_thr.tolist() == pytest.approx(expected[0], abs=1e-5)
 
 
@@ -232,9 +248,9 @@ def test_one_class():
 def test_under_autocast(count):
     results = filtered()
     plain, autocast = (make_thresholds(count=count, keep_rate=0.0) for _ in range(2))
-    plain.update(results)
+    update(plain, results)
     with torch.autocast('cpu', torch.bfloat16):
-        autocast.update(results)
+        update(autocast, results)
     assert autocast.class_thr.dtype == torch.float32
     torch.testing.assert_close(autocast.class_thr, plain.class_thr, rtol=0, atol=1e-5)
     torch.testing.assert_close(autocast.mask_thr, plain.mask_thr, rtol=0, atol=1e-5)
@@ -247,27 +263,27 @@ def test_state_is_three_buffers():
     thresholds = make_thresholds()
     assert set(thresholds.state_dict()) == {'class_thr', 'mask_thr', 'is_started'}
     assert list(thresholds.parameters()) == []
-    assert set(thresholds.current()) == {'class_thr', 'mask_thr'}
+    assert thresholds.current()[:2] == (thresholds.class_thr, thresholds.mask_thr)
 
 
 def test_resumed_thresholds_go_on_as_uninterrupted_ones():
     steps = [filtered() for _ in range(6)]
     uninterrupted = make_thresholds(keep_rate=0.9)
     for results in steps[:3]:
-        uninterrupted.update(results)
+        update(uninterrupted, results)
     resumed = ClassAwareThresholds(**OPTIONS, keep_rate=0.9)
     resumed.load_state_dict(uninterrupted.state_dict())
     resumed.start(COUNTS)
     for results in steps[3:]:
-        uninterrupted.update(results)
-        resumed.update(results)
+        update(uninterrupted, results)
+        update(resumed, results)
     for name, tensor in uninterrupted.state_dict().items():
         assert resumed.state_dict()[name].equal(tensor), name
 
 
 def test_filter_takes_the_thresholds():
     thresholds = make_thresholds()
-    results = filtered() | thresholds.current()
+    results = filtered() | by_name(thresholds)
     found = PseudoLabelFilter(class_thr=0.0, mask_thr=0.0)(results)['pseudo_instances']
     kept = InstanceData.cat(found)
     assert len(kept) > 0
@@ -281,7 +297,7 @@ def test_filter_takes_the_thresholds():
 def part(results, images):
     """The results of some of the images."""
     return dict(
-        candidates=tuple(values[images] for values in results['candidates']),
+        candidates=Candidates(*(values[images] for values in results['candidates'][:3])),
         cls_logits=results['cls_logits'][images],
         mask_logits=results['mask_logits'][images],
         pseudo_instances=results['pseudo_instances'][images],
@@ -299,17 +315,17 @@ def test_two_ranks_move_as_one_with_the_joint_batch(run_on_ranks, count):
         steps[2]['pseudo_instances'][image] = labels[own]
     joint = make_thresholds(count=count, keep_rate=0.5)
     for results in steps:
-        joint.update(results)
+        update(joint, results)
 
     def train(rank):
         thresholds = make_thresholds(count=count, keep_rate=0.5)
         for results in steps:
-            thresholds.update(part(results, slice(0, 1) if rank == 0 else slice(1, 3)))
-        return {name: values.tolist() for name, values in thresholds.current().items()}
+            update(thresholds, part(results, slice(0, 1) if rank == 0 else slice(1, 3)))
+        return {name: values.tolist() for name, values in by_name(thresholds).items()}
 
     first, second = run_on_ranks(train)
     assert first == second
-    for name, values in joint.current().items():
+    for name, values in by_name(joint).items():
         assert first[name] == pytest.approx(values.tolist(), abs=1e-5)
 
 
@@ -337,7 +353,7 @@ def test_wrong_keep_rate(keep_rate):
 
 def test_equal_ends_fix_the_thresholds():
     thresholds = make_thresholds(class_range=(0.7, 0.7), keep_rate=0.0)
-    thresholds.update(filtered())
+    update(thresholds, filtered())
     assert thresholds.class_thr.tolist() == pytest.approx([0.7] * NUM_CLASSES)
 
 
@@ -348,13 +364,15 @@ def test_predicted_ious_take_the_place_of_mean_probabilities():
     results = dict(
         cls_logits=torch.zeros(1, 2, 2),
         mask_logits=torch.full((1, 2, 4, 4), 9.0),
-        candidates=(
+        pseudo_instances=[],
+        candidates=Candidates(
             torch.tensor([[0.5, 0.5]]),
             torch.zeros(1, 2, dtype=torch.int64),
             torch.tensor([[0, 1]]),
         ),
     )
-    thresholds.update(results)
+    update(thresholds, results)
     assert thresholds.mask_thr.item() == pytest.approx(1.0, abs=1e-3)
-    thresholds.update(results | dict(candidate_mask_quality=torch.tensor([[0.2, 0.4]])))
+    given = results['candidates']._replace(mask_quality=torch.tensor([[0.2, 0.4]]))
+    update(thresholds, results | dict(candidates=given))
     assert thresholds.mask_thr.item() == pytest.approx(0.3)

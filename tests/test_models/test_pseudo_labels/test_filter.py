@@ -9,6 +9,7 @@ from mmdet.registry import TRANSFORMS
 from mmengine.structures import InstanceData
 
 from mmpldc.models.pseudo_labels import PseudoLabelFilter
+from mmpldc.schedules import Progress
 
 FIELDS = {
     'labels': torch.int64,
@@ -241,7 +242,7 @@ def test_candidates_are_what_was_looked_at(max_candidates):
     """Thresholds have no say in them: adaptive thresholds learn from what fails as well."""
     results = teacher_outputs()
     filtering = PseudoLabelFilter(class_thr=0.9, mask_thr=0.9, max_candidates=max_candidates)
-    class_quality, labels, query = filtering(results)['candidates']
+    class_quality, labels, query, _ = filtering(results)['candidates']
     probabilities = results['cls_logits'].softmax(dim=-1)[..., :-1]
     count = {None: 6, 7: 7, 1000: 18}[max_candidates]
     assert class_quality.shape == labels.shape == query.shape == (2, count)
@@ -569,9 +570,9 @@ def test_paiss_filter_equals_the_loop(max_candidates):
             for field, column in (('scores', 0), ('class_quality', 2), ('mask_quality', 3)):
                 expected = [entry[column] for entry in by_score]
                 assert instances[field].tolist() == pytest.approx(expected, abs=1e-5)
-        query = found['candidates'][2]
+        query = found['candidates'].query
         of_candidates = results['iou_logits'].sigmoid().gather(1, query)
-        torch.testing.assert_close(found['candidate_mask_quality'], of_candidates)
+        torch.testing.assert_close(found['candidates'].mask_quality, of_candidates)
     assert total > 0 and by_iou > 0
 
 
@@ -604,3 +605,40 @@ def test_predicted_iou_needs_a_head_that_predicts_it():
 def test_unknown_mask_quality():
     with pytest.raises(ValueError, match='mean_probability'):
         PseudoLabelFilter(class_thr=0, mask_thr=0, mask_quality='iou')
+
+
+# ---------------------------------------------------------------- interface
+
+
+def test_without_thresholds_every_candidate_is_kept():
+    own = PseudoLabelFilter(
+        class_thr=0.9, mask_thr=0.8, min_area=7, max_candidates=5, duplicate_iou=0.1
+    )
+    every = own.without_thresholds(0.2)
+    assert (every.class_thr, every.mask_thr, every.duplicate_iou) == (0.2, 0.0, None)
+    assert (every.min_area, every.max_candidates) == (7, 5)
+    assert (own.class_thr, own.duplicate_iou) == (0.9, 0.1)
+
+
+def test_thresholds_may_follow_a_schedule():
+    """At each point of the run the filter is the one with these numbers."""
+    results = teacher_outputs()
+    ramp = dict(type='mmpldc.Ramp', start=0.3, end=0.7)
+    moving = PseudoLabelFilter(class_thr=ramp, mask_thr=0.5)
+    for step, class_thr in ((0, 0.3), (10, 0.3), (20, 0.5), (30, 0.7)):
+        found = moving(results | dict(progress=Progress(step, 10, 30)))
+        expected = PseudoLabelFilter(class_thr=class_thr, mask_thr=0.5)(results)
+        for one, other in zip(found['pseudo_instances'], expected['pseudo_instances'], strict=True):
+            assert one.scores.equal(other.scores)
+    with pytest.raises(RuntimeError, match='schedule'):
+        moving(results)
+
+
+def test_setting_thresholds():
+    filtering = PseudoLabelFilter(class_thr=0.9, mask_thr=0.8)
+    filtering.set_thresholds(class_thr=0.1)
+    assert filtering.thresholds(None)[:2] == (0.1, 0.8)
+    coupled = PseudoLabelFilter(score_thr=0.5)
+    coupled.set_thresholds()
+    with pytest.raises(ValueError, match=r'pseudo_label_filter\.score_thr'):
+        coupled.set_thresholds(mask_thr=0.1)

@@ -10,9 +10,9 @@ import math
 import pytest
 import torch
 
-from mmpldc.models.pseudo_labels import PseudoLabelFilter
-from mmpldc.functional import sample_points
+from mmpldc.functional import mask_uncertainty, sample_points
 from mmpldc.models.dense_heads import MaskTargets
+from mmpldc.models.pseudo_labels import PseudoLabelFilter
 
 STRIDE, CELLS = 4, 64
 PIXELS = STRIDE * CELLS
@@ -84,10 +84,12 @@ def test_labels_at_random_points_agree(radii, edge, around_masks):
     stride_4, full = both_modes(blobs(radii, edge))
     points = random_points(full, 300, around_masks)
     index = torch.arange(NUM_MASKS)
-    (value, uncertainty), (full_value, full_uncertainty) = (
-        MaskTargets.from_instances([instances], torch.device('cpu')).at(index, points)
+    samples, full_samples = (
+        MaskTargets.from_instances([instances], torch.device('cpu')).sample(index, points)
         for instances in (stride_4, full)
     )
+    value, full_value = (samples > 0).float(), (full_samples > 0).float()
+    uncertainty, full_uncertainty = mask_uncertainty(samples), mask_uncertainty(full_samples)
     # as released: binarise at full resolution, then read the binary mask
     released = sample_points((full.mask_logits > 0).byte(), index, points) > 0.5
     assert 0.001 < full_value.mean() < 0.8  # there is something to agree on

@@ -16,13 +16,12 @@ from mmpldc.functional import boundary_map, hungarian_match, mask_uncertainty
 from mmpldc.models import DynamicAligningWeights, MaskQualityGate
 from mmpldc.models.dense_heads import MaskTargets, semi_mask2former_head
 from mmpldc.models.pseudo_labels import LabelWeights
+from mmpldc.structures import HeadOutputs
 
 NUM_LAYERS, NUM_QUERIES, NUM_CLASSES = 3, 8, 3
 IOU_HEAD = dict(type='mmpldc.MaskIoUHead')
-ALIGNING = dict(type='mmpldc.DynamicAligningWeights')
-GATE = dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)
 BOUNDARY = dict(type='mmpldc.BoundaryPreservingMap', scale=3.0)
-PMUA = dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0)
+PMUA = dict(type='mmpldc.CertaintyWeights')
 
 
 @pytest.fixture
@@ -99,6 +98,19 @@ def pseudo_labels(*counts):
     ]
 
 
+def weighing(*parts):
+    """Options of a head whose mask loss weighs pixels by these parts."""
+    kind = 'mmpldc.UncertaintyWeightedCrossEntropyLoss'
+    return dict(loss_mask=dict(type=kind, loss_weight=5.0, pixel_weights=list(parts)))
+
+
+def loss_of(head, outputs, batch, *weigh):
+    """The head's losses, each label weighed by the product of what ``weigh`` says."""
+    labels = InstanceData.cat(batch)
+    weights = LabelWeights.product([part(labels) for part in weigh]) if weigh else None
+    return head.loss_by_outputs(HeadOutputs(*outputs), batch, weights)
+
+
 def predictions(num_images):
     shape = (NUM_LAYERS, num_images, NUM_QUERIES)
     logits = 2 * torch.randn(*shape, NUM_CLASSES + 1), 3 * torch.randn(*shape, 16, 16)
@@ -115,20 +127,21 @@ def test_the_rest_of_the_network_and_its_names_stay(build_head):
     assert [p for p in plain.state_dict() if p not in with_iou.state_dict()] == []
     with_iou.load_state_dict(plain.state_dict(), strict=False)
     features = feature_maps(2)
-    for ours, theirs in zip(with_iou(features)[:2], plain(features), strict=True):
+    for ours, theirs in zip(with_iou(features)[:2], plain(features)[:2], strict=True):
         assert all(map(torch.equal, ours, theirs))
-    assert all(map(torch.equal, with_iou.predict_last(features), plain.predict_last(features)))
-    assert set(plain.predict_by_name(features)) == {'cls_logits', 'mask_logits'}
-    last = with_iou.predict_by_name(features)['iou_logits']
+    ours, theirs = with_iou.predict_last(features), plain.predict_last(features)
+    assert all(map(torch.equal, ours[:2], theirs[:2]))
+    assert theirs.iou_logits is plain(features).iou_logits is None
+    last = ours.iou_logits
     assert last.shape == (2, NUM_QUERIES)
-    torch.testing.assert_close(last, with_iou(features)[2][-1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(last, with_iou(features).iou_logits[-1], atol=1e-5, rtol=1e-5)
 
 
 def test_iou_loss_equals_the_loop(build_head, matches):
     head, batch = build_head(iou_head=dict(IOU_HEAD, loss_weight=0.7)), ground_truth(3, 0, 1)
     cls_logits, mask_logits = predictions(3)
     iou_logits = [torch.randn(3, NUM_QUERIES).requires_grad_() for _ in range(NUM_LAYERS)]
-    losses = head.loss_by_feat(cls_logits, mask_logits, batch, iou_logits)
+    losses = loss_of(head, (cls_logits, mask_logits, iou_logits), batch)
     masks = torch.cat([torch.from_numpy(one.masks.masks) for one in batch])[:, ::4, ::4] > 0
     expected = []
     for layer in range(NUM_LAYERS):
@@ -154,14 +167,13 @@ def test_the_reached_iou_gets_no_gradient(build_head):
     for logits in mask_logits:
         logits.requires_grad_()
     iou_logits = [torch.zeros(1, NUM_QUERIES, requires_grad=True) for _ in mask_logits]
-    loss = head.loss_by_feat(cls_logits, mask_logits, batch, iou_logits)['loss_iou']
+    loss = loss_of(head, (cls_logits, mask_logits, iou_logits), batch)['loss_iou']
     assert torch.autograd.grad(loss, mask_logits, allow_unused=True) == (None,) * NUM_LAYERS
 
 
 def test_pseudo_labels_do_not_train_the_iou_head(build_head):
-    losses = build_head(iou_head=IOU_HEAD).loss_by_predictions(
-        (*predictions(2), [torch.randn(2, NUM_QUERIES)] * NUM_LAYERS), pseudo_labels(2, 1)
-    )
+    outputs = (*predictions(2), [torch.randn(2, NUM_QUERIES)] * NUM_LAYERS)
+    losses = loss_of(build_head(iou_head=IOU_HEAD), outputs, pseudo_labels(2, 1))
     assert not any('iou' in name for name in losses)
 
 
@@ -194,7 +206,7 @@ def test_score_by_iou_multiplies_class_probabilities_in_inference(build_head, up
     samples = [DetDataSample(metainfo=dict(batch_input_shape=(64, 64)))]
     with torch.no_grad():
         before, after = (head.predict(features, samples) for head in (plain, scored))
-        iou = plain.predict_by_name(features)['iou_logits'].sigmoid()
+        iou = plain.predict_last(features).iou_logits.sigmoid()
     torch.testing.assert_close(
         after[0].softmax(-1)[..., :-1], before[0].softmax(-1)[..., :-1] * iou[..., None]
     )
@@ -210,23 +222,29 @@ def test_score_by_iou_needs_the_head(build_head):
 # -- weights of labels ---------------------------------------------------------------------------
 
 
+def labels_of(class_quality, mask_quality):
+    return InstanceData(
+        class_quality=torch.tensor(class_quality), mask_quality=torch.tensor(mask_quality)
+    )
+
+
 def test_published_weights():
-    weights = DynamicAligningWeights()(torch.tensor([0.35, 0.5, 0.9]), torch.tensor([0.3, 0.5, 1]))
+    weights = DynamicAligningWeights()(labels_of([0.35, 0.5, 0.9], [0.3, 0.5, 1]))
     torch.testing.assert_close(weights.label, torch.tensor([0.18, 0.75, 0.75]), atol=1e-3, rtol=0)
     torch.testing.assert_close(weights.mask, torch.tensor([0.02025, 0.15625, 2.5]))
     assert weights.no_object == pytest.approx(0.1225)
 
 
 def test_the_gate_is_of_masks_alone():
-    weights = MaskQualityGate(mask_thr=0.9)(torch.tensor([0.1, 0.7]), torch.tensor([0.9, 0.91]))
+    weights = MaskQualityGate(mask_thr=0.9)(labels_of([0.1, 0.7], [0.9, 0.91]))
     assert weights.label.tolist() == [1, 1] and weights.mask.tolist() == [0, 1]
     assert weights.no_object is None
 
 
 def test_weights_of_several_parts_are_multiplied():
-    class_quality, mask_quality = torch.rand(5), torch.tensor([0.1, 0.89, 0.91, 0.95, 1.0])
-    aligning = DynamicAligningWeights()(class_quality, mask_quality)
-    gate = MaskQualityGate(mask_thr=0.9)(class_quality, mask_quality)
+    labels = labels_of(torch.rand(5).tolist(), [0.1, 0.89, 0.91, 0.95, 1.0])
+    aligning = DynamicAligningWeights()(labels)
+    gate = MaskQualityGate(mask_thr=0.9)(labels)
     both = LabelWeights.product([gate, aligning])
     assert torch.equal(both.label, aligning.label)
     assert both.mask.tolist() == [0, 0, *aligning.mask[2:].tolist()]
@@ -234,16 +252,15 @@ def test_weights_of_several_parts_are_multiplied():
     assert LabelWeights.product([gate, gate]).no_object is None
 
 
-@pytest.mark.parametrize(
-    'kind', [ALIGNING, GATE, [GATE, ALIGNING]], ids=['aligning', 'gate', 'both']
-)
-def test_weighted_losses_equal_the_loop(build_head, matches, same_points, kind):
-    head, batch = build_head(pseudo_label_weights=kind), pseudo_labels(3, 0, 2)
+@pytest.mark.parametrize(('aligning', 'gate'), [(True, False), (False, True), (True, True)])
+def test_weighted_losses_equal_the_loop(build_head, matches, same_points, aligning, gate):
+    head, batch = build_head(), pseudo_labels(3, 0, 2)
     batch[0].mask_quality[0] = 0.95
     cls_logits, mask_logits = predictions(3)
-    losses = head.loss_by_feat(cls_logits, mask_logits, batch)
+    weigh = [MaskQualityGate(mask_thr=0.9)] * gate + [DynamicAligningWeights()] * aligning
+    losses = loss_of(head, (cls_logits, mask_logits), batch, *weigh)
     labels = InstanceData.cat(batch)
-    layer, aligning, gate = NUM_LAYERS - 1, kind is not GATE, kind is not ALIGNING
+    layer = NUM_LAYERS - 1
     no_object = 0.1225 if aligning else 0.1
     pairs = list(zip(*(part[layer].tolist() for part in matches), strict=True))
     matched = {(image, query): target for image, query, target in pairs}
@@ -275,10 +292,10 @@ def test_weighted_losses_equal_the_loop(build_head, matches, same_points, kind):
 # -- weights of pixels ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('loss', [None, PMUA], ids=['alone', 'with PMUA'])
-def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points, loss):
-    options = dict(pseudo_pixel_weights=BOUNDARY) | ({} if loss is None else dict(loss_mask=loss))
-    head, batch = build_head(**options), pseudo_labels(3, 0, 2)
+@pytest.mark.parametrize('with_pmua', [False, True], ids=['alone', 'with PMUA'])
+def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points, with_pmua):
+    head = build_head(**weighing(BOUNDARY, *[PMUA] * with_pmua))
+    batch = pseudo_labels(3, 0, 2)
     cls_logits, mask_logits = predictions(3)
     losses = head.loss_by_feat(cls_logits, mask_logits, batch)
     targets = torch.cat([instances.mask_logits for instances in batch])
@@ -290,7 +307,7 @@ def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points
             wanted = read(targets[target], same_points)
             g = read(boundary_map(mine[None])[0], same_points)
             weight = 3 * g / g.mean()
-            if loss is not None:
+            if with_pmua:
                 weight = weight * (1 - mask_uncertainty(wanted))
             bce = F.binary_cross_entropy_with_logits(
                 read(mine, same_points), (wanted > 0).float(), reduction='none'
@@ -303,7 +320,7 @@ def test_boundary_weighted_loss_equals_the_loop(build_head, matches, same_points
 
 def test_boundary_weights_leave_dice_and_classes_alone(build_head):
     logits, losses = predictions(2), []
-    for options in ({}, dict(pseudo_pixel_weights=BOUNDARY)):
+    for options in (weighing(), weighing(BOUNDARY)):
         head = build_head(**options)
         torch.manual_seed(3)
         losses.append(head.loss_by_feat(*logits, pseudo_labels(2, 1)))
@@ -313,18 +330,10 @@ def test_boundary_weights_leave_dice_and_classes_alone(build_head):
     assert plain == weighted
 
 
-@pytest.mark.parametrize(
-    'options',
-    [
-        dict(pseudo_label_weights=ALIGNING),
-        dict(pseudo_label_weights=GATE),
-        dict(pseudo_pixel_weights=BOUNDARY),
-    ],
-    ids=['aligning', 'gate', 'boundary'],
-)
-def test_ground_truth_is_not_weighted(build_head, options):
+@pytest.mark.parametrize('part', [BOUNDARY, PMUA], ids=['boundary', 'PMUA'])
+def test_ground_truth_is_not_weighted(build_head, part):
     logits, batch, losses = predictions(2), ground_truth(2, 1), []
-    for head in (build_head(), build_head(**options)):
+    for head in (build_head(), build_head(**weighing(part))):
         torch.manual_seed(3)
         losses.append(head.loss_by_feat(*logits, copy.deepcopy(batch)))
     assert losses[0] == losses[1]
@@ -332,8 +341,8 @@ def test_ground_truth_is_not_weighted(build_head, options):
 
 def test_no_label_teaches_no_object_alone(build_head):
     cls_logits, mask_logits = predictions(2)
-    losses = build_head(pseudo_label_weights=ALIGNING).loss_by_feat(
-        cls_logits, mask_logits, pseudo_labels(0, 0)
+    losses = loss_of(
+        build_head(), (cls_logits, mask_logits), pseudo_labels(0, 0), DynamicAligningWeights()
     )
     expected = -2 * 0.1225 * cls_logits[-1].log_softmax(dim=-1)[..., -1].sum()  # by one label
     torch.testing.assert_close(losses['loss_cls'], expected)
@@ -355,14 +364,13 @@ def test_ranks_give_the_mean_of_one_batch(
         return tuple(column.expand(NUM_LAYERS, -1) for column in columns)
 
     monkeypatch.setattr(semi_mask2former_head, 'hungarian_match', first_queries)
-    head = build_head(pseudo_label_weights=ALIGNING, pseudo_pixel_weights=BOUNDARY)
+    head = build_head(**weighing(BOUNDARY))
     cls_logits, mask_logits = predictions(2)
     batch = pseudo_labels(*counts)
 
     def of(images):
-        return head.loss_by_feat(
-            [x[images] for x in cls_logits], [x[images] for x in mask_logits], batch[images]
-        )
+        outputs = [[x[images] for x in logits] for logits in (cls_logits, mask_logits)]
+        return loss_of(head, outputs, batch[images], DynamicAligningWeights())
 
     def on_rank(rank):
         losses = of(slice(rank, rank + 1))

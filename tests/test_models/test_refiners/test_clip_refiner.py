@@ -14,13 +14,13 @@ from torch import nn
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.models import CLIPRefiner
-from mmpldc.models.detectors.semi_mask2former import Progress
 from mmpldc.models.refiners import RegionScorer, RegionScores
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 NUM_CLASSES = 4
 BURN_IN, MAX_STEPS = 100, 500
-MIDDLE = Progress(step=300, burn_in_steps=BURN_IN, max_steps=MAX_STEPS)  # the weight is 0.25
+MIDDLE = Progress(step=300, pseudo_label_start=BURN_IN, max_steps=MAX_STEPS)  # the weight is 0.25
 START = MIDDLE._replace(step=BURN_IN)  # 0.5
 SIZE = 16
 FIELDS = ('labels', 'class_quality', 'mask_quality', 'scores', 'mask_logits', 'cls_logits')
@@ -380,10 +380,11 @@ def test_detector_can_be_copied(build_detector, scorer, copy):
 def test_labels_of_a_step_go_through_the_refiner(build_detector):
     model = build_detector(REFINER)
     model.set_progress(BURN_IN, MAX_STEPS)
-    samples = [DetDataSample(metainfo=dict(img_shape=(64, 64), batch_input_shape=(64, 64)))]
+    meta = dict(img_path='1.jpg', img_shape=(64, 64), batch_input_shape=(64, 64))
+    samples = [DetDataSample(metainfo=meta)]
     scorer = model.refiner.scorer
     scorer.answer = lambda count: RegionScores(
         torch.full((count, 3), 1 / 3), torch.ones(count, dtype=torch.bool)
     )
-    (labels,) = model.make_pseudo_labels(torch.randn(1, 3, 64, 64), samples)
+    (labels,) = model.get_pseudo_instances(torch.randn(1, 3, 64, 64), samples)
     assert len(scorer.calls) == 1 and 'corrected' in labels

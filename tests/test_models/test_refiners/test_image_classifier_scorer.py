@@ -13,7 +13,7 @@ from torch import nn
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.models import CLIPRefiner, ImageClassifierScorer
-from mmpldc.models.detectors.semi_mask2former import Progress
+from mmpldc.schedules import Progress
 
 mmpretrain_models = pytest.importorskip('mmpretrain.models')
 

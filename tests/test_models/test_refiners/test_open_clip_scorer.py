@@ -21,8 +21,8 @@ from torch import nn
 
 from mmpldc.functional import PixelNormalization
 from mmpldc.models import OpenCLIPScorer
-from mmpldc.models.detectors.semi_mask2former import Progress
 from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress
 
 SIDE = 64  # of the towers' input
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)  # other than open_clip's default
@@ -348,7 +348,7 @@ def test_known_pixels_reach_the_tower_as_open_clip_normalises_them(
         labels,
         data['inputs'],
         data['data_samples'],
-        Progress(step=0, burn_in_steps=0, max_steps=10),
+        Progress(step=0, pseudo_label_start=0, max_steps=10),
         PixelNormalization(preprocessor.mean, preprocessor.std, is_rgb),
     )
     (seen,) = inputs

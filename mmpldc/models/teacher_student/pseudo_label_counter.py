@@ -1,4 +1,4 @@
-"""Running counts of pseudo-labels, from which a teacher that collapses is told."""
+"""Running counts of pseudo-labels, which show a teacher that collapses."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -6,19 +6,17 @@ from itertools import chain
 from typing import NamedTuple
 
 import torch
-from mmdet.structures import SampleList
 from mmengine.dist import all_gather_object, all_reduce
-from mmengine.structures import InstanceData
-from torch import nn
+from torch import Tensor, nn
 
 MAX_NAMES = 20  # of images, that a message can list
 
 
 class LabelCounts(NamedTuple):
-    """What all ranks have counted.
+    """Counts of all ranks.
 
     Attributes:
-        kept: N, pseudo-labels of each class.
+        kept: N numbers, pseudo-labels of each class.
         num_images: unlabelled images that the teacher has seen.
         num_nan: those of them for which its output held a NaN.
         nan_images: files of some of these.
@@ -30,10 +28,10 @@ class LabelCounts(NamedTuple):
     nan_images: list[str]
 
 
-class PseudoLabelWatch(nn.Module):
+class PseudoLabelCounter(nn.Module):
     """Counts this rank's pseudo-labels without waiting for the device, until someone reads them.
 
-    The counts are no part of a checkpoint: a resumed run begins to count anew.
+    Checkpoints do not hold the counts: a resumed run begins to count anew.
 
     Args:
         num_classes: N.
@@ -45,28 +43,20 @@ class PseudoLabelWatch(nn.Module):
         self.num_images = self.num_nan = 0
         self.nan_images: deque[str] = deque(maxlen=MAX_NAMES)
 
-    def update(
-        self,
-        pseudo_instances: Sequence[InstanceData],
-        has_nan: Sequence[bool],
-        samples: SampleList,
-    ) -> None:
+    def update(self, counts: Tensor, has_nan: Sequence[bool], paths: Sequence[str]) -> None:
         """Count a batch.
 
         Args:
-            pseudo_instances: per image, ``labels (K,)`` int64 in [0, N).
+            counts: ``(N,)`` int64, its pseudo-labels of each class.
             has_nan: per image, whether the teacher's output held a NaN.
-            samples: the images' samples, with ``img_path``.
+            paths: the images' files.
         """
-        labels = torch.cat([instances.labels for instances in pseudo_instances])
-        self.kept.index_add_(0, labels, torch.ones_like(labels))
-        self.num_images += len(samples)
+        self.kept += counts
+        self.num_images += len(paths)
         self.num_nan += sum(has_nan)
-        self.nan_images.extend(
-            sample.img_path for sample, nan in zip(samples, has_nan, strict=True) if nan
-        )
+        self.nan_images.extend(path for path, nan in zip(paths, has_nan, strict=True) if nan)
 
-    def take(self) -> LabelCounts:
+    def pop_counts(self) -> LabelCounts:
         """The counts of all ranks since the last call; every rank must call it."""
         own = torch.cat([self.kept, self.kept.new_tensor([self.num_images, self.num_nan])])
         all_reduce(own)

@@ -5,7 +5,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from torch import Tensor
 
 
-def instance_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
+def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
     """Annotated instances of each class, as the data set filters them; no image is read.
 
     Args:

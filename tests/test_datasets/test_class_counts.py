@@ -7,7 +7,7 @@ import torch
 from mmdet.datasets import CocoDataset
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 
-from mmpldc.datasets.instance_counts import instance_counts
+from mmpldc.datasets.class_counts import class_counts
 
 CLASSES = ('cat', 'dog', 'bus', 'kite')
 
@@ -41,7 +41,7 @@ LABELED = ([(0, 0), (2, 0), (0, 0)], [], [(2, 0), (0, 0), (3, 1)], [(1, 1)])
 @pytest.mark.parametrize('lazy_init', [True, False])
 def test_plain(serialize_data, lazy_init):
     dataset = Annotated(*LABELED, serialize_data=serialize_data, lazy_init=lazy_init)
-    counts = instance_counts(dataset)
+    counts = class_counts(dataset)
     assert counts.tolist() == [3, 0, 2, 0] and counts.dtype == torch.int64
 
 
@@ -49,17 +49,17 @@ def test_plain(serialize_data, lazy_init):
 def test_the_first_of_concatenated_ones_is_labelled(unlabeled):
     """Annotations of images that are used without are not looked at."""
     dataset = ConcatDataset([Annotated(*LABELED), Annotated([], *unlabeled), Annotated([(1, 0)])])
-    assert instance_counts(dataset).tolist() == [3, 0, 2, 0]
+    assert class_counts(dataset).tolist() == [3, 0, 2, 0]
 
 
 def test_repetitions_count():
     """Frequencies are what matters; a repeated set has the same."""
-    assert instance_counts(RepeatDataset(Annotated(*LABELED), 2)).tolist() == [6, 0, 4, 0]
+    assert class_counts(RepeatDataset(Annotated(*LABELED), 2)).tolist() == [6, 0, 4, 0]
 
 
 @pytest.mark.parametrize('images', [([],), ([(1, 1)],)], ids=['empty', 'crowd'])
 def test_without_any_instance(images):
-    counts = instance_counts(Annotated(*images))
+    counts = class_counts(Annotated(*images))
     assert counts.tolist() == [0] * len(CLASSES) and counts.dtype == torch.int64
 
 
@@ -93,4 +93,4 @@ def test_coco_file_as_mmdet_reads_it(tmp_path):
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
         pipeline=[lambda results: pytest.fail('an image is read')],
     )
-    assert instance_counts(dataset).tolist() == [2, 2, 0]
+    assert class_counts(dataset).tolist() == [2, 2, 0]

@@ -1,0 +1,335 @@
+"""The core of every method: a student, its teacher, and where the run stands."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmpldc.phases import BurnIn, Phases
+from mmpldc.registry import MODELS
+from mmpldc.schedules import Progress, build_schedule, value_at
+from mmpldc.utils.checkpoints import TEACHER
+from mmpldc.utils.unwrapping import unwrapped
+
+from .joint_forward import forward_batches, refuse_training_norms
+from .pseudo_label_counter import PseudoLabelCounter
+from .shared_geometry import check_views
+
+
+class TeacherStudent(BaseModel):
+    """A student network and its teacher, of any task.
+
+    The student learns from labels, and after burn-in from pseudo-labels of the teacher.
+    :class:`mmpldc.engine.hooks.MeanTeacherHook` updates the teacher and calls
+    :meth:`prepare_training` and :meth:`set_progress`. A task derives from this class and from its
+    library's base model, and implements :meth:`loss`, :meth:`network_forward` and
+    :attr:`num_classes`; docs/add_a_method.md shows where a method's own parts go.
+
+    Batches come in named views (mmdet's ``MultiBranch``). Views of an image share their geometry,
+    so predictions on one are targets for another without being moved.
+
+    Args:
+        network: config of student and teacher.
+        burn_in_iters: t_b, the iterations of burn-in.
+        burn_in: its kind, see :class:`mmpldc.phases.Phases`.
+        unsup_weight: lambda, a number or the config of a schedule (:mod:`mmpldc.schedules`). At 0
+            the run is supervised, needs no unlabelled view, and the teacher is the student's EMA.
+        joint_forward: let the student see labelled and unlabelled images as one batch where they
+            have the same size. Not with batch norms that train: their statistics would mix both.
+        semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
+        data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor``.
+        init_cfg: as in mmengine's ``BaseModule``.
+
+    Attributes:
+        views: groups of views that a batch must have; those of a group show the same pixels. The
+            task sets them.
+        teacher_is_set: bool buffer. False: the teacher mirrors the student. True: it is a model of
+            its own, averaged or brought by a checkpoint, and must not be overwritten.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: ConfigType,
+        burn_in_iters: int,
+        burn_in: BurnIn = 'supervised',
+        unsup_weight: float | ConfigType = 1.0,
+        joint_forward: bool = False,
+        semi_test_cfg: ConfigType | None = None,
+        data_preprocessor: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.student = MODELS.build(network)
+        self.teacher = MODELS.build(network)
+        self.teacher.eval().requires_grad_(False)
+        self.phases = Phases(burn_in_iters, burn_in, build_schedule(unsup_weight))
+        self.views: list[tuple[str, ...]] = []
+        self.joint_forward = joint_forward
+        self.semi_test_cfg = dict(predict_on='teacher') if semi_test_cfg is None else semi_test_cfg
+        self.progress: Progress | None = None
+        self.register_buffer('teacher_is_set', torch.tensor(False))
+        self.pseudo_label_counter = PseudoLabelCounter(self.num_classes)
+
+    # What a task implements
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """N, classes of the networks."""
+
+    @abstractmethod
+    def network_forward(self, network: nn.Module, images: Tensor) -> Any:
+        """The raw outputs of student or teacher, as its losses take them.
+
+        Args:
+            network: :attr:`student` or :attr:`teacher`.
+            images: normalised ``(B, 3, H, W)``.
+
+        Returns:
+            A tensor, or a list, tuple or named tuple of such things, batch first.
+        """
+
+    @abstractmethod
+    def loss(
+        self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
+    ) -> dict[str, Tensor]:
+        """One training step: losses and statistics by name."""
+
+    def prepare_labeling(
+        self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
+    ) -> None:
+        """Get ready what makes pseudo-labels; only called for a run that uses them.
+
+        Args:
+            classes: the N class names of the data set.
+            class_counts: returns how much of each class is labelled, ``(N,)`` int64.
+            device: of the model.
+        """
+
+    def thresholds_by_class(self) -> dict[str, Tensor]:
+        """Thresholds for the log by name, ``(N,)`` float each; empty if they are not per class."""
+        return {}
+
+    # The training step's tools
+
+    def begin_step(self, samples: dict[str, SampleList]) -> Progress:
+        """Check a batch, and say where the run stands.
+
+        It looks at every view in burn-in too, so that a wrong config ends at the first batch.
+
+        Args:
+            samples: data samples by view.
+
+        Raises:
+            RuntimeError: without ``MeanTeacherHook``.
+            ValueError: if the batch lacks a view, or two views of an image differ in geometry.
+        """
+        if self.progress is None:
+            raise RuntimeError(
+                f'{type(self).__name__} does not know the iteration: add '
+                "default_hooks.mean_teacher=dict(type='mmpldc.MeanTeacherHook')"
+            )
+        check_views(samples, self.views)
+        return self.progress
+
+    def student_predictions(self, batches: Sequence[Tensor]) -> list[Any]:
+        """The student's outputs for batches of images, in one pass if ``joint_forward`` allows.
+
+        Args:
+            batches: normalised images, ``(B_i, 3, H_i, W_i)``.
+
+        Returns:
+            Of each batch, what :meth:`network_forward` returns.
+        """
+        return forward_batches(
+            lambda images: self.network_forward(self.student, images),
+            batches,
+            jointly=self.joint_forward,
+        )
+
+    @property
+    def unsup_weight(self) -> float:
+        """Lambda at this point of the run."""
+        return value_at(self.phases.unsup_weight, self.progress)
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As mmengine's, with the log on the CPU.
+
+        Args:
+            losses: see :meth:`loss`; scalars.
+
+        Returns:
+            The sum of what is named a loss, and every entry, detached, float32.
+        """
+        loss, log_vars = super().parse_losses(losses)
+        # Host sync: one for all values, where the log would read them one by one.
+        values = torch.stack([value.detach().float() for value in log_vars.values()]).cpu()
+        return loss, dict(zip(log_vars, values, strict=True))
+
+    # What the hook calls
+
+    def prepare_training(self, classes: Sequence[str], class_counts: Callable[[], Tensor]) -> None:
+        """Check the model against the data, and get ready what makes pseudo-labels.
+
+        Args:
+            classes: class names of the training data.
+            class_counts: returns how much of each class is labelled, ``(N,)`` int64; only called
+                if something depends on it.
+
+        Raises:
+            ValueError: if the data have another number of classes, or a batch norm trains although
+                ``joint_forward`` mixes labelled and unlabelled images.
+        """
+        if len(classes) != self.num_classes:
+            raise ValueError(
+                f'the data set has {len(classes)} classes, {classes}, and model.num_classes is '
+                f'{self.num_classes}: make them equal'
+            )
+        if self.phases.is_supervised:
+            return
+        self.train()  # as the loop will do, so that norms show whether they train
+        if self.joint_forward:
+            refuse_training_norms(self.student)
+        self.prepare_labeling(classes, class_counts, next(self.parameters()).device)
+
+    def set_progress(self, step: int, max_steps: int) -> None:
+        """Set the position of the run, before each step."""
+        self.progress = self.phases.progress(step, max_steps)
+
+    def load_teacher(self, weights: dict[str, Tensor]) -> None:
+        """Give the teacher weights of its own, those of a network like it."""
+        self.teacher.load_state_dict(weights)
+        self.teacher_is_set.fill_(True)
+
+    def share_frozen_parameters(self) -> None:
+        """Let frozen parameters with equal values be one tensor for both networks."""
+        for mine, theirs in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
+            # Host sync, once a run: a checkpoint may have brought a teacher with another backbone.
+            if not theirs.requires_grad and torch.equal(mine, theirs):
+                mine.data = theirs.data
+
+    def unshare_parameters(self) -> None:
+        """Give the teacher tensors of its own again; weights loaded next may differ."""
+        for parameter in self.teacher.parameters():
+            parameter.data = parameter.data.clone()
+
+    def restore_statistics(self) -> None:
+        """Replace buffers of the student that are not finite by the teacher's.
+
+        A step that is skipped has already updated the running statistics of batch norms.
+        """
+        for mine, theirs in zip(self.student.buffers(), self.teacher.buffers(), strict=True):
+            # Host sync: after a skipped step only.
+            if not mine.isfinite().all():
+                mine.copy_(theirs)
+
+    # Inference, on one of the two
+
+    def train(self, mode: bool = True) -> 'TeacherStudent':
+        """Switch the student; the teacher stays in eval mode."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """mmengine's entry point.
+
+        Args:
+            inputs: of :meth:`loss` in mode 'loss', else normalised images ``(B, 3, H, W)``.
+            data_samples: likewise; B samples.
+            mode: 'loss', 'predict' or 'tensor'.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self._forward(inputs, data_samples)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> SampleList:
+        """Samples with predictions of the network that ``semi_test_cfg.predict_on`` names."""
+        return self._tested_network(batch_inputs, batch_data_samples, mode='predict')
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: Any = None) -> Any:
+        """Raw outputs of the same network, mode 'tensor'."""
+        return self._tested_network(batch_inputs, batch_data_samples, mode='tensor')
+
+    def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
+        """Feature maps of the same network."""
+        return self._tested_network.extract_feat(batch_inputs)
+
+    @property
+    def _tested_network(self) -> nn.Module:
+        return self.teacher if self.semi_test_cfg['predict_on'] == 'teacher' else self.student
+
+    # Checkpoints
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        *args: Any,
+    ) -> None:
+        """Load a checkpoint of a pair, or of a plain network into both.
+
+        The teacher counts as set if the checkpoint brings a whole one: a plain checkpoint has none,
+        and one whose weights do not all fit (another number of classes, another backbone) would
+        leave it partly random, so it mirrors the student instead.
+        """
+        key = prefix + 'teacher_is_set'
+        parts = (prefix + 'student.', prefix + TEACHER)
+        if not any(name.startswith(parts) for name in state_dict):
+            for name in [name for name in state_dict if name.startswith(prefix)]:
+                weight = state_dict.pop(name)
+                state_dict.update({part + name.removeprefix(prefix): weight for part in parts})
+            state_dict[key] = torch.tensor(False)
+        elif key not in state_dict:  # another framework's pair
+            brings_teacher = any(name.startswith(prefix + TEACHER) for name in state_dict)
+            state_dict[key] = torch.tensor(brings_teacher)
+        if state_dict[key]:
+            unfit = self._unfit_weights(state_dict, prefix + TEACHER)
+            if unfit:
+                print_log(
+                    f"the checkpoint's teacher does not fit this model ({len(unfit)} weights, such "
+                    f'as {unfit[0]}): the teacher starts as a copy of the student',
+                    logger='current',
+                )
+                state_dict[key] = torch.tensor(False)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, *args
+        )
+
+    def _unfit_weights(self, state_dict: dict[str, Any], prefix: str) -> list[str]:
+        """Names of the teacher's weights that are missing or have another shape."""
+        return [
+            name
+            for name, own in self.teacher.state_dict().items()
+            if prefix + name not in state_dict or state_dict[prefix + name].shape != own.shape
+        ]
+
+    def paired_tensors(self) -> list[tuple[Tensor, Tensor]]:
+        """Parameters and buffers, teacher's and student's, without those that are one tensor."""
+        pairs = zip(
+            chain(self.teacher.parameters(), self.teacher.buffers()),
+            chain(self.student.parameters(), self.student.buffers()),
+            strict=True,
+        )
+        return [(mine, theirs) for mine, theirs in pairs if mine.data_ptr() != theirs.data_ptr()]
+
+
+def as_teacher_student(model: nn.Module) -> TeacherStudent | None:
+    """A Runner's model, out of its wrapper, if it is a teacher-student pair of ours."""
+    model = unwrapped(model)
+    return model if isinstance(model, TeacherStudent) else None
