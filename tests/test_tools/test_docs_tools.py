@@ -83,3 +83,12 @@ def test_roles_become_links_to_what_the_package_has(tmp_path):
     )
     assert thing['run'].docstring.value == f'As {link("Thing", "Thing")} says.'
     assert package.docstring.value == f'All of it.\n\nImport from here: {link("Thing", "Thing")}.'
+
+
+def test_command_line_of_docs(shell):
+    assert shell.run('docs.sh', '--help').lines[0].startswith('Build or serve')
+    refused = shell.run('docs.sh', 'sevre')
+    assert (refused.code, refused.error) == (
+        2,
+        "docs.sh: unknown command 'sevre', not 'build' or 'serve'\n",
+    )
