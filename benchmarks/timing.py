@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import re
 import statistics
 import sys
@@ -11,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import mmcv
-import mmdet
 import torch
+
+from mmpldc.utils.machine import machine
+from mmpldc.utils.markdown import table as table  # of the benchmarks that import this
 
 
 def now(device: torch.device | None = None) -> float:
@@ -74,41 +74,11 @@ def compare(
     return Comparison(Spread.of(mine), Spread.of(others), ratio, runs)
 
 
-def machine(device: torch.device) -> dict:
-    """What the numbers were measured with."""
-    script = os.path.relpath(sys.argv[0])
-    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else _processor()
-    return dict(
-        device=name,
-        threads=torch.get_num_threads(),
-        python=platform.python_version(),
-        torch=torch.__version__,
-        mmcv=mmcv.__version__,
-        mmdet=mmdet.__version__,
-        command=re.sub(r' --out \S+', '', ' '.join(['python', script, *sys.argv[1:]])),
-    )
-
-
-def _processor() -> str:
-    for line in Path('/proc/cpuinfo').read_text().splitlines() if _has_cpuinfo() else ():
-        if line.startswith('model name'):
-            return line.split(':', 1)[1].strip()
-    return platform.machine()
-
-
-def _has_cpuinfo() -> bool:
-    return Path('/proc/cpuinfo').exists()
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown; all columns but the first are numbers."""
-    rule = ['---', *(['---:'] * (len(header) - 1))]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in (header, rule, *rows))
-
-
 def report(name: str, text: str, rows: Sequence[dict], device: torch.device, out: Path | None):
     """Print a table with the machine under it, and write NAME.json and NAME.md."""
-    facts = machine(device)
+    script = os.path.relpath(sys.argv[0])
+    command = re.sub(r' --out \S+', '', ' '.join(['python', script, *sys.argv[1:]]))
+    facts = machine(device) | dict(command=command)
     versions = ', '.join(f'{k} {facts[k]}' for k in ('python', 'torch', 'mmcv', 'mmdet'))
     text += (
         f'\n\n{facts["device"]}, {facts["threads"]} threads; {versions}.\n`{facts["command"]}`\n'

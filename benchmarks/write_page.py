@@ -9,15 +9,10 @@ import re
 import shutil
 from pathlib import Path
 
+from mmpldc.utils.markdown import put_block
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/performance.md'
-
-
-def put_block(page: str, name: str, text: str) -> str:
-    """The page with another text between ``<!-- name -->`` and ``<!-- /name -->``."""
-    block = f'<!-- {name} -->\n\n{text.strip()}\n\n<!-- /{name} -->'
-    pattern = rf'<!-- {name} -->.*?<!-- /{name} -->'
-    return re.sub(pattern, lambda _: block, page, flags=re.DOTALL)
 
 
 def main() -> None:

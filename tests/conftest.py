@@ -5,19 +5,22 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import count
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
-from mmpldc.models.detectors.semi_mask2former import complete_detector
+from mmpldc.models.detectors.complete_detector import complete_detector
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 NUM_CLASSES = 3
+TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
 CHANNELS = 16
 TIMEOUT = 60  # seconds; a rank that waits for ever ends the test
@@ -129,6 +132,49 @@ def tiny_detector_cfg(tiny_model_cfg: ConfigDict) -> ConfigDict:
     return complete_detector(
         tiny_model_cfg.detector, tiny_model_cfg.backbone, tiny_model_cfg.num_classes
     )
+
+
+@pytest.fixture
+def tiny_test_cfg(tiny_model_cfg) -> Config:
+    """With a test set, whose images are resized to fit 64 x 64 and padded to a multiple of 32."""
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(64, 64), keep_ratio=True),
+        dict(
+            type='PackDetInputs',
+            meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+        ),
+    ]
+    dataset = dict(
+        type='CocoDataset',
+        ann_file='missing.json',
+        metainfo=dict(classes=TEST_CLASSES),
+        pipeline=pipeline,
+        test_mode=True,
+    )
+    return Config(
+        dict(
+            default_scope='mmdet',
+            model=deepcopy(tiny_model_cfg),
+            test_dataloader=dict(
+                batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset
+            ),
+            test_evaluator=dict(type='CocoMetric', ann_file='missing.json', metric='segm'),
+            test_cfg=dict(type='TestLoop'),
+            vis_backends=[dict(type='TensorboardVisBackend')],
+        )
+    )
+
+
+@pytest.fixture
+def tiny_checkpoint(tiny_test_cfg) -> dict:
+    """A checkpoint of a model whose teacher and student differ."""
+    torch.manual_seed(1)
+    model = MODELS.build(deepcopy(tiny_test_cfg.model))
+    for parameter in model.teacher.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    meta = dict(dataset_meta=dict(classes=TEST_CLASSES, palette=[(1, 2, 3), (4, 5, 6), (7, 8, 9)]))
+    return dict(state_dict=model.state_dict(), meta=meta, optimizer=dict(state={0: 1}))
 
 
 def _run_rank(rank, world_size, store, function, arguments, connection) -> None:

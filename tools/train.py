@@ -14,6 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from mmpldc.datasets.checks import check_before_training
 from mmpldc.engine.distributed import join_ranks_on_cpu
 from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.engine.resuming import resume
 
 HOOKS_OF_MMENGINE = (
@@ -81,6 +82,9 @@ def main() -> None:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    problem = moved_keys(cfg)
+    if problem:
+        raise SystemExit(f'{args.config}: {problem}')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

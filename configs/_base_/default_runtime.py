@@ -24,6 +24,8 @@ default_hooks = dict(
     input_faults=dict(type='mmpldc.InputFaultHook'),
     non_finite=dict(type='mmpldc.NonFiniteHook'),
     teacher_collapse=dict(type='mmpldc.TeacherCollapseHook'),
+    # The average that the teacher is. Last: hooks of one priority run in this order.
+    mean_teacher=dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996),  # PL-DC, Table I
 )
 env_cfg = dict(
     cudnn_benchmark=False,

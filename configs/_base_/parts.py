@@ -49,15 +49,19 @@ dicc = dict(
 product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)
 plepi = dict(dicc, **product_fusion)
 
-# model.detector.panoptic_head.loss_mask, as dict(_delete_=True, **_base_.unweighted): other losses
-# have other arguments. 5.0 is Mask2Former's.
-pmua = dict(type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0)
-unweighted = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0)
+# model.detector.panoptic_head.loss_mask: what weighs the pixels of pseudo-masks. 5.0 is
+# Mask2Former's.
+pmua = dict(
+    type='mmpldc.UncertaintyWeightedCrossEntropyLoss',
+    loss_weight=5.0,
+    pixel_weights=[dict(type='mmpldc.CertaintyWeights')],
+)
+unweighted = dict(pmua, pixel_weights=[])
+boundary_map = dict(  # Noisy Boundaries, released code
+    pmua, pixel_weights=[dict(type='mmpldc.BoundaryPreservingMap', scale=3.0)]
+)
 
-# model.detector.panoptic_head.pseudo_pixel_weights
-boundary_map = dict(type='mmpldc.BoundaryPreservingMap', scale=3.0)  # Noisy Boundaries, released
-
-# model.detector.panoptic_head.pseudo_label_weights
+# model.pseudo_label_weights
 dynamic_aligning = dict(  # PAIS, released code
     type='mmpldc.DynamicAligningWeights',
     class_scale=12.0,

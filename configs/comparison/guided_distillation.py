@@ -1,15 +1,15 @@
 """Guided Distillation: a trained teacher guides the burn-in, which is as long as the base's.
 
-The teacher is the supervised run's, its EMA (benchmarks/compare_methods.py gives the checkpoint);
-as released, lambda is 2. Labelled images are drawn as the base draws them, without repeat factors.
+The teacher is the supervised run's, its EMA (tools/compare/compare_methods.py sets its checkpoint).
+As released, lambda is 2. Labelled images are drawn as the base draws them, without repeat factors.
 """
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     refiner=None,
     pseudo_label_filter=_base_.guided_distillation_filter,
-    detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))),
+    detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)),
     burn_in='guided',
     unsup_weight=2.0,
     train_no_object_without_labels=True,

@@ -1,9 +1,9 @@
 """PL-DC without its parts: a mean teacher with one threshold on the coupled score."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     refiner=None,
     pseudo_label_filter=_base_.coupled_filter,
-    detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))),
+    detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)),
 )

@@ -1,18 +1,17 @@
 """PAIS: predicted IoUs, losses that follow a label's quality, no burn-in, a ramped keep rate."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     refiner=None,
     pseudo_label_filter=_base_.pais_filter,
+    pseudo_label_weights=_base_.dynamic_aligning,
     detector=dict(
         panoptic_head=dict(
             iou_head=_base_.iou_head,
-            pseudo_label_weights=_base_.dynamic_aligning,
-            loss_mask=dict(_delete_=True, **_base_.unweighted),
+            loss_mask=_base_.unweighted,
         )
     ),
     burn_in_iters=0,
 )
-mean_teacher, *others = _base_.custom_hooks
-custom_hooks = [dict(mean_teacher, ramp_up=True), *others]
+default_hooks = dict(mean_teacher=dict(ramp_up=True))

@@ -1,7 +1,8 @@
 """PL-DC as its base config has it; every other method here changes what it names.
 
-The base is MMPLDC_COMPARISON, any config of PL-DC, by default the quickstart's. Model, data, views,
-batch, steps, optimiser and keep rate are the base's for all methods. docs/comparison.md.
+The base is the quickstart's; tools/compare/compare_methods.py --base puts another config of PL-DC
+in its place. Model, data, views, batch, steps, optimiser and keep rate are the base's for all
+methods. docs/comparison.md.
 """
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'

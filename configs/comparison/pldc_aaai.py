@@ -4,8 +4,8 @@ They average over as many steps as the teacher does, as released. CLIP sees what
 base.
 """
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
-mean_teacher, *others = _base_.custom_hooks
-model = dict(class_thresholds=dict(_base_.df_acat, keep_rate=mean_teacher.keep_rate))
-custom_hooks = [mean_teacher, dict(type='mmpldc.ClassThresholdsLogHook'), *others]
+keep_rate = _base_.default_hooks.mean_teacher.keep_rate
+model = dict(class_thresholds=dict(_base_.df_acat, keep_rate=keep_rate))
+custom_hooks = [dict(type='mmpldc.ClassThresholdsLogHook'), *_base_.get('custom_hooks', [])]

@@ -1,12 +1,11 @@
 """PL-DC with Noisy Boundaries' map in the place of PMUA."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     detector=dict(
         panoptic_head=dict(
-            loss_mask=dict(_delete_=True, **_base_.unweighted),
-            pseudo_pixel_weights=_base_.boundary_map,
+            loss_mask=_base_.boundary_map,
         )
     )
 )

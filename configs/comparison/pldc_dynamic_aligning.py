@@ -1,5 +1,5 @@
 """PL-DC with PAIS's dynamic aligning loss: labels count by their quality, m_k the mask's."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
-model = dict(detector=dict(panoptic_head=dict(pseudo_label_weights=_base_.dynamic_aligning)))
+model = dict(pseudo_label_weights=_base_.dynamic_aligning)

@@ -4,9 +4,9 @@ Every label whose class is good enough teaches its class, and its mask if that i
 As there is no predicted IoU, the gate takes PL-DC's mask quality.
 """
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=dict(mask_thr=0.0),
-    detector=dict(panoptic_head=dict(pseudo_label_weights=_base_.polite_gate)),
+    pseudo_label_weights=_base_.polite_gate,
 )

@@ -1,6 +1,6 @@
 """PL-DC with PAIS's predicted IoU, and its threshold, in the place of the mask quality."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=dict(mask_quality='predicted_iou', mask_thr=_base_.pais_filter.mask_thr),

@@ -1,5 +1,5 @@
 """PL-DC with one threshold on the coupled score: 0.765 = 0.85 * 0.90, its Table 3."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(pseudo_label_filter=_base_.coupled_filter)

@@ -1,5 +1,5 @@
 """PL-DC without CLIP: the teacher's classes stand."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(refiner=None)

@@ -1,5 +1,5 @@
 """PL-DC with pseudo-masks whose pixels all count the same."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
-model = dict(detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))))
+model = dict(detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)))

@@ -1,6 +1,6 @@
 """The labelled images alone, as many a step as the others see. The teacher is the student's EMA."""
 
-_base_ = '{{$MMPLDC_COMPARISON:../quickstart/pldc.py}}'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(unsup_weight=0.0, refiner=None)
 sampler = _base_.train_dataloader.sampler

@@ -37,7 +37,6 @@ model = dict(
     burn_in_iters=burn_in_iters,
     data_preprocessor=dict(data_preprocessor=dict(batch_augments=[pad])),
 )
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=keep_rate)]
 
 geometry = [
     _base_.flip,
@@ -89,4 +88,6 @@ test_evaluator = val_evaluator
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
 param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
 auto_scale_lr = dict(base_batch_size=batch_size)
-default_hooks = dict(checkpoint=dict(interval=max_iters // 10))
+default_hooks = dict(
+    checkpoint=dict(interval=max_iters // 10), mean_teacher=dict(keep_rate=keep_rate)
+)

@@ -1,12 +1,30 @@
 """Guided Distillation with Mask2Former R50 on 10 % of COCO; 16 + 16 images a step.
 
-Published mask AP: 35.0 (as PL-DC's Table 1 has it). Its teacher comes first:
-`custom_hooks.0.teacher_checkpoint=work_dirs/teacher_mask2former_r50_coco_10pct/iter_368750.pth`.
+Published mask AP: 35.0 (as PL-DC's Table 1 has it). Its teacher is trained first:
+`default_hooks.mean_teacher.teacher_checkpoint=.../iter_368750.pth` (docs/methods.md).
+
+Batch, repeat factors and views are the released code's: labelled images are seen weak only.
 """
 
-_base_ = './_base_coco.py'
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/guided_distillation_r50.py',
+    '../_base_/datasets/coco_semi.py',
+    '../_base_/schedules/guided_distillation_368k.py',
+]
 
-split = 'annotations/semi_supervised/instances_train2017.1@10'
-labeled = dict(ann_file=split + '.json')
-unlabeled = dict(ann_file=split + '-unlabeled.json')
-train_dataloader = dict(dataset=dict(labeled=labeled, unlabeled=unlabeled))
+train_dataloader = dict(
+    batch_size=32,
+    sampler=dict(batch_size=32, oversample_thr=10.0),  # released code
+    dataset=dict(
+        split='annotations/semi_supervised/instances_train2017.1@10',
+        labeled=dict(pipeline=[*_base_.load_labeled, *_base_.geometry, *_base_.weak_labeled_views]),
+        unlabeled=dict(
+            pipeline=[
+                *_base_.load_unlabeled,
+                *_base_.geometry,
+                *_base_.guided_distillation_unlabeled_views,
+            ]
+        ),
+    ),
+)

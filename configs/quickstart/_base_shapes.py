@@ -173,7 +173,9 @@ param_scheduler = [
         eta_min=1e-5,
     ),
 ]
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.99)]
 # All are kept, for PL-DC goes on from the one at the burn-in boundary; and no best one, for a run
 # that goes on from another's checkpoint would replace that run's best.
-default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=-1, save_best=None))
+default_hooks = dict(
+    checkpoint=dict(interval=200, max_keep_ckpts=-1, save_best=None),
+    mean_teacher=dict(keep_rate=0.99),
+)

@@ -14,5 +14,7 @@ model = dict(
     pseudo_label_weights=dict(
         type='mmpldc.ScoreWeights', exponent=dict(type='mmpldc.Ramp', start=2.0, end=0.0)
     ),
-    unsup_weight=dict(type='mmpldc.Ramp', start=0.0, end=1.0, shape='sigmoid', until=800),
+    unsup_weight=dict(  # _delete_: the base has a number
+        _delete_=True, type='mmpldc.Ramp', start=0.0, end=1.0, shape='sigmoid', until=800
+    ),
 )

@@ -9,6 +9,7 @@ from mmpldc.utils.randomness import seeded
 from .checks.findings import printable
 from .input_faults import OnFault, guard
 from .samplers import SeededIndex
+from .semi_parts import semi_parts
 
 
 @DATASETS.register_module()
@@ -16,7 +17,8 @@ class SemiDataset(ConcatDataset):
     """mmengine's ``ConcatDataset`` of two parts that have names.
 
     A config that inherits another can then change one setting of one part, which a list does not
-    allow: ``train_dataloader.dataset.labeled.ann_file=...``.
+    allow: ``train_dataloader.dataset.labeled.data_root=...``. The share of labels is one setting of
+    both: ``train_dataloader.dataset.split=annotations/semi_supervised/instances_train2017.1@5``.
 
     Random augmentation of a :class:`~mmpldc.datasets.samplers.SeededIndex` follows from its
     position alone, in whichever process it happens.
@@ -28,13 +30,15 @@ class SemiDataset(ConcatDataset):
         labeled: config of the labelled part, source 0 of the sampler.
         unlabeled: config of the unlabelled part, source 1; its ``filter_cfg`` must not drop images
             without annotations, and its pipeline must not read any. None: labelled images alone.
+        split: path below ``data_root`` of a split that ``tools/dataset/split.py`` wrote, without an
+            ending; the parts then have no ``ann_file`` (:func:`.semi_parts.semi_parts`).
         on_fault: 'skip' as above, 'raise' stops at the first such image.
         **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own ones
             go first.
 
     Raises:
-        ValueError: if their meta information (the classes) differs, or an annotation file cannot
-            be read.
+        ValueError: if their meta information (the classes) differs, an annotation file cannot be
+            read, or both ``split`` and a part name one.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class SemiDataset(ConcatDataset):
         *,
         labeled: ConfigType,
         unlabeled: ConfigType | None = None,
+        split: str | None = None,
         on_fault: OnFault = 'skip',
         **shared,
     ) -> None:
-        parts = [labeled] if unlabeled is None else [labeled, unlabeled]
-        super().__init__([_build({**shared, **part}) for part in parts])
+        parts = semi_parts(labeled, unlabeled, split=split, shared=shared)
+        super().__init__([_build(part) for part in parts.values()])
         guard(self, on_fault=on_fault)
 
     def __getitem__(self, index: int) -> dict:

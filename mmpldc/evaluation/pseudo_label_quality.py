@@ -6,10 +6,11 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+
+from mmpldc.functional import pairwise_mask_iou, to_image_frame
 
 IOU_THR = 0.5  # a pseudo-mask is right above this IoU, as in the paper's Fig. 5
 
@@ -159,7 +160,7 @@ def _compare_image(
     truth = sample.gt_instances
     if count and len(truth):
         predicted = logits_in_original_frame(instances.mask_logits, sample.metainfo) > 0
-        overlap = mask_iou(predicted, truth.masks.to_tensor(torch.bool, predicted.device))
+        overlap = pairwise_mask_iou(predicted, truth.masks.to_tensor(torch.bool, predicted.device))
         wanted_labels = truth.labels.to(overlap.device)
         best = overlap.max(dim=1)
         iou = best.values.cpu().numpy()
@@ -190,25 +191,9 @@ def logits_in_original_frame(mask_logits: Tensor, metainfo: dict) -> Tensor:
     Returns:
         ``(K, H, W)`` float, original frame.
     """
-    if not len(mask_logits):  # interpolate takes no empty batch
-        return mask_logits.new_zeros(0, *metainfo['ori_shape'][:2])
-    padded = F.interpolate(mask_logits[None], metainfo['batch_input_shape'], mode='bilinear')
-    height, width = metainfo['img_shape'][:2]
-    image = padded[..., :height, :width]
-    return F.interpolate(image, metainfo['ori_shape'][:2], mode='bilinear')[0]
-
-
-def mask_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU of each pair.
-
-    Args:
-        first: ``(K, H, W)`` bool.
-        second: ``(G, H, W)`` bool.
-
-    Returns:
-        ``(K, G)`` float32 in [0, 1].
-    """
-    first, second = first.flatten(1).float(), second.flatten(1).float()
-    intersection = first @ second.T
-    union = first.sum(1)[:, None] + second.sum(1)[None] - intersection
-    return intersection / union.clamp(min=1)
+    return to_image_frame(
+        mask_logits,
+        tuple(metainfo['batch_input_shape']),
+        tuple(metainfo['img_shape'][:2]),
+        tuple(metainfo['ori_shape'][:2]),
+    )

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmpldc.functional import unit_rgb
+from mmpldc.functional import to_batch_frame, unit_rgb
 
 
 @torch.no_grad()
@@ -62,9 +61,6 @@ def precision_and_recall(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _logits_in_batch_frame(masks, metainfo: dict) -> Tensor:
     """``(K, H, W)`` float, above 0 on the annotated masks, which are in the original frame."""
     logits = masks.to_tensor(torch.float32, 'cpu') * 2 - 1
-    if len(logits):  # interpolate takes no empty batch
-        logits = F.interpolate(logits[None], metainfo['img_shape'][:2], mode='bilinear')[0]
-    else:
-        logits = logits.new_zeros(0, *metainfo['img_shape'][:2])
-    height, width = metainfo['batch_input_shape']
-    return F.pad(logits, (0, width - logits.shape[2], 0, height - logits.shape[1]), value=-1.0)
+    return to_batch_frame(
+        logits, tuple(metainfo['batch_input_shape']), tuple(metainfo['img_shape'][:2])
+    )

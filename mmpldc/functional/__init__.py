@@ -12,15 +12,17 @@ from .filtering import (
     dual_threshold_filter,
     topk_query_class_pairs,
 )
+from .frames import resize, to_batch_frame, to_image_frame
 from .matching import hungarian_match
 from .pixels import PixelNormalization, normalize, unit_rgb
-from .points import sample_points, uncertain_points
+from .points import point_sample, sample_points, uncertain_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
 from .quality import (
     class_quality,
     foreground_probabilities,
     mask_iou,
     mask_quality,
+    pairwise_mask_iou,
     soft_area,
 )
 from .regions import (
@@ -64,10 +66,13 @@ __all__ = [
     'multi_head_attention',
     'normalize',
     'pad_prompts',
+    'pairwise_mask_iou',
+    'point_sample',
     'pool_masks',
     'product_fusion',
     'ramped_keep_rate',
     'repeat_factors',
+    'resize',
     'resize_masks',
     'sample_points',
     'scale_scores',
@@ -75,6 +80,8 @@ __all__ = [
     'softmax_ensemble',
     'suppress_duplicates',
     'teacher_probabilities',
+    'to_batch_frame',
+    'to_image_frame',
     'topk_query_class_pairs',
     'uncertain_points',
     'uncertainty_weighted_bce',

@@ -1,7 +1,8 @@
 """Removing pseudo-labels that describe the same object twice."""
 
-import torch
 from torch import Tensor
+
+from .quality import pairwise_mask_iou
 
 
 def suppress_duplicates(
@@ -22,13 +23,7 @@ def suppress_duplicates(
         ``(K,)`` bool, true for the masks to keep.
     """
     order = scores.argsort(descending=True, stable=True)
-    pixels = masks[order].flatten(1).float()
-    # fp32 island: an intersection may count more pixels than float16 can.
-    with torch.autocast(masks.device.type, enabled=False):
-        intersection = pixels @ pixels.T
-    area = pixels.sum(dim=1)
-    union = area[:, None] + area[None, :] - intersection
-    iou = intersection / union.clamp(min=1)
+    iou = pairwise_mask_iou(masks[order], masks[order])
     duplicates = iou.triu(diagonal=1) > iou_thr
     if image is not None:
         duplicates &= image[order][:, None] == image[order]

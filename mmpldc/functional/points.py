@@ -1,10 +1,28 @@
 """Reading maps at the loss's points."""
 
 import torch
-from mmcv.ops import point_sample
+import torch.nn.functional as F
 from torch import Tensor
 
 MAX_POINTS = 2**22  # of all maps at a time, a bound on memory
+
+
+def point_sample(maps: Tensor, points: Tensor) -> Tensor:
+    """Bilinear values of maps at points, zero outside; mmcv's function of this name.
+
+    Args:
+        maps: ``(K, C, H, W)`` float.
+        points: ``(K, P, 2)`` float, (x, y) in [0, 1] of the maps' frame.
+
+    Returns:
+        ``(K, C, P)``.
+
+    Example:
+        >>> point_sample(torch.eye(2).view(1, 1, 2, 2), torch.tensor([[[0.25, 0.25], [0.5, 0.5]]]))
+        tensor([[[1.0000, 0.5000]]])
+    """
+    grid = points.unsqueeze(2) * 2.0 - 1.0
+    return F.grid_sample(maps, grid, align_corners=False).squeeze(3)
 
 
 def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:

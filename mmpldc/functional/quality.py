@@ -65,6 +65,24 @@ def soft_area(mask_logits: Tensor) -> Tensor:
     return mask_logits.float().sigmoid().sum(dim=(-2, -1))
 
 
+def pairwise_mask_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of each pair of masks.
+
+    Args:
+        first: ``(K, H, W)`` bool.
+        second: ``(G, H, W)`` bool.
+
+    Returns:
+        ``(K, G)`` float32 in [0, 1]; 0 where both are empty.
+    """
+    first, second = first.flatten(1).float(), second.flatten(1).float()
+    # fp32 island: an intersection may count more pixels than float16 can.
+    with torch.autocast(first.device.type, enabled=False):
+        intersection = first @ second.T
+    union = first.sum(dim=1)[:, None] + second.sum(dim=1)[None, :] - intersection
+    return intersection / union.clamp(min=1)
+
+
 def mask_iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of each mask with its counterpart.
 

@@ -211,8 +211,8 @@ def test_modules_that_are_only_faster_become_mmdets(
 def test_what_only_training_needs_is_left_behind(cfg, tmp_path, folder):
     head = cfg.model.detector.panoptic_head
     head.iou_head = dict(type='mmpldc.MaskIoUHead')
-    head.pseudo_label_weights = dict(type='mmpldc.DynamicAligningWeights')
-    head.pseudo_pixel_weights = dict(type='mmpldc.BoundaryPreservingMap')
+    cfg.model.pseudo_label_weights = dict(type='mmpldc.DynamicAligningWeights')
+    head.loss_mask.pixel_weights = [dict(type='mmpldc.BoundaryPreservingMap')]
     model = MODELS.build(deepcopy(cfg.model))
     path = tmp_path / 'trained.pth'
     torch.save(

@@ -1,5 +1,6 @@
 """Stand-ins for COCO and Cityscapes as they lie on disk, and small versions of the models."""
 
+import importlib
 import json
 import runpy
 import sys
@@ -14,6 +15,13 @@ from mmdet.datasets import CocoDataset
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def compared_methods(monkeypatch):
+    """The module of the comparison that writes configs over a base."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools/compare'))
+    return importlib.import_module('compared_methods')
 
 
 def run_tool(name: str, *args) -> None:

@@ -1,6 +1,7 @@
 """Every config reads COCO's and Cityscapes' layout and takes a training step, made small."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,22 +20,18 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 # The quickstart and the custom template have runs of their own, in tests/test_runs.
 PUBLISHED = sorted(
     str(path.relative_to(CONFIGS))
-    for family in (
-        'pldc',
-        'supervised',
-        'guided_distillation',
-        'pais',
-        'compatibility',
-        'comparison',
-    )
+    for family in ('pldc', 'supervised', 'guided_distillation', 'pais', 'compatibility')
     for path in (CONFIGS / family).rglob('*.py')
-    if not path.name.startswith('_')
 )
+# A share of labels is a file over the one for 10 %, and takes the same steps on other images.
+SHARES = [name for name in PUBLISHED if re.search(r'_(?!10pct)\d+pct\.py$', name)]
+COMPARISON = sorted(f'comparison/{path.name}' for path in (CONFIGS / 'comparison').glob('*.py'))
+STEPPED = [name for name in PUBLISHED if name not in SHARES] + COMPARISON
 # one of each kind of part, some on Cityscapes
 OF_ALL_PARTS = [
-    'pldc/pldc_aaai_mask2former_r50_cityscapes_5pct.py',
-    'guided_distillation/guided_distillation_mask2former_r50_coco_1pct.py',
-    *(name for name in PUBLISHED if name.startswith('comparison/')),
+    'pldc/pldc_aaai_mask2former_r50_cityscapes_10pct.py',
+    'guided_distillation/guided_distillation_mask2former_r50_coco_10pct.py',
+    *COMPARISON,
 ]
 LENGTHS = dict(
     RandomResize='scale', Resize='scale', RandomCrop='crop_size', BatchFixedSizePad='size'
@@ -52,12 +49,14 @@ def is_cityscapes(name: str) -> bool:
 
 
 @pytest.fixture
-def on_stand_in(request, monkeypatch):
+def on_stand_in(request, compared_methods, tmp_path):
     """Load a config with its data root replaced by the stand-in."""
-    monkeypatch.setenv('MMPLDC_COMPARISON', str(COMPARISON_BASE))
 
     def on_stand_in(name: str) -> Config:
-        cfg = Config.fromfile(CONFIGS / name)
+        path = CONFIGS / name
+        if name in COMPARISON:
+            path = compared_methods.write_config(path.stem, COMPARISON_BASE, tmp_path / 'configs')
+        cfg = Config.fromfile(path)
         root = 'data/cityscapes/' if is_cityscapes(name) else 'data/coco/'
         stand_in = f'{request.getfixturevalue(ROOTS[root])}/'
         parts = cfg.train_dataloader.dataset
@@ -138,7 +137,7 @@ def on_cpu() -> Iterator[None]:
 @pytest.mark.filterwarnings('ignore:for .* copying from a non-meta parameter')  # emulated: it does
 @pytest.mark.parametrize(
     ('name', 'device'),
-    [(name, on_cpu) for name in PUBLISHED] + [(name, emulated_device) for name in OF_ALL_PARTS],
+    [(name, on_cpu) for name in STEPPED] + [(name, emulated_device) for name in OF_ALL_PARTS],
 )
 def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
     # yapf lays the config out anew for the log, a second each time.
@@ -186,7 +185,7 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
         teacher = MODELS.build(cfg.model).teacher.state_dict()
         teacher['panoptic_head.cls_embed.bias'][-1] = -99.0  # it sees objects everywhere
         torch.save(dict(state_dict=teacher), tmp_path / 'teacher.pth')
-        cfg.custom_hooks[0].teacher_checkpoint = str(tmp_path / 'teacher.pth')
+        cfg.default_hooks.mean_teacher.teacher_checkpoint = str(tmp_path / 'teacher.pth')
     cfg.experiment_name = cfg.visualizer.name
     watch = Watch()
     with device() as watch.emulation:
@@ -216,6 +215,35 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
     assert changed(watch, model, 'student.backbone') == trains_backbone
     scores = runner.message_hub.get_scalar('val/teacher/coco/segm_mAP').current()
     assert scores >= -1 and np.isfinite(scores)  # -1: none of the classes is in the two images
+
+
+def without_share(cfg: Config) -> dict:
+    """Of a run, all but which images are labelled, when burn-in ends and the rate drops."""
+    cfg = cfg.to_dict()
+    dataset = cfg['train_dataloader']['dataset']
+    del dataset['split'], cfg['model']['burn_in_iters']
+    for part in filter(None, (dataset['labeled'], dataset['unlabeled'])):
+        part.pop('ann_file', None)
+        del part['data_prefix']
+    if 'milestones' in cfg['param_scheduler']:
+        del cfg['param_scheduler']['milestones']
+    return cfg
+
+
+@pytest.mark.parametrize('name', SHARES)
+def test_a_share_takes_the_same_steps_on_other_images(name, on_stand_in):
+    """On as many as its name says; the file for 10 % is the one that takes a step above."""
+    cfg, main = (on_stand_in(n) for n in (name, re.sub(r'_\d+pct\.py$', '_10pct.py', name)))
+    assert without_share(cfg) == without_share(main)
+    percent = int(re.search(r'_(\d+)pct', name).group(1))
+    parts = DATASETS.build(cfg.train_dataloader.dataset).datasets
+    num_train, num_unlabeled = (20, 20) if is_cityscapes(name) else (100, 3)
+    labeled = num_train * percent // 100
+    expected = [labeled, num_unlabeled if percent == 100 else num_train - labeled]
+    assert [len(part) for part in parts] == expected[: len(parts)]
+    paths = [{part.get_data_info(i)['img_path'] for i in range(len(part))} for part in parts]
+    assert len(parts) == 1 or not paths[0] & paths[1]
+    assert all(Path(path).exists() for files in paths for path in files)
 
 
 @pytest.mark.slow

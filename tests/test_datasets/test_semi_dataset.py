@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +62,35 @@ def test_a_parts_own_setting_goes_first(tmp_path):
 
 def test_labelled_images_alone(tmp_path):
     assert build(tmp_path, unlabeled=None).cumulative_sizes == [2]
+
+
+@pytest.mark.parametrize('ending', ['', '.json', '-unlabeled.json'])
+def test_a_split_names_the_files_of_both_parts(tmp_path, ending):
+    part(tmp_path, 'some.1@5', 2)
+    part(tmp_path, 'some.1@5-unlabeled', 4)
+    parts = {key: dict(type='CocoDataset') for key in ('labeled', 'unlabeled')}
+    split = f'some.1@5{ending}'
+    dataset = build(tmp_path, split=split, **parts)
+    assert dataset.cumulative_sizes == [2, 6]
+    names = [Path(dataset.get_data_info(i)['img_path']).stem for i in (0, 5)]
+    assert names == ['some.1@50', 'some.1@5-unlabeled3']
+    assert build(tmp_path, split=split, **parts | dict(unlabeled=None)).cumulative_sizes == [2]
+
+
+@pytest.mark.parametrize('name', ['labeled', 'unlabeled'])
+def test_files_are_named_once(tmp_path, name):
+    parts = {key: dict(type='CocoDataset') for key in ('labeled', 'unlabeled')}
+    parts[name] = part(tmp_path, name, 2)
+    message = f"dataset has split='some' and {name}.ann_file='{name}.json': remove one of them"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build(tmp_path, split='some', **parts)
+
+
+def test_a_file_of_a_split_that_is_missing_is_named(tmp_path):
+    part(tmp_path, 'some', 2)
+    bare = dict(type='CocoDataset')
+    with pytest.raises(ValueError, match=r'some-unlabeled\.json cannot be read'):
+        build(tmp_path, split='some', labeled=bare, unlabeled=bare)
 
 
 def test_classes_must_agree(tmp_path):

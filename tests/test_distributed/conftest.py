@@ -57,7 +57,7 @@ def write_config(scenes, shrink, tmp_path) -> Callable[..., Path]:
                 'model.class_thresholds.class_range': (0.0, 0.4),
                 'model.class_thresholds.mask_range': (0.0, 0.6),
                 'model.pseudo_label_filter.min_area': 0,
-                'custom_hooks.0.keep_rate': 0.5,
+                'default_hooks.mean_teacher.keep_rate': 0.5,
                 'train_cfg': dict(max_iters=20, val_interval=20),
                 'param_scheduler': None,
                 'default_hooks.logger.interval': 1,

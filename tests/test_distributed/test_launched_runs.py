@@ -60,9 +60,8 @@ def test_guided_distillation_on_two_ranks(write_config, launch, tmp_path):
     """The teacher is frozen, then the student's copy, on both ranks, norms that train included."""
     given = tmp_path / 'teacher.pth'
     settings = {
-        'custom_hooks': [
-            dict(type='mmpldc.MeanTeacherHook', keep_rate=0.5, teacher_checkpoint=str(given))
-        ],
+        'custom_hooks': [],  # without that of adaptive thresholds
+        'default_hooks.mean_teacher.teacher_checkpoint': str(given),
         'model.class_thresholds': None,
         'model.burn_in': 'guided',
         'model.pseudo_label_filter': dict(class_thr=0.02, mask_thr=0.0, soft_area=True),

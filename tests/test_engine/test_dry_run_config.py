@@ -16,6 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 def cfg(tmp_path) -> Config:
     cfg = Config.fromfile(CONFIGS / 'pldc/pldc_mask2former_r50_coco_10pct.py')
     cfg.work_dir = str(tmp_path / 'runs/a')
+    cfg.custom_hooks = [dict(type='mmpldc.FastBackboneHook')]
     return cfg
 
 

@@ -14,7 +14,7 @@ from mmpldc.evaluation import (
     compare_pseudo_labels,
     logits_in_original_frame,
 )
-from mmpldc.evaluation.pseudo_label_quality import mask_iou
+from mmpldc.functional import pairwise_mask_iou
 
 
 def table(rows, num_images=2, num_targets=4):
@@ -81,8 +81,8 @@ def test_select_keeps_the_totals():
 def test_mask_iou_equals_a_loop():
     first, second = torch.rand(3, 6, 5) > 0.4, torch.rand(4, 6, 5) > 0.6
     expected = [[((a & b).sum() / (a | b).sum()).item() for b in second] for a in first]
-    torch.testing.assert_close(mask_iou(first, second), torch.tensor(expected))
-    assert mask_iou(first[:1] & False, second[:1] & False).item() == 0
+    torch.testing.assert_close(pairwise_mask_iou(first, second), torch.tensor(expected))
+    assert pairwise_mask_iou(first[:1] & False, second[:1] & False).item() == 0
 
 
 def test_padding_is_cut_off_before_the_image_is_resized():

@@ -57,7 +57,7 @@ def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
                 'model.burn_in_iters': BURN_IN,
                 # labels of a teacher that has learnt nothing yet pass
                 'model.pseudo_label_filter': dict(class_thr=0.02, mask_thr=0.05, min_area=0),
-                'custom_hooks.0.keep_rate': 0.5,
+                'default_hooks.mean_teacher.keep_rate': 0.5,
                 'train_cfg': dict(max_iters=max_iters, val_interval=2),
                 'default_hooks.logger.interval': 1,
                 'default_hooks.checkpoint.interval': 1,

@@ -45,7 +45,7 @@ def weights(folder: Path, step: int) -> dict:
 
 def test_it_trains_resumes_and_is_evaluated(load, run, tmp_path):
     runner = run(load(), work_dir=tmp_path / 'whole')
-    log = runner.message_hub.get_scalar('train/pseudo_per_image')._log_history[0]
+    log, _ = runner.message_hub.get_scalar('train/pseudo_per_image').data
     assert len(log) > 0 and max(log) > 0, 'no pseudo-label: nothing is tested'
     assert 'teacher/coco/segm_mAP' in str(list(runner.message_hub.log_scalars))
 

@@ -72,8 +72,8 @@ def train(load_config, shrink, run, tmp_path):
                     'model.train_no_object_without_labels': True,
                     'model.pseudo_label_filter': dict(mask_thr=0.0, soft_area=True),
                     'train_dataloader.sampler.oversample_thr': 10.0,
-                    'custom_hooks.0.teacher_checkpoint': teacher,
-                    'custom_hooks.0.keep_rate': 0.9,
+                    'default_hooks.mean_teacher.teacher_checkpoint': teacher,
+                    'default_hooks.mean_teacher.keep_rate': 0.9,
                     'default_hooks.checkpoint.max_keep_ckpts': STEPS,
                 }
             ),

@@ -35,7 +35,7 @@ def train(load_config, shrink, run):
                 'model.pseudo_label_filter': dict(mask_quality='predicted_iou'),
                 f'{head}.iou_head': dict(type='mmpldc.MaskIoUHead'),
                 f'{head}.pseudo_label_weights': dict(type='mmpldc.DynamicAligningWeights'),
-                'custom_hooks.0': dict(keep_rate=0.999, ramp_up=True),
+                'default_hooks.mean_teacher': dict(keep_rate=0.999, ramp_up=True),
                 'train_cfg.val_interval': 1000,
                 'train_dataloader': dict(
                     batch_size=3, sampler=dict(batch_size=3, source_ratio=[1, 2])

@@ -11,9 +11,9 @@ from mmpldc.apis import check_weights, class_information, read_checkpoint, teach
 CLASSES = ('cat', 'dog', 'owl')
 
 
-def test_a_checkpoint_is_read_without_running_its_pickle(tmp_path, checkpoint):
+def test_a_checkpoint_is_read_without_running_its_pickle(tmp_path, tiny_checkpoint):
     path = tmp_path / 'a.pth'
-    torch.save(checkpoint, path)
+    torch.save(tiny_checkpoint, path)
     torch.load(path, weights_only=True)
     assert set(read_checkpoint(path)) == {'state_dict', 'meta', 'optimizer'}
 
@@ -64,21 +64,25 @@ def test_weights_of_another_model_are_counted_and_one_is_named():
         check_weights({}, model)
 
 
-def test_classes_are_the_checkpoints_own(cfg, checkpoint):
-    checkpoint['meta']['dataset_meta']['classes'] = ['x', 'y', 'z']
+def test_classes_are_the_checkpoints_own(tiny_test_cfg, tiny_checkpoint):
+    tiny_checkpoint['meta']['dataset_meta']['classes'] = ['x', 'y', 'z']
     palette = [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
-    assert class_information(checkpoint, cfg, 3) == dict(classes=('x', 'y', 'z'), palette=palette)
+    assert class_information(tiny_checkpoint, tiny_test_cfg, 3) == dict(
+        classes=('x', 'y', 'z'), palette=palette
+    )
 
 
 @pytest.mark.parametrize('meta', [dict(), dict(dataset_meta=dict(CLASSES=['one'] * 80))])
-def test_classes_are_the_configs_if_the_checkpoints_do_not_fit(cfg, checkpoint, meta):
-    checkpoint['meta'] = meta
-    assert class_information(checkpoint, cfg, 3) == dict(classes=CLASSES)
-    cfg.test_dataloader.dataset.metainfo.palette = [(9, 9, 9)] * 3
-    assert class_information(checkpoint, cfg, 3)['palette'] == [(9, 9, 9)] * 3
+def test_classes_are_the_configs_if_the_checkpoints_do_not_fit(
+    tiny_test_cfg, tiny_checkpoint, meta
+):
+    tiny_checkpoint['meta'] = meta
+    assert class_information(tiny_checkpoint, tiny_test_cfg, 3) == dict(classes=CLASSES)
+    tiny_test_cfg.test_dataloader.dataset.metainfo.palette = [(9, 9, 9)] * 3
+    assert class_information(tiny_checkpoint, tiny_test_cfg, 3)['palette'] == [(9, 9, 9)] * 3
 
 
-def test_unknown_classes_are_refused(cfg, checkpoint):
+def test_unknown_classes_are_refused(tiny_test_cfg, tiny_checkpoint):
     message = "has 4 classes, but there are names for 3 in the checkpoint, 3 in the config's test"
     with pytest.raises(ValueError, match=message):
-        class_information(checkpoint, cfg, 4)
+        class_information(tiny_checkpoint, tiny_test_cfg, 4)

@@ -1,7 +1,7 @@
 """COCO: part of train2017 labelled, 8 labelled and 8 unlabelled images a step (PL-DC, Table I).
 
-The files next to this one say which part; docs/data.md tells how to make theirs. The batch is that
-of one process: divide it by the number of GPUs (the paper used four).
+`train_dataloader.dataset.split` says which part; tools/dataset/split.py makes it (docs/data.md).
+The batch is that of one process: divide it by the number of GPUs (the paper used four).
 """
 
 _base_ = './semi_pipelines.py'
@@ -29,6 +29,16 @@ train_dataloader = dict(
     pin_memory=True,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=16, source_ratio=[1, 1]),
     dataset=dict(type='mmpldc.SemiDataset', labeled=labeled, unlabeled=unlabeled),
+)
+# All of train2017 labelled, unlabeled2017 unlabelled: for train_dataloader.dataset. The file is
+# image_info_unlabeled2017.json with train2017's categories: split.py ... --unlabeled.
+all_of_coco = dict(
+    split=None,
+    labeled=dict(ann_file='annotations/instances_train2017.json'),
+    unlabeled=dict(
+        ann_file='annotations/semi_supervised/instances_train2017.1@100-unlabeled.json',
+        data_prefix=dict(img='unlabeled2017/'),
+    ),
 )
 val_dataloader = dict(
     batch_size=1,

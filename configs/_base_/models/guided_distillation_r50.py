@@ -1,14 +1,15 @@
 """Guided Distillation (arXiv 2308.02668) with Mask2Former R50.
 
 Numbers are its released code's. R50 is as in Mask2Former's own configs, on which its configs are
-built: all of it is trained, but its batch norms on COCO.
+built: all of it is trained, but its batch norms on COCO. Its keep rate is PL-DC's. Give
+default_hooks.mean_teacher.teacher_checkpoint the last checkpoint of the teacher's config.
 """
 
 _base_ = './mask2former_r50.py'
 
 model = dict(
     backbone=dict(frozen_stages=-1),
-    detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))),
+    detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)),
     pseudo_label_filter=_base_.guided_distillation_filter,
     burn_in='guided',
     burn_in_iters=50000,  # the released default; each run may set its own
@@ -16,15 +17,9 @@ model = dict(
     sup_views=('sup_weak',),
     train_no_object_without_labels=True,
 )
-# keep_rate: the released one. Give teacher_checkpoint the last checkpoint of the teacher's config:
-# custom_hooks.0.teacher_checkpoint=work_dirs/teacher_.../iter_....pth
-custom_hooks = [
-    dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996, teacher_checkpoint=None),
-]
 
-# What the config of a teacher takes over: labelled images alone, each once a pass, and no average.
+# What the config of a teacher takes over: labelled images alone, each once a pass.
 teacher_model = dict(unsup_weight=0.0, burn_in='supervised', burn_in_iters=0)
-teacher_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.0)]
 teacher_dataloader = dict(
     batch_size=16,
     sampler=dict(batch_size=16, source_ratio=[1], oversample_thr=None),

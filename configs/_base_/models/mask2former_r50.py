@@ -125,4 +125,3 @@ model = dict(
         ),
     ),
 )
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996)]  # PL-DC, Table I

@@ -1,7 +1,8 @@
 """PAIS (arXiv 2308.05359) with Mask2Former R50.
 
 Numbers are its released code's (configs/PAIS, on K-Net R50) unless noted. Losses, matching, points
-and their weights are Mask2Former's: K-Net's are of another head.
+and their weights are Mask2Former's: K-Net's are of another head. Its average of the teacher is an
+experiment's `default_hooks = dict(mean_teacher=dict(keep_rate=0.999, ramp_up=True))`.
 """
 
 _base_ = './mask2former_r50.py'
@@ -11,13 +12,12 @@ model = dict(
     detector=dict(
         panoptic_head=dict(
             iou_head=_base_.iou_head,
-            pseudo_label_weights=_base_.dynamic_aligning,
-            loss_mask=dict(_delete_=True, **_base_.unweighted),
+            loss_mask=_base_.unweighted,
         )
     ),
     pseudo_label_filter=_base_.pais_filter,
+    pseudo_label_weights=_base_.dynamic_aligning,
     burn_in_iters=0,
     unsup_weight=1.0,
     sup_views=('sup_weak',),
 )
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.999, ramp_up=True)]

@@ -21,7 +21,4 @@ model = dict(
     ),
     class_thresholds=dict(_base_.df_acat, keep_rate=0.9996),
 )
-custom_hooks = [
-    dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996),  # PL-DC, Table I
-    dict(type='mmpldc.ClassThresholdsLogHook'),
-]
+custom_hooks = [dict(type='mmpldc.ClassThresholdsLogHook')]

@@ -5,4 +5,4 @@ Published mask AP / small / medium / large: 20.4 / 6.3 / 20.0 / 34.6 (the paper'
 
 _base_ = './pldc_coco_1pct_73k.py'
 
-model = dict(detector=dict(panoptic_head=dict(loss_mask=dict(_delete_=True, **_base_.unweighted))))
+model = dict(detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)))

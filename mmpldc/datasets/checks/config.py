@@ -12,6 +12,7 @@ from mmengine.utils import is_abs
 
 from mmpldc.registry import DATASETS
 
+from ..semi_parts import semi_parts
 from .annotations import Role
 from .findings import Finding
 
@@ -81,9 +82,14 @@ def _training_parts(dataset: dict) -> list[tuple[Role, dict]]:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     if 'labeled' in dataset:
-        roles = ('labeled', 'unlabeled')
-        shared = {key: value for key, value in dataset.items() if key not in (*roles, 'type')}
-        return [(role, shared | dict(dataset[role])) for role in roles if dataset.get(role)]
+        own = ('type', 'labeled', 'unlabeled', 'split')
+        parts = semi_parts(
+            dataset['labeled'],
+            dataset.get('unlabeled'),
+            split=dataset.get('split'),
+            shared={key: value for key, value in dataset.items() if key not in own},
+        )
+        return [(role, part) for role, part in parts.items() if part]
     if 'datasets' in dataset:
         first, *others = dataset['datasets']
         unlabeled = dict(type=dataset.get('type'), datasets=others)

@@ -91,17 +91,29 @@ class MeanTeacherHook(Hook):
         self.buffers = buffers
         self.teacher_checkpoint = teacher_checkpoint
 
+    def before_run(self, runner: Runner) -> None:
+        """Refuse a second hook of this kind, which would average the teacher twice a step.
+
+        Raises:
+            ValueError: if there is one.
+        """
+        if sum(isinstance(hook, MeanTeacherHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                'there are two MeanTeacherHooks: keep default_hooks.mean_teacher, write the '
+                'settings there, and remove the one in custom_hooks'
+            )
+
     def before_train(self, runner: Runner) -> None:
         """Get the model ready, and start from the student if no teacher was given.
 
         Raises:
             TypeError: if the model is no teacher-student pair.
-            ValueError: if there are two such hooks, gradients are accumulated in a loop whose
+            ValueError: if gradients are accumulated in a loop whose
                 iterations are micro-batches, the teacher's checkpoint does not fit the model, or a
                 guided burn-in has no teacher.
             FileNotFoundError: if there is no such checkpoint.
         """
-        self._check(runner)
+        _refuse_micro_batches(runner)
         model = self.model = as_teacher_student(runner.model)
         if model is None:
             raise TypeError(
@@ -163,20 +175,16 @@ class MeanTeacherHook(Hook):
         num_steps = step + 1 if self.ramp_up == 'iterations' else step - burn_in_iters
         return ramped_keep_rate(num_steps, keep_rate=self.keep_rate)
 
-    def _check(self, runner: Runner) -> None:
-        if sum(isinstance(hook, MeanTeacherHook) for hook in runner.hooks) > 1:
-            raise ValueError(
-                'the config has MeanTeacherHook twice: since version 0.2 it is '
-                'default_hooks.mean_teacher. Move its settings there and take it out of '
-                'custom_hooks'
-            )
-        count = accumulative_counts(runner.optim_wrapper)
-        if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
-            raise ValueError(
-                f'optim_wrapper.accumulative_counts={count}: burn-in, teacher and schedules would '
-                "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
-                'iterations are optimiser steps'
-            )
+
+def _refuse_micro_batches(runner: Runner) -> None:
+    """Gradients must be accumulated by a loop that counts optimiser steps."""
+    count = accumulative_counts(runner.optim_wrapper)
+    if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
+        raise ValueError(
+            f'optim_wrapper.accumulative_counts={count}: burn-in, teacher and schedules would '
+            "count micro-batches. Set train_cfg.type='mmpldc.AccumulatingTrainLoop', whose "
+            'iterations are optimiser steps'
+        )
 
 
 def _load_teacher(model: TeacherStudent, path: str) -> None:

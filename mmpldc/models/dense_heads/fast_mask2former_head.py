@@ -5,14 +5,13 @@ from itertools import cycle
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmdet.models.dense_heads import Mask2FormerHead
 from mmdet.models.layers.transformer.mask2former_layers import Mask2FormerTransformerDecoderLayer
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from mmpldc.functional import attention_mask, multi_head_attention
+from mmpldc.functional import attention_mask, multi_head_attention, resize
 from mmpldc.structures import HeadOutputs, LayerOutputs
 
 
@@ -129,10 +128,6 @@ class FastMask2FormerHead(Mask2FormerHead):
         query = self._normalize(query)
         mask_logits = torch.einsum('bqc,bchw->bqhw', self.mask_embed(query), mask_features)
         return LayerOutputs(self.cls_embed(query), mask_logits)
-
-
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(maps, size, mode='bilinear', align_corners=False)
 
 
 def _decoder_layer(

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from mmcv.ops import point_sample
 from mmengine.structures import InstanceData
 from torch import Tensor
+
+from mmpldc.functional import point_sample
 
 from .mask_targets import MaskTargets
 

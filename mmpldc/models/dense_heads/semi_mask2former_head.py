@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 
 import torch
-from mmcv.ops import point_sample
 from mmdet.structures import SampleList
 from mmdet.utils import OptConfigType, reduce_mean
 from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import hungarian_match, scale_scores, uncertain_points
+from mmpldc.functional import hungarian_match, point_sample, resize, scale_scores, uncertain_points
 from mmpldc.models.pseudo_labels import LabelWeights, MaskPoints
 from mmpldc.registry import MODELS
 from mmpldc.schedules import Progress
 from mmpldc.structures import HeadOutputs, LayerOutputs
 
-from .fast_mask2former_head import FastMask2FormerHead, resize
+from .fast_mask2former_head import FastMask2FormerHead
 from .mask_targets import MaskTargets
 from .matching_costs import matching_costs
 

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple, Protocol
 
-from mmcv.ops import point_sample
 from torch import Tensor
 
-from mmpldc.functional import boundary_map, boundary_weights, mask_uncertainty
+from mmpldc.functional import boundary_map, boundary_weights, mask_uncertainty, point_sample
 from mmpldc.registry import TASK_UTILS
 from mmpldc.schedules import Progress
 

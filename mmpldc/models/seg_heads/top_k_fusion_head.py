@@ -1,13 +1,12 @@
 """MaskFormer's post-processing that resizes only the masks it returns."""
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.seg_heads import MaskFormerFusionHead
 from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional.regions import mask_boxes
+from mmpldc.functional import mask_boxes, resize, to_image_frame
 from mmpldc.registry import MODELS
 
 MAX_PIXELS = 2**26  # of all masks resized at a time, a bound on memory
@@ -54,7 +53,7 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         if self.test_cfg.get('panoptic_on', True) or self.test_cfg.get('semantic_on', False):
             size = tuple(batch_data_samples[0].metainfo['batch_input_shape'])
             if mask_pred_results.shape[-2:] != size:
-                mask_pred_results = _resize(mask_pred_results, size)
+                mask_pred_results = resize(mask_pred_results, size)
             return super().predict(
                 mask_cls_results, mask_pred_results, batch_data_samples, rescale=rescale, **kwargs
             )
@@ -118,36 +117,6 @@ def top_pairs(cls_logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
     return scores, pairs // num_classes, pairs % num_classes
 
 
-def to_image_frame(
-    mask_logits: Tensor,
-    batch_size: tuple[int, int],
-    image_size: tuple[int, int],
-    original_size: tuple[int, int] | None,
-) -> Tensor:
-    """Mask logits of a padded batch at the resolution of one image.
-
-    In mmdet's two steps, which one interpolation would not equal.
-
-    Args:
-        mask_logits: ``(K, h, w)`` in the frame of the padded batch.
-        batch_size: (H, W) of that frame.
-        image_size: (H, W) of the image in it, at its top left.
-        original_size: (H, W) of the image before the pipeline, None to stay in the network's.
-
-    Returns:
-        ``(K, H, W)``.
-    """
-    if not len(mask_logits):  # interpolate takes no empty batch
-        return mask_logits.new_zeros(0, *(original_size or image_size))
-    if mask_logits.shape[-2:] != batch_size:
-        mask_logits = _resize(mask_logits[None], batch_size)[0]
-    height, width = image_size
-    mask_logits = mask_logits[:, :height, :width]
-    if original_size is not None:
-        mask_logits = _resize(mask_logits[:, None], original_size)[:, 0]
-    return mask_logits
-
-
 def mask_scores(mask_logits: Tensor) -> Tensor:
     """The mean probability of the pixels inside a mask, those above 0.5; 0 where there are none.
 
@@ -160,7 +129,3 @@ def mask_scores(mask_logits: Tensor) -> Tensor:
     inside = mask_logits > 0
     total = (mask_logits.sigmoid() * inside).flatten(1).sum(dim=1)
     return total / (inside.flatten(1).sum(dim=1) + 1e-6)
-
-
-def _resize(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(masks, size, mode='bilinear', align_corners=False)

@@ -58,6 +58,19 @@ def test_training_sets(train, expected):
     assert found(train) == (expected, [])
 
 
+def test_a_split_names_both_files():
+    bare = dict(PART)
+    expected = [
+        ('labeled', 'labeled', 'r/s.json'),
+        ('unlabeled', 'unlabeled', 'r/s-unlabeled.json'),
+    ]
+    assert found(semi(bare, bare, split='s', data_root='r')) == (expected, [])
+    assert found(semi(bare, None, split='s', data_root='r')) == (expected[:1], [])
+    assert found(semi(A, B, split=None)) == ([LABELED, UNLABELED], [])
+    with pytest.raises(ValueError, match='remove one of them'):
+        found(semi(A, bare, split='s'))
+
+
 def test_settings_of_both_parts_are_shared_unless_a_part_has_its_own():
     dataset = semi(A, dict(B, data_root='other'), data_root='root', metainfo=dict(classes=('x',)))
     sets, _ = sets_of(Config(dict(train_dataloader=dict(dataset=dataset))))

@@ -8,8 +8,9 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 
+from mmpldc.functional import to_image_frame
 from mmpldc.models import TopKMaskFormerFusionHead
-from mmpldc.models.seg_heads.top_k_fusion_head import mask_scores, to_image_frame, top_pairs
+from mmpldc.models.seg_heads.top_k_fusion_head import mask_scores, top_pairs
 
 BATCH_SIZE = (32, 64)
 IMAGE_SIZES = ((32, 50), (27, 64))

@@ -1,8 +1,0 @@
-"""Guided Distillation with PL-DC's DDTF, R50 on 1 % of COCO.
-
-Published mask AP: 23.5 (PL-DC's Table 5, row b).
-"""
-
-_base_ = '../guided_distillation/guided_distillation_mask2former_r50_coco_1pct.py'
-
-model = dict(pseudo_label_filter=_base_.ddtf)

@@ -1,9 +1,0 @@
-"""PAIS with PLePI's product of teacher and CLIP, R50 on 1 % of COCO.
-
-Published mask AP: 23.3 (PL-DC's Table 5, row g), of PAIS on
-another model; here it is on Mask2Former.
-"""
-
-_base_ = '../pais/pais_mask2former_r50_coco_1pct.py'
-
-model = dict(refiner=_base_.plepi)

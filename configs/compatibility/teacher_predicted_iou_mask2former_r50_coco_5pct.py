@@ -1,5 +1,0 @@
-"""The teacher of guided_distillation_predicted_iou on 5 % of COCO: it learns to predict IoUs."""
-
-_base_ = '../guided_distillation/teacher_mask2former_r50_coco_5pct.py'
-
-model = dict(detector=dict(panoptic_head=dict(iou_head=_base_.iou_head)))

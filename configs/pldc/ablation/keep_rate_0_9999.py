@@ -1,8 +1,0 @@
-"""EMA with alpha = 0.9999.
-
-Published mask AP: 19.1 (the paper's Table 4b).
-"""
-
-_base_ = './pldc_coco_1pct_73k.py'
-
-custom_hooks = [dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9999)]

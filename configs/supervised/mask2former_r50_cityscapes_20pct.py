@@ -1,9 +1,0 @@
-"""The baseline: Mask2Former R50 on 20 % of Cityscapes' labels alone; 4 images a step, as in PL-DC.
-
-Published mask AP: 27.4 (PL-DC's Table 2; its baseline's schedule is not printed).
-"""
-
-_base_ = './mask2former_r50_cityscapes_5pct.py'
-
-ann_file = 'annotations/semi_supervised/instancesonly_filtered_gtFine_train.1@20.json'
-train_dataloader = dict(dataset=dict(labeled=dict(ann_file=ann_file)))

@@ -1,0 +1,48 @@
+"""Config keys of earlier versions: one line that names the new key."""
+
+from inspect import signature
+
+from mmengine.config import Config
+
+from .hooks.mean_teacher_hook import MeanTeacherHook
+
+MEAN_TEACHER = ('mmpldc.MeanTeacherHook', MeanTeacherHook)
+NEW_KEY = 'default_hooks.mean_teacher'
+
+
+def moved_keys(cfg: Config) -> str | None:
+    """Say what to write instead of a key that has moved.
+
+    ``MeanTeacherHook`` stood in ``custom_hooks``, since 0.2.0 it is ``default_hooks.mean_teacher``.
+    A config that has it in ``custom_hooks`` alone, such as the one that an earlier run wrote into
+    its work directory, works as it did.
+
+    Args:
+        cfg: a config with its options, before a runner is built.
+
+    Returns:
+        The error, or None if there is none.
+    """
+    hooks = cfg.get('custom_hooks') or []
+    if isinstance(hooks, dict):  # what mmengine makes of custom_hooks.0.KEY=VALUE without a list
+        hooks = list(hooks.values())
+    is_default = (cfg.get('default_hooks') or {}).get('mean_teacher') is not None
+    own_settings = set(signature(MeanTeacherHook).parameters)
+    for hook in hooks:
+        if not isinstance(hook, dict):
+            continue
+        settings = {key: hook[key] for key in hook if key in own_settings}
+        kind = hook.get('type')
+        if kind in MEAN_TEACHER and is_default:
+            config = ', '.join(f'{key}={value!r}' for key, value in settings.items())
+            return (
+                'custom_hooks has a MeanTeacherHook, and default_hooks.mean_teacher is one: remove '
+                f'it from custom_hooks and write default_hooks = dict(mean_teacher=dict({config}))'
+            )
+        if kind in (None, 'mmpldc.ClassThresholdsLogHook') and settings:
+            options = ' '.join(f'{NEW_KEY}.{key}={value}' for key, value in settings.items())
+            return (
+                f'custom_hooks.N.{"/".join(settings)}: MeanTeacherHook is {NEW_KEY} now, '
+                f'write --cfg-options {options}'
+            )
+    return None

@@ -1,0 +1,37 @@
+"""The machine and the versions that a measurement was made with."""
+
+import platform
+from pathlib import Path
+
+import mmcv
+import mmdet
+import torch
+
+CPU_INFO = Path('/proc/cpuinfo')
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """Name the device, the threads of a process and the versions of what it runs on.
+
+    Args:
+        device: that computes.
+
+    Returns:
+        ``device``, ``threads``, ``python``, ``torch``, ``mmcv`` and ``mmdet``.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else _processor()
+    return dict(
+        device=name,
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        mmcv=mmcv.__version__,
+        mmdet=mmdet.__version__,
+    )
+
+
+def _processor() -> str:
+    for line in CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else ():
+        if line.startswith('model name'):
+            return line.split(':', 1)[1].strip()
+    return platform.machine()

@@ -1,0 +1,164 @@
+"""The methods of a comparison: configs of configs/comparison, their thresholds and phases."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmpldc.phases import Phases
+from mmpldc.utils.files import replacing
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs/comparison'
+CLASS_THR = 'model.pseudo_label_filter.class_thr'
+SCORE_THR = 'model.pseudo_label_filter.score_thr'
+CLASS_RANGE = 'model.class_thresholds.class_range'
+# Settings of the model that concern pseudo-labels alone.
+OF_PSEUDO_LABELS = (
+    'pseudo_label_filter',
+    'class_thresholds',
+    'refiner',
+    'train_no_object_without_labels',
+    'pseudo_label_weights',
+)
+# PAIS's, the middle, Guided Distillation's, PL-DC's, and half of the way that is left to 1
+GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A config of configs/comparison.
+
+    Attributes:
+        title: in the tables.
+        threshold: the setting that is chosen; None: there is none.
+        chosen_by: the method whose choice it takes; None: its own.
+        is_of_dicc: it says something about CLIP, so that the base needs a refiner.
+    """
+
+    title: str
+    threshold: str | None = CLASS_THR
+    chosen_by: str | None = None
+    is_of_dicc: bool = False
+
+
+METHODS = {
+    'supervised': Method('supervised (EMA)', None),
+    'mean_teacher': Method('mean teacher, coupled threshold', SCORE_THR),
+    'guided_distillation': Method('Guided Distillation'),
+    'pais': Method('PAIS'),
+    'pldc': Method('PL-DC, arXiv'),
+    'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE, 'pldc'),
+    'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
+    'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
+    'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),
+    'pldc_boundary_map': Method("PL-DC, Noisy Boundaries' map for PMUA", chosen_by='pldc'),
+    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", chosen_by='pldc', is_of_dicc=True),
+    'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", chosen_by='pldc'),
+    'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", chosen_by='pldc'),
+    'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", chosen_by='pldc'),
+}
+
+
+def chooser(name: str) -> str:
+    """The method whose threshold a method takes, often itself."""
+    return METHODS[name].chosen_by or name
+
+
+def setting(name: str, threshold: float | None) -> dict[str, object]:
+    """The option that gives a method its threshold.
+
+    DF-ACAT's thresholds move in a range, 0.10 below to 0.05 above it, as the config's does around
+    the fixed threshold.
+    """
+    key = METHODS[name].threshold
+    if key is None or threshold is None:
+        return {}
+    if key == CLASS_RANGE:
+        low, high = max(0.0, threshold - 0.10), min(1.0, threshold + 0.05)
+        return {key: f'({low:.2f},{high:.2f})'}
+    return {key: threshold}
+
+
+def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
+    """The methods to compare; the supervised run, every gain's reference, among them.
+
+    Raises:
+        SystemExit: if the base has moving thresholds, or no CLIP for what is wanted.
+    """
+    if base.model.get('class_thresholds') is not None:
+        raise SystemExit(
+            'the base has model.class_thresholds, which would take the place of every threshold: '
+            'give a config of PL-DC without (DF-ACAT is one of the methods)'
+        )
+    lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
+    if base.model.get('refiner') is not None:
+        lacking = []
+    unfit = [name for name in wanted or () if name in lacking]
+    if unfit:
+        raise SystemExit(
+            f'{", ".join(unfit)}: the base has no model.refiner (CLIP) to compare with'
+        )
+    fitting = [name for name in METHODS if name not in lacking]
+    return [name for name in METHODS if name in ('supervised', *(wanted or fitting))]
+
+
+def write_config(name: str, base: Path, folder: Path) -> Path:
+    """Write a method's config over a base of one's own.
+
+    A config of configs/comparison inherits the quickstart's PL-DC; the one written here is the same
+    but for ``_base_``.
+
+    Args:
+        name: of the method.
+        base: a config of PL-DC.
+        folder: where ``NAME.py`` goes.
+
+    Returns:
+        The path of the config.
+    """
+    lines = (CONFIGS / f'{name}.py').read_text().splitlines(keepends=True)
+    (statement,) = (
+        node
+        for node in ast.parse(''.join(lines)).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_'
+    )
+    lines[statement.lineno - 1 : statement.end_lineno] = [f'_base_ = {str(base.resolve())!r}\n']
+    path = folder / f'{name}.py'
+    with replacing(path) as file:
+        file.write(''.join(lines))
+    return path
+
+
+def needs_teacher(config: Config) -> bool:
+    """Whether a method begins with a teacher that was trained before."""
+    return Phases.from_config(config.model).is_guided
+
+
+def share_without_labels(config: Config) -> float:
+    """Of a run's steps, those before its teacher labels, in [0, 1]."""
+    phases, max_iters = Phases.from_config(config.model), config.train_cfg.max_iters
+    if not phases.uses_pseudo_labels(max_iters - 1):
+        return 1.0
+    return phases.pseudo_label_start / max_iters
+
+
+def shares_burn_in(config: Config, supervised: Config) -> bool:
+    """Whether a method's steps before its teacher labels are the supervised run's.
+
+    They are if its config differs in nothing that labelled images see. A setting that is not known
+    here counts as one that they see: the method then makes these steps itself.
+    """
+    return share_without_labels(config) > 0 and _for_labels(config) == _for_labels(supervised)
+
+
+def _for_labels(config: Config) -> dict:
+    """The model's settings without those of pseudo-labels."""
+    model = config.model.to_dict()
+    for name in (*(field.name for field in fields(Phases)), *OF_PSEUDO_LABELS):
+        model.pop(name, None)
+    head = model['detector']['panoptic_head']
+    # PMUA weighs pixels of pseudo-masks alone
+    head['loss_mask'] = head['loss_mask']['loss_weight']
+    return model

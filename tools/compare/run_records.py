@@ -1,0 +1,71 @@
+"""What a run leaves: its settings, validations and the time and memory of its steps."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from inspect import signature
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmpldc.utils.files import replacing
+from mmpldc.visualization import read_scalars
+
+TUNING_AP = 'teacher/coco/segm_mAP'
+WARM_UP = 5  # steps that are not timed
+
+
+def tuning_curve(work_dir: Path) -> list[tuple[int, float]]:
+    """Iterations and AP in [0, 1] of the teacher on the tuning split."""
+    records = read_scalars(work_dir)
+    return [(record['step'], record[TUNING_AP]) for record in records if TUNING_AP in record]
+
+
+def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
+    """A step's time and memory, from the log of its own steps.
+
+    Args:
+        records: see :func:`mmpldc.visualization.read_scalars`.
+        resident: the process's largest resident set, bytes.
+
+    Returns:
+        ``step``, median seconds of all but the first steps, which load what others find; and
+        ``memory``, bytes: of the GPU if there was one, else ``resident``.
+    """
+    steps = [record for record in records if 'loss' in record][WARM_UP:]
+    on_gpu = [record['memory'] * 2**20 for record in steps if 'memory' in record]
+    return dict(
+        step=statistics.median(record['time'] for record in steps),
+        memory=max(on_gpu, default=resident),
+    )
+
+
+def experiment(config: Config) -> dict:
+    """What is run: not the variables that configs pass to one another."""
+    return {key: config[key] for key in signature(Runner).parameters if key in config}
+
+
+def guard_settings(folder: Path, settings: dict) -> None:
+    """Note what a folder's results are made with, or compare it with what was noted.
+
+    Raises:
+        SystemExit: naming what is another now.
+    """
+    settings = json.loads(json.dumps(settings))
+    path = folder / 'settings.json'
+    if path.exists():
+        before = json.loads(path.read_text())
+        other = [key for key in settings if settings[key] != before.get(key)]
+        if other:
+            raise SystemExit(
+                f'{folder} was begun with another {", ".join(other)} (settings.json): '
+                'choose another --work-dir, or remove it'
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
+
+
+def write_json(path: Path, content: object) -> None:
+    with replacing(path) as file:
+        json.dump(content, file, indent=2)

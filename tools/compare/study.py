@@ -1,0 +1,264 @@
+"""The runs of a comparison, in folders below one."""
+
+import fcntl
+import json
+import os
+import statistics
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+from compared_methods import (
+    METHODS,
+    chooser,
+    fitting_methods,
+    needs_teacher,
+    setting,
+    shares_burn_in,
+    write_config,
+)
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from run_records import experiment, guard_settings, step_cost, tuning_curve, write_json
+
+from mmpldc.engine.moved_keys import moved_keys
+from mmpldc.visualization import read_scalars
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / 'tools'
+QUICKSTART = ROOT / 'configs/quickstart/pldc.py'
+AP_KEYS = dict(AP='coco/segm_mAP', AP50='coco/segm_mAP_50', AP75='coco/segm_mAP_75')
+NEVER = 10**9
+
+
+class Study:
+    """The runs of a comparison, in folders below one.
+
+    Raises:
+        SystemExit: if the base does not fit, another process works in the folder, or it was begun
+            with another base or measure.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.root = args.work_dir.absolute()
+        self.is_quickstart = args.base.resolve() == QUICKSTART
+        self.processes: set[subprocess.Popen] = set()
+        self.stopped = False
+        MMLogger.get_current_instance().setLevel('WARNING')  # not each variable of each config
+        self.base = Config.fromfile(args.base)
+        problem = moved_keys(self.base)
+        if problem:
+            raise SystemExit(f'{args.base}: {problem}')
+        self.methods = fitting_methods(self.base, args.methods)
+        self.max_iters, self.burn_in = self.base.train_cfg.max_iters, self.base.model.burn_in_iters
+        interval = self.base.default_hooks.checkpoint.interval
+        if self.burn_in % interval:
+            raise SystemExit(
+                f'{args.base}: model.burn_in_iters ({self.burn_in}) must be a multiple of '
+                f'default_hooks.checkpoint.interval ({interval}), so that runs can go on from there'
+            )
+        # iterations whose teacher's pseudo-labels are measured
+        halfway = self.max_iters // 2 // interval * interval
+        self.measured = (halfway,) * (halfway > self.burn_in) + (self.max_iters,)
+        self.hidden = args.hidden
+        if self.hidden is None and self.is_quickstart:
+            self.hidden = ['annotations/unlabeled_hidden.json', 'images/train/']
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
+        guard_settings(self.root, experiment(self.base) | measure)
+        self.paths = {
+            name: write_config(name, args.base, self.root / 'configs')
+            for name in dict.fromkeys([*self.methods, *map(chooser, self.methods)])
+        }
+        self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}
+
+    def _lock(self) -> None:
+        """For as long as this process lives."""
+        self.lock = (self.root / '.lock').open('w')
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f'another comparison is at work in {self.root}') from None
+
+    @property
+    def tuned_on_test(self) -> bool:
+        """Whether thresholds are chosen on the images whose AP is reported."""
+        return self.base.val_evaluator.ann_file == self.base.test_evaluator.ann_file
+
+    def call(self, command: Iterable[object], log: Path, seed: int, threads: int) -> int:
+        """Run one of our commands with its output in ``log``.
+
+        Returns:
+            Its largest resident set, in bytes.
+
+        Raises:
+            SystemExit: if it fails, or the comparison has been stopped.
+        """
+        if self.stopped:
+            raise SystemExit('the comparison has been stopped')
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | dict(OMP_NUM_THREADS=str(threads))
+        if self.is_quickstart:
+            environment |= dict(
+                MMPLDC_SHAPES=f'{self.root}/data{seed}/', MMPLDC_CLIP=f'{self.root}/clip'
+            )
+        if self.args.device == 'cpu':
+            environment['CUDA_VISIBLE_DEVICES'] = ''
+        command = [sys.executable, *map(str, command)]
+        with log.open('a') as file:
+            process = subprocess.Popen(
+                command, env=environment, stdout=file, stderr=subprocess.STDOUT
+            )
+            self.processes.add(process)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.processes.discard(process)
+        if process.returncode:
+            tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
+            raise SystemExit(f'{tail}\n{" ".join(command)} failed; the whole log is {log}')
+        return usage.ru_maxrss * 1024
+
+    def stop(self) -> None:
+        """End what still runs; trainings leave a checkpoint from which the next call goes on."""
+        self.stopped = True
+        for process in list(self.processes):
+            process.terminate()
+
+    @property
+    def threads(self) -> int:
+        return max(1, os.cpu_count() // self.args.jobs)
+
+    def make_data(self) -> None:
+        """The quickstart's scenes of each seed, and the CLIP that all share."""
+        if not self.is_quickstart:
+            return
+        for seed in (*self.args.seeds, *self.args.tuning_seeds):
+            command = [TOOLS / 'dataset/generate_shapes.py', f'{self.root}/data{seed}']
+            self.call([*command, '--seed', seed], self.root / f'data{seed}.log', seed, self.threads)
+        if not (self.root / 'clip/open_clip_model.safetensors').exists():
+            command = [TOOLS / 'quickstart_clip.py', f'{self.root}/clip']
+            self.call(command, self.root / 'clip.log', 0, os.cpu_count())
+
+    def folder(self, name: str, seed: int, threshold: float | None) -> Path:
+        suffix = '' if threshold is None else f'@{threshold}'
+        return self.root / f'seed{seed}' / f'{name}{suffix}'
+
+    def train(self, name: str, seed: int, threshold: float | None = None) -> Path:
+        """Train, or go on with a run, unless it is done; the run's folder.
+
+        Raises:
+            SystemExit: as :meth:`call`, and if the folder's run had another config.
+        """
+        work_dir = self.folder(name, seed, threshold)
+        guard_settings(work_dir, experiment(self.configs[name]))
+        if (work_dir / 'finished').exists():
+            return work_dir
+        print(work_dir, flush=True)
+        options = {
+            'randomness.seed': seed,
+            'default_hooks.checkpoint.max_keep_ckpts': -1,
+            'default_hooks.checkpoint.save_best': None,
+            **setting(name, threshold),
+        }
+        config, start = self.configs[name], None
+        supervised = self.folder('supervised', seed, None)
+        if needs_teacher(config):
+            last = supervised / f'iter_{self.max_iters}.pth'
+            options['default_hooks.mean_teacher.teacher_checkpoint'] = last
+        elif name != 'supervised' and shares_burn_in(config, self.configs['supervised']):
+            start = supervised / f'iter_{self.burn_in}.pth'
+        command = [TOOLS / 'train.py', self.paths[name], '--work-dir', work_dir]
+        if (work_dir / 'last_checkpoint').exists():
+            command += ['--resume']
+        elif start is not None:
+            command += ['--resume', start]
+        command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
+        self.call(command, work_dir / 'stdout.log', seed, self.threads)
+        needed = {self.burn_in, *self.measured}
+        for checkpoint in work_dir.glob('iter_*.pth'):
+            if int(checkpoint.stem.removeprefix('iter_')) not in needed:
+                checkpoint.unlink()
+        (work_dir / 'finished').touch()
+        return work_dir
+
+    def evaluate(self, work_dir: Path, name: str, seed: int) -> dict:
+        """Test AP of a run's teacher in percent, and its pseudo-labels."""
+        result = work_dir / 'evaluation.json'
+        if not result.exists():
+            config, last = work_dir / f'{name}.py', work_dir / f'iter_{self.max_iters}.pth'
+            test, log = work_dir / 'test', work_dir / 'evaluation.log'
+            command = [TOOLS / 'test.py', config, last, '--work-dir', test]
+            self.call(command, log, seed, self.threads)
+            metrics = json.loads(max(test.glob('*/*.json')).read_text())
+            found = dict(ap={column: 100 * metrics[key] for column, key in AP_KEYS.items()})
+            if name != 'supervised':
+                found['pseudo_labels'] = {
+                    step: self.measure(work_dir, config, step, seed) for step in self.measured
+                }
+            write_json(result, found)
+        return json.loads(result.read_text())
+
+    def measure(self, work_dir: Path, config: Path, step: int, seed: int) -> dict:
+        """How many pseudo-labels the teacher keeps, and how many of them are right."""
+        out = work_dir / f'pseudo_labels_{step}.json'
+        command = [TOOLS / 'analysis/pseudo_label_quality.py', config]
+        command += [work_dir / f'iter_{step}.pth']
+        command += ['--num-images', self.args.num_images, '--out', out]
+        command += ['--device', self.args.device]
+        if self.hidden:
+            command += ['--ann-file', self.hidden[0], '--img-prefix', self.hidden[1]]
+        self.call(command, work_dir / 'evaluation.log', seed, self.threads)
+        return json.loads(out.read_text())
+
+    def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
+        """By method, AP on the tuning split at each threshold of the grid, and the best one."""
+        methods = dict.fromkeys(map(chooser, self.methods))
+        tuned = [name for name in methods if METHODS[name].threshold is not None]
+        runs = list(product(tuned, self.args.grid, self.args.tuning_seeds))
+        folders = pool.map(lambda run: self.train(run[0], run[2], run[1]), runs)
+        ap: dict[str, dict[float, list[float]]] = {name: {} for name in tuned}
+        for (name, threshold, _), folder in zip(runs, folders, strict=True):
+            ap[name].setdefault(threshold, []).append(100 * tuning_curve(folder)[-1][1])
+        means = {
+            name: {threshold: statistics.mean(values) for threshold, values in by.items()}
+            for name, by in ap.items()
+        }
+        return {name: dict(ap=by, best=max(by, key=by.get)) for name, by in means.items()}
+
+    def cost(self, runs: dict[str, Path]) -> dict[str, dict]:
+        """Time and memory of a step when training ends, of each method's first seed.
+
+        One run at a time, in rounds, so that a busy machine slows all of them.
+
+        Returns:
+            By method ``step``, seconds, a median for each round; ``memory``, the largest, bytes.
+        """
+        found: dict[str, dict] = {name: dict(step=[], memory=0) for name in runs}
+        options = {
+            'train_cfg.max_iters': self.max_iters + self.args.cost_steps,
+            'train_cfg.val_begin': NEVER,
+            'log_processor.window_size': 1,  # a step's own time
+            'default_hooks.logger.interval': 1,
+            'default_hooks.checkpoint.interval': NEVER,
+            'default_hooks.checkpoint.save_last': False,
+        }
+        for number, (name, work_dir) in product(range(self.args.cost_rounds), runs.items()):
+            out = self.root / f'cost/{work_dir.name}_{number}'
+            result = out / 'cost.json'
+            if not result.exists():
+                command = [TOOLS / 'train.py', work_dir / f'{name}.py', '--work-dir', out]
+                command += ['--resume', work_dir / f'iter_{self.max_iters}.pth', '--cfg-options']
+                command += [f'{key}={value}' for key, value in options.items()]
+                seed = self.args.seeds[0]
+                resident = self.call(command, out / 'stdout.log', seed, os.cpu_count())
+                write_json(result, step_cost(read_scalars(out), resident))
+            one = json.loads(result.read_text())
+            found[name]['step'].append(one['step'])
+            found[name]['memory'] = max(found[name]['memory'], one['memory'])
+        return found
