@@ -21,6 +21,8 @@ pytestmark = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 
 
 def test_files_exist(page):
+    if page.name == 'CHANGELOG.md':
+        pytest.skip('names files of earlier versions')
     named = set(PATH.findall(page.read_text()))
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
