@@ -9,25 +9,18 @@ Matrices of a step: ten layers of 24 images (8 labelled in two views, 8 unlabell
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 
 MATRICES, QUERIES = 10 * 24, 100
 INSTANCES = (7, 30, 100)  # COCO has 7 an image
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--runs', type=int, default=11)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--out', type=Path)
-    return parser.parse_args()
+    return argument_parser(__doc__, runs=11, warm_up=1, device=False).parse_args()
 
 
 def solve_all(solve: Callable[[np.ndarray], object], costs: list[np.ndarray]) -> None:

@@ -17,7 +17,7 @@ from mmdet.models.dense_heads import Mask2FormerHead
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 from torch import Tensor, nn
 
 from mmpldc.models.detectors.complete_detector import complete_detector
@@ -31,16 +31,10 @@ TYPES = {  # of the head and of its pixel decoder
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=10, warm_up=2)
     parser.add_argument('--size', type=int, default=512, help="images' side, a multiple of 32")
     parser.add_argument('--images', type=int, default=2, help='in a batch')
-    parser.add_argument('--runs', type=int, default=10, help='pairs of each comparison')
-    parser.add_argument('--warm-up', type=int, default=2)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--autocast', choices=['bfloat16', 'float16'], help='default: float32')
-    parser.add_argument('--out', type=Path, help='folder for attention.json and attention.md')
     return parser.parse_args()
 
 

@@ -21,7 +21,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 
 from mmpldc.models.detectors.complete_detector import complete_detector
 from mmpldc.structures import HeadOutputs
@@ -31,9 +31,7 @@ NUM_CLASSES, NUM_LAYERS, NUM_QUERIES = 80, 10, 100
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=5, warm_up=1)
     parser.add_argument(
         '--cases',
         nargs='+',
@@ -41,10 +39,6 @@ def parse_args() -> argparse.Namespace:
         help='images x instances in each',
     )
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
-    parser.add_argument('--runs', type=int, default=5)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

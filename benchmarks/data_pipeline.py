@@ -22,7 +22,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from timing import report
+from timing import argument_parser, report
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec
 from mmpldc.datasets.shapes.dataset import write_coco_split
@@ -32,13 +32,9 @@ SCENES = ShapesSpec(image_size=554, objects_per_image=(5, 9))  # square, of that
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, warm_up=5, device=False)
     parser.add_argument('config')
     parser.add_argument('--images', type=int, default=60, help='of each kind')
-    parser.add_argument('--warm-up', type=int, default=5)
-    parser.add_argument('--out', type=Path, help='folder for data_pipeline.json and .md')
     return parser.parse_args()
 
 

@@ -12,11 +12,10 @@ result.
 import argparse
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 from torch import Tensor
 
 from mmpldc.models.layers.ms_deform_attn_pixel_decoder import sample_levels
@@ -27,15 +26,9 @@ FLOAT, HALF, BFLOAT = torch.float32, torch.float16, torch.bfloat16
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=7, warm_up=2)
     parser.add_argument('--images', type=int, default=2)
     parser.add_argument('--size', type=int, default=512, help="images' side, a multiple of 32")
-    parser.add_argument('--runs', type=int, default=7)
-    parser.add_argument('--warm-up', type=int, default=2)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

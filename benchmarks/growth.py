@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from step import Step, StockStep, paper_config
-from timing import Spread, now, report, table
+from timing import Spread, argument_parser, now, report, table
 
 # On as many images as our student sees views: what the networks themselves do.
 STOCK = "images, mmdet's supervised step"
@@ -31,14 +31,8 @@ USUAL = dict(images=1, queries=100, instances=5, classes=80)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=5, warm_up=1)
     parser.add_argument('--size', type=int, default=128, help='side of an image')
-    parser.add_argument('--runs', type=int, default=5)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

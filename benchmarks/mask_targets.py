@@ -8,14 +8,13 @@ packing, sending, receiving, padding and of the criterion's targets.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmdet.structures.mask import BitmapMasks
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 from torch.utils.data import DataLoader, Dataset
 
 from mmpldc.models.dense_heads import MaskTargets
@@ -25,16 +24,10 @@ BATCHES = 4  # in a run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=7, warm_up=1)
     parser.add_argument('--images', type=int, default=16, help='labelled views of a batch')
     parser.add_argument('--instances', type=int, default=7, help='in an image; COCO has 7')
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
-    parser.add_argument('--runs', type=int, default=7)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

@@ -10,13 +10,12 @@ What kernels and the allocator need beside is not counted.
 
 import argparse
 import weakref
-from pathlib import Path
 
 import torch
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 from mmengine.registry import init_default_scope
 from step import Step, paper_config
-from timing import report, table
+from timing import argument_parser, report, table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -27,13 +26,9 @@ GIB = 2**30
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
     parser.add_argument('--instances', type=int, default=7, help='in an image; COCO has 7')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

@@ -9,27 +9,20 @@ feature maps. Compilation is done in the warm-up and not timed.
 import argparse
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 from step import paper_config
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 
 from mmpldc.models.detectors.complete_detector import complete_detector
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=9, warm_up=2)
     parser.add_argument('--images', type=int, default=2)
     parser.add_argument('--size', type=int, default=512, help='side of an image')
-    parser.add_argument('--runs', type=int, default=9)
-    parser.add_argument('--warm-up', type=int, default=2)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

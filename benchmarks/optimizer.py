@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import MultiStepLR, OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 
 CONFIG = Path(__file__).parents[1] / 'configs/pldc/pldc_mask2former_r50_coco_1pct.py'
 MMENGINES = 'DefaultOptimWrapperConstructor'
@@ -24,14 +24,8 @@ OPTIONS = {'': {}, 'foreach': dict(foreach=True), 'fused': dict(fused=True)}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=20, warm_up=3)
     parser.add_argument('--config', default=CONFIG)
-    parser.add_argument('--runs', type=int, default=20)
-    parser.add_argument('--warm-up', type=int, default=3)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

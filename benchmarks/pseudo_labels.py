@@ -11,13 +11,12 @@ an object.
 import argparse
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from mmdet.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
-from timing import compare, report, table
+from timing import argument_parser, compare, report, table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
@@ -26,15 +25,9 @@ CLASS_THR, MASK_THR, MIN_AREA = 0.85, 0.90, 5  # PL-DC, Table I; the area: relea
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=7, warm_up=1)
     parser.add_argument('--images', type=int, nargs='+', default=[1, 4])
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
-    parser.add_argument('--runs', type=int, default=7)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

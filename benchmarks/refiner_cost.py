@@ -7,7 +7,6 @@ held at 0.5, and times the refiner inside each step.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -15,6 +14,8 @@ import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
+
+from mmpldc.utils.files import write_json
 
 WARM_UP = 5
 
@@ -76,7 +77,7 @@ def main() -> None:
     result = dict(share=median, quartiles=[low, high], steps=args.steps, config=args.config)
     print(f'refiner: {median:.1%} of a step (quartiles {low:.1%} to {high:.1%})')
     if args.out:
-        args.out.write_text(json.dumps(result, indent=2))
+        write_json(args.out, result, indent=2)
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from timing import Spread, compare, now, report, table
+from timing import Spread, argument_parser, compare, now, report, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpldc.engine.hooks import MeanTeacherHook
@@ -34,16 +34,10 @@ VIEWS = ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=5, warm_up=1)
     parser.add_argument('--images', type=int, default=1, help='labelled, and as many unlabelled')
     parser.add_argument('--instances', type=int, default=7, help='in a labelled image; COCO has 7')
     parser.add_argument('--size', type=int, default=512, help='side of an image')
-    parser.add_argument('--runs', type=int, default=5)
-    parser.add_argument('--warm-up', type=int, default=1)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """Ratios within one process: alternating runs, warm-up, medians and quartiles; a table and JSON."""
 
-import json
+import argparse
 import os
 import re
 import statistics
@@ -12,8 +12,33 @@ from pathlib import Path
 
 import torch
 
+from mmpldc.utils.files import write_json
 from mmpldc.utils.machine import machine
 from mmpldc.utils.markdown import table as table  # of the benchmarks that import this
+
+
+def argument_parser(
+    description: str, *, runs: int | None = None, warm_up: int | None = None, device: bool = True
+) -> argparse.ArgumentParser:
+    """A parser with what the benchmarks share.
+
+    Args:
+        description: the benchmark's docstring.
+        runs: default of ``--runs``; None: there is no such argument.
+        warm_up: default of ``--warm-up``, likewise.
+        device: whether there is a ``--device``.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if runs is not None:
+        parser.add_argument('--runs', type=int, default=runs, help='of what is timed')
+    if warm_up is not None:
+        parser.add_argument('--warm-up', type=int, default=warm_up, help='runs before these')
+    if device:
+        parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--out', type=Path, help='folder for the results as .json and .md')
+    return parser
 
 
 def now(device: torch.device | None = None) -> float:
@@ -85,9 +110,8 @@ def report(name: str, text: str, rows: Sequence[dict], device: torch.device, out
     )
     print(text)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         content = dict(machine=facts, rows=[_plain(row) for row in rows])
-        (out / f'{name}.json').write_text(json.dumps(content, indent=2))
+        write_json(out / f'{name}.json', content, indent=2)
         (out / f'{name}.md').write_text(text)
 
 

@@ -25,7 +25,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import encode_mask_results
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
-from timing import Comparison, compare, report, table
+from timing import Comparison, argument_parser, compare, report, table
 from torch import Tensor
 
 from mmpldc.evaluation import CocoMetric
@@ -43,15 +43,9 @@ SHAPES = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, runs=10, warm_up=2)
     parser.add_argument('--images', type=int, default=50, help='for the numbers')
     parser.add_argument('--objects', type=int, default=7, help='in each; 7 as in COCO')
-    parser.add_argument('--runs', type=int, default=10)
-    parser.add_argument('--warm-up', type=int, default=2)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path)
     return parser.parse_args()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Needed(NamedTuple):
+class Requirement(NamedTuple):
     """A package that must be importable.
 
     Attributes:
@@ -30,12 +30,12 @@ class Needed(NamedTuple):
     minimum: str
 
 
-NEEDED = (
-    Needed('torch', ('torch',), '2.1.0'),
-    Needed('torchvision', ('torchvision',), '0.16.0'),
-    Needed('mmengine', ('onedl-mmengine', 'mmengine'), '0.10.0'),
-    Needed('mmcv', ('onedl-mmcv', 'mmcv'), '2.0.0'),
-    Needed('mmdet', ('onedl-mmdetection', 'mmdet'), '3.3.0'),
+REQUIREMENTS = (
+    Requirement('torch', ('torch',), '2.1.0'),
+    Requirement('torchvision', ('torchvision',), '0.16.0'),
+    Requirement('mmengine', ('onedl-mmengine', 'mmengine'), '0.10.0'),
+    Requirement('mmcv', ('onedl-mmcv', 'mmcv'), '2.0.0'),
+    Requirement('mmdet', ('onedl-mmdetection', 'mmdet'), '3.3.0'),
 )
 
 MISSING_OPS = (
@@ -84,7 +84,7 @@ def mmcv_has_ops() -> bool:
 def find_problems() -> list[str]:
     """One sentence for each package that is missing, too old or incomplete."""
     problems = []
-    for module, distributions, minimum in NEEDED:
+    for module, distributions, minimum in REQUIREMENTS:
         if not is_installed(module):
             problems.append(
                 f'{module} is not installed: '

@@ -68,7 +68,7 @@ def pretend(monkeypatch, distributions, *, has_ops=True):
     """Let the import check see exactly these distributions (name -> version)."""
     provides = {
         needed.module
-        for needed in _compat.NEEDED
+        for needed in _compat.REQUIREMENTS
         if any(name in distributions for name in needed.distributions)
     }
     monkeypatch.setattr(_compat, 'is_installed', lambda module: module in provides)

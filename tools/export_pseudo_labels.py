@@ -9,7 +9,6 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from rich.progress import track
@@ -17,12 +16,11 @@ from rich.progress import track
 from mmpldc.apis import (
     LabeledImage,
     UnreadableImage,
-    build_labeler,
-    class_information,
     folder_images,
     label_images,
     label_studio_config,
     list_images,
+    load_labeler,
     read_categories,
     read_checkpoint,
     write_coco,
@@ -123,14 +121,12 @@ def main() -> None:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     checkpoint = read_checkpoint(args.checkpoint)
-    model = build_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
+    model = load_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
     model.set_thresholds(class_thr=args.class_thr, mask_thr=args.mask_thr)
-    classes = class_information(checkpoint, cfg, model.num_classes)['classes']
+    classes = model.dataset_meta['classes']
     categories = [dict(id=number, name=name) for number, name in enumerate(classes, start=1)]
     if args.categories_of is not None:
         categories = read_categories(args.categories_of, classes)
-    if model.refiner is not None:
-        model.refiner.prepare(classes, torch.device(args.device))
 
     counts = Counts()
     items = label_images(

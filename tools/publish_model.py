@@ -38,6 +38,11 @@ def main() -> None:
             f'note: the model needs mmpldc, which its config imports, for '
             f'{", ".join(published.own_types)}'
         )
+    if published.kept_float32:
+        print(
+            'note: stored in float32, for they have values beyond float16: '
+            f'{", ".join(published.kept_float32)}'
+        )
 
 
 if __name__ == '__main__':

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from mmpldc.utils.settings import guard_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 SUPERVISED = 'configs/quickstart/supervised.py'
 PLDC = 'configs/quickstart/pldc.py'
@@ -123,22 +125,6 @@ def real_clip(name: str) -> list[str]:
     return [f'model.refiner.scorer.{key}={value}' for key, value in scorer.items()]
 
 
-def guard_settings(work_dir: Path, settings: dict) -> None:
-    """Refuse to go on with what another call began.
-
-    Raises:
-        SystemExit: if the folder was begun with other settings.
-    """
-    path = work_dir / 'settings.json'
-    if path.exists() and json.loads(path.read_text()) != settings:
-        raise SystemExit(
-            f'{work_dir} was begun with other settings: {path.read_text()}\n'
-            'Remove it, or choose another folder with --work-dir.'
-        )
-    work_dir.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings))
-
-
 def burn_in_checkpoint(work_dir: Path) -> Path:
     """The baseline's checkpoint at the burn-in boundary, from which PL-DC goes on."""
     from mmengine.config import Config
@@ -165,7 +151,10 @@ def main() -> None:
         clip=args.clip or str(clip_dir),
         cfg_options=args.cfg_options,
     )
-    guard_settings(work_dir, settings)
+    try:
+        guard_settings(work_dir, settings)
+    except ValueError as error:
+        raise SystemExit(f'quickstart.py: {error}') from None
     environment = os.environ | dict(
         MMPLDC_SHAPES=f'{data_root}/', MMPLDC_CLIP=str(clip_dir), PYTHONUNBUFFERED='1'
     )

@@ -6,8 +6,6 @@ with open_clip's contrastive loss, stored as a folder that open_clip opens as 'l
 
 import argparse
 import gzip
-import json
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -15,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mmpldc.datasets.shapes import parallel_map
 from mmpldc.datasets.shapes.captions import WORDS, generate_captioned_image
+from mmpldc.utils.files import atomic_write, write_json
 
 IMAGE_SIZE = 64
 STREAM = 1_000_003  # no image of a detection data set has this number in its seed
@@ -121,17 +120,17 @@ def main() -> None:
         model_cfg=MODEL | dict(text_cfg=MODEL['text_cfg'] | text),
         preprocess_cfg=dict(mean=open_clip.OPENAI_DATASET_MEAN, std=open_clip.OPENAI_DATASET_STD),
     )
-    (out / 'open_clip_config.json').write_text(json.dumps(config, indent=2))
-    (out / 'templates.json').write_text(json.dumps(TEMPLATES, indent=2))
+    write_json(out / 'open_clip_config.json', config, indent=2)
+    write_json(out / 'templates.json', TEMPLATES, indent=2)
     name = f'local-dir:{out}'
     model = open_clip.create_model(name, load_weights=False)
     tokenizer = open_clip.get_tokenizer(name)
     print(f'{sum(p.numel() for p in model.parameters()):,} parameters')
     images, captions = make_pairs(args)
     train(model, tokenizer, images, captions, args)
-    partial_file = out / 'partial.tmp'
-    save_file(model.state_dict(), partial_file)
-    os.replace(partial_file, out / 'open_clip_model.safetensors')
+    # last: with it the model is complete
+    with atomic_write(out / 'open_clip_model.safetensors', 'wb') as file:
+        file.write(save(model.state_dict()))
 
 
 if __name__ == '__main__':

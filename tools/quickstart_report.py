@@ -2,17 +2,16 @@
 
 import argparse
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 from torch.utils.data import DataLoader
 
+from mmpldc.apis import load_labeler, read_checkpoint
 from mmpldc.evaluation import (
     compare_pseudo_labels,
     logits_in_original_frame,
@@ -21,6 +20,7 @@ from mmpldc.evaluation import (
 )
 from mmpldc.functional import mask_uncertainty
 from mmpldc.models import SemiMask2Former
+from mmpldc.utils.files import write_json
 from mmpldc.visualization import (
     draw_instances,
     draw_uncertainty,
@@ -60,12 +60,12 @@ def evaluate(work_dir: Path, model: str) -> dict[str, float]:
     return {name: 100 * metrics[f'coco/{key}'] for name, key in METRICS.items()}
 
 
-def labeller(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Former, DataLoader]:
+def labeler(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Former, DataLoader]:
     """A teacher ready to label, and unlabelled images with the annotations hidden from training.
 
     Args:
         config: of a run with PL-DC.
-        checkpoint: ``iter_T.pth``, whose step T decides how much CLIP weighs.
+        checkpoint: whose iteration decides how much CLIP weighs.
         **refiner: options of the config's refiner.
     """
     cfg = copy.deepcopy(config)
@@ -75,21 +75,18 @@ def labeller(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Form
     dataset.ann_file = 'annotations/unlabeled_hidden.json'
     dataset.data_prefix.img = 'images/train/'
     dataset.indices = NUM_LABELLED
-    model = init_detector(cfg, str(checkpoint), device='cpu')
-    model.set_progress(int(checkpoint.stem.split('_')[1]), cfg.train_cfg.max_iters)
-    if model.refiner is not None:
-        model.refiner.prepare(dataset.metainfo.classes, torch.device('cpu'))
+    model = load_labeler(cfg, read_checkpoint(checkpoint), refiner_weight='scheduled')
     return model, Runner.build_dataloader(cfg.val_dataloader)
 
 
 def pseudo_label_quality(config: Config, checkpoint: Path, **refiner) -> dict[str, float]:
     """Precision, recall and class accuracy, see :meth:`PseudoLabelTable.summary`."""
-    return compare_pseudo_labels(*labeller(config, checkpoint, **refiner)).summary()
+    return compare_pseudo_labels(*labeler(config, checkpoint, **refiner)).summary()
 
 
 def clip_accuracy(config: Config, checkpoint: Path) -> dict[str, object]:
     """CLIP by itself on the annotated objects of the tuning split (the paper's Table II)."""
-    model, _ = labeller(config, checkpoint)
+    model, _ = labeler(config, checkpoint)
     dataloader = Runner.build_dataloader(copy.deepcopy(config.val_dataloader))
     precision, recall = precision_and_recall(scorer_confusion(model, dataloader))
     classes = config.val_dataloader.dataset.metainfo.classes
@@ -213,7 +210,7 @@ def main() -> None:
         title = 'CLIP alone, annotated objects; recall'
         print(table(title, {'': row}, digits=2), end='\n\n')
         print(table('pseudo-labels after burn-in', correction, digits=3), end='\n\n')
-    (args.out / 'results.json').write_text(json.dumps(results, indent=2, default=float))
+    write_json(args.out / 'results.json', results, indent=2, default=float)
     print(table('mask AP, test split', rows, digits=1))
 
     models = {

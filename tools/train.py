@@ -1,20 +1,16 @@
 """Train a config, with the options of MMDetection's tool of this name."""
 
 import argparse
-import os
-from pathlib import Path
 
-from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from mmpldc.apis.launch import add_common_arguments, load_config
 from mmpldc.datasets.checks import check_before_training
 from mmpldc.engine.distributed import join_ranks_on_cpu
 from mmpldc.engine.dry_run import dry_run_config
-from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.engine.resuming import resume
 
 HOOKS_OF_MMENGINE = (
@@ -30,7 +26,6 @@ HOOKS_OF_MMENGINE = (
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a detector')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where logs and checkpoints go')
     parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
     parser.add_argument(
         '--auto-scale-lr',
@@ -56,40 +51,13 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='do not check annotations and images first (tools/dataset/check.py does so alone)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings, e.g. model.burn_in_iters=1000 key="[a,b]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how the processes of a distributed run were started',
-    )
-    # torch.distributed.launch of old passes --local_rank, torchrun sets the variable
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_common_arguments(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    setup_cache_size_limit_of_dynamo()
-
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    problem = moved_keys(cfg)
-    if problem:
-        raise SystemExit(f'{args.config}: {problem}')
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-
+    cfg = load_config(args)
     if args.amp:
         if get_device() == 'cpu':
             raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 from .mask_encoding import decode_mask, label_studio_rle, mask_to_polygons, polygons_to_rle
 from .pseudo_labels import LabeledImage, PseudoLabel
@@ -60,7 +60,7 @@ def write_coco(
                     mask_quality=label.mask_quality,
                 )
 
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write('{"annotations": ')
         _write_list(file, annotations())
         file.write(f',\n"images": {json.dumps(images)}')
@@ -104,7 +104,7 @@ def write_label_studio(
         address = image_prefix + quote(labeled.image['file_name'])
         return dict(data={OBJECT: address}, predictions=predictions)
 
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         _write_list(file, map(task, labeled_images))
         file.write('\n')
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import torch
 from mmdet.registry import MODELS, TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
@@ -16,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpldc.evaluation import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
-from mmpldc.utils.checkpoints import TEACHER, check_weights, teacher_weights
+from mmpldc.utils.checkpoints import TEACHER, check_weights, class_information, teacher_weights
 
 from .mask_encoding import encode_mask
 
@@ -65,27 +67,38 @@ class UnreadableImage:
     reason: str
 
 
-def build_labeler(
-    cfg: Config, checkpoint: dict, *, refiner_weight: float | None = None, device: str = 'cpu'
+def load_labeler(
+    cfg: Config,
+    checkpoint: dict,
+    *,
+    refiner_weight: float | Literal['scheduled'] | None = None,
+    device: str = 'cpu',
 ) -> SemiMask2Former:
     """The model whose :meth:`~SemiMask2Former.get_pseudo_instances` labels images.
+
+    Its ``dataset_meta`` has the names of the classes, as that of mmdet's ``init_detector``.
 
     Args:
         cfg: of a :class:`~mmpldc.models.SemiMask2Former`; modified.
         checkpoint: see :func:`~mmpldc.apis.read_checkpoint`; of this model, or of a plain
             ``Mask2Former``, which becomes the teacher.
         refiner_weight: w, how much the config's refiner (CLIP) weighs against the teacher, in
-            [0, 1]. None leaves the refiner out, and its weights need not be at hand. A refiner
-            must still get to know the classes, see its ``prepare``.
+            [0, 1]; or ``'scheduled'``, as much as it did when the checkpoint was written, if there
+            is a refiner. None leaves it out, and its weights need not be at hand.
         device: where it will work.
 
     Raises:
-        ValueError: if config and checkpoint do not fit each other, or there is no refiner to
-            weigh.
+        ValueError: if config and checkpoint do not fit each other, neither names the classes, or
+            there is no refiner to weigh.
     """
     model_cfg = cfg.model
+    step, max_steps = 0, 1
     if refiner_weight is None:
         model_cfg.pop('refiner', None)
+    elif refiner_weight == 'scheduled':
+        if model_cfg.get('refiner') is not None:
+            max_steps = cfg.train_cfg.max_iters
+            step = finished_iters(checkpoint, max_steps)
     elif model_cfg.get('refiner') is None:
         raise ValueError('the config has no model.refiner that could be given a weight')
     elif not 0 <= refiner_weight <= 1:
@@ -102,8 +115,16 @@ def build_labeler(
     is_pair = any(name.startswith(TEACHER) for name in state_dict)
     check_weights(teacher_weights(state_dict) if is_pair else state_dict, model.teacher)
     model.load_state_dict(state_dict, strict=False)
-    model.set_progress(0, 1)  # the refiner's weight is the same throughout
+    model.dataset_meta = class_information(checkpoint, cfg, model.teacher.panoptic_head.num_classes)
+    model.set_progress(step, max_steps)
+    if model.refiner is not None:
+        model.refiner.prepare(model.dataset_meta['classes'], torch.device(device))
     return model.to(device).eval()
+
+
+def finished_iters(checkpoint: dict, max_iters: int) -> int:
+    """Iterations trained when a checkpoint was written; all if it does not say."""
+    return checkpoint.get('meta', {}).get('iter', max_iters)
 
 
 def label_images(
@@ -118,7 +139,7 @@ def label_images(
     """Pseudo-labels of one image after the other; a batch is all that is held in memory.
 
     Args:
-        model: see :func:`build_labeler`.
+        model: see :func:`load_labeler`.
         cfg: with ``test_dataloader``, whose pipeline reads and resizes the images.
         images: entries of a COCO-format file, with ``id`` and ``file_name``.
         root: folder that the file names are relative to.

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import inspect
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,15 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from mmpldc.evaluation import CocoMetric
+from mmpldc.models import (
+    MaskCrossEntropyCost,
+    MSDeformAttnPixelDecoder,
+    SemiMask2FormerHead,
+    SwinTransformer,
+    TopKMaskFormerFusionHead,
+    UncertaintyWeightedCrossEntropyLoss,
+)
 from mmpldc.models.detectors.complete_detector import complete_detector
 from mmpldc.utils.checkpoints import (
     check_weights,
@@ -20,19 +30,19 @@ from mmpldc.utils.checkpoints import (
     read_checkpoint,
     teacher_weights,
 )
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 SCOPE = 'mmpldc.'
-# Modules of ours that differ from mmdet's in training, freezing or speed, not in what they compute
-# from the same weights.
-PLAIN_TYPES = {
-    'mmpldc.SemiMask2FormerHead': 'Mask2FormerHead',
-    'mmpldc.MSDeformAttnPixelDecoder': 'MSDeformAttnPixelDecoder',
-    'mmpldc.TopKMaskFormerFusionHead': 'MaskFormerFusionHead',
-    'mmpldc.SwinTransformer': 'SwinTransformer',
-    'mmpldc.MaskCrossEntropyCost': 'CrossEntropyLossCost',
-    'mmpldc.CocoMetric': 'CocoMetric',
-}
+# Modules of ours that differ from the mmdet class they extend in training, freezing or speed, not
+# in what they compute from the same weights.
+WITH_PLAIN_TWIN = (
+    SemiMask2FormerHead,
+    MSDeformAttnPixelDecoder,
+    TopKMaskFormerFusionHead,
+    SwinTransformer,
+    MaskCrossEntropyCost,
+    CocoMetric,
+)
 IOU_HEAD = 'panoptic_head.iou_head.'
 KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
 
@@ -45,11 +55,13 @@ class PublishedModel(NamedTuple):
         config: path of the config.
         own_types: modules of mmpldc that the config still names; without any it is a config that
             mmdet takes as it is.
+        kept_float32: weights that ``half`` left in float32, see :func:`to_half`.
     """
 
     checkpoint: Path
     config: Path
     own_types: list[str]
+    kept_float32: list[str]
 
 
 def publish_model(
@@ -67,8 +79,8 @@ def publish_model(
         half: round the weights to float16, half the size; mmdet loads them into a float32 model.
 
     Raises:
-        ValueError: if the checkpoint has no teacher or is not of this config, or a weight exceeds
-            float16.
+        ValueError: if the checkpoint has no teacher, is not of this config, or has a weight that
+            is not finite.
     """
     content = read_checkpoint(checkpoint)
     weights = {  # what only training needs is left behind
@@ -82,8 +94,13 @@ def publish_model(
         check_weights(weights, model)
         model.load_state_dict(weights, strict=True)
         meta = class_information(content, cfg, model.panoptic_head.num_classes)
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise ValueError(f'{name} has NaN or infinite values: publish an earlier checkpoint')
+    kept_float32 = []
     if half:
         weights = to_half(weights)
+        kept_float32 = [name for name, value in weights.items() if value.dtype == torch.float32]
     plain = plain_config(cfg, detector, meta)
 
     stem = out.with_suffix('') if out.suffix == '.pth' else out
@@ -94,11 +111,11 @@ def publish_model(
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()[:8]
     weights_path = stem.with_name(f'{stem.name}-{digest}.pth')
     config_path = stem.with_name(f'{stem.name}.py')
-    with replacing(weights_path, 'wb') as file:
+    with atomic_write(weights_path, 'wb') as file:
         file.write(buffer.getbuffer())
-    with replacing(config_path) as file:
+    with atomic_write(config_path) as file:
         file.write(plain.pretty_text)
-    return PublishedModel(weights_path, config_path, _own_types(plain.to_dict()))
+    return PublishedModel(weights_path, config_path, _own_types(plain.to_dict()), kept_float32)
 
 
 def plain_detector(model: ConfigDict) -> ConfigDict:
@@ -120,10 +137,7 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
             "mmdet's head does not multiply scores by a predicted IoU: publish with "
             'model.detector.panoptic_head.score_by_iou=False'
         )
-    # mmdet's head always upsamples; the others serve training
-    for option in ('upsample_masks', 'score_by_iou', 'iou_head'):
-        head.pop(option, None)
-    if head.loss_mask.type == SCOPE + 'UncertaintyWeightedCrossEntropyLoss':
+    if head.loss_mask.type == SCOPE + UncertaintyWeightedCrossEntropyLoss.__name__:
         head.loss_mask.pop('pixel_weights', None)
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
     _use_plain_types(detector)
@@ -158,27 +172,47 @@ def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
 
 
 def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Floating-point weights rounded to float16, the others as they are.
+    """Floating-point weights rounded to float16; others stay as they are.
 
-    Raises:
-        ValueError: naming a weight that float16 cannot hold.
+    A tensor with a value beyond float16 (65,504), such as a variance of a batch norm, stays as it
+    is too.
     """
-    rounded = {
-        name: value.half() if value.is_floating_point() else value
+    most = torch.finfo(torch.float16).max
+    return {
+        name: value.half()
+        if value.is_floating_point() and not (value.abs() > most).any()
+        else value
         for name, value in weights.items()
     }
-    for name, value in rounded.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise ValueError(f'{name} is beyond the range of float16: publish in full precision')
-    return rounded
+
+
+def plain_twin(ours: type) -> type:
+    """The class of OpenMMLab that one of ours extends."""
+    return next(base for base in ours.__mro__ if not base.__module__.startswith(SCOPE))
+
+
+def own_options(ours: type) -> set[str]:
+    """Names of the arguments of one of our classes that its :func:`plain_twin` does not take."""
+    twin = plain_twin(ours)
+    classes = ours.__mro__[: ours.__mro__.index(twin)]
+    named = {
+        name
+        for cls in classes
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    return named - set(inspect.signature(twin).parameters)
 
 
 def _use_plain_types(value: object) -> None:
-    """Name mmdet's modules where ours compute the same, in place."""
+    """Replace modules of ours by their plain twins, in place."""
+    twins = {SCOPE + ours.__name__: ours for ours in WITH_PLAIN_TWIN}
     for module in _modules(value):
-        if module['type'] == SCOPE + 'CocoMetric':
-            module.pop('backend', None)
-        module['type'] = PLAIN_TYPES.get(module['type'], module['type'])
+        ours = twins.get(module['type'])
+        if ours is not None:
+            module['type'] = plain_twin(ours).__name__
+            for option in own_options(ours):
+                module.pop(option, None)
 
 
 def _own_types(value: object) -> list[str]:

@@ -1,9 +1,7 @@
-"""Reading and writing COCO-format files."""
+"""Reading COCO-format files."""
 
 import json
 from pathlib import Path
-
-from mmpldc.utils.files import replacing
 
 
 def read_coco(path: Path, *lists: str) -> dict:
@@ -25,9 +23,3 @@ def read_coco(path: Path, *lists: str) -> dict:
         if not isinstance(coco, dict) or not isinstance(coco.get(name), list):
             raise ValueError(f"{path} is not a COCO-format file: it has no list '{name}'")
     return coco
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a file all or nothing: a killed run leaves what was there before."""
-    with replacing(path) as file:
-        file.write(json.dumps(content))

@@ -125,7 +125,7 @@ def _fault_of_input(error: Exception, path: str, results: dict) -> str | None:
 # ---------------------------------------------------------------- data sets
 
 
-def guard(dataset: BaseDataset, *, on_fault: OnFault) -> None:
+def guard_pipelines(dataset: BaseDataset, *, on_fault: OnFault) -> None:
     """Guard the pipelines of a data set, in place; those guarded already stay as they are.
 
     Args:

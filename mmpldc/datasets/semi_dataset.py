@@ -7,7 +7,7 @@ from mmpldc.registry import DATASETS
 from mmpldc.utils.randomness import seeded
 
 from .checks.findings import printable
-from .input_faults import OnFault, guard
+from .input_faults import OnFault, guard_pipelines
 from .samplers import SeededIndex
 from .semi_parts import semi_parts
 
@@ -52,7 +52,7 @@ class SemiDataset(ConcatDataset):
     ) -> None:
         parts = semi_parts(labeled, unlabeled, split=split, shared=shared)
         super().__init__([_build(part) for part in parts.values()])
-        guard(self, on_fault=on_fault)
+        guard_pipelines(self, on_fault=on_fault)
 
     def __getitem__(self, index: int) -> dict:
         if not isinstance(index, SeededIndex):

@@ -1,5 +1,6 @@
 """Dividing an annotated COCO-format set into a labelled and an unlabelled part."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -137,7 +138,8 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     Args:
         coco: content of a COCO-format annotation file.
         names: image ids or file names; of file names with folders the last part counts where the
-            whole name is not found.
+            whole name is not found. Cityscapes' images are also found by the names of their
+            annotations (``CITY_SEQ_FRAME_gtFine_instanceIds.png``) and by ``CITY_SEQ_FRAME``.
 
     Returns:
         ``(len(names),)`` int64 indices, ascending.
@@ -149,9 +151,12 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     for index, image in enumerate(coco['images']):
         known[str(image['id'])] = known[image['file_name']] = {index}
         by_last_part[_last_part(image['file_name'])].add(index)
+        if '_leftImg8bit' in image['file_name']:
+            by_last_part[_cityscapes_frame(image['file_name'])].add(index)
     found = []
     for name in map(str, names):
-        matches = known.get(name) or by_last_part.get(_last_part(name)) or set()
+        last_part, frame = _last_part(name), _cityscapes_frame(name)
+        matches = known.get(name) or by_last_part.get(last_part) or by_last_part.get(frame) or set()
         if len(matches) > 1:
             raise ValueError(
                 f"'{name}' may be any of {len(matches)} images: list ids, or file_name"
@@ -172,6 +177,11 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
 
 def _last_part(file_name: str) -> str:
     return file_name.rsplit('/', 1)[-1]
+
+
+def _cityscapes_frame(file_name: str) -> str:
+    """``CITY_SEQ_FRAME`` of a file of Cityscapes; the last part of another name."""
+    return re.sub(r'(_\d{6}_\d{6})_[A-Za-z].*', r'\1', _last_part(file_name))
 
 
 def find_supervision_indices(coco: dict, indices: Sequence[int], *, percent: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from mmpldc.utils.files import remove_partial, replacing
+from mmpldc.utils.files import atomic_write, remove_partial
 
 MEGABYTE = 1 << 20
 
@@ -32,7 +32,7 @@ class AtomicBackend(LocalBackend):
         path = Path(filepath)
         try:
             remove_partial(path.parent, re.sub(r'\d+', '*', path.name))
-            with replacing(path, 'wb') as file:
+            with atomic_write(path, 'wb') as file:
                 file.write(obj)
         except OSError as error:
             raise OSError(error.errno, _explain(error, path, len(obj))) from error

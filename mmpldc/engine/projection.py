@@ -40,7 +40,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """What a few steps took; of several ranks the largest.
 
     Attributes:
@@ -88,7 +88,7 @@ def validation_counts(plan: Plan) -> dict[str, int]:
     }
 
 
-def phase_seconds(plan: Plan, measured: Measured) -> dict[str, float]:
+def phase_seconds(plan: Plan, measured: Measurements) -> dict[str, float]:
     """Seconds of each phase."""
     return {
         name: iters
@@ -97,14 +97,14 @@ def phase_seconds(plan: Plan, measured: Measured) -> dict[str, float]:
     }
 
 
-def validation_seconds(plan: Plan, measured: Measured) -> float:
+def validation_seconds(plan: Plan, measured: Measurements) -> float:
     """Seconds of all validations, without the computation of metrics."""
     counts = validation_counts(plan).values()
     passes = zip(counts, measured.val_seconds, strict=True)
     return measured.val_batches * sum(count * per_batch for count, per_batch in passes)
 
 
-def checkpoint_bytes(plan: Plan, measured: Measured) -> int:
+def checkpoint_bytes(plan: Plan, measured: Measurements) -> int:
     """Size of the last checkpoint: the log of all iterations is in it."""
     if measured.checkpoint == 0:
         return 0
@@ -119,13 +119,13 @@ def checkpoints_on_disk(plan: Plan) -> int:
     return kept + plan.best
 
 
-def disk_bytes(plan: Plan, measured: Measured) -> int:
+def disk_bytes(plan: Plan, measured: Measurements) -> int:
     """What a work directory holds at most: checkpoints and log."""
     reports = plan.max_iters // plan.log_interval
     return checkpoints_on_disk(plan) * checkpoint_bytes(plan, measured) + reports * measured.report
 
 
-def summary(plan: Plan, measured: Measured, *, free: int) -> str:
+def summary(plan: Plan, measured: Measurements, *, free: int) -> str:
     """All of it for a reader; ``free`` is the space on the disk of the work directory, in bytes."""
     of_phases = phase_seconds(plan, measured)
     validation = validation_seconds(plan, measured)
@@ -164,7 +164,7 @@ def summary(plan: Plan, measured: Measured, *, free: int) -> str:
     return '\n'.join(lines)
 
 
-def _loading_remark(measured: Measured) -> str:
+def _loading_remark(measured: Measurements) -> str:
     if not measured.is_loaded_ahead:
         return 'before each step: set train_dataloader.num_workers'
     if measured.load_seconds > min(measured.step_seconds):

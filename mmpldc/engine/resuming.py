@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.runner import Runner
 
-from mmpldc.utils.checkpoint_loading import refusing
+from mmpldc.utils.checkpoint_loading import safe_loading
 
 NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 # What zipfile and torch.load raise at garbage.
@@ -52,7 +52,7 @@ def resume(runner: Runner, path: str | None = None) -> None:
         runner._resume, runner._load_from = True, chosen[0]
 
 
-def damage(path: Path) -> str | None:
+def find_damage(path: Path) -> str | None:
     """What is wrong with a checkpoint; None if all of its content is as it was written.
 
     Args:
@@ -64,7 +64,7 @@ def damage(path: Path) -> str | None:
             broken = archive.testzip()
         if broken is not None:
             return f'the checksum of {broken} is wrong'
-        with refusing(str(path)):
+        with safe_loading(str(path)):
             torch.load(path, map_location='meta', mmap=True)  # all but the tensors' values
     except UNREADABLE as error:
         return str(error).partition('\n')[0] or type(error).__name__
@@ -99,7 +99,7 @@ def _choose(runner: Runner) -> str | None:
     work_dir = Path(runner.work_dir)
     damaged = {}
     for path in saved_checkpoints(work_dir):
-        problem = damage(path)
+        problem = find_damage(path)
         if problem is None:
             for other, found in damaged.items():
                 runner.logger.warning(f'{other} is damaged ({found}): {path} is resumed instead')
@@ -119,10 +119,10 @@ def _choose(runner: Runner) -> str | None:
 
 def _checked(path: str) -> str:
     """The path, if the checkpoint there is intact."""
-    problem = None if '://' in path else damage(Path(path))
+    problem = None if '://' in path else find_damage(Path(path))
     if problem is None:
         return path
     others = saved_checkpoints(Path(path).parent)
-    intact = next((other for other in others if damage(other) is None), None)
+    intact = next((other for other in others if find_damage(other) is None), None)
     advice = 'no other one in its folder is intact' if intact is None else f'take --resume {intact}'
     raise BrokenCheckpoint(f'--resume {path}: the checkpoint is damaged ({problem}); {advice}')

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from mmpldc.structures import PackedMasks, TrainingSample
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 from mmpldc.utils.unwrapping import unwrapped
 
 try:
@@ -59,12 +59,14 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
         rank=get_rank(),
         world_size=get_world_size(),
     )
-    with replacing(path, 'wb') as file:
+    with atomic_write(path, 'wb') as file:
         torch.save(step, file)
 
 
 def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
-    """Read what :func:`save_step` wrote; nothing in the file is executed.
+    """Read what :func:`save_step` wrote; reading executes nothing in the file.
+
+    ``config`` is Python code, though: who builds it runs whatever the author of the file wrote.
 
     Args:
         path: of the file.

@@ -85,7 +85,7 @@ def weights_only() -> Iterator[None]:
 
 
 @contextmanager
-def refusing(source: str) -> Iterator[None]:
+def safe_loading(source: str) -> Iterator[None]:
     """:func:`weights_only` with an error that names the file and says what to do.
 
     Args:
@@ -122,7 +122,7 @@ def load_url(url: str, **options) -> dict:
         RuntimeError: if it is not the file that its hash says.
     """
     has_hash = HAS_HASH.search(os.path.basename(urlparse(url).path)) is not None
-    with refusing(url):
+    with safe_loading(url):
         return torch.hub.load_state_dict_from_url(url, **dict(check_hash=has_hash) | options)
 
 
@@ -136,7 +136,7 @@ def _protect_mmengine() -> None:
 
     @functools.wraps(load_checkpoint)
     def protected(cls, filename, map_location=None, logger='current'):
-        with refusing(filename):
+        with safe_loading(filename):
             loaded = load_checkpoint(cls, filename, map_location, logger)
         meta = loaded.get('meta') if isinstance(loaded, dict) else None
         if isinstance(meta, dict) and not is_trusted():

@@ -12,10 +12,10 @@ from mmengine.structures import InstanceData
 
 from mmpldc.apis import (
     UnreadableImage,
-    build_labeler,
     decode_mask,
     folder_images,
     label_images,
+    load_labeler,
     plain_detector,
 )
 from mmpldc.models.refiners import RegionScorer
@@ -80,7 +80,7 @@ def naive_labels(model, path) -> list[tuple[int, float, float, np.ndarray]]:
 
 def test_labels_are_those_of_a_naive_computation(cfg, checkpoint, folder):
     cfg.model.pseudo_label_filter.min_area = -1  # every query passes
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     labeled = labels_of(model, cfg, folder)
     assert len(labeled) == 3
     count = 0
@@ -166,7 +166,7 @@ def test_a_mask_that_shrinking_left_empty_is_dropped(cfg, tmp_path):
 
 
 def test_workers_and_order(cfg, checkpoint, folder):
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     images = folder_images(folder)
     alone = list(label_images(model, cfg, images, folder))
     assert [item.image['id'] for item in alone] == [1, 2, 3]
@@ -177,7 +177,7 @@ def test_workers_and_order(cfg, checkpoint, folder):
 def test_an_unreadable_image_is_named(cfg, checkpoint, folder, content):
     (folder / 'broken.jpg').write_bytes(content)
     images = [*folder_images(folder), dict(id=9, file_name='missing.jpg')]
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     items = list(label_images(model, cfg, images, folder, batch_size=3))
     unreadable = [item for item in items if isinstance(item, UnreadableImage)]
     assert [item.path for item in unreadable] == [folder / 'broken.jpg', folder / 'missing.jpg']
@@ -189,7 +189,7 @@ def test_an_unreadable_image_is_named(cfg, checkpoint, folder, content):
 
 
 def test_the_teacher_labels(cfg, checkpoint):
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     assert not model.training and model.refiner is None
     for name, value in model.teacher.state_dict().items():
         assert torch.equal(value, checkpoint['state_dict'][f'teacher.{name}'])
@@ -201,7 +201,7 @@ def test_a_plain_checkpoint_becomes_the_teacher(cfg, checkpoint):
         for name, value in checkpoint['state_dict'].items()
         if name.startswith('student.')
     }
-    model = build_labeler(cfg, dict(state_dict=plain))
+    model = load_labeler(cfg, dict(state_dict=plain))
     for name, value in model.teacher.state_dict().items():
         assert torch.equal(value, plain[name])
 
@@ -210,17 +210,17 @@ def test_checkpoints_of_another_config_are_refused(cfg, checkpoint):
     other = deepcopy(cfg)
     other.model.detector.panoptic_head.num_queries = 9
     with pytest.raises(ValueError, match=r'2 of another shape \(panoptic_head\.query_embed'):
-        build_labeler(other, checkpoint)
+        load_labeler(other, checkpoint)
     name = next(name for name in checkpoint['state_dict'] if name.startswith('teacher.'))
     del checkpoint['state_dict'][name]
     with pytest.raises(ValueError, match=rf'1 missing \({name.removeprefix("teacher.")}\)'):
-        build_labeler(cfg, checkpoint)
+        load_labeler(cfg, checkpoint)
 
 
 def test_other_models_are_refused(cfg, checkpoint):
     cfg.model = plain_detector(cfg.model)
     with pytest.raises(ValueError, match=r"need mmpldc\.SemiMask2Former, not 'Mask2Former'"):
-        build_labeler(cfg, checkpoint)
+        load_labeler(cfg, checkpoint)
 
 
 # ---------------------------------------------------------------- thresholds and refiner
@@ -234,7 +234,7 @@ def qualities(model, cfg, folder) -> np.ndarray:
 
 
 def test_thresholds_of_the_filter(cfg, checkpoint, folder):
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     every = qualities(model, cfg, folder)
     class_thr, mask_thr = map(float, np.median(every, axis=0))
     model.set_thresholds()
@@ -247,12 +247,12 @@ def test_thresholds_of_the_filter(cfg, checkpoint, folder):
 
 
 def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
-    every = qualities(build_labeler(cfg, checkpoint), cfg, folder)
+    every = qualities(load_labeler(cfg, checkpoint), cfg, folder)
     class_thr, mask_thr = map(float, np.median(every, axis=0))
     cfg.model.class_thresholds = dict(
         type='mmpldc.ClassAwareThresholds', class_range=(0.0, 1.0), mask_range=(0.0, 1.0)
     )
-    untrained = build_labeler(cfg, checkpoint)
+    untrained = load_labeler(cfg, checkpoint)
     for given in (dict(), dict(class_thr=0.5), dict(mask_thr=0.5)):
         with pytest.raises(ValueError, match='the checkpoint has no trained ones: give both'):
             untrained.set_thresholds(**given)
@@ -264,7 +264,7 @@ def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
         'class_thresholds.mask_thr': torch.full((3,), mask_thr),
         'class_thresholds.is_started': torch.tensor(True),
     }
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     model.set_thresholds()
     both = (every >= (class_thr, mask_thr)).all(axis=1)
     assert len(qualities(model, cfg, folder)) == both.sum() < len(every)
@@ -276,7 +276,7 @@ def test_thresholds_of_the_checkpoint(cfg, checkpoint, folder):
 
 def test_a_coupled_filter_has_neither_threshold(cfg, checkpoint):
     cfg.model.pseudo_label_filter.update(class_thr=None, mask_thr=None, score_thr=0.5)
-    model = build_labeler(cfg, checkpoint)
+    model = load_labeler(cfg, checkpoint)
     model.set_thresholds()
     with pytest.raises(ValueError, match=r'set model\.pseudo_label_filter\.score_thr'):
         model.set_thresholds(class_thr=0.5)
@@ -285,13 +285,12 @@ def test_a_coupled_filter_has_neither_threshold(cfg, checkpoint):
 def test_the_refiner_weighs_what_it_is_told(cfg, checkpoint, folder):
     bias = checkpoint['state_dict']['teacher.panoptic_head.cls_embed.bias']
     bias[0] += 5  # its classes are not all owls
-    teacher = labels_of(build_labeler(deepcopy(cfg), checkpoint), cfg, folder)
+    teacher = labels_of(load_labeler(deepcopy(cfg), checkpoint), cfg, folder)
     cfg.model.refiner = dict(
         type='mmpldc.CLIPRefiner', begin=5, scorer=dict(type='mmpldc.AlwaysOwl')
     )
     for weight in (0.0, 1.0):
-        model = build_labeler(deepcopy(cfg), checkpoint, refiner_weight=weight)
-        model.refiner.prepare(('cat', 'dog', 'owl'), torch.device('cpu'))
+        model = load_labeler(deepcopy(cfg), checkpoint, refiner_weight=weight)
         refined = labels_of(model, cfg, folder)
         for name, item in refined.items():
             classes = [label.label for label in item.labels]
@@ -300,9 +299,25 @@ def test_the_refiner_weighs_what_it_is_told(cfg, checkpoint, folder):
     assert any(label.label != 2 for item in teacher.values() for label in item.labels)
 
 
+@pytest.mark.parametrize(('meta', 'step'), [(dict(iter=30), 30), ({}, 100)])
+def test_a_scheduled_refiner_weighs_what_it_did_at_the_checkpoint(cfg, checkpoint, meta, step):
+    cfg.train_cfg = dict(max_iters=100)
+    cfg.model.refiner = dict(type='mmpldc.CLIPRefiner', scorer=dict(type='mmpldc.AlwaysOwl'))
+    checkpoint['meta'] |= meta
+    model = load_labeler(cfg, checkpoint, refiner_weight='scheduled')
+    assert (model.progress.step, model.progress.max_steps) == (step, 100)
+    assert model.dataset_meta['classes'] == ('cat', 'dog', 'owl')
+    assert model.refiner.scorer.num_classes == 3
+
+
+def test_without_a_refiner_there_is_no_schedule(cfg, checkpoint):
+    """Nor need the config say for how long it trains."""
+    assert load_labeler(cfg, checkpoint, refiner_weight='scheduled').refiner is None
+
+
 def test_a_refiner_needs_a_config_and_a_sensible_weight(cfg, checkpoint):
     with pytest.raises(ValueError, match=r'no model\.refiner'):
-        build_labeler(deepcopy(cfg), checkpoint, refiner_weight=0.5)
+        load_labeler(deepcopy(cfg), checkpoint, refiner_weight=0.5)
     cfg.model.refiner = dict(type='mmpldc.CLIPRefiner', scorer=dict(type='mmpldc.AlwaysOwl'))
     with pytest.raises(ValueError, match=r'must lie in \[0, 1\], got 2'):
-        build_labeler(cfg, checkpoint, refiner_weight=2)
+        load_labeler(cfg, checkpoint, refiner_weight=2)

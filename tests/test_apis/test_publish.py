@@ -12,10 +12,11 @@ import torch
 from mmdet.apis import inference_detector, init_detector
 from mmdet.models.dense_heads import Mask2FormerHead
 from mmdet.models.losses import CrossEntropyLoss
-from mmdet.registry import MODELS
+from mmdet.registry import METRICS, MODELS
 from mmengine.config import Config
 
 from mmpldc.apis import plain_config, plain_detector, publish_model, to_half
+from mmpldc.apis.publish import WITH_PLAIN_TWIN, own_options
 
 CLASSES = ('cat', 'dog', 'owl')
 WITHOUT_MMPLDC = """
@@ -54,6 +55,7 @@ def test_files(publish, checkpoint, tmp_path):
     digest = hashlib.sha256(published.checkpoint.read_bytes()).hexdigest()[:8]
     assert published.checkpoint == tmp_path / f'published/model-{digest}.pth'
     assert published.config == tmp_path / 'published/model.py' and published.own_types == []
+    assert published.kept_float32 == []
     assert sorted(published.config.parent.iterdir()) == sorted(published[:2])
 
     content = load(published.checkpoint)
@@ -158,10 +160,34 @@ def test_half_precision_is_half_the_size_and_close(publish, cfg, folder, tmp_pat
     torch.testing.assert_close(found.scores, expected.scores, atol=0.01, rtol=0)
 
 
-def test_to_half_refuses_what_it_cannot_hold():
-    weights = {'a.weight': torch.tensor([0.1]), 'b.running_var': torch.tensor([1e6])}
-    with pytest.raises(ValueError, match=r'b\.running_var is beyond the range of float16'):
-        to_half(weights)
+def test_a_value_beyond_half_stays_float32_and_is_named(publish, checkpoint):
+    """As variances of a Caffe-style ResNet do."""
+    name = 'backbone.bn1.running_var'
+    checkpoint['state_dict'][f'teacher.{name}'][0] = 70000.0
+    published = publish(half=True)
+    assert published.kept_float32 == [name]
+    weights = load(published.checkpoint)['state_dict']
+    assert weights[name].dtype == torch.float32 and weights[name][0] == 70000.0
+    assert weights['backbone.conv1.weight'].dtype == torch.float16
+    init_detector(str(published.config), str(published.checkpoint), device='cpu')
+
+
+def test_to_half_at_the_border():
+    most = torch.finfo(torch.float16).max
+    weights = dict(
+        a=torch.tensor([most, -most]), b=torch.tensor([most + 1]), c=torch.tensor([2**40])
+    )
+    rounded = to_half(weights)
+    assert rounded['a'].tolist() == [most, -most] and rounded['a'].dtype == torch.float16
+    assert rounded['b'].dtype == torch.float32 and rounded['c'].dtype == torch.int64
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_weights_that_are_not_finite_are_refused(publish, checkpoint, half, tmp_path):
+    checkpoint['state_dict']['teacher.backbone.conv1.weight'][0, 0, 0, 0] = float('nan')
+    with pytest.raises(ValueError, match=r'backbone\.conv1\.weight has NaN or infinite values'):
+        publish(half=half)
+    assert not (tmp_path / 'published').exists()
 
 
 def test_a_checkpoint_without_a_teacher_is_refused(publish, checkpoint, tmp_path):
@@ -225,6 +251,45 @@ def test_what_only_training_needs_is_left_behind(cfg, tmp_path, folder):
     expected = predict(cfg, path, folder / 'a.png')
     found = predict(str(published.config), published.checkpoint, folder / 'a.png')
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+
+
+# Of each class with a plain twin every option that the twin does not take, and a value for it.
+OPTIONS = {
+    'SemiMask2FormerHead': dict(
+        upsample_masks=True,
+        score_by_iou=False,
+        iou_head=dict(type='mmpldc.MaskIoUHead'),
+        pseudo_label_weights=[dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)],
+        pseudo_pixel_weights=dict(type='mmpldc.BoundaryPreservingMap'),
+    ),
+    'MSDeformAttnPixelDecoder': dict(with_cp=True),
+    'TopKMaskFormerFusionHead': {},
+    'SwinTransformer': {},
+    'MaskCrossEntropyCost': {},
+    'CocoMetric': dict(backend='faster_coco_eval'),
+}
+
+
+def test_each_option_of_a_class_with_a_plain_twin_is_tested():
+    derived = {ours.__name__: own_options(ours) for ours in WITH_PLAIN_TWIN}
+    assert derived == {name: set(options) for name, options in OPTIONS.items()}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'option'), [(kind, name) for kind in OPTIONS for name in OPTIONS[kind]]
+)
+def test_an_option_that_mmdet_does_not_take_is_left_out(cfg, kind, option):
+    head = cfg.model.detector.panoptic_head
+    module = {
+        'SemiMask2FormerHead': head,
+        'MSDeformAttnPixelDecoder': head.pixel_decoder,
+        'CocoMetric': cfg.test_evaluator,
+    }[kind]
+    module.update({'type': f'mmpldc.{kind}', option: OPTIONS[kind][option]})
+    plain = plain_config(cfg, plain_detector(cfg.model), dict(classes=CLASSES))
+    assert f'{option}=' not in plain.pretty_text and 'mmpldc' not in plain.pretty_text
+    MODELS.build(plain.model)
+    METRICS.build(dict(plain.test_evaluator, ann_file=None))
 
 
 def test_scores_by_predicted_iou_are_refused(cfg):

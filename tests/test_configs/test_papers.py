@@ -115,7 +115,9 @@ TABLE_5 = {  # method, part exchanged, mask AP at 1, 5 and 10 % of COCO
     'h': ('pais', 'dicc', (24.1, 30.8, 34.0)),
 }
 PERCENTS = (1, 5, 10)
-UNWEIGHTED = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0)
+UNWEIGHTED = dict(
+    type='mmpldc.UncertaintyWeightedCrossEntropyLoss', loss_weight=5.0, pixel_weights=[]
+)
 # Guided Distillation: its released code, and Mask2Former's released configs on which it is built.
 GUIDED_DISTILLATION = {
     'model.burn_in': 'guided',

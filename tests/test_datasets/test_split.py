@@ -193,6 +193,44 @@ def test_find_images_refuses(names, message):
         find_images(IMAGES, names)
 
 
+FRAMES = ['aachen_000000_000019', 'bremen_000041_000019', 'hamburg_000000_103367']
+CITYSCAPES = dict(
+    images=[
+        dict(id=i, file_name=f'{frame.split("_")[0]}/{frame}_leftImg8bit.png')
+        for i, frame in enumerate(FRAMES, 1)
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        '{}_gtFine_instanceIds.png',  # Guided Distillation's lists
+        'gtFine/train/bremen/{}_gtFine_polygons.json',
+        '{}_leftImg8bit.png',
+        '{}_leftImg8bit.jpg',
+        '{}',
+        # a pair, as lists for semantic segmentation have
+        'leftImg8bit/train/bremen/{0}_leftImg8bit.png gtFine/train/bremen/{0}_gtFine_labelIds.png',
+    ],
+)
+def test_find_images_of_cityscapes_by_frame(name):
+    names = [name.format(frame) for frame in FRAMES[:0:-1]]
+    assert find_images(CITYSCAPES, names).tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r'1 of 1 listed .*: bremen_000041_000020'):
+        find_images(CITYSCAPES, ['bremen_000041_000020_gtFine_instanceIds.png'])
+    with pytest.raises(ValueError, match='more than once: bremen/bremen_000041'):
+        find_images(CITYSCAPES, [names[1], f'{FRAMES[1]}_gtFine_labelIds.png'])
+
+
+def test_frames_are_those_of_cityscapes_alone():
+    """Elsewhere a name of this form may be a left and a right image, or an image and its mask."""
+    stereo = [dict(id=i, file_name=f'cam_000000_000001_{side}.png') for i, side in enumerate('LR')]
+    assert find_images(dict(images=stereo), ['cam_000000_000001_R.png']).tolist() == [1]
+    with pytest.raises(ValueError, match='1 of 1 listed images are not in'):
+        find_images(dict(images=stereo), ['cam_000000_000001_mask.png'])
+
+
 def test_supervision_indices_count_annotated_images_in_order_of_ids():
     content = coco(12)
     content['images'].reverse()

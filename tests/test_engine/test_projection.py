@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmpldc.engine.projection import (
-    Measured,
+    Measurements,
     Plan,
     checkpoint_bytes,
     checkpoints_on_disk,
@@ -28,7 +28,7 @@ PLAN = Plan(  # the paper's
     best=1,
     log_interval=50,
 )
-MEASURED = Measured(
+MEASURED = Measurements(
     step_seconds=[1.0, 2.0],
     load_seconds=0.5,
     is_loaded_ahead=True,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.dist import get_rank
 
-from mmpldc.engine.resuming import BrokenCheckpoint, damage, resume, saved_checkpoints
+from mmpldc.engine.resuming import BrokenCheckpoint, find_damage, resume, saved_checkpoints
 
 
 class Log(list):
@@ -51,7 +51,7 @@ def save(tmp_path):
 
 
 def test_an_intact_checkpoint(save):
-    assert damage(save(1) / 'iter_1.pth') is None
+    assert find_damage(save(1) / 'iter_1.pth') is None
 
 
 def test_every_truncation_is_found(save):
@@ -59,7 +59,7 @@ def test_every_truncation_is_found(save):
     content = path.read_bytes()
     for size in [*range(0, len(content), 97), len(content) - 1]:
         path.write_bytes(content[:size])
-        assert damage(path), size
+        assert find_damage(path), size
 
 
 def same(first, second) -> bool:
@@ -77,7 +77,7 @@ def test_every_changed_byte_is_found_or_harmless(save):
     for place in places:
         changed = bytes([content[place] ^ (1 + place % 255)])
         path.write_bytes(content[:place] + changed + content[place + 1 :])
-        if damage(path):
+        if find_damage(path):
             found.add(place)
         else:  # padding, or a file's date
             assert same(torch.load(path), original), place
@@ -97,8 +97,8 @@ def places_of(checkpoint: dict, content: bytes) -> set[int]:
 @pytest.mark.parametrize('content', [b'', b'garbage', b'PK\x05\x06' + bytes(18)])
 def test_other_files_are_damaged(tmp_path, content):
     (tmp_path / 'iter_1.pth').write_bytes(content)
-    assert damage(tmp_path / 'iter_1.pth')
-    assert 'No such file' in damage(tmp_path / 'iter_2.pth')
+    assert find_damage(tmp_path / 'iter_1.pth')
+    assert 'No such file' in find_damage(tmp_path / 'iter_2.pth')
 
 
 # ---------------------------------------------------------------- which ones there are

@@ -263,7 +263,7 @@ def test_steps_that_stay_bad_end_the_run_with_a_dump_that_repeats_the_last(
     dump = work_dir / 'nonfinite_iter_5_rank_0.pth'
     step = load_step(dump)
     assert (step['iteration'], step['rank'], step['world_size']) == (4, 0, 1)
-    text = run_tool('analysis/replay_step.py', dump, cwd=tmp_path)
+    text = run_tool('analysis/replay_step.py', '--trust-dump', dump, cwd=tmp_path)
     assert 'iteration 5, rank 0 of 1' in text
     repeated = dict(line.split(': ', 1) for line in text.splitlines() if ': ' in line)
     for name, value in fault.last.items():

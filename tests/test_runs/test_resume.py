@@ -31,7 +31,7 @@ import yapf.yapflib.yapf_api
 from mmengine import device
 
 from mmpldc.engine import MeanTeacherHook, TeacherStudentValLoop
-from mmpldc.engine.resuming import damage
+from mmpldc.engine.resuming import find_damage
 
 pytestmark = pytest.mark.slow
 TRAIN = Path(__file__).resolve().parents[2] / 'tools/train.py'
@@ -442,7 +442,7 @@ def test_out_of_disk(train, uninterrupted, exhaust, reason, request):
     message = f'OSError: [Errno {{}}] {train.work_dir}/iter_2.pth was not written ({reason}): it'
     number = errno.EFBIG if exhaust is limit_files else errno.ENOSPC
     assert message.format(number) in failed.output, failed.output[-3000:]
-    assert damage(train.work_dir / 'iter_1.pth') is None
+    assert find_damage(train.work_dir / 'iter_1.pth') is None
     assert not list(train.work_dir.glob('.*'))
     (train.work_dir / 'others').unlink(missing_ok=True)
     assert train('--resume').code == 0

@@ -61,35 +61,42 @@ def test_most_confused_pairs(tool):
     assert most_confused_pairs(matrix, ['a', 'b', 'c']) == ['b as a: 3', 'a as b: 1']
 
 
-def test_undefined_values_are_null(tool, tmp_path):
-    path = tmp_path / 'result.json'
-    tool('analyze_pseudo_labels').write_json(path, dict(a=float('nan'), b=np.float64(0.5)))
-    assert json.loads(path.read_text()) == dict(a=None, b=0.5)
+def test_undefined_values_are_null(tool):
+    plain = tool('analyze_pseudo_labels').plain(dict(a=float('nan'), b=np.float64(0.5)))
+    assert plain == dict(a=None, b=0.5)
 
 
-@pytest.mark.parametrize(('meta', 'step'), [(dict(iter=30), 30), (dict(), 100)])
-def test_refiner_gets_classes_and_progress(tool, monkeypatch, tmp_path, meta, step):
+@pytest.mark.parametrize(('with_refiner', 'weight'), [(True, 'scheduled'), (False, None)])
+def test_a_model_is_loaded_as_it_was_at_its_checkpoint(
+    tool, monkeypatch, tmp_path, with_refiner, weight
+):
     common = tool('common')
-    calls = []
-    refiner = SimpleNamespace(prepare=lambda *args: calls.append(('prepare', *args)))
-    model = SimpleNamespace(refiner=refiner, set_progress=lambda *args: calls.append(args))
-    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('a', 'b'))))
-    configs = []
-    monkeypatch.setattr(common, 'init_detector', lambda cfg, *_, **__: configs.append(cfg) or model)
-    monkeypatch.setattr(common.Runner, 'build_dataloader', lambda _: loader)
-    torch.save(dict(meta=meta), tmp_path / 'checkpoint.pth')
-    cfg = dict(
-        model=dict(refiner='a refiner'),
-        val_dataloader=dict(dataset=dict()),
-        train_cfg=dict(max_iters=100),
+    monkeypatch.setattr(common, 'read_checkpoint', lambda path: f'read {path}')
+    monkeypatch.setattr(common, 'load_labeler', lambda cfg, *args, **options: (args, options))
+    monkeypatch.setattr(common.Runner, 'build_dataloader', lambda loader: loader.dataset.ann_file)
+    Config(dict(val_dataloader=dict(dataset=dict(ann_file='')))).dump(tmp_path / 'config.py')
+    args = common.argument_parser('').parse_args(
+        [str(tmp_path / 'config.py'), 'iter_3.pth', '--ann-file', 'a.json']
     )
-    Config(cfg).dump(tmp_path / 'config.py')
-    arguments = [str(tmp_path / 'config.py'), str(tmp_path / 'checkpoint.pth')]
-    args = common.argument_parser('').parse_args(arguments)
+    loaded, ann_file = common.load(args, with_refiner=with_refiner)
+    assert loaded == (('read iter_3.pth',), dict(refiner_weight=weight, device='cpu'))
+    assert ann_file == 'a.json'
 
-    assert common.load(args) == (model, loader)
-    assert calls == [(step, 100), ('prepare', ('a', 'b'), torch.device('cpu'))]
-    calls.clear()
-    model.refiner = None
-    assert common.load(args, with_refiner=False) == (model, loader) and not calls
-    assert [cfg.model.refiner for cfg in configs] == ['a refiner', None]
+
+def test_a_dumps_config_is_executed_only_for_who_trusts_it(tool, tmp_path, monkeypatch, capsys):
+    marker, dump = tmp_path / 'executed', tmp_path / 'nonfinite_iter_1_rank_0.pth'
+    torch.save(dict(config=f'import pathlib\npathlib.Path({str(marker)!r}).touch()\n'), dump)
+    replay_step = tool('replay_step')
+    monkeypatch.setattr('sys.argv', ['replay_step.py', str(dump)])
+    with pytest.raises(SystemExit, match='2'):
+        replay_step.main()
+    assert not marker.exists()
+    assert 'Python code that this tool executes' in capsys.readouterr().err
+    monkeypatch.setattr('sys.argv', ['replay_step.py', '--trust-dump', str(dump)])
+    with pytest.raises(AttributeError, match='model'):  # the config has none
+        replay_step.main()
+    assert marker.exists()
+    with pytest.raises(SystemExit, match='0'):
+        monkeypatch.setattr('sys.argv', ['replay_step.py', '--help'])
+        replay_step.main()
+    assert 'EXECUTES' in capsys.readouterr().out

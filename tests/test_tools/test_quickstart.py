@@ -39,12 +39,15 @@ def test_shown_lines(quickstart, line, shown):
     assert quickstart.shorten(line) == shown
 
 
-def test_other_settings_are_refused(quickstart, tmp_path):
-    work_dir = tmp_path / 'work'
-    for _ in range(2):  # the same again is fine
-        quickstart.guard_settings(work_dir, dict(seed=0))
-    with pytest.raises(SystemExit, match='begun with other settings'):
-        quickstart.guard_settings(work_dir, dict(seed=1))
+def test_other_settings_are_refused(quickstart, tmp_path, monkeypatch):
+    """Before anything is made."""
+    ran = []
+    monkeypatch.setattr(quickstart.Step, 'run', lambda *_: ran.append(1))
+    (tmp_path / 'settings.json').write_text('{"seed": 0}')
+    monkeypatch.setattr('sys.argv', ['quickstart.py', '--seed', '1', '--work-dir', str(tmp_path)])
+    with pytest.raises(SystemExit, match=r'begun with other settings \(.*seed is 1 now, was 0'):
+        quickstart.main()
+    assert not ran
 
 
 def test_failing_step_shows_the_end_of_its_log(quickstart, tmp_path, capsys):

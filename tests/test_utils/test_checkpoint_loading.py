@@ -25,7 +25,7 @@ from mmengine.runner import CheckpointLoader, Runner, checkpoint, save_checkpoin
 from mmpldc.apis import read_checkpoint
 from mmpldc.models import ImageClassifierScorer, OpenCLIPScorer
 from mmpldc.models.refiners.text_embeddings import cached_text_embeddings
-from mmpldc.utils.checkpoint_loading import TRUST, UnsafeCheckpoint, refusing
+from mmpldc.utils.checkpoint_loading import TRUST, UnsafeCheckpoint, safe_loading
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device('cpu')
@@ -274,7 +274,7 @@ def test_nothing_else_is_changed(malicious, marker):
     """What else the user's program loads is its own affair."""
     before = os.environ.copy()
     for _ in range(2):
-        with pytest.raises(UnsafeCheckpoint), refusing('a'):
+        with pytest.raises(UnsafeCheckpoint), safe_loading('a'):
             torch.load(malicious, weights_only=False)
         assert os.environ == before
     torch.load(malicious, weights_only=False)
@@ -345,7 +345,7 @@ def test_every_torch_load_of_ours_asks_for_weights_only():
             assert 'allow_pickle=True' not in text, path
             found = re.findall(r'(?:with .*:\n\s+)?torch\.load\((?:[^()]|\([^()]*\))*\)', text)
             calls += len(found)
-            assert all(re.search('weights_only=|with refusing', call) for call in found), path
+            assert all(re.search('weights_only=|with safe_loading', call) for call in found), path
     assert calls > 0
 
 

@@ -19,6 +19,7 @@ from mmpldc.evaluation import (
     error_types,
     rank_correlations,
 )
+from mmpldc.utils.files import write_json
 from mmpldc.visualization import (
     plot_confusion_matrix,
     plot_error_types,
@@ -100,10 +101,10 @@ def most_confused_pairs(matrix: np.ndarray, classes: list[str]) -> list[str]:
     ]
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write ``content``, NaN as null: JSON has no NaN."""
+def plain(content: dict) -> dict:
+    """What JSON can hold of ``content``: numbers of numpy as Python's, NaN as null."""
     text = json.dumps(content, default=np.generic.item)
-    path.write_text(json.dumps(json.loads(text, parse_constant=lambda _: None), indent=2))
+    return json.loads(text, parse_constant=lambda _: None)
 
 
 def main() -> None:
@@ -140,7 +141,7 @@ def main() -> None:
         classes=classes,
         supercategories=supercategories,
     )
-    write_json(args.out / 'analysis.json', analysis)
+    write_json(args.out / 'analysis.json', plain(analysis), indent=2)
     plot_quality_against_iou(
         args.out / 'quality_against_iou.png',
         candidates.iou,

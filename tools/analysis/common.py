@@ -2,12 +2,11 @@
 
 import argparse
 
-import torch
-from mmdet.apis import init_detector
 from mmengine.config import Config, DictAction
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmpldc.apis import load_labeler, read_checkpoint
 from mmpldc.models import SemiMask2Former
 
 
@@ -45,19 +44,10 @@ def load(
 ) -> tuple[SemiMask2Former, DataLoader]:
     """The model as it was when the checkpoint was written, and annotated images."""
     cfg = load_config(args)
-    if not with_refiner:
-        cfg.model.refiner = None
-    model = init_detector(cfg, args.checkpoint, device=args.device)
-    dataloader = Runner.build_dataloader(cfg.val_dataloader)
-    if model.refiner is not None:
-        # How much it weighs depends on how far training has come.
-        max_iters = cfg.train_cfg.max_iters
-        model.set_progress(finished_iters(args.checkpoint, max_iters), max_iters)
-        model.refiner.prepare(dataloader.dataset.metainfo['classes'], torch.device(args.device))
-    return model, dataloader
-
-
-def finished_iters(checkpoint: str, max_iters: int) -> int:
-    """Iterations trained when ``checkpoint`` was written; all if it does not say."""
-    meta = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {})
-    return meta.get('iter', max_iters)
+    model = load_labeler(
+        cfg,
+        read_checkpoint(args.checkpoint),
+        refiner_weight='scheduled' if with_refiner else None,
+        device=args.device,
+    )
+    return model, Runner.build_dataloader(cfg.val_dataloader)

@@ -6,11 +6,13 @@ Use a split that is not the reported one to choose thresholds.
 import argparse
 import json
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from common import argument_parser, load
 
 from mmpldc.evaluation import compare_candidates, compare_pseudo_labels
+from mmpldc.utils.files import write_json
 
 CLASS_THRS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 MASK_THRS = (0.7, 0.8, 0.85, 0.9, 0.93)
@@ -23,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='try a grid of thresholds (without refiner and suppression of duplicates)',
     )
-    parser.add_argument('--out', help='write the result as JSON')
+    parser.add_argument('--out', type=Path, help='write the result as JSON')
     return parser.parse_args()
 
 
@@ -45,8 +47,7 @@ def main() -> None:
         for row in result:
             print('  '.join(f'{value:14.3f}' for value in row.values()))
     if args.out:
-        with open(args.out, 'w') as file:
-            json.dump(result, file, indent=2, default=np.generic.item)
+        write_json(args.out, result, indent=2, default=np.generic.item)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,9 @@
 Prints every loss, the first module whose output is not finite and the first parameter whose
 gradient is not (all are NaN where a loss is). Random numbers are those of the run. What ranks tell
 one another in a step, the number of targets, is this rank's alone.
+
+A dump holds the run's config, which is Python code, and this tool EXECUTES it: give --trust-dump
+only for a dump whose author you trust, as you would run a script of theirs.
 """
 
 import argparse
@@ -25,8 +28,17 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('dump', help='nonfinite_iter_N_rank_R.pth')
+    parser.add_argument(
+        '--trust-dump', action='store_true', help='execute the config in the dump; required'
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not args.trust_dump:
+        parser.error(
+            f'the config in {args.dump} is Python code that this tool executes: if you trust '
+            'whoever made the dump, repeat the command with --trust-dump'
+        )
+    return args
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ the teacher.
 """
 
 import argparse
-import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmpldc.evaluation import precision_and_recall, scorer_confusion
+from mmpldc.utils.files import write_json
 
 
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, checkpoint=False)
-    parser.add_argument('--out', help='write the result as JSON')
+    parser.add_argument('--out', type=Path, help='write the result as JSON')
     return parser.parse_args()
 
 
@@ -45,8 +46,7 @@ def main() -> None:
     print(f'{"mean":{width}}  {means["precision"]:9.3f}  {means["recall"]:6.3f}')
     if args.out:
         result = dict(classes=classes, confusion=confusion.tolist(), **means)
-        with open(args.out, 'w') as file:
-            json.dump(result, file, indent=2, default=float)
+        write_json(args.out, result, indent=2, default=float)
 
 
 if __name__ == '__main__':

@@ -28,8 +28,10 @@ from pathlib import Path
 
 from compared_methods import GRID, METHODS, chooser, needs_teacher, setting, share_without_labels
 from comparison_page import write_page
-from run_records import WARM_UP, tuning_curve, write_json
+from run_records import WARM_UP, tuning_curve
 from study import QUICKSTART, Study
+
+from mmpldc.utils.files import write_json
 
 COMMAND = 'python tools/compare/compare_methods.py'
 WORK_DIR = Path('work_dirs/comparison')
@@ -138,7 +140,7 @@ def main() -> None:
             for name in study.methods
         },
     )
-    write_json(study.root / 'comparison.json', content)
+    write_json(study.root / 'comparison.json', content, indent=2)
     write_page(json.loads((study.root / 'comparison.json').read_text()), args.out)
 
 

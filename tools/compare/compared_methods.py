@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmpldc.phases import Phases
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/comparison'
 CLASS_THR = 'model.pseudo_label_filter.class_thr'
@@ -126,7 +126,7 @@ def write_config(name: str, base: Path, folder: Path) -> Path:
     )
     lines[statement.lineno - 1 : statement.end_lineno] = [f'_base_ = {str(base.resolve())!r}\n']
     path = folder / f'{name}.py'
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(''.join(lines))
     return path
 

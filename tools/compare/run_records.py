@@ -1,6 +1,5 @@
 """What a run leaves: its settings, validations and the time and memory of its steps."""
 
-import json
 import statistics
 from collections.abc import Sequence
 from inspect import signature
@@ -9,7 +8,6 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpldc.utils.files import replacing
 from mmpldc.visualization import read_scalars
 
 TUNING_AP = 'teacher/coco/segm_mAP'
@@ -44,28 +42,3 @@ def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
 def experiment(config: Config) -> dict:
     """What is run: not the variables that configs pass to one another."""
     return {key: config[key] for key in signature(Runner).parameters if key in config}
-
-
-def guard_settings(folder: Path, settings: dict) -> None:
-    """Note what a folder's results are made with, or compare it with what was noted.
-
-    Raises:
-        SystemExit: naming what is another now.
-    """
-    settings = json.loads(json.dumps(settings))
-    path = folder / 'settings.json'
-    if path.exists():
-        before = json.loads(path.read_text())
-        other = [key for key in settings if settings[key] != before.get(key)]
-        if other:
-            raise SystemExit(
-                f'{folder} was begun with another {", ".join(other)} (settings.json): '
-                'choose another --work-dir, or remove it'
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
-
-
-def write_json(path: Path, content: object) -> None:
-    with replacing(path) as file:
-        json.dump(content, file, indent=2)

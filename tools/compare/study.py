@@ -23,9 +23,11 @@ from compared_methods import (
 )
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from run_records import experiment, guard_settings, step_cost, tuning_curve, write_json
+from run_records import experiment, step_cost, tuning_curve
 
 from mmpldc.engine.moved_keys import moved_keys
+from mmpldc.utils.files import write_json
+from mmpldc.utils.settings import guard_settings
 from mmpldc.visualization import read_scalars
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +73,7 @@ class Study:
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock()
         measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
-        guard_settings(self.root, experiment(self.base) | measure)
+        _guard(self.root, experiment(self.base) | measure)
         self.paths = {
             name: write_config(name, args.base, self.root / 'configs')
             for name in dict.fromkeys([*self.methods, *map(chooser, self.methods)])
@@ -156,7 +158,7 @@ class Study:
             SystemExit: as :meth:`call`, and if the folder's run had another config.
         """
         work_dir = self.folder(name, seed, threshold)
-        guard_settings(work_dir, experiment(self.configs[name]))
+        _guard(work_dir, experiment(self.configs[name]))
         if (work_dir / 'finished').exists():
             return work_dir
         print(work_dir, flush=True)
@@ -201,7 +203,7 @@ class Study:
                 found['pseudo_labels'] = {
                     step: self.measure(work_dir, config, step, seed) for step in self.measured
                 }
-            write_json(result, found)
+            write_json(result, found, indent=2)
         return json.loads(result.read_text())
 
     def measure(self, work_dir: Path, config: Path, step: int, seed: int) -> dict:
@@ -262,3 +264,11 @@ class Study:
             found[name]['step'].append(one['step'])
             found[name]['memory'] = max(found[name]['memory'], one['memory'])
         return found
+
+
+def _guard(folder: Path, settings: dict) -> None:
+    """:func:`guard_settings`, whose error ends the comparison."""
+    try:
+        guard_settings(folder, settings)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None

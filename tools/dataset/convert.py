@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mmpldc.datasets.coco_files import write_json
 from mmpldc.datasets.converters import (
     convert_cityscapes,
     convert_images,
@@ -20,6 +19,7 @@ from mmpldc.datasets.converters import (
     read_class_names,
     summary,
 )
+from mmpldc.utils.files import write_json
 
 Results = Iterator[tuple[Path, dict]]  # path to write, COCO-format content
 

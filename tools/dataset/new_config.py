@@ -15,7 +15,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmpldc.datasets.checks import check_run
-from mmpldc.datasets.coco_files import read_coco, write_json
+from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.converters import convert_images
 from mmpldc.datasets.split import count_instances, draw_stratified, num_labeled, split_coco
 from mmpldc.datasets.starter_config import (
@@ -26,6 +26,7 @@ from mmpldc.datasets.starter_config import (
     schedule_for,
     training_side,
 )
+from mmpldc.utils.files import write_json
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEMPLATE = CONFIGS / 'custom/pldc_mask2former_r50_custom.py'

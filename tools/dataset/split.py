@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.datasets.coco_files import read_coco, write_json
+from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.split import (
     count_instances,
     draw,
@@ -22,6 +22,7 @@ from mmpldc.datasets.split import (
     num_labeled,
     split_coco,
 )
+from mmpldc.utils.files import write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,9 +45,9 @@ def parse_args() -> argparse.Namespace:
         '--labeled-list',
         type=Path,
         metavar='FILE',
-        help='label these images instead of drawing: image ids or file names, one a line; the '
-        "images of another COCO-format json (Guided Distillation's splits); or Unbiased Teacher's "
-        'COCO_supervision.txt together with --percent and --fold',
+        help='label these images instead of drawing: image ids or file names, one a line '
+        "(Guided Distillation's lists for Cityscapes too); the images of another COCO-format json; "
+        "or Unbiased Teacher's COCO_supervision.txt together with --percent and --fold",
     )
     parser.add_argument(
         '--unlabeled',

@@ -1,6 +1,7 @@
 """Cityscapes: part of train labelled, 4 labelled and 4 unlabelled images a step (PL-DC, Table I).
 
-The short side is 0.5 to 2 times 1024, and crops are 1024 wide and 512 high: the released code.
+The short side is 0.5 to 2 times 1024, and crops are 1024 wide and 512 high: the released code,
+which takes one of 16 sizes in this range, 8 + 8 images, and SSD's colour distortion in both views.
 Annotations are made by `tools/dataset/convert.py cityscapes` (docs/data.md).
 """
 

@@ -19,7 +19,7 @@ unlabeled = dict(
     type='CocoDataset',
     data_root=data_root,
     data_prefix=dict(img='train2017/'),
-    filter_cfg=dict(filter_empty_gt=False),
+    filter_cfg=dict(filter_empty_gt=False),  # released: left out by their annotations
     pipeline=[*_base_.load_unlabeled, *geometry, *_base_.unlabeled_views],
 )
 train_dataloader = dict(

@@ -1,7 +1,8 @@
 """The two views of an image. A data set's config puts its geometry between load_* and *_views.
 
 Geometry comes before MultiBranch, so that the weak and the strong view share it; what comes inside
-keeps every pixel in its place. All numbers: PL-DC, Table III. Guided Distillation's views have the
+keeps every pixel in its place. Padding comes last, in the model (released code: before the strong
+view's changes). All numbers: PL-DC, Table III. Guided Distillation's views have the
 same numbers (its released code), but erase nothing, and show labelled images weak only.
 """
 

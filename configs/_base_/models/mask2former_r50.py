@@ -39,7 +39,7 @@ detector = dict(
         ),
         positional_encoding=dict(num_feats=128, normalize=True),
         transformer_decoder=dict(
-            num_layers=9,
+            num_layers=9,  # released PL-DC: 10
             return_intermediate=True,
             layer_cfg=dict(
                 self_attn_cfg=dict(embed_dims=256, num_heads=8, batch_first=True),

@@ -15,7 +15,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmpldc.engine.projection import GB, Measured, Plan, disk_bytes, summary
+from mmpldc.engine.projection import GB, Measurements, Plan, disk_bytes, summary
 from mmpldc.engine.runner import accumulative_counts
 from mmpldc.registry import HOOKS
 
@@ -109,7 +109,7 @@ class DryRunHook(Hook):
         work_dir, log = Path(runner.work_dir), Path(runner.log_dir) / 'vis_data'
         written = [f.stat().st_size for f in log.rglob('*') if f.is_file() and f.suffix != '.py']
         saved = [f.stat().st_size for f in work_dir.glob('*.pth')]
-        own = Measured(
+        own = Measurements(
             step_seconds=[_mean(times[1:] or times) for times in self.step_seconds.values()],
             load_seconds=_load_seconds(runner.train_loop.dataloader_iterator, loader, count),
             is_loaded_ahead=loader.num_workers > 0,
@@ -124,7 +124,7 @@ class DryRunHook(Hook):
             pseudo_labels=_mean(self.pseudo_labels) if self.pseudo_labels else None,
         )
         ranks = all_gather_object((asdict(own), self.free))
-        measured = self.measured = Measured(**_largest([values for values, _ in ranks]))
+        measured = self.measured = Measurements(**_largest([values for values, _ in ranks]))
         free = min(free for _, free in ranks)
         if is_main_process():
             print(f'What this training needs, on {self._machine()}:')

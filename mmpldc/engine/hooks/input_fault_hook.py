@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from mmpldc.datasets.checks.findings import printable
-from mmpldc.datasets.input_faults import faulty_images, guard
+from mmpldc.datasets.input_faults import faulty_images, guard_pipelines
 from mmpldc.registry import HOOKS
 
 NAMED = 20
@@ -36,11 +36,11 @@ class InputFaultHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Name an image that cannot be used."""
-        guard(runner.val_dataloader.dataset, on_fault='raise')
+        guard_pipelines(runner.val_dataloader.dataset, on_fault='raise')
 
     def before_test(self, runner: Runner) -> None:
         """As before validation."""
-        guard(runner.test_dataloader.dataset, on_fault='raise')
+        guard_pipelines(runner.test_dataloader.dataset, on_fault='raise')
 
 
 def _report_own(dataset: BaseDataset, logger: MMLogger) -> None:

@@ -113,7 +113,7 @@ class NonFiniteHook(Hook):
         raise RuntimeError(
             f'{self.max_in_a_row} steps in a row had a loss or gradient that was not finite, the '
             f'last at iteration {runner.iter + 1}; weights are those from before them. The log '
-            f'names the images. `python tools/analysis/replay_step.py '
+            f'names the images. `python tools/analysis/replay_step.py --trust-dump '
             f'{folder / name.format("RANK")}` repeats the last step and shows where it breaks. Try '
             'a lower learning rate or a longer warm-up, bfloat16 or float32 instead of float16, or '
             'an earlier checkpoint.'

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmpldc.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmpldc.utils.unwrapping import unwrapped
 
 APPLIED = (
     'lr_mult',
@@ -53,7 +54,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         Raises:
             ValueError: if no parameter of the model needs a gradient.
         """
-        model = getattr(model, 'module', model)
+        model = unwrapped(model)
         wrapper = super().__call__(model)
         wrapper.optimizer.register_load_state_dict_pre_hook(_check_groups)
         if hasattr(wrapper, 'clip_func'):  # with clip_grad

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmpldc.utils.checkpoint_loading import refusing
+from mmpldc.utils.checkpoint_loading import safe_loading
+from mmpldc.utils.files import atomic_write
 
 
 def default_cache() -> Path:
@@ -61,21 +61,15 @@ def cached_text_embeddings(
     path = folder / f'{key}.pt'
     known: dict[str, Tensor] = {}
     if path.exists():
-        with refusing(str(path)):
+        with safe_loading(str(path)):
             known = torch.load(path, weights_only=True)
     unknown = [text for text in dict.fromkeys(texts) if text not in known]
     if unknown:
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
         try:
-            _write(known, path)
+            # Another process, maybe on another machine, sees the old file or the new one.
+            with atomic_write(path, 'wb') as file:
+                torch.save(known, file)
         except OSError as error:  # a cache that cannot be written must not stop a training
             warnings.warn(f'text embeddings are not cached: {error}', stacklevel=2)
     return torch.stack([known[text] for text in texts])
-
-
-def _write(embeddings: dict[str, Tensor], path: Path) -> None:
-    """Atomically: another process, maybe on another machine, sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.tmp', delete=False) as file:
-        torch.save(embeddings, file)
-    os.replace(file.name, path)

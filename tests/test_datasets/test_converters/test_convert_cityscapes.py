@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mmdet.datasets import CityscapesDataset
 
-from mmpldc.datasets.coco_files import write_json
 from mmpldc.datasets.converters import convert_cityscapes
 from mmpldc.datasets.converters.cityscapes import LABELS, draw_polygons
+from mmpldc.utils.files import write_json
 
 HEIGHT, WIDTH = 12, 16
 SIZE = dict(imgHeight=HEIGHT, imgWidth=WIDTH)

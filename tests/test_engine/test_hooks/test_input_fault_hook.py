@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset
 
-from mmpldc.datasets.input_faults import faulty_images, guard
+from mmpldc.datasets.input_faults import faulty_images, guard_pipelines
 from mmpldc.engine.hooks import InputFaultHook
 
 NUM_IMAGES = 60
@@ -40,7 +40,7 @@ class OneRunner:
 def runner() -> OneRunner:
     dataset = Images([f'{index:02d}.png' for index in range(NUM_IMAGES)])
     dataset.full_init()
-    guard(dataset, on_fault='skip')
+    guard_pipelines(dataset, on_fault='skip')
     return OneRunner(dataset)
 
 
@@ -85,6 +85,6 @@ def test_a_guarded_set_is_not_guarded_again(runner):
     dataset = runner.train_dataloader.dataset
     pipeline = dataset.pipeline
     mark(runner, [5])
-    guard(dataset, on_fault='raise')
+    guard_pipelines(dataset, on_fault='raise')
     assert dataset.pipeline is pipeline
     assert faulty_images(dataset) == [str(Path('05.png'))]

@@ -1,0 +1,60 @@
+"""What tools/train.py and tools/test.py share: their arguments, and the config that these name."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config, DictAction
+
+from mmpldc.engine.moved_keys import moved_keys
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--work-dir``, ``--cfg-options`` and the launcher's arguments."""
+    parser.add_argument('--work-dir', help='where logs, checkpoints and metrics go')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings, e.g. test_dataloader.batch_size=4 key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run were started',
+    )
+    # torch.distributed.launch of old passes --local_rank, torchrun sets the variable
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config, and prepare this process for a run.
+
+    Sets the variable ``LOCAL_RANK`` unless the launcher did.
+
+    Args:
+        args: ``config``, the path of a config, and those of :func:`add_common_arguments`.
+
+    Returns:
+        The config with its options, ``launcher``, and a ``work_dir``: that of the arguments, else
+        of the config, else ``work_dirs/<name of the config>``.
+
+    Raises:
+        SystemExit: if the config has a key of an earlier version, naming the new one.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    setup_cache_size_limit_of_dynamo()
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    problem = moved_keys(cfg)
+    if problem:
+        raise SystemExit(f'{args.config}: {problem}')
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
