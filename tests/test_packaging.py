@@ -8,7 +8,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import modelindex
 import pytest
+import yaml
 
 import mmpldc
 from mmpldc import _compat
@@ -178,6 +180,30 @@ def test_ruff_is_the_same_in_pre_commit():
     assert set(re.findall(r'^ruff==([\d.]+)', pins, re.MULTILINE)) == {hook}
 
 
+# ---- the model index
+
+
+def test_model_index_is_valid_and_names_configs_that_exist():
+    index = modelindex.load(str(ROOT / 'model-index.yml'))
+    index.build_models_with_collections()
+    assert index.check(silent=True) == []
+    configs = [model.config for model in index.models]
+    assert configs
+    assert [config for config in configs if not (ROOT / config).is_file()] == []
+
+
+def test_model_index_imports_every_metafile():
+    imports = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/metafile.yml')]
+    assert imports == sorted(files)
+
+
+def test_published_results_are_marked_as_not_reproduced():
+    for model in modelindex.load(str(ROOT / 'model-index.yml')).models:
+        assert model.metadata.data['Reproduced'] is False
+        assert all(list(result.metrics) == ['mask AP (published)'] for result in model.results)
+
+
 # ---- the wheel
 
 
@@ -199,7 +225,7 @@ def wheel(tmp_path_factory):
 def test_wheel_carries_modules_configs_and_tools(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    expected = {'mmpldc/.mim/model-index.yml'}
+    expected = {'mmpldc/.mim/model-index.yml', 'mmpldc/py.typed'}
     expected |= {str(path.relative_to(ROOT)) for path in ROOT.glob('mmpldc/**/*.py')}
     for folder in ('configs', 'tools'):
         files = (path.relative_to(ROOT) for path in (ROOT / folder).glob('**/*.py'))
@@ -216,7 +242,7 @@ def test_wheel_forces_no_second_copy_of_openmmlab_or_torch(wheel):
     assert names == requirement_names(REQUIREMENTS / 'runtime.txt')
     assert not [name for name in names if re.search('mm|torch|opencv', name)]
     extras = set(info.metadata.get_all('Provides-Extra'))
-    assert extras == {'mminstall', 'optional', 'tests', 'all'}
+    assert extras == {'mminstall', 'optional', 'docs', 'tests', 'all'}
 
 
 @pytest.mark.slow
