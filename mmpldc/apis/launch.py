@@ -6,8 +6,10 @@ from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 
 from mmpldc.engine.moved_keys import moved_keys
+from mmpldc.utils.allocator import keep_large_blocks
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +34,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config, and prepare this process for a run.
 
-    Sets the variable ``LOCAL_RANK`` unless the launcher did.
+    Sets the variable ``LOCAL_RANK`` unless the launcher did. Without a GPU, memory is kept for reuse
+    (:func:`~mmpldc.utils.allocator.keep_large_blocks`).
 
     Args:
         args: ``config``, the path of a config, and those of :func:`add_common_arguments`.
@@ -46,6 +49,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     setup_cache_size_limit_of_dynamo()
+    if get_device() == 'cpu':
+        keep_large_blocks()
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
