@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from mmpldc._compat import check_extras
 from mmpldc.datasets.checks import check_before_training
 from mmpldc.engine.distributed import join_ranks_on_cpu
 from mmpldc.engine.dry_run import dry_run_config
@@ -81,6 +82,7 @@ def main() -> None:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    check_extras(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

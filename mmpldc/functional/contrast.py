@@ -229,8 +229,7 @@ def mean_over_classes(losses: Tensor, counted: Tensor, present: Tensor) -> Tenso
             not counted add 0.
 
     Returns:
-        Scalar; 0 if no class is present. Whatever is not finite in a class that does not count
-        reaches neither loss nor gradient.
+        Scalar; 0 if no class is present.
 
     Example:
         >>> losses = torch.tensor([[0.2, 0.4], [9.0, 9.0], [9.0, 9.0]])

@@ -7,7 +7,7 @@ from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .layers import MSDeformAttnPixelDecoder
-from .losses import UncertaintyWeightedCrossEntropyLoss
+from .losses import OHEMCrossEntropyLoss, UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
@@ -31,6 +31,7 @@ __all__ = [
     'MaskIoUHead',
     'MaskQualityGate',
     'MultiBranchDataPreprocessor',
+    'OHEMCrossEntropyLoss',
     'OpenCLIPScorer',
     'PlainViT',
     'PseudoLabelFilter',

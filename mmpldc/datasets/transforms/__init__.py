@@ -1,9 +1,11 @@
 from .load_annotations import LoadAnnotations
+from .load_seg_annotations import LoadSegAnnotations
 from .pack_training_inputs import PackTrainingInputs
 from .torchvision_transforms import TorchvisionTransforms
 
 __all__ = [
     'LoadAnnotations',
+    'LoadSegAnnotations',
     'PackTrainingInputs',
     'TorchvisionTransforms',
 ]

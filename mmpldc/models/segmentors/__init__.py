@@ -1,0 +1,5 @@
+"""Semantic segmentation."""
+
+from .memory_bank import MemoryBank
+
+__all__ = ['MemoryBank']
