@@ -1,6 +1,7 @@
 """Label maps: single-channel images whose pixel values are classes, 255 where there is no label."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ class LabelMap(NamedTuple):
     palette: np.ndarray | None
 
 
-def read_label_map(path: str) -> LabelMap:
+def read_label_map(path: str | Path) -> LabelMap:
     """Read a label map.
 
     Args:
@@ -94,7 +95,7 @@ def describe_values(values: Sequence[int], num_classes: int) -> str:
     )
 
 
-def write_label_map(path: str, values: np.ndarray, palette: Sequence[Sequence[int]]) -> None:
+def write_label_map(path: Path, values: np.ndarray, palette: Sequence[Sequence[int]]) -> None:
     """Write a label map as PNG with a palette, so that viewers show classes in colours.
 
     Args:
@@ -102,6 +103,6 @@ def write_label_map(path: str, values: np.ndarray, palette: Sequence[Sequence[in
         values: ``(H, W)`` uint8.
         palette: RGB of classes 0, 1, ...
     """
-    image = Image.fromarray(values, 'L')
+    image = Image.fromarray(values)
     image.putpalette(np.array(palette, np.uint8).tobytes())
     image.save(path, 'PNG')

@@ -26,7 +26,7 @@ class LoadSegAnnotations(BaseTransform):
     Args:
         num_classes: C.
 
-    Required keys: ``seg_map_path``, ``img_shape``; of mmsegmentation's data sets also
+    Required keys: ``seg_map_path``, ``ori_shape``; of mmsegmentation's data sets also
     ``reduce_zero_label`` and ``label_map``, which are obeyed. Added keys: ``gt_seg_map``
     ``(h, w)`` uint8 in [0, C), or 255 for no label, and its name in ``seg_fields``.
     """
@@ -47,7 +47,7 @@ class LoadSegAnnotations(BaseTransform):
             values = read_label_map(path).values
         except UnusableLabelMap as fault:
             raise InputFault(f'its label map {path} {fault}') from fault
-        size = tuple(results['img_shape'][:2])
+        size = tuple(results['ori_shape'][:2])
         if values.shape != size:
             raise InputFault(
                 f'its label map {path} has another size ({describe_sizes(values.shape, size)}): '
