@@ -49,4 +49,6 @@ def _semantic(registry: Registry, module: str, name: str) -> None:
 
 
 _semantic(MODELS, 'mmpldc.models.decode_heads', 'RepresentationASPPHead')
-_semantic(TRANSFORMS, 'mmpldc.datasets.transforms.pack_seg_training_inputs', 'PackSegTrainingInputs')
+_semantic(
+    TRANSFORMS, 'mmpldc.datasets.transforms.pack_seg_training_inputs', 'PackSegTrainingInputs'
+)

@@ -50,6 +50,26 @@ def image_stem(name: str) -> str:
     return last
 
 
+def plain_name(name: str) -> str:
+    """An image's name as mmsegmentation's lists have it.
+
+    Args:
+        name: in any of the ways above. What has an extension is a path from the data set's root,
+            of which Cityscapes keeps the town; anything else stays as it is.
+
+    Example:
+        >>> plain_name('leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png')
+        'aachen/aachen_000000_000019'
+        >>> plain_name('/JPEGImages/2007_000032.jpg'), plain_name('part_1/2007_000032')
+        ('2007_000032', 'part_1/2007_000032')
+    """
+    path = PurePosixPath(name.replace('\\', '/'))
+    if path.suffix.lower() not in EXTENSIONS:
+        return name
+    stem = image_stem(name)
+    return f'{path.parent.name}/{stem}' if path.stem.endswith(SUFFIXES[0]) else stem
+
+
 def read_names(path: Path) -> list[str]:
     """The images of a list, in any of the ways above.
 

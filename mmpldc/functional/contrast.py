@@ -192,7 +192,9 @@ def prototype_sums(
     return sums[:-1], counts[:-1]
 
 
-def info_nce(anchors: Tensor, positives: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
+def info_nce(
+    anchors: Tensor, positives: Tensor, negatives: Tensor, *, temperature: float
+) -> Tensor:
     """InfoNCE loss of each anchor, by cosines.
 
     Args:

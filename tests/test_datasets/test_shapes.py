@@ -173,7 +173,9 @@ def test_label_maps_agree_with_the_scene(root):
 def test_lists_name_the_images_of_the_annotation_files(root):
     for name in 'labeled', 'unlabeled', 'tuning', 'test':
         names = (root / f'lists/{name}.txt').read_text().split()
-        assert [f'{stem}.jpg' for stem in names] == [i['file_name'] for i in load(root, name)['images']]
+        assert [f'{stem}.jpg' for stem in names] == [
+            i['file_name'] for i in load(root, name)['images']
+        ]
         split = name if name in dataset.SPLITS else 'train'
         for stem in names:
             assert (root / f'images/{split}/{stem}.jpg').is_file()

@@ -97,7 +97,10 @@ class TestDraws:
     def test_keys_are_drawn_evenly(self):
         candidates = torch.ones(10, 1, dtype=torch.bool)
         counts = torch.stack(
-            [draw_without_replacement(candidates, 5)[0][0].bincount(minlength=10) for _ in range(800)]
+            [
+                draw_without_replacement(candidates, 5)[0][0].bincount(minlength=10)
+                for _ in range(800)
+            ]
         )
         torch.testing.assert_close(
             counts.float().mean(dim=0), torch.full((10,), 0.5), atol=0.08, rtol=0

@@ -20,6 +20,7 @@ from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
     find_names,
+    plain_name,
     read_names,
     split_names,
     write_names,
@@ -136,9 +137,14 @@ def choose_names(
 def split_list(args: argparse.Namespace) -> None:
     """Divide a list or folder of images."""
     source = args.annotations
-    names = find_image_names(source) if source.is_dir() else read_names(source)
+    if source.is_dir():
+        names = find_image_names(source)
+    else:
+        names = list(map(plain_name, read_names(source)))
     prefix = (args.out_dir or source.parent) / source.stem
-    shares = [(f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []]
+    shares = [
+        (f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []
+    ]
     shares += [(f'{count}images', count) for count in args.count or []]
     for fold in args.fold:
         for name, count in shares or [(None, None)]:

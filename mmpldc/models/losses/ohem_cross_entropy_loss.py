@@ -53,7 +53,9 @@ class OHEMCrossEntropyLoss(nn.Module):
             ValueError: with a ``weight``.
         """
         if weight is not None:
-            raise ValueError('OHEMCrossEntropyLoss chooses its pixels: set decode_head.sampler=None')
+            raise ValueError(
+                'OHEMCrossEntropyLoss chooses its pixels: set decode_head.sampler=None'
+            )
         labels = labels.masked_fill(labels == ignore_index, 255)
         return self.loss_weight * hard_pixel_mean(
             logits, labels, max_probability=self.max_probability, min_kept=self.min_kept

@@ -33,9 +33,7 @@ class MemoryBank(nn.Module):
         next_row: ``(C,)`` int64, where a class's next key goes, counted from its first row.
     """
 
-    def __init__(
-        self, capacities: Sequence[int], channels: int, *, dtype: str = 'float32'
-    ) -> None:
+    def __init__(self, capacities: Sequence[int], channels: int, *, dtype: str = 'float32') -> None:
         super().__init__()
         if not capacities or min(capacities) < 1:
             raise ValueError(f'capacities must be at least 1, got {list(capacities)}')
