@@ -89,9 +89,10 @@ def test_imas_boxes_share_one_size():
     assert len(width[inside].unique()) == 1 and width[inside][0] == width.max()
     centers = (boxes[:, 0] + boxes[:, 2])[inside] / 2
     assert centers.min() >= 2000 / 16 - 1
-    sides = torch.stack([shared_size_boxes(50, (1000, 2000))[:, 2:].max() for _ in range(3)])
-    assert len(sides.unique()) > 1
-    assert height.max() <= 900
+    assert abs(2 * height.max() - width.max()) <= 2  # of halves, rounded down
+    drawn = [shared_size_boxes(99, (1000, 2000)) for _ in range(20)]
+    widths = [int((boxes[:, 2] - boxes[:, 0]).max()) for boxes in drawn]
+    assert len(set(widths)) > 15 and 0.09 * 2000 < min(widths) and max(widths) <= 0.9 * 2000
 
 
 def test_unimatch_boxes_have_the_asked_areas_and_aspects():

@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
         '--label-maps',
         type=Path,
         metavar='DIR',
-        help='label maps of a list of names, called DIR/NAME.png or DIR/NAME_gtFine_labelTrainIds.png',
+        help='label maps of a list of names, DIR/NAME.png or DIR/NAME_gtFine_labelTrainIds.png',
     )
     parser.add_argument(
         '--labeled-list',
