@@ -4,9 +4,9 @@ A type written as ``mmpldc.X`` is found under ``default_scope='mmdet'`` without 
 because mmengine imports ``mmpldc.registry`` when it meets the scope and each node imports its
 ``locations`` on first use. A bare mmdet name written inside an mmpldc config still resolves.
 
-Semantic segmentation keeps that scope, and writes every type of mmsegmentation as ``mmseg.X``: under
-``default_scope='mmseg'`` ``mmpldc.X`` is not found, as mmengine looks for a scope among a registry's
-children and the root's. What needs mmsegmentation is imported when it is built and nowhere else.
+Semantic segmentation keeps that scope and writes every type of mmsegmentation as ``mmseg.X``: under
+``default_scope='mmseg'`` ``mmpldc.X`` is not found, for mmengine looks for a scope among a
+registry's own children and the root's. What needs mmsegmentation is imported when it is built.
 """
 
 from importlib import import_module

@@ -16,6 +16,7 @@ either data set (:func:`image_stem`). What is written is mmsegmentation's form.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -165,7 +166,7 @@ def find_image_names(folder: Path) -> list[str]:
         raise ValueError(f'{folder} has no image ({", ".join(EXTENSIONS)})')
     if all(name.endswith(SUFFIXES[0]) for name in names):
         names = [name.removesuffix(SUFFIXES[0]) for name in names]
-    twice = [name for name, other in zip(names, names[1:], strict=False) if name == other]
+    twice = [name for name, other in pairwise(names) if name == other]
     if twice:
         raise ValueError(f'{folder} has several images called {", ".join(twice[:5])}')
     return names

@@ -1,6 +1,5 @@
 """Losses of pixels: how each method averages the cross-entropy over those that count."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,6 +17,7 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         ``(B, H, W)`` float32, 0 where there is no label.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[[[2.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]])
         >>> pixel_cross_entropy(logits, torch.tensor([[[0, 255]]]))
         tensor([[[0.2395, 0.0000]]])
@@ -46,6 +46,7 @@ def reliable_mean(
         The released code counts padding as valid, and divides by each rank's own numbers.
 
     Example:
+        >>> import torch
         >>> losses = torch.tensor([[[0.3, 0.5, 0.1, 0.9]]])
         >>> reliable = torch.tensor([[[True, True, True, False]]])
         >>> numbers = dict(num_valid=torch.tensor(4.0), num_reliable=torch.tensor(3.0))
@@ -76,6 +77,7 @@ def image_mean(
         The released code divides by all pixels of an image, padding included.
 
     Example:
+        >>> import torch
         >>> losses = torch.tensor([[[0.2, 0.6]]])
         >>> counted = torch.tensor([[[True, False]]])
         >>> image_mean(losses, counted, losses > 0, torch.tensor([0.5]))
@@ -99,6 +101,7 @@ def valid_mean(losses: Tensor, counted: Tensor, *, num_valid: Tensor) -> Tensor:
         Scalar.
 
     Example:
+        >>> import torch
         >>> losses = torch.tensor([[[0.2, 0.6, 0.5]]])
         >>> counted = torch.tensor([[[True, False, False]]])
         >>> round(valid_mean(losses, counted, num_valid=torch.tensor(2.0)).item(), 4)
@@ -130,6 +133,7 @@ def hard_pixel_mean(
         the number of easy ones, and counts ``min_kept`` for each image.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[[[9.0, 0.0]], [[0.0, 0.0]]]])
         >>> labels = torch.tensor([[[0, 1]]])
         >>> round(hard_pixel_mean(logits, labels, max_probability=0.7, min_kept=1).item(), 4)

@@ -51,8 +51,8 @@ def test_negatives_like_a_loop():
     ranks = class_ranks(probabilities)
     labeled = labeled_negatives(ranks, labels, low_rank=LOW)
     unlabeled = unlabeled_negatives(ranks, unreliable, low_rank=LOW, high_rank=HIGH)
-    for pixel in range(200):
-        by_probability = sorted(range(NUM_CLASSES), key=lambda c: -probabilities[pixel, c])  # noqa: B023
+    for pixel, of_pixel in enumerate(probabilities.tolist()):
+        by_probability = sorted(range(NUM_CLASSES), key=lambda c: -of_pixel[c])
         for label in range(NUM_CLASSES):
             rank = by_probability.index(label)
             expected = labels[pixel] != 255 and labels[pixel] != label and rank < LOW

@@ -138,8 +138,8 @@ def _read(
         fault = f'has another size than its image ({sizes}): they do not belong together'
     elif orientation not in (0, 1):
         fault = (
-            "its image's EXIF orientation turns or mirrors the image when it is loaded, but not the "
-            'label map: store the image turned and without EXIF'
+            "its image's EXIF orientation turns or mirrors the image when it is loaded, but not "
+            'the label map: store the image turned and without EXIF'
         )
     swapped = None
     if colors is not None:

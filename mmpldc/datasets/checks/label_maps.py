@@ -11,7 +11,6 @@ from mmengine.dataset import BaseDataset
 
 from mmpldc.datasets.name_lists import image_stem
 from mmpldc.datasets.transforms.load_seg_annotations import LoadSegAnnotations, renumbering
-from mmpldc.registry import DATASETS
 
 from .annotations import Role
 from .config import dataset_type, has_label_maps, named_datasets
