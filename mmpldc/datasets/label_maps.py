@@ -101,8 +101,11 @@ def write_label_map(path: Path, values: np.ndarray, palette: Sequence[Sequence[i
     Args:
         path: of the file.
         values: ``(H, W)`` uint8.
-        palette: RGB of classes 0, 1, ...
+        palette: RGB of classes 0, 1, ...; 255 becomes white.
     """
+    colors = np.zeros((NUM_VALUES, 3), np.uint8)  # of all: Pillow saves few colours in few bits
+    colors[: len(palette)] = palette
+    colors[IGNORE] = 255
     image = Image.fromarray(values)
-    image.putpalette(np.array(palette, np.uint8).tobytes())
+    image.putpalette(colors.tobytes())
     image.save(path, 'PNG')

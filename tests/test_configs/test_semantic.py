@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmdet import registry as mmdet_registry
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from mmpldc import _compat
 from mmpldc import registry as mmpldc_registry
@@ -41,7 +42,7 @@ def types(cfg: object) -> Iterator[str]:
 def find(name: str) -> object:
     """What any registry has under a name, looked up from mmdet's scope."""
     for registry in vars(mmdet_registry).values():
-        if hasattr(registry, 'module_dict') and (found := registry.get(name)) is not None:
+        if isinstance(registry, Registry) and (found := registry.get(name)) is not None:
             return found
     raise AssertionError(f'{name} is in no registry')
 
@@ -69,8 +70,7 @@ def test_network_builds_from_mmsegmentations_parts(depth):
     cfg = load(f'models/deeplabv3plus_r{depth}.py')
     cfg.backbone.init_cfg = None
     network = mmdet_registry.MODELS.build(dict(cfg.segmentor, backbone=cfg.backbone))
-    modules = [network, *network.children()]
-    modules += [network.decode_head.loss_decode]
+    modules = [network, network.backbone, network.decode_head, network.decode_head.loss_decode]
     assert all(type(module).__module__.startswith('mmseg.') for module in modules)
     assert sum(len(getattr(network.backbone, f'layer{i}')) for i in range(1, 5)) == (depth - 2) // 3
     assert type(network.decode_head.conv_seg) is torch.nn.Conv2d
@@ -89,7 +89,8 @@ def test_strides_and_dilations(options, stride, dilations):
     if isinstance(options, str):
         options = cfg[options]
     small = dict(base_channels=4, stem_channels=4, init_cfg=None, norm_cfg=dict(type='BN'))
-    backbone = mmdet_registry.MODELS.build({**cfg.backbone, **options, **small}).eval()
+    backbone = mmdet_registry.MODELS.build({**cfg.backbone, **options, **small})
+    backbone.eval()
     maps = backbone(torch.zeros(1, 3, 64, 64))
     assert [64 // m.shape[-1] for m in maps] == [4, 8, min(16, stride), stride]
     assert [block.conv2.dilation[0] for block in backbone.layer4] == dilations
@@ -213,6 +214,7 @@ class TestWithoutMmsegmentation:
         with pytest.raises(ImportError, match='semantic segmentation needs mmsegmentation'):
             getattr(mmdet_registry, registry).build(dict(type=f'mmpldc.{name}'))
 
+    @pytest.mark.slow
     def test_training_tools_say_so(self, tmp_path):
         """In a process in which mmsegmentation is out of sight."""
         hide = 'import importlib.util as u\nfind = u.find_spec\n'
@@ -230,6 +232,7 @@ class TestWithoutMmsegmentation:
         assert done.returncode == 1
         assert done.stderr.strip().splitlines()[-1] == _compat.NEEDS_MMSEG
 
+    @pytest.mark.slow
     def test_instance_segmentation_does_not_import_it(self):
         code = (
             'import sys; from mmdet.registry import MODELS, TRANSFORMS, DATASETS, HOOKS; '

@@ -142,7 +142,8 @@ class TestTool:
         return path
 
     def test_draws_nested_shares(self, split, every, tmp_path, capsys):
-        split(every, '--percent', 10, 50, '--count', 1, '--fold', 1, 2)
+        split(every, '--percent', 10, 50, '--fold', 1, 2)
+        split(every, '--count', 1, '--fold', 2)
         small = read_names(tmp_path / 'train_aug.1@10.txt')
         large = read_names(tmp_path / 'train_aug.1@50.txt')
         others = read_names(tmp_path / 'train_aug.1@50-unlabeled.txt')

@@ -187,7 +187,9 @@ def _check_classes(cfg: Config, sets: Sequence[_Set]) -> list[Finding]:
     """The numbers of classes that a config writes more than once."""
     findings = []
     file = os.path.basename(cfg.filename) if cfg.filename else 'config'
-    by_classes = {data.classes: data for data in sets}
+    by_classes: dict[tuple[str, ...], _Set] = {}
+    for data in sets:
+        by_classes.setdefault(data.classes, data)
     if len(by_classes) > 1:
         first, other = list(by_classes.values())[:2]
         message = (

@@ -72,10 +72,10 @@ class World:
     def image(self, index: int) -> Path:
         return self.root / f'images/train/{self.names()[index]}.jpg'
 
-    def edit(self, path: Path, change) -> None:
+    def edit(self, path: Path, change, palette=SEMANTIC_PALETTE) -> None:
         with Image.open(path) as image:
             values = np.array(image)
-        write_label_map(path, change(values), SEMANTIC_PALETTE)
+        write_label_map(path, change(values), palette)
 
     def findings(self, **options) -> list[str]:
         report = check_run(self.cfg, **options)
@@ -111,8 +111,8 @@ def test_sound(world):
     np.testing.assert_array_equal(report.label_maps[0].pixels, expected)
     text = report.markdown()
     assert '| labeled   |     14 |              14 |                 0.0% |' in text
-    share = expected[1] / expected.sum()
-    assert f'| disc       |  {share:.2%} |' in text and 'instances' not in text
+    row = next(line for line in text.splitlines() if line.startswith('| disc'))
+    assert f' {expected[1] / expected.sum():.2%} |' in row and 'instances' not in text
 
 
 def test_unusual_but_allowed(world):
@@ -183,7 +183,7 @@ class TestLabelMaps:
 
     def test_classes_from_1_on(self, world):
         for path in world.maps():
-            world.edit(path, lambda values: values + 1)
+            world.edit(path, lambda values: values + 1, [(9, 9, 9), *SEMANTIC_PALETTE])
         finding = world.finding()
         assert 'has the values 9, but the 9 classes are 0 to 8' in finding
         assert 'numbered from 1' in finding
@@ -209,7 +209,10 @@ class TestLabelMaps:
                 part.metainfo = dict(classes=tuple(classes), palette=palette)
         findings = world.findings(decode=None)
         assert findings and all(finding.startswith('warning: ') for finding in findings)
-        assert "paint class 1 ('gear') in the colour of 'disc'" in findings[0]
+        assert (
+            "paint class 1 ('gear') in the colour of 'disc'" in findings[0]
+            or "paint class 2 ('disc') in the colour of 'gear'" in findings[0]
+        )
 
     def test_no_label_at_all(self, world):
         world.edit(world.maps()[0], fill(255))

@@ -17,7 +17,8 @@ SIZE = (40, 60)
 
 @pytest.fixture
 def values():
-    values = np.arange(2400, dtype=np.uint8).reshape(SIZE) % CLASSES
+    row, column = np.indices(SIZE)
+    values = ((row // 9 + column // 13) % CLASSES).astype(np.uint8)
     values[:3] = 255
     return values
 
@@ -158,7 +159,7 @@ def test_geometry_moves_image_and_map_alike(results, geometry):
     assert tuple(loaded['data_samples'].img_shape) == labels.shape[1:]
     expected = (labels[0] * 20).long()  # 255 * 20 wraps, as it did when the image was written
     equal = (loaded['inputs'][0].long() == expected).float().mean()
-    assert equal == 1 or (labels.shape[-1] > SIZE[1] and equal > 0.15)  # interpolated
+    assert equal == 1 or (labels.shape[-1] > SIZE[1] and equal > 0.7)  # interpolated at edges
     moves = geometry[0]['type'] != 'mmpldc.RandomScale' or len(geometry) > 1
     if moves:
         assert loaded['data_samples'].homography_matrix.shape == (3, 3)
@@ -203,10 +204,9 @@ class TestRandomIntensity:
         rng = np.random.default_rng(0)
         image = Image.fromarray(rng.integers(40, 200, (20, 30, 3), np.uint8))
         for name, operation in OPERATIONS.items():
-            for strength in 0.0, 0.5, 0.998:
-                changed = np.array(operation(image, strength))
-                assert changed.shape == (20, 30, 3) and changed.dtype == np.uint8
-            assert (changed != np.array(image)).any() or name == 'identity'
+            changed = [np.array(operation(image, strength)) for strength in (0.0, 0.5, 0.998)]
+            assert all(one.shape == (20, 30, 3) and one.dtype == np.uint8 for one in changed)
+            assert (np.array(image) != changed).any() == (name != 'identity')
 
     def test_bgr_in_and_out(self, monkeypatch):
         from mmpldc.datasets.transforms import random_intensity
