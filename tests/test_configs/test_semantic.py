@@ -52,7 +52,7 @@ def test_every_type_is_of_the_package_that_is_meant(name):
     for kind in set(types(Config.fromfile(BASE / name).to_dict())):
         scope, _, bare = kind.rpartition('.')
         if not scope:
-            assert kind in BARE, f'{kind} is mmdet\'s: write its package'
+            assert kind in BARE, f"{kind} is mmdet's: write its package"
             continue
         found = find(kind)
         assert found.__name__ == bare and found.__module__.startswith(f'{scope}.')

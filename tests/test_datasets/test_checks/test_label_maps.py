@@ -194,7 +194,7 @@ class TestLabelMaps:
         for path in world.maps():
             world.edit(path, lambda values: np.where(values > 0, 255, 0).astype(np.uint8))
         assert 'hold nothing but 0 and 255' in world.finding()
-        assert "1 for disc" in world.finding()
+        assert '1 for disc' in world.finding()
 
     def test_classes_in_another_order(self, world):
         classes = list(SEMANTIC_CLASSES)

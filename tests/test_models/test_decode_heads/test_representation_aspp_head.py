@@ -61,7 +61,10 @@ def test_both_branches_reach_the_fused_map(heads, features):
     _, representation = head.forward_with_representation(features)
     representation.square().sum().backward()
     assert all(feature.grad.abs().sum() > 0 for feature in features)
-    assert head.conv_seg.weight.grad is None and head.sep_bottleneck[0].pointwise_conv.conv.weight.grad is None
+    assert (
+        head.conv_seg.weight.grad is None
+        and head.sep_bottleneck[0].pointwise_conv.conv.weight.grad is None
+    )
     assert head.representation[0].conv.in_channels == 8 + 6
 
 

@@ -62,7 +62,8 @@ def test_like_a_list(dtype):
             for count in torch.randint(0, 6, (3,), generator=generator)
         ]
         push(bank, *numbers)
-        expected = [(old + new)[-size:] for old, new, size in zip(expected, numbers, (1, 5, 8))]
+        rings = zip(expected, numbers, (1, 5, 8), strict=True)
+        expected = [(old + new)[-size:] for old, new, size in rings]
         assert [contents(bank, label) for label in range(3)] == expected
 
 
