@@ -134,8 +134,9 @@ class TestLabelMaps:
         path = world.maps()[0]
         path.unlink()
         assert world.finding() == (
-            f'error: lists/labeled.txt: 1 of 14 label maps are not on disk, for example labels/train/'
-            f'{path.name}: correct the list or data_prefix.seg_map_path, or complete the files'
+            'error: lists/labeled.txt: 1 of 14 label maps are not on disk, for example '
+            f'labels/train/{path.name}: correct the list or data_prefix.seg_map_path, or complete '
+            'the files'
         )
 
     def test_of_another_suffix(self, world):
