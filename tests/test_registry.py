@@ -20,6 +20,7 @@ TYPES = {
         'UncertaintyWeightedCrossEntropyLoss',
         'OHEMCrossEntropyLoss',
         'RepresentationASPPHead',
+        'PixelContrast',
         'MultiBranchDataPreprocessor',
         'PlainViT',
         'SwinTransformer',

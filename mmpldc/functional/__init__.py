@@ -17,6 +17,7 @@ from .contrast import (
 from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
 from .dense_labels import (
     dense_labels,
+    label_probabilities,
     pixel_entropy,
     reliable_pixels,
     unreliable_share,
@@ -107,6 +108,7 @@ __all__ = [
     'image_mean',
     'info_nce',
     'joint_counts',
+    'label_probabilities',
     'labeled_negatives',
     'linear_fusion',
     'mask_boxes',

@@ -30,26 +30,25 @@ def class_ranks(probabilities: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, ranks)
 
 
-def anchor_pixels(probabilities: Tensor, labels: Tensor, *, min_probability: float) -> Tensor:
+def anchor_pixels(probability: Tensor, labels: Tensor, *, min_probability: float) -> Tensor:
     """The pixels that are anchors of the class of their label.
 
     Args:
-        probabilities: ``(N, C)`` float, of the teacher.
-        labels: ``(N,)`` int64 in [0, C): ground truth or reliable pseudo-labels; anything else
-            (255) for other pixels.
-        min_probability: delta_p, 0.3 in U2PL: the probability of that class must be larger.
+        probability: ``(N,)`` float, the teacher's of that class, see
+            :func:`~mmpldc.functional.label_probabilities`.
+        labels: ``(N,)`` int64 in [0, C): ground truth or reliable pseudo-labels; 255 for other
+            pixels.
+        min_probability: delta_p, 0.3 in U2PL; an anchor's must be larger.
 
     Returns:
         ``(N,)`` bool.
 
     Example:
-        >>> probabilities = torch.tensor([[0.7, 0.3], [0.8, 0.2], [0.9, 0.1]])
-        >>> anchor_pixels(probabilities, torch.tensor([0, 1, 255]), min_probability=0.3).tolist()
+        >>> labels = torch.tensor([0, 1, 255])
+        >>> anchor_pixels(torch.tensor([0.7, 0.2, 0.9]), labels, min_probability=0.3).tolist()
         [True, False, False]
     """
-    known = (labels >= 0) & (labels < probabilities.shape[1])
-    own = probabilities.gather(1, labels.where(known, 0)[:, None]).squeeze(1)
-    return known & (own > min_probability)
+    return (labels != 255) & (probability > min_probability)
 
 
 def labeled_negatives(ranks: Tensor, labels: Tensor, *, low_rank: int) -> Tensor:

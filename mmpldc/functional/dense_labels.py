@@ -27,6 +27,27 @@ def dense_labels(logits: Tensor) -> tuple[Tensor, Tensor]:
     return labels, confidence
 
 
+def label_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
+    """The probability of each pixel's label.
+
+    Args:
+        logits: ``(B, C, H, W)`` float.
+        labels: ``(B, H, W)`` int64 in [0, C), or 255 for no label.
+
+    Returns:
+        ``(B, H, W)`` float32 in [0, 1], 0 where there is no label.
+
+    Example:
+        >>> logits = torch.zeros(1, 2, 1, 2)
+        >>> label_probabilities(logits, torch.tensor([[[1, 255]]])).tolist()
+        [[[0.5, 0.0]]]
+    """
+    has_label = labels < logits.shape[1]
+    index = labels.where(has_label, 0)[:, None]
+    probability = logits.float().softmax(dim=1).gather(1, index).squeeze(1)
+    return probability.where(has_label, 0.0)
+
+
 def pixel_entropy(logits: Tensor) -> Tensor:
     """Entropy of each pixel's classes, H = -sum p log(p + 1e-10) (U2PL).
 

@@ -18,6 +18,7 @@ from .pseudo_labels import (
 )
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
+from .segmentors import PixelContrast
 from .task_modules import MaskCrossEntropyCost
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     'MultiBranchDataPreprocessor',
     'OHEMCrossEntropyLoss',
     'OpenCLIPScorer',
+    'PixelContrast',
     'PlainViT',
     'PseudoLabelFilter',
     'SemiMask2Former',

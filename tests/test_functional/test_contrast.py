@@ -11,6 +11,7 @@ from mmpldc.functional import (
     draw_with_replacement,
     draw_without_replacement,
     info_nce,
+    label_probabilities,
     labeled_negatives,
     mean_over_classes,
     prototype_sums,
@@ -76,11 +77,12 @@ def test_ranks_of_ties_are_in_the_order_of_classes():
 
 
 def test_anchors():
-    probabilities = torch.tensor([[0.3, 0.7], [0.31, 0.69], [0.9, 0.1]])
-    found = anchor_pixels(probabilities, torch.tensor([0, 0, 0]), min_probability=0.3)
-    assert found.tolist() == [False, True, True]
-    found = anchor_pixels(probabilities, torch.tensor([1, 255, -1]), min_probability=0.3)
-    assert found.tolist() == [True, False, False]
+    logits = torch.tensor([[0.3, 0.7], [0.31, 0.69], [0.9, 0.1]]).log().T[None, :, None]
+    for labels, expected in ([0, 0, 0], [False, True, True]), ([1, 255, 255], [True, False, False]):
+        labels = torch.tensor([[labels]])
+        probability = label_probabilities(logits, labels)
+        found = anchor_pixels(probability - 1e-6, labels, min_probability=0.3)
+        assert found.flatten().tolist() == expected
 
 
 class TestDraws:
