@@ -108,8 +108,8 @@ def check_label_map_contents(
     ]
     pixels = np.sum([one.pixels for one in read], axis=0, initial=0) + np.zeros(256, np.int64)
     findings += _check_values(read, pixels, file, classes)
-    findings += _check_palettes(read, file, classes)
     if read and not any(finding.level == 'error' for finding in findings):
+        findings += _check_palettes(read, file, classes)
         is_whole = len(read) == len(images)
         findings += _check_shares(read, pixels, file, classes, is_whole and is_labeled)
     return findings, LabelMapSummary(name, len(images), len(read), pixels, classes)

@@ -8,7 +8,8 @@ from mmdet.registry import MODELS
 from mmpldc.functional import label_probabilities
 from mmpldc.models.segmentors import PixelContrast, TeacherMaps
 
-NUM_CLASSES, CHANNELS, SIZE = 5, 6, (2, NUM_CLASSES, 8, 8)
+NUM_CLASSES, CHANNELS = 5, 6
+SIZE = (2, NUM_CLASSES, 8, 8)
 
 
 @pytest.fixture
@@ -131,11 +132,15 @@ def test_two_ranks(run_on_ranks):
     def step(rank: int, empty_rank: int | None = None):
         torch.manual_seed(5)
         labels, probability, teacher = maps()
-        # Every key is alike, so that it does not matter which are drawn; so are a class's anchors.
-        teacher = teacher._replace(features=torch.ones_like(teacher.features))
+        # A class's anchors are alike, and so are all keys: those of unreliable pixels, as no
+        # labelled pixel is mistaken for another class. What is drawn does not matter.
         features = F.one_hot(labels % 5, CHANNELS).permute(0, 3, 1, 2).float()
-        weight = torch.eye(CHANNELS).requires_grad_()
-        contrast = build()
+        logits = teacher.logits.clone()
+        logits[0] = 9 * features[0, :NUM_CLASSES]
+        others = teacher.unreliable[:, None]
+        teacher = teacher._replace(features=features.masked_fill(others, 1.0), logits=logits)
+        weight = (torch.eye(CHANNELS) + 0.3 * torch.randn(CHANNELS, CHANNELS)).requires_grad_()
+        contrast = build(low_rank=1)
         if rank == empty_rank:
             labels = torch.full_like(labels, 255)
             teacher = teacher._replace(truth=labels, unreliable=teacher.unreliable & False)
