@@ -92,7 +92,7 @@ class PixelContrast(nn.Module):
         super().__init__()
         if not 1 <= low_rank < high_rank or low_rank >= num_classes:
             raise ValueError(
-                f'low_rank={low_rank}, high_rank={high_rank} with {num_classes} classes: ranks must '
+                f'low_rank={low_rank}, high_rank={high_rank} with {num_classes} classes: it must '
                 'be 1 <= low_rank < high_rank, and low_rank below the number of classes'
             )
         self.num_classes = num_classes
