@@ -44,6 +44,11 @@ MISSING_OPS = (
     "'pip install --no-build-isolation --no-binary onedl-mmcv onedl-mmcv'"
 )
 
+NEEDS_MMSEG = (
+    "semantic segmentation needs mmsegmentation: pip install 'mmpldc[semantic]', or in a checkout "
+    "'bash tools/setup_env.sh'"
+)
+
 
 def release(version: str) -> tuple[int, ...]:
     """The release part of a version as numbers, ``'2.10.0+cu128'`` -> ``(2, 10, 0)``."""
@@ -113,3 +118,26 @@ def check_environment() -> None:
             + ''.join(f'  - {problem}\n' for problem in problems)
             + "A checkout of mmpldc sets up a complete environment with 'bash tools/setup_env.sh'."
         )
+
+
+def check_extras(cfg: dict) -> None:
+    """End with one line if a config is for semantic segmentation and mmsegmentation is missing.
+
+    Args:
+        cfg: of a run; mmengine's ``Config`` will do.
+
+    Raises:
+        SystemExit: naming the extra.
+    """
+    if _names_mmseg(cfg) and not is_installed('mmseg'):
+        raise SystemExit(NEEDS_MMSEG)
+
+
+def _names_mmseg(cfg: object) -> bool:
+    if isinstance(cfg, (list, tuple)):
+        return any(map(_names_mmseg, cfg))
+    if not hasattr(cfg, 'items'):
+        return False
+    return str(cfg.get('type')).startswith('mmseg.') or any(
+        _names_mmseg(value) for _, value in cfg.items()
+    )

@@ -8,6 +8,7 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 
+from mmpldc._compat import check_extras
 from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.utils.allocator import keep_large_blocks
 
@@ -45,7 +46,8 @@ def load_config(args: argparse.Namespace) -> Config:
         of the config, else ``work_dirs/<name of the config>``.
 
     Raises:
-        SystemExit: if the config has a key of an earlier version, naming the new one.
+        SystemExit: if the config has a key of an earlier version, naming the new one, or needs a
+            package that is not installed.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     setup_cache_size_limit_of_dynamo()
@@ -55,6 +57,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    check_extras(cfg)
     problem = moved_keys(cfg)
     if problem:
         raise SystemExit(f'{args.config}: {problem}')

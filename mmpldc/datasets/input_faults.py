@@ -73,7 +73,8 @@ class GuardedPipeline:
             RuntimeError: upon any other error.
         """
         index, path = results['sample_idx'], results['img_path']
-        name = f'{path} (image id {results.get("img_id")} of {self.ann_file})'
+        identity = f'image id {results["img_id"]} of ' if 'img_id' in results else ''
+        name = f'{path} ({identity}{self.ann_file})'
         try:
             sample = self.pipeline(results)
         except Exception as error:

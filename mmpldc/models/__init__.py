@@ -7,7 +7,7 @@ from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .layers import MSDeformAttnPixelDecoder
-from .losses import UncertaintyWeightedCrossEntropyLoss
+from .losses import OHEMCrossEntropyLoss, UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
@@ -19,6 +19,7 @@ from .pseudo_labels import (
 )
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
+from .segmentors import PixelContrast
 from .task_modules import MaskCrossEntropyCost
 from .teacher_student import TeacherStudent
 
@@ -34,7 +35,9 @@ __all__ = [
     'MaskIoUHead',
     'MaskQualityGate',
     'MultiBranchDataPreprocessor',
+    'OHEMCrossEntropyLoss',
     'OpenCLIPScorer',
+    'PixelContrast',
     'PlainViT',
     'PseudoLabelFilter',
     'SemiMask2Former',

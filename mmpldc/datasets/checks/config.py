@@ -52,11 +52,14 @@ def sets_of(cfg: Config) -> tuple[list[DataSet], list[str]]:
         cfg: with dataloaders as mmengine has them; each may be missing.
 
     Returns:
-        The sets, and a note for each that cannot be checked.
+        The sets, and a note for each that cannot be checked. Sets of label maps are left to
+        :func:`mmpldc.datasets.checks.label_maps.check_label_maps`.
     """
     sets: list[DataSet] = []
     notes: list[str] = []
-    for name, role, dataset in _named_datasets(cfg):
+    for name, role, dataset in named_datasets(cfg):
+        if has_label_maps(dataset):
+            continue
         problem = _why_skipped(dataset)
         if problem:
             notes.append(f'{name}: not checked, {problem}')
@@ -65,7 +68,12 @@ def sets_of(cfg: Config) -> tuple[list[DataSet], list[str]]:
     return sets, notes
 
 
-def _named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
+def has_label_maps(dataset: dict) -> bool:
+    """Whether a data set is one of mmsegmentation's, by its config."""
+    return any(kind.__name__ == 'BaseSegDataset' for kind in dataset_type(dataset).__mro__)
+
+
+def named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
     """Name, role and config of each set."""
     for loader, role in ('train', 'labeled'), ('val', 'val'), ('test', 'test'):
         dataset = (cfg.get(f'{loader}_dataloader') or {}).get('dataset')
@@ -109,7 +117,7 @@ def _leaves(dataset: dict, name: str) -> Iterator[tuple[str, dict]]:
 
 
 def _why_skipped(dataset: dict) -> str | None:
-    kind = _type(dataset)
+    kind = dataset_type(dataset)
     if (
         not issubclass(kind, CocoDataset)
         or issubclass(kind, LVISV05Dataset)
@@ -122,7 +130,8 @@ def _why_skipped(dataset: dict) -> str | None:
     return None
 
 
-def _type(dataset: dict) -> type:
+def dataset_type(dataset: dict) -> type:
+    """The class of a data set's config; NoneType if it is not known."""
     kind = dataset.get('type')
     if isinstance(kind, str):
         kind = DATASETS.get(kind)
@@ -145,7 +154,7 @@ def _data_set(name: str, role: Role, dataset: dict) -> DataSet:
         role=role,
         ann_file=joined(ann_file) if ann_file else '',
         img_prefix=None if prefix is None else joined(prefix),
-        classes=tuple(_type(dataset)._load_metainfo(metainfo)['classes']),
+        classes=tuple(dataset_type(dataset)._load_metainfo(metainfo)['classes']),
         has_default_classes='classes' not in metainfo,
         filter_empty_gt=bool(filters.get('filter_empty_gt', False)),
         min_size=filters.get('min_size', 0),

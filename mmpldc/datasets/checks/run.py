@@ -16,6 +16,7 @@ from .classes import Named, check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding, count, some
 from .images import Folders, check_content, find_images
+from .label_maps import check_label_maps
 from .leaks import Listed, check_leaks
 from .records import load_coco
 from .report import Report
@@ -148,7 +149,10 @@ def _named(data: DataSet, contents: Contents) -> Named:
 
 
 def check_run(cfg: Config, *, decode: int | None = 64, all_contents: bool = False) -> Report:
-    """Check the data sets of a config, see :func:`check_datasets`, and the config against them."""
+    """Check the data sets of a config, and the config against them.
+
+    See :func:`check_datasets` and :func:`~mmpldc.datasets.checks.label_maps.check_label_maps`.
+    """
     sets, notes = sets_of(cfg)
     report = check_datasets(sets, decode=decode, all_contents=all_contents)
     mismatched = any(
@@ -159,7 +163,13 @@ def check_run(cfg: Config, *, decode: int | None = 64, all_contents: bool = Fals
         for finding in check_config(cfg, sets)
         if not (mismatched and finding.where == 'model.num_classes')  # a consequence
     ]
-    return replace(report, findings=(*report.findings, *findings), notes=(*notes, *report.notes))
+    of_label_maps, summaries = check_label_maps(cfg, decode=decode, all_contents=all_contents)
+    return replace(
+        report,
+        findings=(*report.findings, *of_label_maps, *findings),
+        notes=(*notes, *report.notes),
+        label_maps=tuple(summaries),
+    )
 
 
 def check_before_training(cfg: Config) -> None:

@@ -8,6 +8,9 @@ from torch import Tensor
 from mmpldc.functional import PixelNormalization
 from mmpldc.registry import MODELS
 
+# mmengine's name, which mmdet and onedl-mmsegmentation have, and the original mmsegmentation's.
+CHANNEL_CONVERSION = ('_channel_conversion', 'channel_conversion')
+
 
 @MODELS.register_module()
 class MultiBranchDataPreprocessor(_MultiBranch):
@@ -22,8 +25,11 @@ class MultiBranchDataPreprocessor(_MultiBranch):
 
     def __init__(self, data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor)
-        self.reverses_channels = getattr(self.data_preprocessor, '_channel_conversion', False)
-        self.data_preprocessor._channel_conversion = False
+        self.reverses_channels = False
+        for name in CHANNEL_CONVERSION:
+            if getattr(self.data_preprocessor, name, False):
+                setattr(self.data_preprocessor, name, False)
+                self.reverses_channels = True
 
     @property
     def pixel_normalization(self) -> PixelNormalization:
