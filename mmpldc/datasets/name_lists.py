@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mmpldc.utils.files import replacing
+from mmpldc.utils.files import atomic_write
 
 from .label_maps import IGNORE, UnusableLabelMap, count_values, read_label_map
 
@@ -196,7 +196,7 @@ def count_pixels(paths: Sequence[Path]) -> np.ndarray:
 
 def write_names(path: Path, names: Sequence[str]) -> None:
     """Write a list all or nothing, one name a line."""
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(''.join(f'{name}\n' for name in names))
 
 
