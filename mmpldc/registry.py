@@ -49,6 +49,7 @@ def _semantic(registry: Registry, module: str, name: str) -> None:
 
 
 _semantic(MODELS, 'mmpldc.models.decode_heads', 'RepresentationASPPHead')
+_semantic(MODELS, 'mmpldc.models.segmentors.semi_segmentor', 'SemiSegmentor')
 _semantic(
     TRANSFORMS, 'mmpldc.datasets.transforms.pack_seg_training_inputs', 'PackSegTrainingInputs'
 )

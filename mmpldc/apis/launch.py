@@ -35,8 +35,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config, and prepare this process for a run.
 
-    Sets the variable ``LOCAL_RANK`` unless the launcher did. Without a GPU the allocator keeps memory
-    for reuse (:func:`~mmpldc.utils.allocator.keep_large_blocks`).
+    Sets the variable ``LOCAL_RANK`` unless the launcher did. Without a GPU the allocator keeps
+    memory for reuse (:func:`~mmpldc.utils.allocator.keep_large_blocks`).
 
     Args:
         args: ``config``, the path of a config, and those of :func:`add_common_arguments`.

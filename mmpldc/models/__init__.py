@@ -17,13 +17,20 @@ from .pseudo_labels import (
     MaskQualityGate,
     PseudoLabelFilter,
 )
+from .pseudo_labels.dense import ConfidentPixels, EntropyPercentile
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
-from .segmentors import PixelContrast
+from .segmentors import ClassMix, CutMix, CutOut, PixelContrast, WeakToStrongLoss
 from .task_modules import MaskCrossEntropyCost
 from .teacher_student import TeacherStudent
 
 __all__ = [
+    'EntropyPercentile',
+    'ConfidentPixels',
+    'WeakToStrongLoss',
+    'CutOut',
+    'CutMix',
+    'ClassMix',
     'BoundaryPreservingMap',
     'CLIPRefiner',
     'CertaintyWeights',

@@ -33,6 +33,8 @@ def _split(outputs: Any, sizes: list[int]) -> list[Any]:
         return [None] * len(sizes)
     if isinstance(outputs, Tensor):
         return list(outputs.split(sizes))
+    if not outputs:
+        return [outputs] * len(sizes)
     parts = zip(*(_split(part, sizes) for part in outputs), strict=True)
     if hasattr(outputs, '_fields'):  # a named tuple
         return [type(outputs)(*part) for part in parts]
