@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpldc.utils.pictures import save_picture
+
 MIN_SIDE = 256  # small images are enlarged to this, so that outlines and names can be read
 
 
@@ -82,9 +84,7 @@ def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
             header, title, (6, 21), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA
         )
         strips += [header, strip]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.vstack(strips)[..., ::-1]):
-        raise OSError(f'could not write {path}')
+    save_picture(path, np.vstack(strips))
 
 
 def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from .annotations import Contents, check_coco
 from .classes import Named, check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding, count, some
-from .images import Folders, check_content, find_images
+from .images import Folders, find_images
 from .leaks import Listed, check_leaks
+from .pixels import check_content
 from .records import load_coco
 from .report import Report
 

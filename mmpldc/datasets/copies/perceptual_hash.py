@@ -1,6 +1,5 @@
 """The perceptual hash of images: alike for the same picture, however it is stored."""
 
-import os
 import warnings
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy.fft import dctn
 
+from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
 
 SIDE = 64  # pixels of the thumbnail that is hashed
@@ -15,7 +15,7 @@ BITS = 16  # lowest frequencies along each axis: 256 bits
 MIN_CONTRAST = 2.0  # standard deviation in grey levels; below it, the bits are those of noise
 CHUNK = 1024  # images at a time
 
-_known: dict[tuple, bytes | None] = {}  # by file: what this process hashed before
+_known: dict[FileIdentity, bytes | None] = {}  # by file: what this process hashed before
 
 
 def perceptual_hash(thumbnails: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def hash_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
         ``(N, 16, 16)`` bool.
     """
     paths = list(dict.fromkeys(paths))
-    files = [identity(path) for path in paths]
+    files = [file_identity(path) for path in paths]
     new = [row for row, file in enumerate(files) if file is not None and file not in _known]
     for start in range(0, len(new), CHUNK):
         rows = new[start : start + CHUNK]
@@ -87,15 +87,6 @@ def hash_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     packed = np.frombuffer(b''.join(found.values()), np.uint8)
     bits = np.unpackbits(packed).astype(bool).reshape(len(found), BITS, BITS)
     return list(found), bits
-
-
-def identity(path: str) -> tuple[str, int, int] | None:
-    """Path, size and time of change of a file; None if there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return path, status.st_size, status.st_mtime_ns
 
 
 def read_grey(path: str, least_side: int) -> Image.Image | None:

@@ -10,7 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from .perceptual_hash import BITS, SIDE, hash_files, identity, mirrored, read_grey, squeeze
+from mmpldc.utils.files import FileIdentity, file_identity
+
+from .perceptual_hash import BITS, SIDE, hash_files, mirrored, read_grey, squeeze
 
 MAX_DISTANCE = 32  # bits of 256
 # Of the means of 4 x 4 pixels of two thumbnails, in standard deviations of a thumbnail.
@@ -71,7 +73,7 @@ def _as_signs(bits: np.ndarray) -> np.ndarray:
 
 def _agree(path: str, other: str, how: How) -> bool:
     """Whether two images have the same pixels, but for what storing them changes."""
-    own, theirs = _details(identity(path)), _details(identity(other))
+    own, theirs = _details(file_identity(path)), _details(file_identity(other))
     finest = min(len(own), len(theirs)) - 1
     if finest < 0:
         return False
@@ -82,14 +84,14 @@ def _agree(path: str, other: str, how: How) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _details(file: tuple | None) -> tuple[np.ndarray, ...]:
+def _details(file: FileIdentity | None) -> tuple[np.ndarray, ...]:
     """Means of 4 x 4 pixels of an image's thumbnails, scaled to mean 0 and deviation 1.
 
     Returns:
         ``(16, 16)`` of the thumbnail of 64 pixels, and ``(32, 32)`` of that of 128 if the image
         has as many; nothing if it cannot be decoded.
     """
-    image = None if file is None else read_grey(file[0], 2 * FINE_SIDE)
+    image = None if file is None else read_grey(file.path, 2 * FINE_SIDE)
     if image is None:
         return ()
     details = []

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from mmpldc.datasets.checks import check_content, find_images
-from mmpldc.datasets.checks.images import Folders, UnreadableImage, read_size
+from mmpldc.datasets.checks.images import Folders
+from mmpldc.datasets.checks.pixels import UnreadableImage, read_size
 
 # ---------------------------------------------------------------- looking up
 
