@@ -3,11 +3,12 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from mmpldc.utils.threads import in_threads
 
 SAMPLE = 4096  # bytes; three such samples tell uncompressed images of one size apart
+SMALL = 8 * SAMPLE  # bytes; reading less takes as long
 CHUNK = 2**20  # bytes
 
 Keys = dict[str, Hashable]  # path to what is known of the file's content
@@ -66,25 +67,34 @@ def _size(path: str) -> int | None:
 
 
 def _sample(path: str) -> bytes | None:
-    """Digest of start, middle and end of a file."""
-    digest = hashlib.blake2b(digest_size=16)
+    """Digest of start, middle and end of a file, of a small one of all."""
     try:
-        with open(path, 'rb') as file:
+        with open(path, 'rb', buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            for place in (0, size // 2, max(0, size - SAMPLE)):
+            if size <= SMALL:
+                return _of([file.read()])
+            parts = []
+            for place in (0, size // 2, size - SAMPLE):
                 file.seek(place)
-                digest.update(file.read(SAMPLE))
+                parts.append(file.read(SAMPLE))
+            return _of(parts)
     except OSError:
         return None
-    return digest.digest()
 
 
 def _digest(path: str) -> bytes | None:
-    digest = hashlib.blake2b(digest_size=16)
+    """Digest of all of a file, unless its sample was all."""
     try:
-        with open(path, 'rb') as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
+        if os.stat(path).st_size <= SMALL:
+            return b''
+        with open(path, 'rb', buffering=0) as file:
+            return _of(iter(lambda: file.read(CHUNK), b''))
     except OSError:
         return None
+
+
+def _of(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
     return digest.digest()
