@@ -79,7 +79,7 @@ def test_ignored_values(folders, write_labels):
 @pytest.mark.parametrize(
     ('labels', 'options', 'error', 'words'),
     [
-        pytest.param(None, {}, FileNotFoundError, r'c\.png is missing, .*c\.jpg', id='missing'),
+        pytest.param(None, {}, FileNotFoundError, r'no label map .*a/c\.png', id='missing'),
         pytest.param(label_map(np.uint16, 1000, 3000), {}, ValueError, 'class 3', id='class'),
         pytest.param(
             label_map(np.uint8, 1, 2), {}, ValueError, 'value 1, with divisor 1000', id='divisor'

@@ -22,7 +22,9 @@ def test_polygons(folders):
         '0 0.75 0.5 1.0 0.5 1 1 0.75 1 \n'  # 2 x 3 pixels, to the corner
     )
     (labels / 'classes.txt').write_text('x\ny\n')  # belongs to no image
-    with pytest.warns(UserWarning, match=r'without a label file: 1, such as a/c\.png; they are left'):
+    with pytest.warns(
+        UserWarning, match=r'without a label file: 1, such as a/c\.png; they are left'
+    ):
         assert len(convert_yolo(images, labels, ['x', 'y'])['images']) == 1
     with pytest.warns(UserWarning, match='they count as negatives'):
         coco = convert_yolo(images, labels, ['x', 'y'], negatives=True)
