@@ -14,7 +14,7 @@ Role = Literal['labeled', 'unlabeled', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
 LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
-MOST_CROWDS = 0.2  # of a class's annotations: above it, they are hardly groups
+MOST_CROWDS = 0.5  # of a class's annotations: above it, they are hardly groups
 AREA_LIMITS = (32**2, 96**2)  # px: COCO's small, medium and large
 
 
@@ -119,7 +119,8 @@ def check_coco(
             )
         if message:
             findings.append(Finding('error', file, 'annotations', message))
-    findings += _check_crowds(crowds, category_rows, classes, file, most_crowds)
+    if annotated.any():
+        findings += _check_crowds(crowds, category_rows, classes, file, most_crowds)
     per_image = np.bincount(image_rows[instances], minlength=len(image_ids))
     cells = image_rows[instances] * len(classes) + category_rows[instances]
     fullest = int(per_image.argmax()) if len(per_image) else None
