@@ -166,7 +166,7 @@ def read_coco(path: str | Path, *lists: str) -> dict:
         *lists: what it must have beside ``images``.
 
     Raises:
-        UnusableFile: if the file is not JSON or lacks a list; ``mmpldc.datasets.labels`` looks at
+        ValueError: if the file is not JSON or lacks a list; ``mmpldc.datasets.labels`` looks at
             what is in them.
         OSError: if it cannot be read.
     """
@@ -174,9 +174,9 @@ def read_coco(path: str | Path, *lists: str) -> dict:
     for name in ('images', *lists):
         if not isinstance(coco, dict) or not isinstance(coco.get(name), list):
             known = _other_format(coco)
-            raise UnusableFile(
-                path, known or f"is not a COCO-format file: it has no list '{name}'"
-            )
+            if known:
+                raise UnusableFile(path, known)
+            raise ValueError(f"{path} is not a COCO-format file: it has no list '{name}'")
     return coco
 
 
