@@ -78,7 +78,7 @@ def _signature(path: str | Path, content: bytes) -> str | None:
 
 def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
     control = sum(byte < 9 for byte in content[:1000])
-    if control or not content.lstrip()[:1] in (b'{', b'['):
+    if control or content.lstrip()[:1] not in (b'{', b'['):
         return 'is not a JSON text but binary data: give the annotation file'
     line = content.count(b'\n', 0, error.start) + 1
     around = content[max(0, error.start - 20) : error.start + 20].decode('latin-1')

@@ -18,7 +18,7 @@ PAPER_EMA_STEPS = 2500  # 1 / (1 - 0.9996)
 FEWEST_ITERS = 10000
 FEWEST_EMA_STEPS = 500
 
-MARK = re.compile(r"\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$")
+MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,9 @@ def config_text(
         f'at least {FEWEST_ITERS:,}, at most {PAPER_ITERS:,}',
         keep_rate=f'over {schedule.ema_steps} steps',
     )
-    absolute = re.sub(r"'\.\./_base_/([^']+)'", lambda m: repr(str(configs / '_base_' / m[1])), template)
+    absolute = re.sub(
+        r"'\.\./_base_/([^']+)'", lambda m: repr(str(configs / '_base_' / m[1])), template
+    )
     return fill_in(absolute, values, remarks), schedule
 
 

@@ -6,16 +6,16 @@ Every image below IMAGES that is not annotated becomes an unlabelled one. Withou
 annotated images is held out to validate on. What follows from the data is repaired, each kind with
 a line; what does not is an error, and nothing is written (docs/data.md).
 
-Writes labeled.json, unlabeled.json, val.json and pldc.py into the folder:
-configs/custom/pldc_mask2former_r50_custom.py with paths, classes, image size and schedule filled in.
-An edited pldc.py is kept, and the new one written beside it.
+Writes labeled.json, unlabeled.json, val.json and pldc.py into the folder, the latter being
+configs/custom/pldc_mask2former_r50_custom.py with paths, classes, image size and schedule filled
+in. An edited pldc.py is kept, and the new one written beside it.
 """
 
 import argparse
 import json
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,7 @@ def report(findings: Iterable[Finding]) -> None:
         Refused: if there are errors.
     """
     findings = list(dict.fromkeys(findings))
-    for level in 'repaired', 'warning', 'error':
+    for level in 'repaired', 'note', 'warning', 'error':
         for finding in findings:
             if finding.level == level:
                 print(finding)
@@ -129,7 +129,12 @@ def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
     )
     folders = dict(labeled=args.images, val=args.val_images, test=args.test_images)
     files = {role: getattr(args, role) for role in folders if getattr(args, role) is not None}
-    labels = {role: prepare(files[role], folders[role], role=role, options=options) for role in files}
+    labels = {
+        name: prepare(
+            file, folders[name], role='labeled' if name == 'labeled' else 'val', options=options
+        )
+        for name, file in files.items()
+    }
     report(finding for one in labels.values() for finding in one.findings)
     first, *others = labels.values()
     matched = [
@@ -143,7 +148,7 @@ def separate(args: argparse.Namespace, labels: dict[str, Labels]) -> tuple[bool,
     """Take out images without an annotation.
 
     Returns:
-        Whether negatives are left in the labelled set, and paths of images that are to be in no set.
+        Whether negatives are left in the labelled set, and paths of images for none of the sets.
     """
     negatives: set[str] | None = set()
     if args.negatives == 'all':
@@ -167,25 +172,41 @@ def hold_out(args: argparse.Namespace, labels: dict[str, Labels]) -> None:
     """Draw the validation set from the labelled one, if there is none."""
     if 'val' in labels:
         return
-    previous = args.out_dir / 'val.json'
-    keep = {image['file_name'] for image in read_coco(previous)['images']} if previous.exists() else ()
     coco = labels['labeled'].coco
+    choice = dict(folder=str(args.images), seed=args.seed)
+    keep = held_out_before(args.out_dir / 'val.json', choice)
     held_out = draw_held_out(coco, args.val_percent, args.seed, keep=keep)
     val, labeled = (split_coco(coco, np.flatnonzero(part))[0] for part in (held_out, ~held_out))
+    val['held_out'] = choice
     one = labels['labeled']
     labels['val'] = Labels(one.file, one.folder, val, one.names)
     labels['labeled'] = Labels(one.file, one.folder, labeled, one.names, left_out=one.left_out)
 
 
-def no_copies(paths: Sequence[str], originals: Sequence[str]) -> Mapping[str, str]:
-    """Copies of annotated images among unlabelled ones: path -> why."""
+def held_out_before(path: Path, choice: dict) -> set[str]:
+    """Names of the images that an earlier run of this choice held out, if there was one."""
+    try:
+        coco = read_coco(path)
+    except (OSError, ValueError):
+        return set()
+    return (
+        {image['file_name'] for image in coco['images']}
+        if coco.get('held_out') == choice
+        else set()
+    )
+
+
+def no_copies(paths: Sequence[str], originals: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Copies of annotated images among unlabelled ones."""
     del paths, originals
-    return {}
+    return []
 
 
 def main() -> None:
     args = parse_args()
-    files = {name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')}
+    files = {
+        name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')
+    }
     inputs = {path.resolve() for path in (args.labeled, args.val, args.test) if path}
     if {path.resolve() for path in files.values()} & inputs:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')

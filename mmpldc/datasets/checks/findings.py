@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Level = Literal['error', 'warning', 'repaired']
+Level = Literal['error', 'warning', 'note', 'repaired']
 PLURALS = {'category': 'categories', 'class': 'classes'}
 NAMED = 3  # records that a finding names; the others are counted
 
@@ -15,7 +15,7 @@ class Finding:
 
     Attributes:
         level: 'error' if training or evaluation would fail or be wrong, 'warning' if they might,
-            'repaired' for what was put right.
+            'repaired' for what was put right, 'note' for what was decided.
         file: path of the annotation file or config; several are separated by commas.
         where: records and field, such as ``'annotations 3, 7: bbox'``; may be empty.
         message: what is wrong and what to do about it.

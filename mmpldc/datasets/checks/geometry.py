@@ -17,7 +17,6 @@ from .boxes import (
 from .masks import check_masks, read_masks
 from .records import NUMBER, Records
 
-
 SMALLEST_IMAGE = 8  # px: what lies within one pixel of a larger one's corner is given in shares
 HOLE = (
     'a polygon lies inside another one, and the area says that it is a hole; COCO fills it: give '
@@ -180,7 +179,9 @@ def _is_ring(part: object) -> bool:
 
 def _contains(outer: np.ndarray, inner: np.ndarray) -> bool:
     """Whether all points of a ring ``(P, 2)`` are inside another one."""
-    if (inner.min(axis=0) < outer.min(axis=0)).any() or (inner.max(axis=0) > outer.max(axis=0)).any():
+    if (inner.min(axis=0) < outer.min(axis=0)).any() or (
+        inner.max(axis=0) > outer.max(axis=0)
+    ).any():
         return False
     contour = outer.astype(np.float32).reshape(-1, 1, 2)
     return all(cv2.pointPolygonTest(contour, (float(x), float(y)), False) > 0 for x, y in inner)

@@ -11,9 +11,7 @@ from .findings import Finding
 EVALUATED_OBJECTS = 100  # of a class in an image: COCO's AP counts no more, whatever proposal_nums
 
 
-def check_limits(
-    cfg: Config, sets: Sequence[tuple[DataSet, Contents | None]]
-) -> list[Finding]:
+def check_limits(cfg: Config, sets: Sequence[tuple[DataSet, Contents | None]]) -> list[Finding]:
     """Warn of images with more objects than a model predicts or an evaluation counts.
 
     Args:

@@ -87,9 +87,7 @@ def _placeholder(categories: list[dict], annotations: list[dict]) -> int | None:
     return None
 
 
-def match_categories(
-    coco: dict, file: str, wanted: list[dict], wanted_file: str
-) -> list[Finding]:
+def match_categories(coco: dict, file: str, wanted: list[dict], wanted_file: str) -> list[Finding]:
     """Give a file the categories of the labelled one, matched by name, in place.
 
     Args:

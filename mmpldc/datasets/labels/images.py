@@ -14,7 +14,7 @@ from .values import is_id, number, read_whole_numbers
 def repair_images(
     coco: dict, file: str, names: Names, folder: Path | None
 ) -> tuple[dict[Hashable, int], list[Finding]]:
-    """Correct names, read sizes and ids as what they stand for, and merge repeated images, in place.
+    """Correct names, read sizes and ids as what they stand for, merge repeated images, in place.
 
     Args:
         coco: content of the file.

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from contextlib import suppress
 from itertools import chain
 
 import numpy as np
@@ -90,7 +91,10 @@ def _forms(annotation: dict, size: list[int]) -> list[tuple[object, str]]:
             value = json.loads(value)
         except ValueError:
             return []
-        return [(value, TEXT), *((other, TEXT) for other, _ in _forms({'segmentation': value}, size))]
+        return [
+            (value, TEXT),
+            *((other, TEXT) for other, _ in _forms({'segmentation': value}, size)),
+        ]
     if type(value) is dict:
         return [(_run_lengths(value), RUNS)]
     if type(value) is not list or not value:
@@ -133,10 +137,8 @@ def _run_lengths(value: dict) -> dict:
     elif type(counts) is str:
         counts = counts.strip()
         if counts[:2] in ("b'", 'b"'):
-            try:
+            with suppress(ValueError, SyntaxError):
                 counts = ast.literal_eval(counts).decode()
-            except (ValueError, SyntaxError):
-                pass
     return value | dict(size=size, counts=counts)
 
 
@@ -154,7 +156,9 @@ def _repair_boxes_and_areas(
 ) -> None:
     boxes = read_boxes(_read_boxes(annotations))
     areas = [number(record.get('area')) or 0 for record in annotations.records]
-    given = np.array([type(record.get('area')) in (int, float) for record in annotations.records], bool)
+    given = np.array(
+        [type(record.get('area')) in (int, float) for record in annotations.records], bool
+    )
     are_corners = known & look_like_corners(boxes, extents)
     with np.errstate(invalid='ignore'):
         unusable = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] < 1).any(axis=1)

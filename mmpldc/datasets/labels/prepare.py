@@ -100,8 +100,8 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
             paths, sizes, file=data.ann_file, limit=options.decode, is_unlabeled=False
         )
     if labels.left_out:
-        message = f'{count(len(labels.left_out), "record")} that cannot be repaired left out'
-        labels.findings.append(Finding('repaired', labels.file, '', message))
+        message = f'{count(len(labels.left_out), "record")} that cannot be repaired: left out'
+        labels.findings.append(Finding('note', labels.file, '', message))
     return labels
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def separate_unannotated(
     ):
         if images:
             where = some('image', [image['file_name'] for image in images])
-            findings.append(Finding('repaired', labels.file, where, what))
+            findings.append(Finding('note', labels.file, where, what))
     coco['images'] = [image for image in coco['images'] if image['id'] not in left]
     return [image for image in empty if image['id'] in left], findings
 
@@ -95,19 +95,6 @@ def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict | None, Labels | 
 # ---------------------------------------------------------------- validation
 
 
-def is_held_out(name: str, percent: float, seed: int) -> bool:
-    """Whether an image is to be validated on, by its name alone.
-
-    So the choice stays when other images are added.
-
-    Args:
-        name: the image's path below the folder of photos.
-        percent: share of images that are held out.
-        seed: another one gives another choice.
-    """
-    return _place(name, seed) < percent / 100
-
-
 def _place(name: str, seed: int) -> float:
     """A number in [0, 1) for a name, alike for both Unicode forms."""
     text = f'{seed}/{unicodedata.normalize("NFC", name)}'.encode(errors='surrogatepass')
@@ -115,7 +102,12 @@ def _place(name: str, seed: int) -> float:
 
 
 def draw_held_out(
-    coco: dict, percent: float, seed: int, *, keep: Collection[str] = ()
+    coco: dict,
+    percent: float,
+    seed: int,
+    *,
+    keep: Collection[str] = (),
+    same: Mapping[str, str] | None = None,
 ) -> np.ndarray:
     """Choose images to validate on.
 
@@ -128,6 +120,8 @@ def draw_held_out(
         percent: share of images, above 0 and below 100.
         seed: of the choice.
         keep: names of images that were validated on before.
+        same: names of images that show the same as another one -> that one's name: they stay
+            together.
 
     Returns:
         ``(I,)`` bool, True for at least one and not for all.
@@ -135,15 +129,29 @@ def draw_held_out(
     Raises:
         ValueError: if there are fewer than two images, or ``percent`` is out of range.
     """
-    total = len(coco['images'])
     if not 0 < percent < 100:
         raise ValueError(f'--val-percent must be above 0 and below 100, got {percent:g}')
-    if total < 2:
-        raise ValueError(f'{total} annotated image is too few to hold some out: give --val')
-    names = [image['file_name'] for image in coco['images']]
+    own = [image['file_name'] for image in coco['images']]
+    names, group = np.unique([(same or {}).get(name, name) for name in own], return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(f'{len(names)} annotated image is too few to hold some out: give --val')
+    kept = {(same or {}).get(name, name) for name in keep}
     places = np.array([_place(name, seed) for name in names])
-    held_out = (places < percent / 100) | np.array([name in keep for name in names])
-    has = count_instances(coco) > 0  # (I, N)
+    held_out = (places < percent / 100) | np.array([name in kept for name in names])
+    has = np.zeros((len(names), len(coco['categories'])), bool)
+    np.logical_or.at(has, group, count_instances(coco) > 0)
+    _cover_classes(held_out, has, places)
+    return held_out[group]
+
+
+def _cover_classes(held_out: np.ndarray, has: np.ndarray, places: np.ndarray) -> None:
+    """Move images so that both sets have each class, if that is possible, and neither is empty.
+
+    Args:
+        held_out: ``(I,)`` bool, changed in place.
+        has: ``(I, N)`` bool, classes of each image.
+        places: ``(I,)``, by which images are preferred.
+    """
     for label in np.argsort(has.sum(axis=0), kind='stable'):
         rows = np.flatnonzero(has[:, label])
         if len(rows) and held_out[rows].all():
@@ -161,7 +169,6 @@ def draw_held_out(
         held_out[places.argmin()] = True
     if held_out.all():
         held_out[places.argmax()] = False
-    return held_out
 
 
 def warn_of_few(coco: dict, file: str, name: str) -> list[Finding]:

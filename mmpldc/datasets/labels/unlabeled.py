@@ -1,15 +1,15 @@
 """The unlabelled set: the photos of a folder that no annotated set has."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ..checks.findings import Finding, some
 from ..converters.coco import build_coco
 from ..converters.image_files import find_images, image_record
 
-# Paths of photos and of annotated images -> the photos that are one of these, and why.
-FindCopies = Callable[[Sequence[str], Sequence[str]], Mapping[str, str]]
+# Paths of photos and of annotated images -> path, original and kind of those that are copies.
+FindCopies = Callable[[Sequence[str], Sequence[str]], Sequence[tuple[str, str, str]]]
 
 
 def unlabeled_set(
@@ -42,13 +42,14 @@ def unlabeled_set(
     known = {os.path.realpath(path) for path in known}
     written = os.path.join(os.path.realpath(out_dir), '')
     names = [n for n, path in paths.items() if path not in known and not path.startswith(written)]
-    copies = find_copies([paths[name] for name in names], sorted(known))
+    found = find_copies([paths[name] for name in names], sorted(known))
+    copies = {path: f'a copy of {original} ({kind})' for path, original, kind in found}
     copied = [name for name in names if paths[name] in copies]
     left_out = [f'{folder / name}: {copies[paths[name]]}' for name in copied]
     findings = []
     if copied:
         message = 'copies of annotated images: left out of the unlabelled set'
-        findings.append(Finding('repaired', str(folder), some('image', copied), message))
+        findings.append(Finding('note', str(folder), some('image', copied), message))
     records, unreadable = [], []
     for name in (name for name in names if paths[name] not in copies):
         try:
@@ -62,7 +63,7 @@ def unlabeled_set(
             left_out.append(str(error))
     if unreadable:
         message = 'cannot be read: left out of the unlabelled set'
-        findings.append(Finding('repaired', str(folder), some('file', unreadable), message))
+        findings.append(Finding('note', str(folder), some('file', unreadable), message))
     if not records:
         raise ValueError(
             f'all photos below {folder} are annotated, none is left to learn from without labels: '

@@ -79,5 +79,3 @@ def drop_nulls(coco: object, file: str) -> list:
 def is_id(value: object) -> bool:
     """Whether records can be told apart by it."""
     return type(value) is int or (type(value) is str and bool(value.strip()))
-
-
