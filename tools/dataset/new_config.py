@@ -104,8 +104,12 @@ class Refused(Exception):
     """The data has errors, which were printed."""
 
 
-def report(findings: Iterable[Finding]) -> None:
+def report(findings: Iterable[Finding], *, way_out: str = '') -> None:
     """Print findings, each once.
+
+    Args:
+        findings: of any level.
+        way_out: what to do if records have errors.
 
     Raises:
         Refused: if there are errors.
@@ -115,9 +119,13 @@ def report(findings: Iterable[Finding]) -> None:
         for finding in findings:
             if finding.level == level:
                 print(finding)
-    errors = sum(finding.level == 'error' for finding in findings)
+    errors = [finding for finding in findings if finding.level == 'error']
     if errors:
-        raise Refused(f'nothing was written: the data has {count(errors, "error")}')
+        about_records = any(finding.kind in ('image', 'annotation') for finding in errors)
+        raise Refused(
+            f'nothing was written: the data has {count(len(errors), "error")}'
+            + (way_out if about_records else '')
+        )
 
 
 def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
@@ -135,7 +143,8 @@ def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
         )
         for name, file in files.items()
     }
-    report(finding for one in labels.values() for finding in one.findings)
+    way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
+    report((finding for one in labels.values() for finding in one.findings), way_out=way_out)
     first, *others = labels.values()
     matched = [
         match_categories(one.coco, one.file, first.coco['categories'], first.file) for one in others

@@ -55,25 +55,32 @@ def repair_flags(annotations: Records) -> None:
 
 
 def drop_repeated(annotations: Records) -> None:
-    """Leave out annotations that repeat an earlier one: image, class, box and mask."""
+    """Leave out annotations that repeat an earlier one: image, class, box and mask.
+
+    The same mask in another class is warned of.
+    """
     first: dict[tuple, list[dict]] = {}
-    repeated = []
+    repeated, otherwise = [], []
     for row, annotation in enumerate(annotations.records):
         box = annotation.get('bbox')
         key = (
             repr(annotation.get('image_id')),
-            repr(annotation.get('category_id')),
             annotation.get('iscrowd'),
             tuple(map(str, box)) if type(box) is list else None,
         )
         earlier = first.setdefault(key, [])
-        mask = annotation.get('segmentation')
-        if any(other.get('segmentation') == mask for other in earlier):
+        mask, category = annotation.get('segmentation'), annotation.get('category_id')
+        same = [other for other in earlier if other.get('segmentation') == mask] if mask else []
+        if any(other.get('category_id') == category for other in same):
             repeated.append(row)
-        else:
-            earlier.append(annotation)
+            continue
+        if same:
+            otherwise.append(row)
+        earlier.append(annotation)
     message = 'the same as an annotation before, its id apart: left out'
-    annotations.report('repaired', repeated, 'duplicates', message)
+    annotations.report('repaired', repeated, 'segmentation', message)
+    message = 'the same mask as an annotation of another class: one of them is wrong'
+    annotations.report('warning', otherwise, 'category_id', message)
     left_out = set(repeated)
     annotations.records[:] = [
         annotation for row, annotation in enumerate(annotations.records) if row not in left_out

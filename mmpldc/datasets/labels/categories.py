@@ -50,7 +50,7 @@ def _merge(categories: Records) -> dict[Hashable, int]:
     first: dict[tuple, dict] = {}
     used = defaultdict(set)
     for category in categories.records:
-        used[_key(category.get('id'))].add(category.get('name'))
+        used[_key(category.get('id'))].add(_key(category.get('name')))
     merged, rows = {}, []
     for row, category in enumerate(categories.records):
         name, identity = category.get('name'), category.get('id')

@@ -3,7 +3,7 @@
 import ast
 import json
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from pycocotools import mask as mask_utils
@@ -14,6 +14,7 @@ from ..checks.geometry import are_shares
 from ..checks.records import Records
 from .values import number, whole_number
 
+NO_PIXEL = 'the mask has no pixel: draw it anew or delete the annotation'
 LARGEST_IMAGE = 2**31  # pixels: pycocotools counts in 32 bits
 PARTS = 'polygons below three points beside others: left out'
 POINTS = 'points that are pairs or texts: written as [x, y, x, y, ...]'
@@ -40,8 +41,10 @@ def repair_masks(annotations: Records, sizes: np.ndarray) -> None:
         if fault != checks.SHORT_PART:
             broken[rows] = True
     known = ~np.isnan(extents).any(axis=1) & sizes.all(axis=1) & ~broken
-    known &= sizes.prod(axis=1) < LARGEST_IMAGE
+    known &= sizes.prod(axis=1) < NO_PIXEL = 'the mask has no pixel: draw it anew or delete the annotation'
+LARGEST_IMAGE
     known &= ~are_shares(extents, sizes) & _visible_or_flat(extents, sizes)
+    annotations.report('error', faults.get(checks.NO_PIXEL, []), 'segmentation', NO_PIXEL)
     _repair_boxes_and_areas(annotations, sizes, extents, known)
 
 
@@ -164,6 +167,7 @@ def _repair_boxes_and_areas(
         unusable = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] < 1).any(axis=1)
         unusable |= visible(corners(boxes), sizes) == 0
         flat = (extents[:, 2:] - extents[:, :2] < 1).any(axis=1)
+    flat |= [_is_line(annotation.get('segmentation')) for annotation in annotations.records]
     without_area = ~given | (np.array(areas) <= 0)
     done: dict[str, list[int]] = {}
     empty = []
@@ -181,20 +185,39 @@ def _repair_boxes_and_areas(
         if unusable[row] or are_corners[row]:
             if min(box[2:]) < 1:
                 box = mask_utils.toBbox(mask).tolist()
+            what = _fault_of_box(annotation.get('bbox'), boxes[row])
+            done.setdefault(('bbox', what), []).append(row)
             annotation['bbox'] = [round(float(value), 2) for value in box]
-            what = 'was [x0, y0, x1, y1]' if are_corners[row] and not unusable[row] else UNUSABLE
-            done.setdefault(f'bbox: {what}', []).append(row)
         if without_area[row]:
+            what = 'missing' if annotation.get('area') is None else 'not a number above 0'
+            done.setdefault(('area', what), []).append(row)
             annotation['area'] = int(mask_utils.area(mask))
-            done.setdefault('area: missing, not a number or 0', []).append(row)
-    for what, rows in done.items():
-        field, problem = what.split(': ', 1)
-        annotations.report('repaired', rows, field, f'{problem}: computed from the mask')
-    message = 'the mask has no pixel: draw it anew or delete the annotation'
-    annotations.report('error', empty, 'segmentation', message)
+    for (field, what), rows in done.items():
+        annotations.report('repaired', rows, field, f'{what}: computed from the mask')
+    annotations.report('error', empty, 'segmentation', NO_PIXEL)
 
 
-UNUSABLE = 'missing, not four numbers, a side below 1 or outside the image'
+def _fault_of_box(given: object, box: np.ndarray) -> str:
+    if given is None or given == []:
+        return 'missing'
+    if np.isnan(box).any():
+        return 'not four numbers'
+    if (box[2:] < 0).any():
+        return 'a negative side'
+    if (box[2:] < 1).any():
+        return 'a side below 1'
+    return '[x0, y0, x1, y1], or outside the image'
+
+
+def _is_line(segmentation: object) -> bool:
+    """Whether a segmentation of three or four points is on a line."""
+    if type(segmentation) is not list or len(segmentation) != 1 or len(segmentation[0]) > 8:
+        return False
+    x0, y0, *others = segmentation[0]
+    return all(
+        (x - x0) * (v - y0) == (u - x0) * (y - y0)
+        for (x, y), (u, v) in pairwise(zip(others[::2], others[1::2], strict=False))
+    )
 
 
 def _read_boxes(annotations: Records) -> list[list | None]:

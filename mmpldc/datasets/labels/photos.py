@@ -94,11 +94,12 @@ def _folded(text: str) -> str:
 
 def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     """Paths below a folder that a name may stand for, each with what was seen through."""
-    text, why, is_foreign = name.strip(), [], False
+    text, is_foreign = name.strip(), False
+    why = [] if text == name else ['blanks around it']
     if '://' in text or text.startswith('/data/local-files/'):
         parts = urlsplit(text)
         text = unquote(parse_qs(parts.query).get('d', [parts.path])[0])
-        why, is_foreign = ['a URL'], True
+        why, is_foreign = [*why, 'a URL'], True
     if '\\' in text:
         text = text.replace('\\', '/')
         why.append('backslashes')
