@@ -41,8 +41,7 @@ def repair_masks(annotations: Records, sizes: np.ndarray) -> None:
         if fault != checks.SHORT_PART:
             broken[rows] = True
     known = ~np.isnan(extents).any(axis=1) & sizes.all(axis=1) & ~broken
-    known &= sizes.prod(axis=1) < NO_PIXEL = 'the mask has no pixel: draw it anew or delete the annotation'
-LARGEST_IMAGE
+    known &= sizes.prod(axis=1) < LARGEST_IMAGE
     known &= ~are_shares(extents, sizes) & _visible_or_flat(extents, sizes)
     annotations.report('error', faults.get(checks.NO_PIXEL, []), 'segmentation', NO_PIXEL)
     _repair_boxes_and_areas(annotations, sizes, extents, known)
