@@ -19,7 +19,6 @@ from .converters.label_maps import MASK_SUFFIXES
 from .copies import find_copies, find_same_pictures
 from .image_header import ImageHeader, read_header
 
-NAMED = 3  # images that a line names
 HOW = {
     'equal': 'a copy of',
     'stored anew': 'stored anew, or mirrored, from',
@@ -76,21 +75,17 @@ def find_unwanted(paths: Sequence[str], known: Collection[str]) -> dict[str, Unw
     return {path: found[path] for path in paths if path in found}
 
 
-def in_words(found: Mapping[str, Unwanted], names: Mapping[str, str]) -> list[str]:
-    """A line for each kind, with the number and the first ones.
+def by_kind(found: Mapping[str, Unwanted], names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Unwanted images in words, such as ``'b.jpg, a copy of photos/0001.jpg'``, by their kind.
 
     Args:
-        found: by path.
+        found: reasons by path.
         names: of the images, by path.
     """
-    by_kind = defaultdict(list)
+    lines = defaultdict(list)
     for path, reason in found.items():
-        by_kind[reason.kind].append(f'{names[path]} is {reason.why}')
-    return [
-        f'{len(lines)} images are {kind}, and are left out: {"; ".join(lines[:NAMED])}'
-        + ('; ...' if len(lines) > NAMED else '')
-        for kind, lines in by_kind.items()
-    ]
+        lines[reason.kind].append(f'{names[path]}, {reason.why}')
+    return dict(lines)
 
 
 def _copies(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:

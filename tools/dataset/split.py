@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.datasets.coco_files import read_coco, write_json
+from mmpldc.datasets.checks import check_structure
+from mmpldc.datasets.coco_files import UnusableFile, outline_fault, read_coco, write_json
 from mmpldc.datasets.split import (
     count_instances,
     draw,
@@ -85,6 +86,23 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
     return find_supervision_indices(coco, indices, percent=percent)
 
 
+def read_annotations(path: Path) -> dict:
+    """Content of the file.
+
+    Raises:
+        ValueError: if ids or names are missing or not unique.
+    """
+    coco = read_coco(path, 'annotations', 'categories')
+    problem = outline_fault(coco)
+    if problem:
+        raise UnusableFile(path, problem)
+    findings = check_structure(coco, file=str(path))
+    faults = [str(finding) for finding in findings if finding.level == 'error']
+    if faults:
+        raise ValueError('\n'.join(faults))
+    return coco
+
+
 def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
     """Draw, and say which classes stayed below ``min_instances``."""
     if not min_instances:
@@ -103,7 +121,7 @@ def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
 
 def main() -> None:
     args = parse_args()
-    coco = read_coco(args.annotations, 'annotations', 'categories')
+    coco = read_annotations(args.annotations)
     total = len(coco['images'])
     prefix = (args.out_dir or args.annotations.parent) / args.annotations.stem
 

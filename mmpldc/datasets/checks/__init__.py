@@ -1,6 +1,6 @@
 """Checks of annotation files, images and splits before training."""
 
-from .annotations import Contents, check_coco
+from .annotations import Contents, check_coco, check_structure
 from .classes import check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding
@@ -24,6 +24,7 @@ __all__ = [
     'check_datasets',
     'check_leaks',
     'check_run',
+    'check_structure',
     'find_images',
     'load_coco',
     'sets_of',

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..coco_files import read_coco
-from ..unwanted_images import find_unwanted, in_words
+from ..unwanted_images import by_kind, find_unwanted
 from .coco import build_coco, first_of
 from .image_files import find_images, image_record
+
+NAMED = 3  # images that a warning names
 
 
 def convert_images(
@@ -49,8 +51,13 @@ def convert_images(
     known = _excluded(exclude or {})
     paths = {name: path for name, path in paths.items() if path not in known}
     unwanted = {} if keep_all else find_unwanted(list(paths.values()), known)
-    for line in in_words(unwanted, {path: name for name, path in paths.items()}):
-        warnings.warn(f'{line}; --keep-all keeps them', stacklevel=2)
+    for kind, lines in by_kind(unwanted, {path: name for name, path in paths.items()}).items():
+        more = '; ...' if len(lines) > NAMED else ''
+        warnings.warn(
+            f'{len(lines)} images are left out as {kind}: {"; ".join(lines[:NAMED])}{more}; '
+            '--keep-all keeps them',
+            stacklevel=2,
+        )
     names = [name for name, path in paths.items() if path not in unwanted]
     left_out = {name: unwanted[path].why for name, path in paths.items() if path in unwanted}
     if not names:

@@ -9,7 +9,15 @@ from .same_picture import find_same_pictures
 
 How = Literal['equal', 'stored anew', 'version']
 
-__all__ = ['Copy', 'How', 'find_copies', 'find_equal_files', 'find_same_pictures', 'find_versions']
+__all__ = [
+    'Copy',
+    'How',
+    'find_copies',
+    'find_equal_files',
+    'find_same_pictures',
+    'find_versions',
+    'group_copies',
+]
 
 
 class Copy(NamedTuple):
@@ -53,3 +61,27 @@ def find_copies(
             path: Copy(path, original, how) for path, original in find(left, originals).items()
         }
     return [found[path] for path in paths if path in found]
+
+
+def group_copies(paths: Sequence[str]) -> dict[str, str]:
+    """Images that are others of the same list once more.
+
+    Args:
+        paths: of images, without symbolic links.
+
+    Returns:
+        Each such path to the first one, in order, of those that show the same.
+    """
+    places = {path: place for place, path in enumerate(dict.fromkeys(paths))}
+    first = {path: path for path in places}
+
+    def first_of(path: str) -> str:
+        while first[path] != path:
+            path = first[path]
+        return path
+
+    for find in (find_equal_files, find_same_pictures, find_versions):
+        for path, original in find(list(places), list(places)).items():
+            own, other = sorted((first_of(path), first_of(original)), key=places.__getitem__)
+            first[other] = own
+    return {path: first_of(path) for path in places if first_of(path) != path}

@@ -223,10 +223,8 @@ def test_path_of_another_computer(tmp_path, add, write_image):
     """The image lies beside the json, or in the folder of images."""
     add('in/a', [shape()], imagePath='D:\\data\\photos\\a.jpg')
     add('in/b', [shape()], imagePath='/home/else/photos/b.jpg')
-    assert [i['file_name'] for i in convert_labelme(tmp_path / 'in')['images']] == [
-        'a.jpg',
-        'b.jpg',
-    ]
+    images = convert_labelme(tmp_path / 'in')['images']
+    assert [image['file_name'] for image in images] == ['a.jpg', 'b.jpg']
     write_image(tmp_path / 'all/c.jpg', WIDTH, HEIGHT)
     add('json/c', [shape()], imagePath='D:\\c.jpg')
     (tmp_path / 'json/c.jpg').unlink()

@@ -171,7 +171,7 @@ def test_masks_with_loss(folders, write_labels):
     with pytest.raises(ValueError, match=r'light_0\.jpg: saving a mask in this format changes it'):
         convert_instance_folders(images, masks, CLASSES, workers=1)
     write_labels(masks / 'b.jpg', np.ones(SHAPE, np.uint8))
-    with pytest.raises(FileNotFoundError, match='no label map .*jpg cannot hold labels'):
+    with pytest.raises(FileNotFoundError, match=r'no label map .*jpg cannot hold labels'):
         convert_label_maps(images, masks, ['x'], workers=1)
 
 

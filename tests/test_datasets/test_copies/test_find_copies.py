@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageDraw, ImageOps
 
-from mmpldc.datasets.copies import find_copies, find_equal_files, find_same_pictures
+from mmpldc.datasets.copies import (
+    find_copies,
+    find_equal_files,
+    find_same_pictures,
+    group_copies,
+)
 from mmpldc.datasets.copies.roboflow import source_of
 
 ANIMALS = Path(__file__).parents[4] / 'shared/data/animals'
@@ -81,6 +86,19 @@ def test_an_original_is_no_copy_of_itself(write, photo):
     assert find_same_pictures(paths, paths) == {paths[0]: paths[1], paths[1]: paths[0]}
     assert find_copies([], paths) == find_copies(paths, []) == []
     assert find_copies(['/nowhere/a.jpg'], paths) == find_copies(paths, ['/nowhere/a.jpg']) == []
+
+
+def test_groups(write, photo):
+    """A chain of copies is one group, which is named by its first image."""
+    paths = [
+        write('z.png', photo(1)),
+        write('other.png', photo(2)),
+        write('a.jpg', photo(1), quality=80),
+        write('b.png', photo(1)),
+        write('c.jpg', photo(1).resize((120, 90))),
+    ]
+    assert group_copies(paths) == dict.fromkeys([paths[2], paths[3], paths[4]], paths[0])
+    assert group_copies(paths[:2]) == group_copies([]) == {}
 
 
 MARK = '_jpg.rf.0123456789abcdef0123456789abcdef'
