@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shlex
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -90,8 +91,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--keep-all',
         action='store_true',
-        help='keep copies of annotated images, masks, thumbnails and painted pictures as unlabelled '
-        'images',
+        help='keep copies of annotated images, masks, thumbnails and painted pictures as well',
     )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
@@ -218,6 +218,7 @@ def held_out_before(path: Path, choice: dict) -> set[str]:
 
 
 def main() -> None:
+    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
     files = {
         name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')

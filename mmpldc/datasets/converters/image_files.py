@@ -74,7 +74,7 @@ def find_images(root: Path) -> list[str]:
         warnings.warn(
             f'files of other image formats are left out: {counts}, such as {example}: to use '
             'them, convert them to JPEG or PNG',
-            stacklevel=2,
+            stacklevel=1,  # however often a folder is looked at, it is said once
         )
     return sorted(names)
 

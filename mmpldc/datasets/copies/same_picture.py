@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from mmpldc.utils.files import FileIdentity, file_identity
 
@@ -85,15 +86,21 @@ def _agree(path: str, other: str, how: How) -> bool:
 
 @lru_cache(maxsize=4096)
 def _details(file: FileIdentity | None) -> tuple[np.ndarray, ...]:
+    """Details of an image file; nothing if it cannot be decoded."""
+    image = None if file is None else read_grey(file.path, 2 * FINE_SIDE)
+    return () if image is None else details_of(image)
+
+
+def details_of(image: Image.Image) -> tuple[np.ndarray, ...]:
     """Means of 4 x 4 pixels of an image's thumbnails, scaled to mean 0 and deviation 1.
+
+    Args:
+        image: of mode 'L'.
 
     Returns:
         ``(16, 16)`` of the thumbnail of 64 pixels, and ``(32, 32)`` of that of 128 if the image
-        has as many; nothing if it cannot be decoded.
+        has as many.
     """
-    image = None if file is None else read_grey(file.path, 2 * FINE_SIDE)
-    if image is None:
-        return ()
     details = []
     for side in (SIDE, FINE_SIDE) if min(image.size) >= FINE_SIDE else (SIDE,):
         pixels = squeeze(image, side).astype(np.float32)
