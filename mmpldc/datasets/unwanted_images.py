@@ -14,10 +14,9 @@ from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.pictures import SOFTWARE
 from mmpldc.utils.threads import in_threads
 
-from .converters.label_files import MASK_WORDS, image_stem
-from .converters.label_maps import MASK_SUFFIXES
 from .copies import find_copies, find_same_pictures
 from .image_header import ImageHeader, read_header
+from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
 
 HOW = {
     'equal': 'a copy of',
@@ -37,7 +36,9 @@ LARGEST_THUMBNAIL = 0.5  # of the width of the image
 SAMPLED_ROWS = 64
 MAX_VALUES = 256
 MIN_EQUAL = 0.95
-MIN_IN_FEW = 0.97  # share of 8 of 64 grey levels, in a mask that was saved with loss
+# Of 64 grey levels, in a mask that was saved with loss: a common one has this share, and those next
+# to each other are few.
+MIN_SHARE, WIDEST_RUN, MIN_IN_FEW = 0.005, 4, 0.95
 
 
 class Unwanted(NamedTuple):
@@ -147,8 +148,11 @@ def is_flat(path: str) -> bool:
     except Exception:  # decoders raise many types; the checks of images say what is wrong
         return False
     if is_lossy:
-        levels = np.bincount(pixels.ravel() // 4, minlength=64)
-        return bool(np.sort(levels)[-8:].sum() >= MIN_IN_FEW * pixels.size)
+        shares = np.bincount(pixels.ravel() // 4, minlength=64) / pixels.size
+        common = shares >= MIN_SHARE
+        # runs of neighbouring levels: narrow ones around each value, where a photograph has wide ones
+        runs = ''.join('x' if one else ' ' for one in common).split()
+        return shares[common].sum() >= MIN_IN_FEW and max(map(len, runs)) <= WIDEST_RUN
     rows = np.linspace(0, len(pixels) - 1, min(SAMPLED_ROWS, len(pixels))).astype(int)
     sampled = pixels[rows].reshape(len(rows), pixels.shape[1], -1)
     equal = (sampled[:, 1:] == sampled[:, :-1]).all(axis=2)

@@ -1,19 +1,11 @@
 """Annotation files of images: which belongs to which."""
 
-import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from ..mask_names import image_stem
 from .image_files import suffix_of
-
-# What tools put behind, or before, the name of an image to name its mask.
-MASK_WORDS = (
-    r'(colou?r|gt|gtfine|ground[ _.-]?truth|instance|instance_?ids?|instances|label|label_?ids?|'
-    r'labels|mask|masks|seg|segmentation)'
-)
-MASK_ENDING = re.compile(rf'([ _.-]{MASK_WORDS})+$', re.IGNORECASE)
-MASK_BEGINNING = re.compile(rf'^({MASK_WORDS}[ _.-])+', re.IGNORECASE)
 
 
 def without_suffix(names: Sequence[str]) -> dict[str, str]:
@@ -63,13 +55,6 @@ def by_image(names: Iterable[str], suffixes: Collection[str], *, of_masks: bool 
         if of_masks and of_image != stem:
             exact.setdefault(stem, name)  # or the image itself is called a mask
     return derived | exact
-
-
-def image_stem(stem: str) -> str:
-    """Name of the image that a mask may belong to: ``a/0001`` for ``a/0001_mask``."""
-    folder, _, base = stem.rpartition('/')
-    short = MASK_ENDING.sub('', MASK_BEGINNING.sub('', base)) or base
-    return f'{folder}/{short}' if folder else short
 
 
 def annotated_images(

@@ -7,7 +7,6 @@ from PIL import Image
 
 from .image_files import check_size
 
-MASK_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp')  # without loss
 ONE_CHANNEL = ('1', 'L', 'P', 'I', 'I;16')  # modes of PIL
 
 
