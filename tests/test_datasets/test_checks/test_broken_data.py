@@ -222,7 +222,8 @@ CASES = [
     ('cut off', text('{"images": [\n{"id": 1,'), 'error', 'line 2, column 10: not valid JSON'),
     ('number without end', text('9' * 5000), 'error', 'cannot be read (Exceeds the limit'),
     ('nested without end', text('[' * 100000), 'error', 'cannot be read (maximum recursion'),
-    ('binary', lambda w: w.path('labeled').write_bytes(b'\x1f\x8b\xff'), 'error', 'binary data'),
+    ('binary', lambda w: w.path('labeled').write_bytes(b'\0\xff'), 'error', 'binary data'),
+    ('gzip', lambda w: w.path('labeled').write_bytes(b'\x1f\x8b\xff'), 'error', 'a gzip archive'),
     ('results', text('[{"image_id": 1, "score": 0.5}]'), 'error', 'is a list of results'),
     ('list', text('[]'), 'error', 'is a list, not a data set'),
     ('number', text('3'), 'error', 'holds a single int, not a COCO-format'),
@@ -281,7 +282,7 @@ CASES = [
     ('box beyond all floats', annotation(bbox=[1, 2, 3, 10**400]), 'error', BOX + 'not four fin'),
     ('area not finite', annotation(area=NAN), 'error', 'area: not a finite number'),
     ('area 0', annotation(area=0), 'warning', 'mmdet leaves the annotation out'),
-    ('box of another mask', annotation(bbox=[0, 0, 4, 64]), 'warning', 'does not fit its mask'),
+    ('box of another mask', annotation(bbox=[0, 0, 4, 64]), 'warning', 'one of them is wrong'),
     ('corners', labeled(boxes_as_corners), 'warning', 'is [x0, y0, x1, y1] by its mask'),
     # masks; test_masks.py has more
     ('no mask', annotation(segmentation=None), 'error', MASK + 'missing; must be a list of polyg'),
