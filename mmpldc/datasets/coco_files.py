@@ -77,8 +77,7 @@ def _signature(path: str | Path, content: bytes) -> str | None:
 
 
 def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
-    control = sum(byte < 9 for byte in content[:1000])
-    if control or content.lstrip()[:1] not in (b'{', b'['):
+    if _is_binary(content):
         return 'is not a JSON text but binary data: give the annotation file'
     line = content.count(b'\n', 0, error.start) + 1
     around = content[max(0, error.start - 20) : error.start + 20].decode('latin-1')
@@ -88,6 +87,12 @@ def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
     )
 
 
+def _is_binary(content: bytes) -> bool:
+    text = content[:1000].decode(json.detect_encoding(content), errors='replace')
+    starts_as_json = text.lstrip('\ufeff \t\r\n')[:1] in ('{', '[')
+    return not starts_as_json and any(byte < 9 or byte > 127 for byte in content[:1000])
+
+
 def _no_json(path: str | Path, content: bytes, error: json.JSONDecodeError) -> str:
     start = content.lstrip(b'\xef\xbb\xbf \t\r\n')[:200]
     known = _signature(path, content)
@@ -95,6 +100,8 @@ def _no_json(path: str | Path, content: bytes, error: json.JSONDecodeError) -> s
         return known
     if start.startswith(b'<'):
         return 'is XML or HTML, not JSON: export the annotations as COCO'
+    if _is_binary(content):
+        return 'is not a JSON text but binary data: give the annotation file'
     if error.msg == 'Extra data' and error.lineno > 1:
         return (
             f'line {error.lineno}: a second JSON text begins there: give one COCO-format file, '

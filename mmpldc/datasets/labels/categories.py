@@ -81,7 +81,7 @@ def _placeholder(categories: list[dict], annotations: list[dict]) -> int | None:
     for row, category in enumerate(categories):
         name = category.get('name')
         others = {str(c.get('supercategory')) for c in categories if c is not category}
-        if others == {name} and above - {name} <= {'none', 'None', ''}:
+        if type(name) is str and others == {name} and above - {name} <= {'none', 'None', ''}:
             used = {_key(whole_number(a.get('category_id'))) for a in annotations}
             return None if category.get('id') in used else row
     return None

@@ -166,7 +166,8 @@ def _repair_boxes_and_areas(
         unusable = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] < 1).any(axis=1)
         unusable |= visible(corners(boxes), sizes) == 0
         flat = (extents[:, 2:] - extents[:, :2] < 1).any(axis=1)
-    flat |= [_is_line(annotation.get('segmentation')) for annotation in annotations.records]
+    lines = [_is_line(annotations.records[row]['segmentation']) for row in np.flatnonzero(known)]
+    flat[known] |= np.array(lines, bool)
     without_area = ~given | (np.array(areas) <= 0)
     done: dict[str, list[int]] = {}
     empty = []
