@@ -127,15 +127,34 @@ def test_unlabelled_images_elsewhere(run, data):
     assert parts.labeled.data_prefix.img == str(data.images)
 
 
-def test_leaks_and_broken_data_are_reported(run, data):
-    """An image that is in the validation set under another name."""
-    copy = data.root / 'copies'
-    copy.mkdir()
-    (copy / '0.jpg').write_bytes((data.images / '0.jpg').read_bytes())
-    val = write_coco(data.root / 'their_val.json', ['0.jpg'])
-    result = run('--val', val, '--val-images', copy)
-    assert 'nothing was written: the data has 1 error' in result.code and '0.jpg' in result.out
-    assert not (data.root / 'mine').exists()
+@pytest.mark.parametrize('is_labelled', [False, True])
+def test_an_image_under_another_name_in_the_validation_set(run, data, is_labelled):
+    """Of the unlabelled set it is left out; a labelled one is an error."""
+    copies = data.root / 'copies'
+    copies.mkdir()
+    original = data.names[2] if is_labelled else data.names[0]
+    (copies / '0099.jpg').write_bytes((data.images / original).read_bytes())
+    val = write_coco(data.root / 'their_val.json', ['0099.jpg'])
+    result = run('--val', val, '--val-images', copies)
+    if is_labelled:
+        assert 'nothing was written: the data has 1 error' in result.code
+        assert f'{original} = 0099.jpg' in result.out
+        assert not (data.root / 'mine').exists()
+        return
+    assert result.code == 0 and f'image {original}, a copy of' in result.out
+    assert original not in names_in(data, 'unlabeled')
+    assert original in (data.root / 'mine/left_out.txt').read_text()
+
+
+def test_copies_are_held_out_together(run, data):
+    """Two names of one annotated image: both to train on, or both to validate on."""
+    for name in data.names[4:8]:
+        path = data.images / name
+        path.write_bytes((data.images / data.names[3]).read_bytes())
+    for seed in range(3):
+        assert run('--seed', seed).code == 0
+        held_out = names_in(data, 'val') & set(data.names[3:8])
+        assert len(held_out) in (0, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sets drawn from labels: images without an annotation, validation, classes of other files."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -198,7 +199,6 @@ def unlabeled(world, **options):
         known=[world.photos / '1.png'],
         out_dir=world.photos / 'out',
         skip_unreadable=False,
-        find_copies=lambda paths, originals: [],
     )
     return unlabeled_set(world.photos, world.categories, **defaults | options)
 
@@ -211,16 +211,21 @@ def test_photos_that_no_set_has(world):
     assert (coco['annotations'], findings, left_out) == ([], [], [])
 
 
-def test_copies_are_left_out_and_listed(world):
-    def find_copies(paths, originals):
-        assert originals == [str(world.photos / '1.png')]
-        return [
-            (path, originals[0], 'equal') for path in paths if path.endswith(('3.png', '5.png'))
-        ]
-
-    coco, (finding,), left_out = unlabeled(world, find_copies=find_copies)
-    assert len(coco['images']) == 3 and 'images 3.png, 5.png: copies' in str(finding)
-    assert left_out[0] == f'{world.photos / "3.png"}: a copy of {world.photos / "1.png"} (equal)'
+def test_copies_and_masks_are_left_out_and_listed(world):
+    for name in ('3.png', '1 (1).png'):
+        shutil.copy(world.photos / '1.png', world.photos / name)
+    Image.new('L', (64, 48)).save(world.photos / '2_mask.png')
+    coco, findings, left_out = unlabeled(world)
+    names = {f'{n}.png' for n in (2, 4, 5, 6)}
+    assert {image['file_name'] for image in coco['images']} == names
+    assert [(finding.level, finding.message.split(':')[0]) for finding in findings] == [
+        ('note', 'copies of annotated images'),
+        ('note', 'masks'),
+    ]
+    assert f'{world.photos / "3.png"}: a copy of {world.photos / "1.png"}' in left_out
+    assert len(left_out) == 3
+    coco, findings, _ = unlabeled(world, keep_all=True)
+    assert len(coco['images']) == 7 and not findings
 
 
 def test_unreadable_photos(world):
