@@ -2,10 +2,13 @@
 
 import threading
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
+
+from mmpldc.utils.files import FileIdentity, file_identity
 
 PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
 _unlimited = threading.Lock()
@@ -34,7 +37,7 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: str | Path) -> ImageHeader:
-    """Read the header of an image.
+    """Read the header of an image, once as long as the file does not change.
 
     Raises:
         ValueError: if the file is missing or not an image.
@@ -43,6 +46,15 @@ def read_header(path: str | Path) -> ImageHeader:
         Pixels are not decoded: a truncated file passes, and the orientation of a PNG that has it
         after its pixels is not seen.
     """
+    file = file_identity(str(path))
+    if file is None:
+        raise ValueError(f'{path} cannot be read as an image: no such file')
+    return _read(file)
+
+
+@lru_cache(maxsize=2**18)
+def _read(file: FileIdentity) -> ImageHeader:
+    path = file.path
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels

@@ -4,13 +4,11 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.pictures import SOFTWARE
 from mmpldc.utils.threads import in_threads
 
@@ -209,12 +207,7 @@ def _folders(paths: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _header(path: str) -> ImageHeader | None:
-    return _header_of(file_identity(path))
-
-
-@lru_cache(maxsize=2**18)
-def _header_of(file: FileIdentity | None) -> ImageHeader | None:
     try:
-        return None if file is None else read_header(file.path)
+        return read_header(path)
     except ValueError:  # which those who use the image report
         return None

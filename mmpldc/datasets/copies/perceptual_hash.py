@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.fft import dctn
+from scipy.fft import dct
 
 from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
@@ -14,6 +14,7 @@ SIDE = 64  # pixels of the thumbnail that is hashed
 BITS = 16  # lowest frequencies along each axis: 256 bits
 MIN_CONTRAST = 2.0  # standard deviation in grey levels; below it, the bits are those of noise
 CHUNK = 1024  # images at a time
+LOWEST = dct(np.eye(SIDE), axis=0)[:BITS]  # the cosine transform's first rows, ``(16, 64)``
 
 _known: dict[FileIdentity, bytes | None] = {}  # by file: what this process hashed before
 
@@ -21,7 +22,7 @@ _known: dict[FileIdentity, bytes | None] = {}  # by file: what this process hash
 def perceptual_hash(thumbnails: np.ndarray) -> np.ndarray:
     """The hash of the lowest frequencies: the bits of ImageHash's ``phash(hash_size=16)``.
 
-    That library takes 0.7 ms for a thumbnail, this 0.1 ms for one of many.
+    That library takes 0.7 ms for a thumbnail, this a tenth for one of many.
 
     Args:
         thumbnails: ``(N, 64, 64)``, grey.
@@ -29,7 +30,8 @@ def perceptual_hash(thumbnails: np.ndarray) -> np.ndarray:
     Returns:
         ``(N, 16, 16)`` bool: whether a coefficient of the cosine transform is above their median.
     """
-    frequencies = dctn(np.asarray(thumbnails, np.float64), axes=(1, 2))[:, :BITS, :BITS]
+    pixels = np.asarray(thumbnails, np.float64)
+    frequencies = LOWEST @ pixels @ LOWEST.T
     return frequencies > np.median(frequencies, axis=(1, 2), keepdims=True)
 
 
@@ -102,8 +104,9 @@ def read_grey(path: str, least_side: int) -> Image.Image | None:
     try:
         with Image.open(path) as image:
             image.draft('L', (least_side, least_side))
-            upright = ImageOps.exif_transpose(image)
-            return _to_8_bits(upright) if upright.mode[0] in 'IF' else upright.convert('L')
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_8_bits(image) if image.mode[0] in 'IF' else image.convert('L')
     except Exception:  # decoders raise many types; the checks of images say what is wrong
         return None
 
