@@ -148,7 +148,7 @@ def is_flat(path: str) -> bool:
     if is_lossy:
         shares = np.bincount(pixels.ravel() // 4, minlength=64) / pixels.size
         common = shares >= MIN_SHARE
-        # runs of neighbouring levels: narrow ones around each value, where a photograph has wide ones
+        # runs of levels: narrow ones around each value, where a photograph has wide ones
         runs = ''.join('x' if one else ' ' for one in common).split()
         return shares[common].sum() >= MIN_IN_FEW and max(map(len, runs)) <= WIDEST_RUN
     rows = np.linspace(0, len(pixels) - 1, min(SAMPLED_ROWS, len(pixels))).astype(int)
