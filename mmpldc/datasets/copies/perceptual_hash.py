@@ -105,7 +105,8 @@ def read_grey(path: str, least_side: int) -> Image.Image | None:
         with Image.open(path) as image:
             image.draft('L', (least_side, least_side))
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            if 'exif' in image.info or image.format == 'TIFF':
+                ImageOps.exif_transpose(image, in_place=True)
             return _to_8_bits(image) if image.mode[0] in 'IF' else image.convert('L')
     except Exception:  # decoders raise many types; the checks of images say what is wrong
         return None
