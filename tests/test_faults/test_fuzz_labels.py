@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from faulty_data import encode
 from fuzzing import fuzz
 from test_fuzz_annotations import NUM_IMAGES, broken_texts, sound_coco
 
-from faulty_data import encode
 from mmpldc.datasets.checks import DataSet, check_datasets
 from mmpldc.datasets.coco_files import UnusableFile
 from mmpldc.datasets.labels import Options, draw_held_out, prepare, separate_unannotated
