@@ -65,7 +65,7 @@ def drop_repeated(annotations: Records) -> None:
         box = annotation.get('bbox')
         key = (
             repr(annotation.get('image_id')),
-            annotation.get('iscrowd'),
+            repr(annotation.get('iscrowd')),
             tuple(map(str, box)) if type(box) is list else None,
         )
         earlier = first.setdefault(key, [])
