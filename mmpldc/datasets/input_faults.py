@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from .checks.findings import printable
-from .checks.images import UnreadableImage, read_size
+from .checks.pixels import UnreadableImage, read_size
 
 OnFault = Literal['skip', 'raise']
 # An error: with half of the data faulty that happens once in 10^15 images.

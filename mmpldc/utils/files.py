@@ -7,9 +7,32 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 SUFFIX = '.partial'
+
+
+class FileIdentity(NamedTuple):
+    """What tells whether a file is still the same.
+
+    Attributes:
+        path: of the file.
+        size: in bytes.
+        changed: time of its last change, in nanoseconds.
+    """
+
+    path: str
+    size: int
+    changed: int
+
+
+def file_identity(path: str) -> FileIdentity | None:
+    """Identity of a file; None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # the latter of a name that no file can have
+        return None
+    return FileIdentity(path, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.datasets.coco_files import read_coco
+from mmpldc.datasets.checks import check_structure
+from mmpldc.datasets.coco_files import UnusableFile, outline_fault, read_coco
 from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
@@ -160,6 +161,23 @@ def split_list(args: argparse.Namespace) -> None:
                 print(f'{path}: {len(part)} images')
 
 
+def read_annotations(path: Path) -> dict:
+    """Content of the file.
+
+    Raises:
+        ValueError: if ids or names are missing or not unique.
+    """
+    coco = read_coco(path, 'annotations', 'categories')
+    problem = outline_fault(coco)
+    if problem:
+        raise UnusableFile(path, problem)
+    findings = check_structure(coco, file=str(path))
+    faults = [str(finding) for finding in findings if finding.level == 'error']
+    if faults:
+        raise ValueError('\n'.join(faults))
+    return coco
+
+
 def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
     """Draw, and say which classes stayed below ``min_instances``."""
     if not min_instances:
@@ -181,7 +199,7 @@ def main() -> None:
     if is_of_names(args.annotations):
         split_list(args)
         return
-    coco = read_coco(args.annotations, 'annotations', 'categories')
+    coco = read_annotations(args.annotations)
     total = len(coco['images'])
     prefix = (args.out_dir or args.annotations.parent) / args.annotations.stem
 

@@ -4,8 +4,8 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as _LoadAnnotations
 
 from mmpldc.datasets.checks.boxes import read_boxes
-from mmpldc.datasets.checks.images import ANOTHER_SIZE, TURNED, describe_sizes
 from mmpldc.datasets.checks.masks import LEFT_OUT, NO_PIXEL, read_masks
+from mmpldc.datasets.checks.pixels import ANOTHER_SIZE, TURNED, describe_sizes
 from mmpldc.datasets.input_faults import InputFault
 from mmpldc.registry import TRANSFORMS
 
