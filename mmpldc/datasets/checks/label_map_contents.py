@@ -15,9 +15,10 @@ from mmpldc.datasets.label_maps import (
     describe_values,
     read_label_map,
 )
+from mmpldc.utils.threads import in_threads
 
 from .findings import Finding, count, some
-from .images import describe_sizes, in_threads
+from .pixels import describe_sizes
 
 MOSTLY_UNLABELED = 0.5  # share of pixels
 

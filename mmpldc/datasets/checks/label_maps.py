@@ -15,9 +15,10 @@ from mmpldc.datasets.transforms.load_seg_annotations import LoadSegAnnotations, 
 from .annotations import Role
 from .config import dataset_type, has_label_maps, named_datasets
 from .findings import Finding, count, some
-from .images import Folders, check_content
+from .images import Folders
 from .label_map_contents import LabelMapSummary, check_label_map_contents
 from .leaks import Listed, check_leaks
+from .pixels import check_content
 
 READ_OF_LABELED = 512  # label maps, at least: few enough, and each class should be in them
 
