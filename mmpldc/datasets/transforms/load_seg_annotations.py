@@ -3,7 +3,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmpldc.datasets.checks.images import describe_sizes
+from mmpldc.datasets.checks.pixels import describe_sizes
 from mmpldc.datasets.input_faults import InputFault
 from mmpldc.datasets.label_maps import (
     IGNORE,
