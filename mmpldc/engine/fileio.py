@@ -39,7 +39,7 @@ class AtomicBackend(LocalBackend):
 
 
 def _explain(error: OSError, path: Path, size: int) -> str:
-    needed = f'the file needs {size / MEGABYTE:,.1f} MB'
+    needed = f'it needs {size / MEGABYTE:,.1f} MB'
     if path.parent.is_dir():
         free = shutil.disk_usage(path.parent).free
         needed += f', {free / MEGABYTE:,.1f} MB are free in {path.parent} (a quota may allow less)'

@@ -106,7 +106,7 @@ def safe_loading(source: str) -> Iterator[None]:
             f'holds more than weights ({called[1]})' if called else 'is damaged or not a checkpoint'
         )
         raise UnsafeCheckpoint(
-            f'{source} was not loaded: it {reason}. Reading such a file may run any code. Only '
+            f'{source} was not loaded: it {reason}. Reading such a file may run any program. Only '
             f'if you trust whoever made it, set {TRUST}=1 and try again'
         ) from error
 

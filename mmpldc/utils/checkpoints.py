@@ -33,7 +33,7 @@ def read_checkpoint(path: str | Path) -> dict:
         raise ValueError(f'{path} cannot be read as a checkpoint: {error}') from error
     if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
         found = list(checkpoint) if isinstance(checkpoint, dict) else type(checkpoint).__name__
-        raise ValueError(f"{path} is no checkpoint of mmengine: it has no 'state_dict', but {found}")
+        raise ValueError(f"{path} is no checkpoint of mmengine: no 'state_dict', but {found}")
     return checkpoint
 
 

@@ -66,8 +66,8 @@ class TeacherCollapseHook(Hook):
             runner.logger.warning(
                 f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so the '
                 'student learns nothing from them. If it never kept any, it is too weak for its '
-                'thresholds: lengthen '
-                'model.burn_in_iters, or lower model.pseudo_label_filter.class_thr and mask_thr '
+                'thresholds: lengthen model.burn_in_iters, or lower '
+                'model.pseudo_label_filter.class_thr and mask_thr '
                 '(with DF-ACAT the ranges of model.class_thresholds); '
                 'tools/analysis/pseudo_label_quality.py --grid tries some. If it did, it has '
                 'diverged: lower the learning rate.'
