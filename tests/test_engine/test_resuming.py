@@ -211,7 +211,7 @@ def test_a_given_one_that_is_broken(save, spoil):
     folder = save(1, 2, 3, last=3)
     spoil(folder / 'iter_2.pth')
     os.truncate(folder / 'iter_3.pth', 100)
-    with pytest.raises(BrokenCheckpoint, match=r'iter_2\.pth: .* damaged .* take --resume .*_1\.'):
+    with pytest.raises(BrokenCheckpoint, match=r'iter_2\.pth: .* damaged .* use --resume .*_1\.'):
         resume(runner_of(folder), str(folder / 'iter_2.pth'))
     os.truncate(folder / 'iter_1.pth', 100)
     with pytest.raises(BrokenCheckpoint, match='no other one in its folder is intact'):
