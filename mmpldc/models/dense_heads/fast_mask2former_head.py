@@ -50,8 +50,7 @@ class FastMask2FormerHead(Mask2FormerHead):
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None = None
     ) -> HeadOutputs:
-        """Compute the outputs of all L prediction layers: the initial queries and each decoder
-        layer.
+        """Compute the outputs of all L prediction layers: initial queries and each decoder layer.
 
         Args:
             x: the backbone's feature maps.

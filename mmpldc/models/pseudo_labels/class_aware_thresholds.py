@@ -148,8 +148,7 @@ class ClassAwareThresholds(nn.Module):
     def _counted(
         self, selection: Selection, outputs: LayerOutputs
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return class quality, mask quality, label and weight (0 or 1) of M predictions, each
-        ``(M,)``.
+        """Return class and mask quality, label and weight (0 or 1) of M predictions, ``(M,)`` each.
 
         NaN gets the weight 0; it would otherwise stay in the thresholds for ever.
         """
