@@ -64,10 +64,10 @@ class GuardedPipeline:
         Args:
             results: of one image.
 
-            Returns:
+        Returns:
             The sample; None if another image is to be drawn.
 
-            Raises:
+        Raises:
             InputFault: if the image cannot be used and ``on_fault`` is 'raise', or after too many
                 faults in a row.
             RuntimeError: on any other error.

@@ -36,7 +36,7 @@ class SemiDataset(ConcatDataset):
         **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own
             settings take precedence.
 
-        Raises:
+    Raises:
         ValueError: if their meta information (the classes) differs, an annotation file cannot be
             read, or both ``split`` and a part name one.
     """

@@ -34,7 +34,7 @@ class PseudoLabelTable:
             column, so :meth:`select` keeps it unchanged.
         num_images: number of images.
 
-        Note:
+    Note:
         Regions annotated as crowds are not objects here, so a label on a crowd matches nothing.
     """
 

@@ -32,7 +32,7 @@ class SwinTransformer(MMDetSwinTransformer):
             param_name: full name of the parameter.
             prefix: the part of the name that leads to this module.
 
-            Returns:
+        Returns:
             Its layer, 0 for the embedding, 1 to L for the blocks (patch merging counts with the
             block before it) and L + 1 for the output norms; and L + 2.
         """

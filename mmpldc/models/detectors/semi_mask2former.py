@@ -61,12 +61,9 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
 
-        Note:
+    Note:
         The paper does not define the loss of an unlabelled batch without any pseudo-label; the
         default is that of the released code.
-    Note:
-        The paper does not say what an unlabelled batch without any pseudo-label teaches; the
-        default is the released code's.
     """
 
     student: Mask2Former

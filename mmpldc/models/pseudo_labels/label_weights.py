@@ -67,7 +67,7 @@ class DynamicAligningWeights:
         exponent: gamma.
         no_object_weight: weight of queries without a label, the square of the class threshold 0.35.
 
-        Note:
+    Note:
         PAIS is released on K-Net, with a sigmoid and a focal loss for each class. Here its weights
         enter Mask2Former's cross-entropy: s is a softmax score, and a query without a label is
         trained towards "no object". As in PAIS, the class loss is divided by the number of labels,

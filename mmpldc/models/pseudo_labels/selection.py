@@ -55,8 +55,8 @@ class Selection(NamedTuple):
             ``(K,)`` float32 in [0, 1], the score being the product of the two; ``mask_logits``
             ``(K, h, w)`` float32 in the padded batch frame; ``cls_logits (K, N + 1)`` float32 of
             each label's query.
-                candidates: the candidates that the labels were selected from.
-                has_nan: per image, whether NaN in the teacher's output cost it all of its labels.
+        candidates: the candidates that the labels were selected from.
+        has_nan: per image, whether NaN in the teacher's output cost it all of its labels.
     """
 
     pseudo_instances: list[InstanceData]

@@ -17,14 +17,12 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
         pseudo_instances: per image, ``class_quality``, ``mask_quality`` ``(K,)`` and
             ``mask_logits (K, h, w)``, and with a refiner ``corrected (K,)`` bool.
 
-            Returns:
-                Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log
-                    averages
-                over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
-                ``pseudo_uncertain``, means over kept labels; the last is the share of a map's
-                pixels with an uncertainty above 0.5. With a refiner also ``pseudo_corrected``, the
-                share of kept labels whose class it changed. No name contains "loss": mmengine would
-                train on it.
+    Returns:
+        Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log averages
+        over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
+        ``pseudo_uncertain``, means over kept labels; the last is the share of a map's pixels with
+        an uncertainty above 0.5. With a refiner also ``pseudo_corrected``, the share of kept labels
+        whose class it changed. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
     per_image = kept.class_quality.new_full((), len(kept) / len(pseudo_instances))

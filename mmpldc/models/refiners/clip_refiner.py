@@ -102,7 +102,7 @@ class CLIPRefiner:
             progress: the position of the run.
             normalization: of ``images``.
 
-            Returns:
+        Returns:
             Per image, the same labels with new ``labels (K,)`` int64, ``class_quality`` and
             ``scores`` ``(K,)`` float32, and ``corrected (K,)`` bool, whether the class has changed.
 

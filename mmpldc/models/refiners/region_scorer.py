@@ -38,7 +38,7 @@ class RegionScorer(ABC):
             classes: the N class names of the detector, in order.
             device: device of the network.
 
-            Raises:
+        Raises:
             RuntimeError: if the weights are not available; the message says how to get them.
             ValueError: if a class cannot be scored, with its name.
         """

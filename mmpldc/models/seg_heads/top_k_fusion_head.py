@@ -45,7 +45,7 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
             batch_data_samples: with ``batch_input_shape``, ``img_shape`` and ``ori_shape``.
             rescale: return the original image's frame instead of the network image's.
 
-            Returns:
+        Returns:
             For each image ``ins_results`` of K = ``max_per_image`` pairs, minus those of stuff
             classes: ``bboxes`` ``(K, 4)``, ``labels`` ``(K,)``, ``scores`` ``(K,)`` and ``masks``
             ``(K, H, W)`` bool. They are in mmdet's order, which is not that of the scores.

@@ -41,7 +41,7 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
             its original place.
         strong: those of the strong views, in the same order.
 
-        Raises:
+    Raises:
         ValueError: with the image and the difference, or if ``PackDetInputs`` left out the
             homography.
     """
