@@ -129,7 +129,7 @@ def _report(outputs: dict, data_batch: dict | list[dict]) -> RankReport:
 
 
 def _image_paths(data_batch: dict | list[dict], parts: set[str]) -> Iterator[str]:
-    """Yield the files behind the branches of some parts, 'sup' or 'unsup'; of all by default."""
+    """Yield the files behind the branches of some parts, 'sup' or 'unsup'; of all if empty."""
     for batch in data_batch if isinstance(data_batch, list) else [data_batch]:
         branches = batch['data_samples']
         if not isinstance(branches, dict):  # a batch of a single view

@@ -42,7 +42,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __init__(
         self, optim_wrapper_cfg: ConfigDict, paramwise_cfg: ConfigDict | None = None
     ) -> None:
-        # Without options mmengine would take all parameters; an empty one changes nothing else.
+        # Without options mmengine would take all parameters; this option changes nothing else.
         super().__init__(optim_wrapper_cfg, paramwise_cfg or dict(bypass_duplicate=True))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:

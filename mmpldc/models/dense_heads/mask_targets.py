@@ -107,8 +107,8 @@ class MaskTargets:
             Beyond the frame's edge logits are 0. Within half a cell of it (2 px at stride 4) logits
             therefore fall to half, in a corner to a quarter. No label changes, but the uncertainty
             u (Eq. 10) grows, and PMUA counts the edge less. The released code reads at full size,
-            where masks and uncertainty are 0 beyond the edge: the strip is half a pixel wide. So it
-            is here with ``PseudoLabelFilter(full_resolution=True)``.
+            where masks and uncertainty are 0 beyond the edge: the strip is half a pixel wide.
+            ``PseudoLabelFilter(full_resolution=True)`` gives the same width here.
         """
         return sample_points(self.maps, index, points)
 

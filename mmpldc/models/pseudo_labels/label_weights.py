@@ -29,7 +29,7 @@ class LabelWeights(NamedTuple):
 
     @classmethod
     def product(cls, parts: Sequence['LabelWeights']) -> 'LabelWeights':
-        """Multiply at least one; "no object" gets the product of the weights that are set."""
+        """Multiply the weights of at least one part; those of "no object" where they are set."""
         given = [part.no_object for part in parts if part.no_object is not None]
         return cls(
             label=torch.stack([part.label for part in parts]).prod(dim=0),
