@@ -3,6 +3,7 @@
 Runs alternate within this process, so that ratios compare pairs. "training" is forward and backward
 of all layers, without the loss; "teacher" is a forward without gradients, of which ours computes
 only the last layer. The decoder is the head with a given pixel decoder output.
+
     python benchmarks/attention.py --size 512 --images 2 --out DIR
 """
 
