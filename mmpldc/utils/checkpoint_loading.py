@@ -2,8 +2,9 @@
 
 A checkpoint is a pickle, and a pickle can call any function. If restricted reading fails, mmengine
 reads the file again without restrictions, and it reads downloads without any. Importing this module
-turns both into errors wherever mmengine loads a checkpoint (``load_from``, ``resume``, ``init_cfg``,
-mmdet's ``init_detector``; files and URLs). It also checks the hash in a downloaded file's name.
+turns both into errors wherever mmengine loads a checkpoint (``load_from``, ``resume``,
+``init_cfg``, mmdet's ``init_detector``; files and URLs). It also checks the hash in a downloaded
+file's name.
 
 torch's own variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` turns this off, for old files from a
 trusted source.
