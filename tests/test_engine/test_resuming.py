@@ -176,7 +176,7 @@ def test_the_newest_intact_one_with_a_warning_for_each_that_is_not(save):
     for step, (level, line) in zip((3, 2), runner.logger, strict=True):
         assert level == 'warning'
         assert f'iter_{step}.pth is damaged (File is not a zip file)' in line
-        assert 'iter_1.pth instead' in line
+        assert f'resuming from {runner.work_dir}/iter_1.pth instead' in line
 
 
 def test_none_intact(save):
