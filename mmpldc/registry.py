@@ -1,4 +1,4 @@
-"""Registries of mmpldc, children of mmdet's.
+"""Registries of mmpldc, children of mmdet's registries.
 
 A type written as ``mmpldc.X`` is found under ``default_scope='mmdet'`` without ``custom_imports``,
 because mmengine imports ``mmpldc.registry`` when it meets the scope and each node imports its

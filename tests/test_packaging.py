@@ -97,7 +97,7 @@ def pretend(monkeypatch, distributions, *, has_ops=True):
             ['mmengine 0.7.4 is too old: mmpldc needs mmengine >= 0.10.0'],
             id='too old',
         ),
-        pytest.param(GOOD, False, ['no mmcv._ext'], id='no ops'),
+        pytest.param(GOOD, False, ['mmcv._ext is missing'], id='no ops'),
         pytest.param(
             {**GOOD, 'onedl-mmcv': '1.7.1'},
             False,

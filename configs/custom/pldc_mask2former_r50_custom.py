@@ -1,7 +1,7 @@
 """PL-DC on your own COCO-format data: copy this file and set the first lines.
 
-`tools/dataset/new_config.py` does that for you (docs/data.md). Made for one GPU; images may have
-any size. Numbers are the paper's where nothing is said.
+`tools/dataset/new_config.py` does this for you (docs/data.md). The settings are for one GPU; images
+may have any size. Numbers are the paper's unless noted.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""What is built from a config. Importing mmdet's models fills the parent registry."""
+"""Registered models and their parts. Importing mmdet's models fills the parent registry."""
 
 import mmdet.models  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Pictures of instances and of the teacher's uncertainty, side by side."""
+"""Draw instances and the teacher's uncertainty side by side."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from mmpldc.utils.pictures import save_picture
 
-MIN_SIDE = 256  # small images are enlarged to this, so that outlines and names can be read
+MIN_SIDE = 256  # small images are enlarged to this side, so that outlines and names are legible
 MAX_SIDE = 4096  # but the longer side to no more than this
 
 
@@ -29,7 +29,7 @@ def draw_instances(
         labels: ``(K,)`` int in [0, N).
         classes: N names.
         palette: N RGB colours, 0 to 255.
-        scores: ``(K,)`` float, written behind the name.
+        scores: ``(K,)`` float, written after the name.
 
     Returns:
         uint8 RGB, enlarged so that the short side has at least 256 pixels.
@@ -67,11 +67,11 @@ def draw_uncertainty(image: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
 
 
 def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
-    """Write pictures as a grid, with its title above each row.
+    """Write images as a grid, with a title above each row.
 
     Args:
-        path: PNG to write; its folder is made.
-        rows: title to pictures, uint8 RGB of equal size, as many in each row.
+        path: PNG to write; its folder is created.
+        rows: images by row title, uint8 RGB of equal size, equally many in each row.
     """
     strips = []
     for title, pictures in rows.items():
