@@ -23,7 +23,8 @@ FILES = sorted(str(path.relative_to(BASE)) for path in BASE.rglob('*.py'))
 # Where a bare name is meant to be mmdet's, mmcv's, mmengine's, torch's or torchvision's.
 BARE = {
     *('LoadImageFromFile', 'RandomFlip', 'RandomResize', 'RandomCrop', 'MultiBranch'),
-    *('DefaultSampler', 'TestLoop', 'SGD', 'PolyLR', 'SyncBN', 'Pretrained'),
+    *('DefaultSampler', 'TestLoop', 'SGD', 'AdamW', 'PolyLR', 'LinearLR'),
+    *('BN', 'SyncBN', 'Pretrained'),
     *('IterTimerHook', 'LoggerHook', 'ParamSchedulerHook', 'CheckpointHook'),
     *('DistSamplerSeedHook', 'LocalVisBackend', 'TensorboardVisBackend'),
     *('ColorJitter', 'RandomGrayscale', 'GaussianBlur', 'Resize'),

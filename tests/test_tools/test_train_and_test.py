@@ -1,6 +1,7 @@
 """What the options of tools/train.py and tools/test.py change in the config; nothing is run."""
 
 import importlib.util
+import logging
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -30,7 +31,11 @@ def call(tmp_path, monkeypatch):
 
     def call(name: str, *args: str, config: str = CONFIG):
         Path('my_config.py').write_text(config)
-        runner = SimpleNamespace(done=[], test_evaluator=SimpleNamespace(metrics=[]))
+        runner = SimpleNamespace(
+            done=[],
+            test_evaluator=SimpleNamespace(metrics=[]),
+            logger=logging.getLogger('test_train_and_test'),
+        )
         runner.train = lambda: runner.done.append('train')
         runner.test = lambda: runner.done.append('test')
 

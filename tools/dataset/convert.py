@@ -261,6 +261,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    warnings.simplefilter('always', UserWarning)  # two files can call for the same warning
     warnings.showwarning = lambda message, *_: print(f'warning: {message}', file=sys.stderr)
     try:
         for path, coco in args.convert(args):

@@ -8,3 +8,4 @@ train_dataloader = dict(
     sampler=dict(batch_size=8, source_ratio=[1]),
     dataset=dict(unlabeled=None),
 )
+auto_scale_lr = dict(base_batch_size=8)

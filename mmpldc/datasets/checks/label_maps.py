@@ -128,8 +128,9 @@ def _check_files(data: _Set, decode: int | None) -> tuple[list[Finding], LabelMa
         message = 'listed more than once: remove the repetitions'
         findings.append(Finding('warning', data.file, some('image', twice), message))
     paths = [path if there else None for path, there in zip(data.images, has_image, strict=True)]
-    unknown = np.zeros((len(paths), 2), np.int64)  # sizes are compared with the label maps'
-    findings += check_content(paths, unknown, file=data.file, limit=decode)
+    # sizes and EXIF are compared with the label maps below
+    unknown = np.zeros((len(paths), 2), np.int64)
+    findings += check_content(paths, unknown, file=data.file, limit=decode, is_unlabeled=True)
     summary = LabelMapSummary(data.name, len(data.images), 0, np.zeros(256, np.int64), data.classes)
     if data.role == 'unlabeled':
         return findings, summary

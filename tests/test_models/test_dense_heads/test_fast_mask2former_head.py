@@ -27,6 +27,7 @@ def build_pair(tiny_detector_cfg):
             ('Mask2FormerHead', 'MSDeformAttnPixelDecoder'),
         ):
             cfg = copy.deepcopy(tiny_detector_cfg.panoptic_head)
+            cfg.pop('loss_mask')
             cfg.update(type=head_type, loss_mask=dict(type='CrossEntropyLoss', use_sigmoid=True))
             cfg.pixel_decoder.type = decoder_type
             cfg.transformer_decoder.num_layers = 4

@@ -28,6 +28,8 @@ def build_head(tiny_detector_cfg):
 
     def build(num_points=NUM_POINTS, **options):
         config = copy.deepcopy(tiny_detector_cfg.panoptic_head)
+        if 'loss_mask' in options:
+            config.pop('loss_mask')  # its own options are not those of another loss
         config.update(
             train_cfg=copy.deepcopy(tiny_detector_cfg.train_cfg),
             test_cfg=tiny_detector_cfg.test_cfg,

@@ -28,6 +28,7 @@ PMUA = dict(type='mmpldc.CertaintyWeights')
 def build_head(tiny_detector_cfg):
     def build(**options):
         config = copy.deepcopy(tiny_detector_cfg.panoptic_head)
+        config.pop('loss_mask')  # its own options are not those of another loss
         config.update(
             train_cfg=copy.deepcopy(tiny_detector_cfg.train_cfg),
             test_cfg=tiny_detector_cfg.test_cfg,
