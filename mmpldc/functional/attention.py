@@ -62,11 +62,12 @@ def multi_head_attention(
         )
     matrices = weights.in_proj_weight.chunk(3)
     biases = (None,) * 3 if weights.in_proj_bias is None else weights.in_proj_bias.chunk(3)
-    projected = (
+    queries, keys, values = (
         F.linear(tokens, matrix, bias).unflatten(-1, (weights.num_heads, -1)).transpose(1, 2)
         for tokens, matrix, bias in zip((query, key, value), matrices, biases, strict=True)
     )  # (B, heads, Q or S, C / heads) each
+    dropout = weights.dropout if weights.training else 0.0
     attended = F.scaled_dot_product_attention(
-        *projected, attn_mask=mask, dropout_p=weights.dropout if weights.training else 0.0
+        queries, keys, values, attn_mask=mask, dropout_p=dropout
     )
     return weights.out_proj(attended.transpose(1, 2).flatten(2))

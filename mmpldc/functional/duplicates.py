@@ -1,5 +1,6 @@
 """Removing pseudo-labels that describe the same object twice."""
 
+import torch
 from torch import Tensor
 
 from .quality import pairwise_mask_iou
@@ -33,6 +34,6 @@ def suppress_duplicates(
     if image is not None:
         duplicates &= image[order][:, None] == image[order]
     overlaps_better = duplicates.any(dim=0)
-    keep = scores.new_empty(scores.shape, dtype=bool)
+    keep = scores.new_empty(scores.shape, dtype=torch.bool)
     keep[order] = ~overlaps_better
     return keep

@@ -50,4 +50,5 @@ def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
             matches[1, layer, columns] = query[order]
             matches[2, layer, columns] = target[order] + first
             column += len(order)
-    return torch.from_numpy(matches).to(costs[0].device, non_blocking=True).unbind(0)
+    image, query, target = torch.from_numpy(matches).to(costs[0].device, non_blocking=True)
+    return image, query, target

@@ -57,8 +57,8 @@ def normalize(images: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]
         tensor([0.5000, 1.0000, 1.0000])
     """
     # Host to device: two copies of three numbers, nothing is read back.
-    mean, std = (
+    offset, scale = (
         torch.tensor(values).to(images.device, non_blocking=True).view(3, 1, 1)
         for values in (mean, std)
     )
-    return (images - mean) / std
+    return (images - offset) / scale

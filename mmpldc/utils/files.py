@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 SUFFIX = '.partial'
 
@@ -36,7 +36,7 @@ def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: object, *, indent: int | None = None, **options) -> None:
+def write_json(path: Path, content: object, *, indent: int | None = None, **options: Any) -> None:
     """Write JSON by :func:`atomic_write`; what cannot be written leaves the old file.
 
     Args:

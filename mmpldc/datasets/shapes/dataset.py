@@ -25,7 +25,9 @@ SPLITS = {'train': 'train_all', 'tuning': 'tuning', 'test': 'test'}  # images/ -
 MIN_LABELED_PER_CLASS = 2
 
 
-def _write_scene(index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec):
+def _write_scene(
+    index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec
+) -> tuple[dict, list[dict]]:
     """Draw and store image ``index``; its COCO image record and annotations without ids."""
     rng = np.random.default_rng([seed, list(SPLITS).index(split), index])
     image, labels, masks = generate_scene(rng, spec)
@@ -135,7 +137,7 @@ def choose_labeled(coco: dict, num_labeled: int, seed: int) -> set:
 
 
 def make_dataset(
-    root,
+    root: str | Path,
     *,
     seed: int = 0,
     num_labeled: int = 40,

@@ -1,6 +1,7 @@
 """Optimiser steps that are only taken if the loss and every gradient are finite."""
 
 import math
+from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from mmpldc.registry import OPTIM_WRAPPERS
 
 
-class StepGuard:
+class StepGuard(OptimWrapper):
     """Mix-in for mmengine's ``OptimWrapper``: a NaN or an infinity costs one step, not the run.
 
     Weights, the optimiser's moments and its count of steps stay as they were; schedules go on, they
@@ -26,13 +27,9 @@ class StepGuard:
 
     Attributes:
         skipped (bool): whether the last step was not taken; the same on all ranks.
-        scales_loss (bool): whether the loss is scaled, so that gradients may overflow though all is
-            well.
     """
 
-    scales_loss = False
-
-    def __init__(self, *, clip_grad: dict | None = None, **kwargs) -> None:
+    def __init__(self, *, clip_grad: dict | None = None, **kwargs: Any) -> None:
         if clip_grad is not None and clip_grad.get('type', 'norm') != 'norm':
             raise ValueError(
                 f'{type(self).__name__} needs the norm of the gradients: give it clip_grad='
@@ -41,6 +38,11 @@ class StepGuard:
             )
         super().__init__(clip_grad=clip_grad or dict(max_norm=math.inf), **kwargs)
         self.skipped = False
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether the loss is scaled, so that gradients may overflow though all is well."""
+        return False
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """As the parent; a loss that is not finite makes every gradient NaN.
@@ -72,7 +74,7 @@ class StepGuard:
 
 
 @OPTIM_WRAPPERS.register_module()
-class GuardedOptimWrapper(StepGuard, OptimWrapper):
+class GuardedOptimWrapper(StepGuard):
     """mmengine's ``OptimWrapper`` with :class:`StepGuard`."""
 
 

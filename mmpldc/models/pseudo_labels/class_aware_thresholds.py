@@ -1,5 +1,7 @@
 """The state of adaptive class-aware thresholds (DF-ACAT)."""
 
+from typing import Any
+
 import torch
 from mmengine.dist import all_reduce
 from mmengine.structures import InstanceData
@@ -39,6 +41,10 @@ class ClassAwareThresholds(nn.Module):
         that of the mask at its own stride, for upsampling every query would cost more than the
         filter itself.
     """
+
+    class_thr: Tensor
+    mask_thr: Tensor
+    is_started: Tensor
 
     def __init__(
         self,
@@ -132,7 +138,7 @@ class ClassAwareThresholds(nn.Module):
                 )
             )
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """As the parent; thresholds of another number of classes do not count as started."""
         given = [state_dict.get(prefix + name) for name in ('class_thr', 'mask_thr')]
         if any(values is None or values.shape != self.class_thr.shape for values in given):
