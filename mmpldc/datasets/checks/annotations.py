@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .findings import Finding
+from .findings import Finding, Level
 from .geometry import check_geometry
 from .records import INTEGER, Records
 
@@ -172,7 +172,7 @@ def _check_annotations(annotations: Records, role: Role) -> np.ndarray:
         annotations.report('warning', zero, 'id', message)
     flags = [record.get('iscrowd') for record in annotations.records]
     missing = [row for row, flag in enumerate(flags) if flag is None]
-    level = 'error' if role in EVALUATED else 'warning'
+    level: Level = 'error' if role in EVALUATED else 'warning'
     message = "missing; COCO's evaluation needs it: write 0, and 1 for a group of objects"
     annotations.report(level, missing, 'iscrowd', message)
     wrong = [row for row, flag in enumerate(flags) if repr(flag) not in FLAGS]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from mmdet.datasets import CocoDataset, LVISV05Dataset
 from mmdet.datasets.api_wrappers import COCO
@@ -67,7 +68,8 @@ def sets_of(cfg: Config) -> tuple[list[DataSet], list[str]]:
 
 def _named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
     """Name, role and config of each set."""
-    for loader, role in ('train', 'labeled'), ('val', 'val'), ('test', 'test'):
+    loaders: tuple[tuple[str, Role], ...] = ('train', 'labeled'), ('val', 'val'), ('test', 'test')
+    for loader, role in loaders:
         dataset = (cfg.get(f'{loader}_dataloader') or {}).get('dataset')
         if dataset is None:
             continue
@@ -122,7 +124,7 @@ def _why_skipped(dataset: dict) -> str | None:
     return None
 
 
-def _type(dataset: dict) -> type:
+def _type(dataset: dict) -> Any:
     kind = dataset.get('type')
     if isinstance(kind, str):
         kind = DATASETS.get(kind)

@@ -12,6 +12,7 @@ from .boxes import (
     to_float,
     visible,
 )
+from .findings import Level
 from .masks import check_masks
 from .records import NUMBER, Records
 
@@ -41,7 +42,7 @@ def check_geometry(annotations: Records, sizes: np.ndarray, crowds: np.ndarray) 
     has_mask = ~np.isnan(extents).any(axis=1)
     are_corners = has_mask & look_like_corners(boxes, extents)
 
-    def report(level: str, rows: np.ndarray, field: str, message: str) -> None:
+    def report(level: Level, rows: np.ndarray, field: str, message: str) -> None:
         nonlocal unjudged
         rows = rows & unjudged
         annotations.report(level, rows, field, message)

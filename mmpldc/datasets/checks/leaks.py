@@ -10,7 +10,7 @@ from itertools import chain, combinations
 from typing import NamedTuple
 
 from .annotations import EVALUATED, Role
-from .findings import Finding, some
+from .findings import Finding, Level, some
 from .images import in_threads
 
 
@@ -50,7 +50,9 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
         One finding for each pair of sets; an error if one of them is trained on.
     """
     seen = [listed for listed in sets if listed.paths is not None]
-    digests = _digests(chain.from_iterable(listed.paths for listed in seen)) if all_contents else {}
+    digests = (
+        _digests(chain.from_iterable(listed.paths or () for listed in seen)) if all_contents else {}
+    )
     findings = []
     for listed in seen:
         findings += _describe_copies(listed, digests)
@@ -62,7 +64,11 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
             continue
         common = _join(first.paths, second.paths)
         if all_contents:
-            common |= _join(map(digests.get, first.paths), map(digests.get, second.paths))
+            of_first, of_second = (
+                [None if path is None else digests.get(path) for path in paths]
+                for paths in (first.paths, second.paths)
+            )
+            common |= _join(of_first, of_second)
         else:
             common |= _with_equal_files(first, second, suspects - common)
         findings += _describe(first, second, sorted(common))
@@ -91,9 +97,11 @@ def _numbers(listed: Listed) -> list[tuple[object, int] | None]:
 
 def _with_equal_files(first: Listed, second: Listed, pairs: set) -> set[tuple[int, int]]:
     """Those pairs whose files have the same content; the sizes are compared first."""
-    seen = [(a, b) for a, b in pairs if first.paths[a] and second.paths[b]]
+    own, others = first.paths or [], second.paths or []
+    files = {(a, b): (own[a], others[b]) for a, b in pairs}
+    seen = {pair: (a, b) for pair, (a, b) in files.items() if a and b}
     equal = in_threads(
-        lambda pair: filecmp.cmp(first.paths[pair[0]], second.paths[pair[1]], shallow=False), seen
+        lambda pair: filecmp.cmp(pair[0], pair[1], shallow=False), list(seen.values())
     )
     return {pair for pair, is_equal in zip(seen, equal, strict=True) if is_equal}
 
@@ -119,6 +127,7 @@ def _digest(path: str) -> bytes:
 def _describe(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[Finding]:
     if not pairs:
         return []
+    level: Level
     if first.role == second.role or {first.role, second.role} <= set(EVALUATED):
         level, advice = 'warning', 'make sure that this is meant'
     elif {first.role, second.role} & set(EVALUATED):
@@ -150,7 +159,7 @@ def _files(first: Listed, second: Listed) -> str:
     return ', '.join(dict.fromkeys([first.file, second.file]))
 
 
-def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[str]:
+def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[str | None]:
     names = [(first.file_names[a], second.file_names[b]) for a, b in pairs]
     return [own if own == other else f'{own} = {other}' for own, other in names]
 
@@ -159,7 +168,7 @@ def _describe_copies(listed: Listed, digests: dict[str, bytes]) -> list[Finding]
     """Images of one set with the content of an earlier one."""
     first: dict[bytes, str] = {}
     copies = []
-    for path in dict.fromkeys(listed.paths):
+    for path in dict.fromkeys(listed.paths or ()):
         if path in digests:
             original = first.setdefault(digests[path], path)
             if original != path:

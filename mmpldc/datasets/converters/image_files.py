@@ -37,7 +37,7 @@ def without_suffix(names: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: if two images differ in the suffix only.
     """
-    images = {}
+    images: dict[str, str] = {}
     for name in names:
         stem = str(PurePosixPath(name).with_suffix(''))
         if stem in images:
@@ -79,7 +79,7 @@ def _orientation(content: bytes) -> int:
         exif.load(content)
     except Exception:  # broken EXIF, which PIL raises anything for and OpenCV ignores
         return 1
-    orientation = exif.get(ExifTags.Base.Orientation)
+    orientation = exif.get(ExifTags.Base.Orientation, 1)
     return orientation if orientation in range(1, 9) else 1
 
 
@@ -113,7 +113,8 @@ def read_label_map(path: Path, image: dict) -> np.ndarray:
             labels = np.asfortranarray(label_map)
     except (OSError, ValueError) as error:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
-    check_size(path, *labels.shape[::-1], image)
+    height, width = labels.shape
+    check_size(path, width, height, image)
     return labels
 
 

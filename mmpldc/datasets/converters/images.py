@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..coco_files import read_coco
-from .coco import build_coco, first_of
+from .coco import Record, build_coco, first_of
 from .image_files import find_images, image_record
 
 
@@ -41,7 +41,8 @@ def convert_images(
     names = _without(find_images(root), root, exclude or {})
     if not names:
         raise ValueError(f'all images below {root} are excluded: none is left')
-    records, unreadable = [], []
+    records: list[Record] = []
+    unreadable = []
     for name in names:
         try:
             records.append((image_record(root, name), []))

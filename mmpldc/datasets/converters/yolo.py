@@ -77,8 +77,8 @@ def _annotations(path: Path, image: dict, num_classes: int) -> list[dict]:
 def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
     """Class and coordinates of a line; ``where`` it is goes into the error."""
     try:
-        label, *points = line.split()
-        label, points = int(label), [float(value) for value in points]
+        first, *others = line.split()
+        label, points = int(first), [float(value) for value in others]
     except ValueError:
         raise ValueError(f'{where}: not a class number and coordinates') from None
     if not 0 <= label < num_classes:
