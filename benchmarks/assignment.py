@@ -1,6 +1,7 @@
-"""scipy's assignment, which matching uses, against lapx, the fastest solver that pip installs.
+"""Compare scipy's assignment, which matching uses, with lapx, the fastest solver on PyPI.
 
-Matrices of a step: ten layers of 24 images (8 labelled in two views, 8 unlabelled), 100 queries.
+Matrices are those of a step: ten layers of 24 images (8 labelled in two views, 8 unlabelled), 100
+queries.
 
     pip install lapx
     python benchmarks/assignment.py --out DIR
@@ -16,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from timing import argument_parser, compare, report, table
 
 MATRICES, QUERIES = 10 * 24, 100
-INSTANCES = (7, 30, 100)  # COCO has 7 an image
+INSTANCES = (7, 30, 100)  # COCO has 7 per image
 
 
 def parse_args() -> argparse.Namespace:

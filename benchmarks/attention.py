@@ -1,8 +1,8 @@
-"""What Mask2Former's head costs: mmdet's forward against ours, same weights, random features.
+"""Compare mmdet's forward of Mask2Former's head with ours: equal weights, random features.
 
-Runs alternate within this process, so that ratios are of pairs. "training" is forward and backward
-of all layers, without the loss; "teacher" is a forward without gradients, of which ours makes the
-last layer alone. The decoder is the head with its pixel decoder's output given.
+Runs alternate within this process, so that ratios compare pairs. "training" is forward and backward
+of all layers, without the loss; "teacher" is a forward without gradients, of which ours computes
+only the last layer. The decoder is the head with a given pixel decoder output.
 
     python benchmarks/attention.py --size 512 --images 2 --out DIR
 """
@@ -33,13 +33,13 @@ TYPES = {  # of the head and of its pixel decoder
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, runs=10, warm_up=2)
     parser.add_argument('--size', type=int, default=512, help="images' side, a multiple of 32")
-    parser.add_argument('--images', type=int, default=2, help='in a batch')
+    parser.add_argument('--images', type=int, default=2, help='per batch')
     parser.add_argument('--autocast', choices=['bfloat16', 'float16'], help='default: float32')
     return parser.parse_args()
 
 
 def build_heads(device: torch.device) -> dict[str, Mask2FormerHead]:
-    """The R50's head of both types, in eval mode (it has no dropout), with equal weights."""
+    """Build the R50's head of both types, in eval mode (it has no dropout), with equal weights."""
     init_default_scope('mmdet')
     base = Config.fromfile(CONFIG).model
     base.detector.panoptic_head.loss_mask = dict(type='CrossEntropyLoss', use_sigmoid=True)
@@ -55,7 +55,7 @@ def build_heads(device: torch.device) -> dict[str, Mask2FormerHead]:
 
 
 class GivenPixels(nn.Module):
-    """In place of a pixel decoder: what it made once."""
+    """A replacement for a pixel decoder that returns a stored output."""
 
     def __init__(self, mask_features: Tensor, maps: list[Tensor]) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class GivenPixels(nn.Module):
 
 @torch.no_grad()
 def decoders(heads: dict[str, Mask2FormerHead], features: list[Tensor]) -> dict:
-    """The heads without their pixel decoders, on equal pixels."""
+    """Return the heads without their pixel decoders, on equal pixels."""
     mask_features, maps = heads['mmdet'].pixel_decoder(features)
     copies = copy.deepcopy(heads)
     for head in copies.values():
@@ -77,7 +77,7 @@ def decoders(heads: dict[str, Mask2FormerHead], features: list[Tensor]) -> dict:
 
 
 def random_features(args: argparse.Namespace, device: torch.device) -> list[Tensor]:
-    """As the R50 gives them in shape."""
+    """Generate features with the shapes of the R50's."""
     return [
         torch.randn(args.images, channels, args.size // stride, args.size // stride, device=device)
         for channels, stride in zip(CHANNELS, STRIDES, strict=True)

@@ -1,8 +1,8 @@
-"""The criterion against mmdet's ``Mask2FormerHead.loss_by_feat`` on the same outputs and targets.
+"""Compare our loss with mmdet's ``Mask2FormerHead.loss_by_feat`` on equal outputs and targets.
 
 Forward and backward of all losses: matching, points, classification, mask and dice, for the ten
-prediction layers of Mask2Former R50 and masks at stride 4. mmdet's way to the targets, int64 masks,
-is part of its time, as it is part of its step.
+prediction layers of Mask2Former R50 and masks at stride 4. mmdet's time includes the conversion of
+targets to int64 masks, as its step does.
 
     python benchmarks/criterion.py --out DIR
 """
@@ -36,14 +36,14 @@ def parse_args() -> argparse.Namespace:
         '--cases',
         nargs='+',
         default=['2x5', '2x30', '2x100', '8x5', '8x30', '8x100'],
-        help='images x instances in each',
+        help='images x instances per image',
     )
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
     return parser.parse_args()
 
 
 def build_heads(device: torch.device) -> tuple:
-    """Our head and mmdet's, without their networks' forward."""
+    """Build our head and mmdet's, without running their networks."""
     model = Config.fromfile(CONFIG).model
     detector = complete_detector(model.detector, model.backbone, NUM_CLASSES)
     ours = detector.panoptic_head
@@ -57,7 +57,7 @@ def build_heads(device: torch.device) -> tuple:
 
 
 def targets(images: int, instances: int, size: int, rng) -> list[InstanceData]:
-    """Boxes as masks, a tenth to a third of the side long."""
+    """Generate boxes as masks, with sides of a tenth to a third of the image."""
     found = []
     for _ in range(images):
         masks = np.zeros((instances, size, size), np.uint8)
@@ -75,14 +75,14 @@ def targets(images: int, instances: int, size: int, rng) -> list[InstanceData]:
 
 
 def outputs(images: int, size: int, device: torch.device) -> tuple[list, list]:
-    """Logits of all layers, with gradients."""
+    """Generate logits of all layers, with gradients."""
     cls = torch.randn(NUM_LAYERS, images, NUM_QUERIES, NUM_CLASSES + 1, device=device)
     masks = torch.randn(NUM_LAYERS, images, NUM_QUERIES, size // 4, size // 4, device=device)
     return [t.requires_grad_() for t in cls], [t.requires_grad_() for t in masks]
 
 
 def run(head, predictions, instances, device) -> None:
-    """Losses and their gradients."""
+    """Compute the losses and their gradients."""
     if type(head) is Mask2FormerHead:
         samples = [DetDataSample(gt_instances=one.to(device)) for one in instances]
         metas = [dict() for _ in instances]

@@ -1,8 +1,8 @@
-"""What a worker of the data loader gives: images a second, step by step.
+"""Measure the throughput of a data loader worker, transform by transform.
 
 Runs the training pipelines of a config on images of COCO's size, in this process and on one thread,
 as a worker does. Weak and strong view share decoding and geometry; the last rows of the table
-compare that with a pipeline for each view.
+compare this with one pipeline per view.
 
     python benchmarks/data_pipeline.py configs/pldc/pldc_mask2former_r50_coco_1pct.py --out DIR
 """
@@ -27,8 +27,8 @@ from timing import argument_parser, report
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec
 from mmpldc.datasets.shapes.dataset import write_coco_split
 
-# As an image of COCO: 640 x 480 pixels, about 7 instances (860k in 118k images).
-SCENES = ShapesSpec(image_size=554, objects_per_image=(5, 9))  # square, of that area
+# Like an image of COCO: 640 x 480 pixels, about 7 instances (860k in 118k images).
+SCENES = ShapesSpec(image_size=554, objects_per_image=(5, 9))  # square, of the same area
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Stopwatch:
-    """Runs transforms one by one and keeps their seconds by name."""
+    """Run transforms one by one and record their seconds by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -53,7 +53,7 @@ class Stopwatch:
 
 def main() -> None:
     args = parse_args()
-    cv2.setNumThreads(0)  # as mmengine sets it for workers
+    cv2.setNumThreads(0)  # as mmengine does in workers
     torch.set_num_threads(1)
     cfg = Config.fromfile(args.config)
     init_default_scope('mmdet')
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def measure(part: dict, root: Path, args: argparse.Namespace) -> dict:
-    """Seconds of each step of one part's pipeline, and of its alternatives."""
+    """Measure the seconds of each transform of one part's pipeline, and of its alternatives."""
     part = part | dict(
         type='CocoDataset',
         data_root=str(root),
@@ -116,13 +116,13 @@ def measure(part: dict, root: Path, args: argparse.Namespace) -> dict:
 
 
 def summary(milliseconds: list[float]) -> dict:
-    """Mean (which throughput depends on), quartiles, and how many."""
+    """Return the mean (which determines throughput), the quartiles and the count."""
     low, _, high = quantiles(milliseconds, n=4)
     return dict(mean=fmean(milliseconds), quartiles=[low, high], count=len(milliseconds))
 
 
 def table(result: dict) -> str:
-    """A Markdown table for each kind of image, and the ratio that sharing gains."""
+    """Format a Markdown table for each kind of image, and the ratio gained by sharing."""
     lines = []
     for kind in ('labeled', 'unlabeled'):
         rows = dict(result[kind])

@@ -1,10 +1,10 @@
-"""Deformable attention's sampling by dtype: as the pixel decoder does it, against other ways.
+"""Compare dtypes and operators for deformable attention's sampling in the pixel decoder.
 
-Under autocast values, offsets and weights come in half precision. The pixel decoder turns them into
-float32 and takes mmcv's operator on a GPU, PyTorch's elsewhere. The others: mmcv's operator in
-float16 (it has no bfloat16), PyTorch's in the dtype given and in float32. Forward and backward; the
-error is the largest difference from float64 with the inputs given, in standard deviations of the
-result.
+Under autocast values, offsets and weights arrive in half precision. The pixel decoder converts them
+to float32 and uses mmcv's operator on a GPU, PyTorch's elsewhere. The alternatives: mmcv's operator
+in float16 (it does not support bfloat16), PyTorch's in the given dtype and in float32. Forward and
+backward; the error is the largest difference from float64 with the same inputs, in standard
+deviations of the result.
 
     python benchmarks/deformable_attention.py --out DIR
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mmpldc.models.layers.ms_deform_attn_pixel_decoder import sample_levels
 
-HEADS, POINTS, CHANNELS = 8, 4, 32  # of Mask2Former's pixel decoder; channels of a head
+HEADS, POINTS, CHANNELS = 8, 4, 32  # of Mask2Former's pixel decoder; channels per head
 STRIDES = (32, 16, 8)
 FLOAT, HALF, BFLOAT = torch.float32, torch.float16, torch.bfloat16
 
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a layer's projections give: its values, offsets in pixels, and weights."""
+    """Outputs of a layer's projections: values, offsets in pixels, and weights."""
 
     value: Tensor
     offsets: Tensor
@@ -49,7 +49,7 @@ class Inputs:
 
 
 class Sampling:
-    """One layer's sampling in images of one size."""
+    """Sampling of one layer in images of one size."""
 
     def __init__(self, images: int, size: int, device: torch.device) -> None:
         self.sizes = [(size // stride, size // stride) for stride in STRIDES]
@@ -66,7 +66,7 @@ class Sampling:
         self.gradient = torch.randn(images, sum(counts), HEADS * CHANNELS, device=device)
 
     def __call__(self, inputs: Inputs, dtype: torch.dtype, *, plain: bool) -> Tensor:
-        """Sampled values in ``dtype``; ``plain`` always takes PyTorch's operators."""
+        """Return sampled values in ``dtype``; ``plain`` always uses PyTorch's operators."""
         value, offsets, weights = (x.to(dtype) for x in inputs.tensors)
         locations = self.centres.to(dtype) + offsets / self.shapes.flip(-1)[:, None].to(dtype)
         if plain:
@@ -94,7 +94,7 @@ class Sampling:
 
 
 def other_ways(given: torch.dtype, device: torch.device) -> dict[str, tuple[torch.dtype, bool]]:
-    """Name: the dtype to sample in, and whether by PyTorch's operators."""
+    """Return by name the dtype to sample in, and whether to use PyTorch's operators."""
     in_its_dtype = {f"PyTorch's, {_name(given)}": (given, True)}
     if device.type != 'cuda':
         return in_its_dtype if given != FLOAT else {}  # which is ours

@@ -1,8 +1,8 @@
-"""How a training step grows with images, queries, instances, classes and unlabelled images.
+"""Measure how a step grows with images, queries, instances, classes and unlabelled images.
 
-One factor at a time; the exponent is the slope between the smallest and the largest value in a
-log-log plot: 1 is linear growth, below 1 less. Values take turns, so that a busy machine slows
-all of them.
+One factor varies at a time; the exponent is the slope between the smallest and the largest value in
+a log-log plot: 1 is linear growth, below 1 less. Values alternate, so that a busy machine slows all
+of them.
 
     python benchmarks/growth.py --out DIR
 """
@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from step import Step, StockStep, paper_config
 from timing import Spread, argument_parser, now, report, table
 
-# On as many images as our student sees views: what the networks themselves do.
+# On as many images as the number of views that our student sees: the cost of the networks alone.
 STOCK = "images, mmdet's supervised step"
 FACTORS = {  # name: values
     'images': [1, 2, 4],

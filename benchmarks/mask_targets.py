@@ -1,7 +1,7 @@
-"""Ground-truth masks from a worker to the criterion: packed in bits against mmdet's BitmapMasks.
+"""Compare ground-truth masks packed in bits with mmdet's BitmapMasks, from worker to loss.
 
-A worker hands over batches of labelled views that are made already, so that the time is that of
-packing, sending, receiving, padding and of the criterion's targets.
+Workers send prepared batches of labelled views, so that the measured time covers packing, sending,
+receiving, padding and the loss's targets.
 
     python benchmarks/mask_targets.py --out DIR
 """
@@ -20,19 +20,19 @@ from torch.utils.data import DataLoader, Dataset
 from mmpldc.models.dense_heads import MaskTargets
 from mmpldc.structures import PackedMasks, TrainingSample
 
-BATCHES = 4  # in a run
+BATCHES = 4  # per run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, runs=7, warm_up=1)
-    parser.add_argument('--images', type=int, default=16, help='labelled views of a batch')
-    parser.add_argument('--instances', type=int, default=7, help='in an image; COCO has 7')
+    parser.add_argument('--images', type=int, default=16, help='labelled views per batch')
+    parser.add_argument('--instances', type=int, default=7, help='per image; COCO has 7')
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
     return parser.parse_args()
 
 
 class Views(Dataset):
-    """The same labelled view again and again, with its masks in one form or the other."""
+    """A repeated labelled view, with its masks in one of the two forms."""
 
     def __init__(self, masks: BitmapMasks, prepare: Callable, length: int) -> None:
         self.masks, self.prepare, self.length = masks, prepare, length

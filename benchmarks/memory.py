@@ -1,9 +1,9 @@
-"""Peak memory of a training step of Mask2Former R50 at 1024 x 1024, 4 + 4 images.
+"""Measure or count the peak memory of a step of Mask2Former R50 at 1024 x 1024, 4 + 4 images.
 
 On a GPU it is measured. On a CPU it is counted for one labelled and one unlabelled image: the bytes
 of all tensors alive at a time in the student's forward and backward pass, with deformable attention
-keeping what mmcv's CUDA operator keeps. Four times that, and weights, optimiser state and teacher.
-What kernels and the allocator need beside is not counted.
+keeping what mmcv's CUDA operator keeps. The total is four times that, plus weights, optimiser state
+and teacher. The memory of kernels and of the allocator is not counted.
 
     python benchmarks/memory.py --out DIR
 """
@@ -28,12 +28,12 @@ GIB = 2**30
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
-    parser.add_argument('--instances', type=int, default=7, help='in an image; COCO has 7')
+    parser.add_argument('--instances', type=int, default=7, help='per image; COCO has 7')
     return parser.parse_args()
 
 
 class PeakBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors alive that operators made since it was entered."""
+    """Count the bytes of all live tensors that operators have created since entry."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class PeakBytes(TorchDispatchMode):
 
 
 class AsOnGPU(torch.autograd.Function):
-    """mmcv's deformable attention on the CPU, keeping what its CUDA operator keeps: its inputs."""
+    """mmcv's deformable attention on the CPU; like its CUDA operator it keeps only its inputs."""
 
     counter: PeakBytes
 
@@ -90,7 +90,7 @@ class AsOnGPU(torch.autograd.Function):
 
 
 def measured(args: argparse.Namespace, with_cp: bool, amp: bool) -> float:
-    """GiB that PyTorch allocated at the peak of a step with 4 + 4 images."""
+    """Return the GiB that PyTorch allocated at the peak of a step with 4 + 4 images."""
     device = torch.device(args.device)
     step = a_step(args, with_cp, images=IMAGES)
     with torch.autocast(device.type, torch.float16, enabled=amp):
@@ -101,7 +101,7 @@ def measured(args: argparse.Namespace, with_cp: bool, amp: bool) -> float:
 
 
 def counted(args: argparse.Namespace, with_cp: bool, amp: bool) -> float:
-    """GiB of 4 times the activations of 1 + 1 images, and the state."""
+    """Return 4 times the GiB of the activations of 1 + 1 images, plus the state."""
     step = a_step(args, with_cp, images=1)
     step.optimiser()
     ms_deform_attn_pixel_decoder.multi_scale_deformable_attn_pytorch = AsOnGPU.apply

@@ -1,7 +1,7 @@
-"""Memory format and torch.compile for the plain networks: frozen backbone and pixel decoder.
+"""Compare memory formats and torch.compile for the frozen backbone and the pixel decoder.
 
-The backbone runs as in training, without autograd; the pixel decoder forward and backward on its
-feature maps. Compilation is done in the warm-up and not timed.
+The backbone runs as in training, without autograd; the pixel decoder runs forward and backward on
+its feature maps. Compilation happens in the warm-up and is not timed.
 
     python benchmarks/network_options.py --out DIR
 """

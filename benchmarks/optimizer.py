@@ -1,6 +1,6 @@
-"""The optimiser's step in merged parameter groups against mmengine's one group per parameter.
+"""Compare the optimiser's step in merged groups with mmengine's one group per parameter.
 
-Clipping, AdamW and the learning rate's schedule of PL-DC's R50 on COCO, over gradients that stay.
+Clipping, AdamW and the learning-rate schedule of PL-DC's R50 on COCO, with constant gradients.
 
     python benchmarks/optimizer.py --out DIR
 """
@@ -19,7 +19,7 @@ from timing import argument_parser, compare, report, table
 
 CONFIG = Path(__file__).parents[1] / 'configs/pldc/pldc_mask2former_r50_coco_1pct.py'
 MMENGINES = 'DefaultOptimWrapperConstructor'
-# the settings that torch chooses, its loop over lists of tensors, one kernel for all
+# torch's default, its loop over lists of tensors, one kernel for all
 OPTIONS = {'': {}, 'foreach': dict(foreach=True), 'fused': dict(fused=True)}
 
 
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Step:
-    """Clip, update, and move the learning rate on."""
+    """Clip, update and advance the learning rate."""
 
     def __init__(self, wrapper: OptimWrapper) -> None:
         self.wrapper = wrapper

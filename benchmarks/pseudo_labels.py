@@ -1,6 +1,6 @@
-"""Making pseudo-labels: our filter against a route that upsamples every mask first.
+"""Compare our pseudo-label filter with a route that upsamples every mask first.
 
-The other route is what Mask2Former's inference and the released PL-DC do, written plainly: the 100
+The other route follows Mask2Former's inference and the released PL-DC, written plainly: the 100
 best (query, class) pairs, all their masks upsampled to the image, probabilities, binary masks,
 mask quality and uncertainty at full size, then the thresholds. Ten of the 100 queries show
 an object.
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def predictions(images: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A teacher's class and mask logits; objects are discs with soft edges."""
+    """Generate a teacher's class and mask logits; objects are discs with soft edges."""
     generator = torch.Generator().manual_seed(0)
     cls_logits = torch.randn(images, NUM_QUERIES, NUM_CLASSES + 1, generator=generator)
     cls_logits[..., -1] += 10
@@ -49,13 +49,13 @@ def predictions(images: int, size: int, device: torch.device) -> tuple[Tensor, T
 
 
 def ours(transform, cls_logits: Tensor, mask_logits: Tensor, size: int) -> list[int]:
-    """Labels kept in each image."""
+    """Count the labels kept in each image, by our filter."""
     results = dict(cls_logits=cls_logits, mask_logits=mask_logits, input_shape=(size, size))
     return [len(kept) for kept in transform(results)['pseudo_instances']]
 
 
 def at_full_size(cls_logits: Tensor, mask_logits: Tensor, size: int) -> list[int]:
-    """The plain route."""
+    """Count the labels kept in each image, by the plain route."""
     kept = []
     for scores, masks in zip(cls_logits.softmax(-1)[..., :-1], mask_logits, strict=True):
         quality, pairs = scores.flatten().topk(NUM_QUERIES)
@@ -72,7 +72,7 @@ def at_full_size(cls_logits: Tensor, mask_logits: Tensor, size: int) -> list[int
 
 
 def peak_memory(function, device: torch.device) -> int:
-    """Bytes of tensors that a call adds at its peak."""
+    """Measure the bytes of tensors that a call adds at its peak."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
@@ -81,7 +81,7 @@ def peak_memory(function, device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         function()
-    # what the allocator gave (positive) and took back (negative), in order
+    # bytes that the allocator gave (positive) and took back (negative), in order
     events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
     changes = [e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]
     return max(accumulate(changes))

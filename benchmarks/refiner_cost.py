@@ -1,9 +1,9 @@
-"""What DICC costs: the share of a training step that the refiner takes.
+"""Measure the cost of DICC: the refiner's share of a training step.
 
     python benchmarks/refiner_cost.py configs/quickstart/pldc.py CHECKPOINT
 
-Trains on from the checkpoint (of a teacher that keeps labels) for some steps, the weight of CLIP
-held at 0.5, and times the refiner inside each step.
+Continues from the checkpoint (of a teacher that keeps labels) for some steps, with CLIP's weight
+fixed at 0.5, and times the refiner inside each step.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def now() -> float:
 
 
 class Timed:
-    """Calls a function and remembers how long each call took, in seconds."""
+    """Wrap a function and record the duration of each call, in seconds."""
 
     def __init__(self, function) -> None:
         self.function, self.seconds = function, []

@@ -1,9 +1,9 @@
-"""A training step after burn-in against its parts, and against mmdet's supervised step.
+"""Compare a training step after burn-in with its parts and with mmdet's supervised step.
 
-The parts are measured alone on the same images: the student's network and its criterion with
-backward, the teacher's forward pass with the filter, the optimiser. What a step takes beyond them
-(preprocessing, moving average, statistics, Python) is the overhead. The other comparison is stock
-mmdet's Mask2Former, supervised, on as many images as the student sees.
+The parts are measured alone on the same images: the student's network and its loss with backward,
+the teacher's forward pass with the filter, the optimiser. The rest of a step (preprocessing, moving
+average, statistics, Python) is the overhead. The second comparison is with stock mmdet's
+Mask2Former, supervised, on as many images as the student sees.
 
     python benchmarks/step.py --out DIR --images 1 --size 512
 """
@@ -36,7 +36,7 @@ VIEWS = ('sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong')
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, runs=5, warm_up=1)
     parser.add_argument('--images', type=int, default=1, help='labelled, and as many unlabelled')
-    parser.add_argument('--instances', type=int, default=7, help='in a labelled image; COCO has 7')
+    parser.add_argument('--instances', type=int, default=7, help='per labelled image; COCO has 7')
     parser.add_argument('--size', type=int, default=512, help='side of an image')
     return parser.parse_args()
 
@@ -45,12 +45,12 @@ class Step:
     """A model with an optimiser and a fixed batch; each method is a part of a step.
 
     Args:
-        cfg: the run's; its backbone starts from random weights.
-        num_labeled: labelled images.
-        num_unlabeled: unlabelled images.
-        instances: in each labelled image, and about as many pseudo-labels in each other one.
+        cfg: config of the run; its backbone starts from random weights.
+        num_labeled: number of labelled images.
+        num_unlabeled: number of unlabelled images.
+        instances: per labelled image, and about as many pseudo-labels per unlabelled one.
         size: side of the images.
-        device: where to run.
+        device: device of the model.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Step:
         self.pseudo_instances = self.teacher()
 
     def _keep_some(self, count: int) -> None:
-        """Let the first queries of an image see an object and no other, as a trained teacher."""
+        """Make only the first queries of an image predict an object, like a trained teacher."""
         teacher_outputs = self.model.teacher_outputs
 
         def limited(images: torch.Tensor) -> LayerOutputs:
@@ -106,7 +106,7 @@ class Step:
         self.model.teacher_outputs = limited
 
     def __call__(self) -> None:
-        """The whole step, as the Runner and MeanTeacherHook make it."""
+        """Run the whole step as the Runner and MeanTeacherHook do."""
         self.model.train_step(copy.copy(self.data), self.optim_wrapper)
         self.average()
 
@@ -133,7 +133,7 @@ class Step:
         self.hook.after_train_iter(self.runner, 0)
 
     def parts(self, device: torch.device) -> dict[str, float]:
-        """Seconds of each part, in a step's order."""
+        """Measure the seconds of each part, in a step's order."""
         seconds = {}
         for part in (self.teacher, self.student, self.optimiser):
             start = now(device)
@@ -145,7 +145,7 @@ class Step:
 def batch(
     num_labeled: int, num_unlabeled: int, instances: int, size: int, num_classes: int = 80
 ) -> dict:
-    """What a data loader gives, but the same for all views of a kind."""
+    """Generate a data loader's batch, with the same content for all views of a kind."""
     rng = np.random.default_rng(0)
     data = dict(inputs={}, data_samples={})
     for view in VIEWS:
@@ -162,7 +162,7 @@ def batch(
 
 
 def sample(index: int, instances: int, size: int, num_classes: int, rng) -> DetDataSample:
-    """Boxes as masks, a tenth to a third of the side long."""
+    """Generate boxes as masks, with sides of a tenth to a third of the image."""
     masks = np.zeros((instances, size, size), np.uint8)
     for mask in masks:
         h, w = rng.integers(size // 10, size // 3, 2)
@@ -181,7 +181,7 @@ def sample(index: int, instances: int, size: int, num_classes: int, rng) -> DetD
 
 
 def paper_config() -> Config:
-    """Mask2Former R50 as in the paper, without CLIP."""
+    """Return the config of Mask2Former R50 as in the paper, without CLIP."""
     cfg = Config.fromfile(ROOT / 'configs/_base_/models/mask2former_r50.py')
     schedule = Config.fromfile(ROOT / 'configs/_base_/schedules/pldc_368k.py')
     cfg.optim_wrapper = schedule.optim_wrapper

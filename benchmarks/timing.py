@@ -1,4 +1,4 @@
-"""Ratios within one process: alternating runs, warm-up, medians and quartiles; a table and JSON."""
+"""Time code by alternating runs in one process: warm-up, medians and quartiles; tables and JSON."""
 
 import argparse
 import os
@@ -14,19 +14,19 @@ import torch
 
 from mmpldc.utils.files import write_json
 from mmpldc.utils.machine import machine
-from mmpldc.utils.markdown import table as table  # of the benchmarks that import this
+from mmpldc.utils.markdown import table as table  # re-exported for the benchmarks
 
 
 def argument_parser(
     description: str, *, runs: int | None = None, warm_up: int | None = None, device: bool = True
 ) -> argparse.ArgumentParser:
-    """A parser with what the benchmarks share.
+    """Create a parser with the benchmarks' shared arguments.
 
     Args:
         description: the benchmark's docstring.
-        runs: default of ``--runs``; None: there is no such argument.
-        warm_up: default of ``--warm-up``, likewise.
-        device: whether there is a ``--device``.
+        runs: default of ``--runs``; None leaves the argument out.
+        warm_up: default of ``--warm-up``; None leaves the argument out.
+        device: whether to add ``--device``.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -42,7 +42,7 @@ def argument_parser(
 
 
 def now(device: torch.device | None = None) -> float:
-    """Seconds, after what a GPU still has to do."""
+    """Return the time in seconds after a GPU has finished its queue."""
     if device is not None and device.type == 'cuda':
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -70,7 +70,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of two ways to do the same, and of pairs of runs how many times the second's time."""
+    """Seconds of two routes to the same result, and of pairs of runs the time ratio."""
 
     ours: Spread
     theirs: Spread
@@ -100,7 +100,7 @@ def compare(
 
 
 def report(name: str, text: str, rows: Sequence[dict], device: torch.device, out: Path | None):
-    """Print a table with the machine under it, and write NAME.json and NAME.md."""
+    """Print a table and the machine, and write NAME.json and NAME.md."""
     script = os.path.relpath(sys.argv[0])
     command = re.sub(r' --out \S+', '', ' '.join(['python', script, *sys.argv[1:]]))
     facts = machine(device) | dict(command=command)

@@ -1,7 +1,7 @@
-"""Validation after the network: mmdet's way from mask logits to COCO's numbers, and ours.
+"""Compare mmdet's route from mask logits to COCO's metrics with ours.
 
 Three parts: instances from the logits of Mask2Former R50 (padded batch, original size), their
-masks as run lengths (also in threads), and the numbers from those. Logits are smooth noise, so that
+masks as run lengths (also in threads), and the metrics from these. Logits are smooth noise, so that
 masks have outlines like objects; predictions are shifted objects and noise.
 
     python benchmarks/validation.py --out DIR
@@ -44,13 +44,13 @@ SHAPES = {
 
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, runs=10, warm_up=2)
-    parser.add_argument('--images', type=int, default=50, help='for the numbers')
-    parser.add_argument('--objects', type=int, default=7, help='in each; 7 as in COCO')
+    parser.add_argument('--images', type=int, default=50, help='for the metrics')
+    parser.add_argument('--objects', type=int, default=7, help='per image; COCO has 7')
     return parser.parse_args()
 
 
 def smooth_logits(num: int, size: tuple[int, int], device: torch.device) -> Tensor:
-    """``(num, *size)``, a few blobs in each, a fifth of the pixels inside."""
+    """Generate ``(num, *size)`` with a few blobs each, a fifth of the pixels inside."""
     return F.interpolate(torch.randn(1, num, 6, 8, device=device) - 0.6, size, mode='bicubic')[0]
 
 
@@ -64,7 +64,7 @@ def ours(head, cls_logits: Tensor, mask_logits: Tensor, samples: list) -> list:
 
 
 def mmdets(head, cls_logits: Tensor, mask_logits: Tensor, samples: list) -> list:
-    """Its head resizes all masks to the batch, its fusion all to the original image."""
+    """Resize as mmdet does: all masks in the head to the batch, in the fusion to the original."""
     size = samples[0].batch_input_shape
     mask_logits = F.interpolate(mask_logits, size, mode='bilinear', align_corners=False)
     return head.predict(cls_logits, mask_logits, samples, rescale=True)
@@ -80,7 +80,7 @@ def encode_in_threads(masks: Tensor) -> list[dict]:
 
 
 def compare_image(name: str, args: argparse.Namespace, device: torch.device) -> list[dict]:
-    """Instances and run lengths of one image."""
+    """Compare instances and run lengths of one image."""
     batch, image, original = SHAPES[name]
     timing = dict(runs=args.runs, warm_up=args.warm_up, device=device)
     cls_logits = torch.randn(1, NUM_QUERIES, NUM_CLASSES + 1, device=device)
@@ -103,7 +103,7 @@ def compare_image(name: str, args: argparse.Namespace, device: torch.device) -> 
 
 
 def make_truth(path: Path, args: argparse.Namespace) -> list[dict]:
-    """An annotation file of objects at COCO's size, and predictions: MAX_PER_IMAGE in an image."""
+    """Write annotations of objects at COCO's size; return MAX_PER_IMAGE predictions per image."""
     height, width = size = SHAPES['COCO'][2]
     images, annotations, samples = [], [], []
     for index in range(1, args.images + 1):
@@ -138,7 +138,7 @@ def make_truth(path: Path, args: argparse.Namespace) -> list[dict]:
 
 
 def compare_metrics(args: argparse.Namespace, device: torch.device) -> Comparison:
-    """The numbers from run lengths: faster-coco-eval against pycocotools."""
+    """Compare the metrics from run lengths: faster-coco-eval against pycocotools."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'truth.json'
         samples = make_truth(path, args)
@@ -150,11 +150,11 @@ def compare_metrics(args: argparse.Namespace, device: torch.device) -> Compariso
         ):
             metric.dataset_meta = dict(classes=[str(i) for i in range(NUM_CLASSES)])
             metric.process({}, samples)
-            # a copy: to compute is to change the counts of the masks in place
+            # a copy, because computing changes the counts of the masks in place
             calls.append(lambda m=metric: m.compute_metrics(copy.deepcopy(m.results)))
         numbers = [call() for call in calls]
         if numbers[0] != numbers[1]:
-            raise RuntimeError(f'the numbers differ: {numbers}')
+            raise RuntimeError(f'the metrics differ: {numbers}')
         return compare(*calls, runs=max(3, args.runs // 2), warm_up=1, device=device)
 
 

@@ -1,4 +1,4 @@
-"""Put the tables that benchmarks wrote (``--out DIR``) into docs/performance.md.
+"""Insert the tables of the benchmarks (``--out DIR``) into docs/performance.md.
 
 python benchmarks/write_page.py DIR
 """
@@ -23,9 +23,9 @@ def main() -> None:
     for name in re.findall(r'<!-- (\w+) -->', page):
         path = results / f'{name}.md'
         if not path.exists():
-            print(f'{name}: no new result, the page keeps what it has')
+            print(f'{name}: no new result, the page keeps the old one')
             continue
-        json.loads((results / f'{name}.json').read_text())  # both were written by the same run
+        json.loads((results / f'{name}.json').read_text())  # from the same run as the table
         page = put_block(page, name, path.read_text())
     PAGE.write_text(page)
     if (results / 'growth.png').exists():

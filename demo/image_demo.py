@@ -2,9 +2,9 @@
 
 python demo/image_demo.py INPUT CONFIG --weights CHECKPOINT --out-dir outputs
 
-INPUT is an image, a folder of images, the URL of an image, or a video. Pictures and videos with the
-predictions painted in go to the output folder's vis/, the predictions as JSON to its preds/, a file
-for each image or frame, with masks as COCO's RLE: what mmdet's demo of this name writes.
+INPUT is an image, a folder of images, the URL of an image, or a video. Images and videos with drawn
+predictions go to the output folder's vis/. The predictions go to its preds/ as JSON, one file per
+image or frame, with masks as COCO's RLE. mmdet's demo of the same name writes the same.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.fileio import get as read_bytes
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
-DEFAULT_FPS = 25.0  # where a video does not say
+DEFAULT_FPS = 25.0  # for a video that does not specify it
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,8 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('model', help='config file')
     parser.add_argument('--weights', required=True, help='checkpoint file')
     parser.add_argument('--out-dir', type=Path, default=Path('outputs'))
-    parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if there is one")
-    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='painted above this')
+    parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if available")
+    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw above this score')
     parser.add_argument('--batch-size', type=int, default=1, help='images or frames at once')
     parser.add_argument(
         '--palette',
@@ -42,8 +42,8 @@ def parse_args() -> argparse.Namespace:
         choices=['coco', 'voc', 'citys', 'random', 'none'],
         help="colours; none: the config's or checkpoint's",
     )
-    parser.add_argument('--show', action='store_true', help='show what is painted in a window')
-    parser.add_argument('--no-save-vis', action='store_true', help='paint nothing')
+    parser.add_argument('--show', action='store_true', help='show drawn predictions in a window')
+    parser.add_argument('--no-save-vis', action='store_true', help='draw nothing')
     parser.add_argument('--no-save-pred', action='store_true', help='write no JSON')
     return parser.parse_args()
 
@@ -57,7 +57,7 @@ def is_video(path: str) -> bool:
 
 
 def read_images(inputs: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and ``(H, W, 3)`` uint8 BGR pixels of an image, or of those directly in a folder."""
+    """Yield names and ``(H, W, 3)`` uint8 BGR pixels of an image, or of a folder's images."""
     paths = [inputs]
     if not is_url(inputs) and Path(inputs).is_dir():
         paths = sorted(
@@ -72,42 +72,42 @@ def read_images(inputs: str) -> Iterator[tuple[str, np.ndarray]]:
         image = mmcv.imfrombytes(content) if content else None  # OpenCV fails on no bytes
         if image is None:
             known = ', '.join((*IMG_EXTENSIONS, *VIDEO_EXTENSIONS))
-            raise ValueError(f'{path} cannot be read; known are images and videos: {known}')
+            raise ValueError(f'{path} cannot be read; supported are images and videos: {known}')
         yield path.split('?')[0].rsplit('/', 1)[-1], image
 
 
 def read_frames(video: VideoReader, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """As :func:`read_images`, of a video's frames."""
+    """Yield a video's frames as :func:`read_images` does."""
     for number, frame in enumerate(video):
         yield f'{name}_{number:06d}', frame
 
 
 class PictureFiles:
-    """Paints predictions into a file for each image.
+    """Draw predictions into one file per image.
 
     Args:
-        folder: of the files; None writes none.
+        folder: folder of the files; None writes none.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
     def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
-        """Paint on ``(H, W, 3)`` uint8 RGB pixels."""
+        """Draw on ``(H, W, 3)`` uint8 RGB pixels."""
         out_file = None if self.folder is None else str(self.folder / name)
         visualizer.add_datasample(name, image, out_file=out_file, **what)
 
     def close(self) -> None:
         if self.folder is not None:
-            print(f'pictures are in {self.folder}')
+            print(f'images are in {self.folder}')
 
 
 class VideoFile:
-    """Paints predictions into the frames of a video.
+    """Draw predictions into the frames of a video.
 
     Args:
-        path: of the file; None writes none.
-        fps: frames a second.
+        path: file to write; None writes none.
+        fps: frames per second.
     """
 
     def __init__(self, path: Path | None, fps: float) -> None:
@@ -117,7 +117,7 @@ class VideoFile:
         self.writer: cv2.VideoWriter | None = None
 
     def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
-        """As :meth:`PictureFiles.paint`; the first frame decides the size of the video."""
+        """Draw as :meth:`PictureFiles.paint`; the first frame sets the size of the video."""
         visualizer.add_datasample(name, image, **what)
         if self.path is None:
             return
@@ -154,7 +154,7 @@ def main() -> None:
         sink = PictureFiles(folder)
     first = next(items, None)
     if first is None:
-        raise ValueError(f'{args.inputs} has no frame that could be read')
+        raise ValueError(f'{args.inputs} has no readable frame')
     items = chain([first], items)
 
     inferencer = DetInferencer(
@@ -165,7 +165,7 @@ def main() -> None:
         show_progress=False,
     )
     style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
-    # Batch by batch: the inferencer's own call keeps all results, and takes no video.
+    # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
     while batch := list(islice(items, args.batch_size)):
         names, images = zip(*batch, strict=True)
         ((_, data),) = inferencer.preprocess(images, batch_size=len(images))

@@ -20,9 +20,9 @@ class Requirement(NamedTuple):
     """A package that must be importable.
 
     Attributes:
-        module: the import name.
-        distributions: the distributions that may provide it, the one we suggest first.
-        minimum: the oldest version that has what mmpldc uses.
+        module: import name.
+        distributions: distributions that may provide it; the first is the one to suggest.
+        minimum: oldest version that has what mmpldc uses.
     """
 
     module: str
@@ -39,9 +39,14 @@ REQUIREMENTS = (
 )
 
 MISSING_OPS = (
-    'mmcv is installed without its compiled operations (there is no mmcv._ext), which Mask2Former '
+    'mmcv is installed without its compiled operations (mmcv._ext is missing), which Mask2Former '
     'needs: install a wheel built for your torch and CUDA, or compile it with '
     "'pip install --no-build-isolation --no-binary onedl-mmcv onedl-mmcv'"
+)
+
+NEEDS_MMSEG = (
+    "semantic segmentation needs mmsegmentation: pip install 'mmpldc[semantic]', or in a checkout "
+    "'bash tools/setup_env.sh'"
 )
 
 
@@ -69,7 +74,7 @@ def installed_version(distributions: tuple[str, ...]) -> str | None:
 
 
 def mmcv_has_ops() -> bool:
-    """Whether mmcv's extension module ``_ext`` is there, looked up as a file: cheap."""
+    """Whether mmcv's extension module ``_ext`` exists: a file look-up, so cheap."""
     if 'mmcv._ext' in sys.modules:
         return True
     spec = None if 'mmcv' in sys.modules else importlib.util.find_spec('mmcv')
@@ -82,7 +87,7 @@ def mmcv_has_ops() -> bool:
 
 
 def find_problems() -> list[str]:
-    """One sentence for each package that is missing, too old or incomplete."""
+    """Describe each package that is missing, too old or incomplete, one sentence each."""
     problems = []
     for module, distributions, minimum in REQUIREMENTS:
         if not is_installed(module):
@@ -105,7 +110,7 @@ def find_problems() -> list[str]:
 
 
 def check_environment() -> None:
-    """Raise one ImportError that lists every problem and says what to do about it."""
+    """Raise one ImportError that lists every problem and its remedy."""
     problems = find_problems()
     if problems:
         raise ImportError(
@@ -113,3 +118,26 @@ def check_environment() -> None:
             + ''.join(f'  - {problem}\n' for problem in problems)
             + "A checkout of mmpldc sets up a complete environment with 'bash tools/setup_env.sh'."
         )
+
+
+def check_extras(cfg: dict) -> None:
+    """End with one line if a config is for semantic segmentation and mmsegmentation is missing.
+
+    Args:
+        cfg: of a run; mmengine's ``Config`` will do.
+
+    Raises:
+        SystemExit: naming the extra.
+    """
+    if _names_mmseg(cfg) and not is_installed('mmseg'):
+        raise SystemExit(NEEDS_MMSEG)
+
+
+def _names_mmseg(cfg: object) -> bool:
+    if isinstance(cfg, (list, tuple)):
+        return any(map(_names_mmseg, cfg))
+    if not hasattr(cfg, 'items'):
+        return False
+    return str(cfg.get('type')).startswith('mmseg.') or any(
+        _names_mmseg(value) for _, value in cfg.items()
+    )

@@ -1,7 +1,7 @@
-"""Imports mmdet's registered classes without what mmdet logs for debugging.
+"""Import mmdet's registered classes without its debug messages.
 
-mmdet logs at debug level, twice, that it skips the datasets of a package that is not installed.
-mmengine's ``print_log`` prints that whatever the level, since it is given no logger.
+mmdet logs twice, at debug level, that it skips the datasets of a package that is not installed.
+It passes no logger to mmengine's ``print_log``, which then prints the message whatever its level.
 """
 
 import logging

@@ -19,12 +19,12 @@ class TeacherUpdate(Enum):
 
 
 class Phase(NamedTuple):
-    """A stretch of a run.
+    """A part of a run with one training mode.
 
     Attributes:
         name: for logs and tables.
-        iters: its length.
-        is_burn_in: whether it comes before mutual learning.
+        iters: length in iterations.
+        is_burn_in: whether the phase comes before mutual learning.
         uses_pseudo_labels: whether the student learns from pseudo-labels in it.
     """
 
@@ -51,12 +51,12 @@ class Phases:
 
     Args:
         burn_in_iters: t_b, the iterations of burn-in; iterations count from 0.
-        burn_in: its kind.
+        burn_in: kind of burn-in.
         unsup_weight: lambda, a number of at least 0 or a schedule; at 0 the run is supervised.
 
     Raises:
-        ValueError: if there is no such kind of burn-in, lambda is negative, or a guided burn-in has
-            a lambda of 0 and so nothing to learn from its teacher.
+        ValueError: if the kind of burn-in is unknown, lambda is negative, or a guided burn-in has
+            a lambda of 0 and so learns nothing from its teacher.
     """
 
     burn_in_iters: int
@@ -78,14 +78,14 @@ class Phases:
 
     @classmethod
     def from_config(cls, model: Mapping[str, Any]) -> 'Phases':
-        """The phases of a model's config.
+        """Read the phases from a model's config.
 
         Args:
             model: config of a :class:`~mmpldc.models.TeacherStudent`.
 
         Raises:
-            KeyError: if it sets no ``burn_in_iters``: it is another kind of model.
-            ValueError: as the class.
+            KeyError: if it has no ``burn_in_iters``, as with other kinds of models.
+            ValueError: as for the class.
         """
         return cls(
             model['burn_in_iters'],
@@ -100,7 +100,7 @@ class Phases:
 
     @property
     def is_guided(self) -> bool:
-        """Whether the run begins with a teacher that was trained before."""
+        """Whether the run starts with a teacher that was trained before."""
         return self.burn_in == 'guided' and self.burn_in_iters > 0
 
     @property
@@ -113,15 +113,15 @@ class Phases:
         return not self.is_supervised and step >= self.pseudo_label_start
 
     def progress(self, step: int, max_steps: int) -> Progress:
-        """The position of a run, in these phases."""
+        """Return the position of a run with these phases."""
         return Progress(step, self.pseudo_label_start, max_steps)
 
     def teacher_update(self, step: int, *, has_own_teacher: bool) -> TeacherUpdate:
-        """How the teacher changes after an iteration.
+        """Return how the teacher changes after an iteration.
 
         Args:
             step: the iteration.
-            has_own_teacher: whether the teacher is a model of its own rather than a mirror of the
+            has_own_teacher: whether the teacher has its own weights instead of mirroring the
                 student.
         """
         if step >= self.burn_in_iters:
@@ -132,7 +132,7 @@ class Phases:
         return TeacherUpdate.KEEP
 
     def split(self, max_iters: int) -> list[Phase]:
-        """The phases of a run of ``max_iters``, in order, without those that have no iteration."""
+        """List the phases of a run of ``max_iters`` iterations in order, without empty ones."""
         if self.is_supervised:
             return [Phase('supervised', max_iters, is_burn_in=False, uses_pseudo_labels=False)]
         burn_in = min(self.burn_in_iters, max_iters)

@@ -1,13 +1,20 @@
-"""Registries of mmpldc, children of mmdet's.
+"""Registries of mmpldc, children of mmdet's registries.
 
 A type written as ``mmpldc.X`` is found under ``default_scope='mmdet'`` without ``custom_imports``,
 because mmengine imports ``mmpldc.registry`` when it meets the scope and each node imports its
 ``locations`` on first use. A bare mmdet name written inside an mmpldc config still resolves.
+
+Semantic segmentation keeps that scope and writes every type of mmsegmentation as ``mmseg.X``: under
+``default_scope='mmseg'`` ``mmpldc.X`` is not found, for mmengine looks for a scope among a
+registry's own children and the root's. What needs mmsegmentation is imported when it is built.
 """
+
+from importlib import import_module
 
 from mmdet import registry as mmdet_registry
 from mmengine.registry import Registry
 
+from mmpldc._compat import NEEDS_MMSEG, is_installed
 from mmpldc.utils import checkpoint_loading  # noqa: F401, before anything of ours loads a checkpoint
 
 
@@ -27,3 +34,22 @@ METRICS = _child_of('METRICS', 'mmpldc.evaluation')
 OPTIM_WRAPPERS = _child_of('OPTIM_WRAPPERS', 'mmpldc.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child_of('OPTIM_WRAPPER_CONSTRUCTORS', 'mmpldc.engine')
 TASK_UTILS = _child_of('TASK_UTILS', 'mmpldc.models')
+
+
+def _semantic(registry: Registry, module: str, name: str) -> None:
+    """Register a type that needs mmsegmentation by a function that imports and builds it."""
+
+    def build(*args, **kwargs) -> object:
+        if not is_installed('mmseg'):
+            raise ImportError(NEEDS_MMSEG)
+        return getattr(import_module(module), name)(*args, **kwargs)
+
+    build.__name__, build.__module__ = name, module
+    registry.register_module(name=name, module=build)
+
+
+_semantic(MODELS, 'mmpldc.models.decode_heads', 'RepresentationASPPHead')
+_semantic(MODELS, 'mmpldc.models.segmentors.semi_segmentor', 'SemiSegmentor')
+_semantic(
+    TRANSFORMS, 'mmpldc.datasets.transforms.pack_seg_training_inputs', 'PackSegTrainingInputs'
+)

@@ -56,7 +56,7 @@ class Ramp:
         self.begin, self.until = begin, until
 
     def __call__(self, progress: Progress) -> float:
-        """The value at this point of the run."""
+        """Return the value at this point of the run."""
         begin = progress.pseudo_label_start if self.begin is None else self.begin
         until = progress.max_steps if self.until is None else self.until
         if progress.step >= until:
@@ -70,7 +70,7 @@ class Ramp:
 
 
 def build_schedule(value: Any) -> Any:
-    """A number or None as it is, a schedule from its config.
+    """Return a number or None unchanged; build a schedule from its config.
 
     Args:
         value: a number, None, the config of a schedule such as ``dict(type='mmpldc.Ramp', ...)``,
@@ -80,20 +80,20 @@ def build_schedule(value: Any) -> Any:
 
 
 def value_at(schedule: Any, progress: Progress | None) -> Any:
-    """The value of what :func:`build_schedule` returned.
+    """Evaluate the result of :func:`build_schedule`.
 
     Args:
-        schedule: a number (or tensor, or None), which stays what it is, or a schedule.
+        schedule: a number (or tensor, or None), which is returned unchanged, or a schedule.
         progress: the position of the run.
 
     Raises:
-        RuntimeError: if the value depends on a position that is not known.
+        RuntimeError: if the value depends on the position and none is given.
     """
     if not callable(schedule):
         return schedule
     if progress is None:
         raise RuntimeError(
-            'a value of the config follows a schedule: outside of a run call '
+            'a config value follows a schedule: outside of a run call '
             'model.set_progress(step, max_steps) first'
         )
     return schedule(progress)

@@ -1,8 +1,8 @@
-"""Fetch what a config's refiner needs, ahead of time: weights and text embeddings.
+"""Fetch weights and text embeddings for a config's refiner in advance.
 
-Run it once on a machine with a network; trainings then find both in the caches (open_clip's own,
-and $MMPLDC_CACHE/text_embeddings, by default below ~/.cache/mmpldc), which can be copied to a
-cluster without one.
+Run it once on a machine with a network. Later runs find both in the caches (open_clip's own, and
+$MMPLDC_CACHE/text_embeddings, by default below ~/.cache/mmpldc), which can be copied to a cluster
+without a network.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--classes',
         nargs='+',
-        help="names of the classes; default: those of the config's training data, which is opened",
+        help="class names; default: those of the config's training data, which is then opened",
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> None:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if cfg.model.get('refiner') is None:
-        raise SystemExit(f'{args.config} has no refiner: it needs no weights but the backbone')
+        raise SystemExit(f'{args.config} has no refiner: it needs only the weights of the backbone')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if args.classes is None:
         args.classes = DATASETS.build(cfg.train_dataloader.dataset).metainfo['classes']

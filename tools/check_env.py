@@ -1,7 +1,7 @@
-"""Say whether this Python environment is the one that requirements/constraints.txt describes.
+"""Check whether this Python environment matches requirements/constraints.txt.
 
 tools/setup_env.sh runs it with the environment's own interpreter, ``python -I``.  It needs only the
-standard library to start, as it has to work in environments that are half made.
+standard library to start, because it must work in incomplete environments.
 
     check_env.py complete     status 0: the last set-up finished and all pins still hold (< 1 s)
     check_env.py pins         list what is missing or has another version
@@ -27,7 +27,7 @@ OPENCV = 'opencv-python-headless'
 
 
 def read_pins(path: Path = CONSTRAINTS) -> dict[str, str]:
-    """The pins that hold for the running Python, name -> version.
+    """Read the pins that apply to the running Python, name -> version.
 
     Raises:
         ValueError: a line is neither ``name==version`` nor that with a ``python_version <`` marker.
@@ -47,12 +47,12 @@ def read_pins(path: Path = CONSTRAINTS) -> dict[str, str]:
 
 
 def find_mismatches(pins: dict[str, str]) -> list[str]:
-    """What keeps this environment from being the pinned one, one sentence each."""
+    """Describe the differences from the pinned environment, one sentence each."""
     mismatches = []
     installed = {}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata['Name']
-        # An interrupted install leaves a distribution without the list of its files.
+        # An interrupted install leaves a distribution without its list of files.
         if name and distribution.read_text('RECORD') is not None:
             installed[re.sub(r'[-_.]+', '-', name).lower()] = distribution.version
     for name, version in pins.items():
@@ -68,7 +68,7 @@ def find_mismatches(pins: dict[str, str]) -> list[str]:
 
 
 def fingerprint() -> str:
-    """A hash over what the set-up depends on: the requirement files, Python, and both locations."""
+    """Hash the inputs of the set-up: the requirement files, Python, and both locations."""
     digest = hashlib.sha256(repr((sys.version, sys.prefix, str(ROOT))).encode())
     for path in sorted(ROOT.glob('requirements/*.txt')):
         digest.update(path.name.encode() + path.read_bytes())
@@ -76,7 +76,7 @@ def fingerprint() -> str:
 
 
 def is_complete() -> bool:
-    """Whether the last set-up finished, for these files, and nothing was changed since."""
+    """Whether the last set-up finished for these files and nothing has changed since."""
     if not STAMP.is_file() or STAMP.read_text().strip() != fingerprint():
         return False
     mismatches = find_mismatches(read_pins())
@@ -100,7 +100,7 @@ def is_good_wheel(path: Path) -> bool:
 
 
 def check_ops() -> None:
-    """Call one of mmcv's compiled operations, and import the one that Mask2Former needs."""
+    """Call one of mmcv's compiled operations and import the one that Mask2Former needs."""
     import torch
     from mmcv.ops import MultiScaleDeformableAttention, nms
 
@@ -111,7 +111,7 @@ def check_ops() -> None:
 
 
 def check_imports() -> None:
-    """Import what mmpldc needs, and mmpldc."""
+    """Import mmpldc and its dependencies."""
     import cv2
     import mmdet.models
     import mmengine

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build or serve the documentation site; makes the environment first if need be.
+# Build or serve the documentation site; sets up the environment first if necessary.
 #
 #   bash tools/docs.sh            build it into build/site; warnings, such as broken links, are errors
 #   bash tools/docs.sh serve      serve it at http://127.0.0.1:8000 and rebuild it on changes

@@ -1,8 +1,8 @@
 """Write a teacher's pseudo-labels of any images to a file, for training or for annotators.
 
-They are made as training makes them: the config's filter, thresholds of its own or of the
-checkpoint (DF-ACAT), and with --refine its refiner. The file is COCO's format, which CVAT imports,
-or Label Studio's tasks with predictions; docs/inference.md describes both.
+Labels are produced as in training: with the config's filter, with its thresholds or the
+checkpoint's (DF-ACAT), and with --refine also its refiner. The file has COCO's format, which CVAT
+imports, or holds Label Studio tasks with predictions; docs/inference.md describes both.
 """
 
 import argparse
@@ -33,22 +33,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('images', type=Path, help='folder of images, or COCO-format json')
-    parser.add_argument('--img-root', type=Path, help="folder of a json's file names")
+    parser.add_argument('--img-root', type=Path, help="folder of the json's image files")
     parser.add_argument('--out', type=Path, required=True, help='file to write')
     parser.add_argument('--format', choices=['coco', 'label-studio'], default='coco')
-    parser.add_argument('--polygons', action='store_true', help='outlines instead of masks')
+    parser.add_argument('--polygons', action='store_true', help='write outlines instead of masks')
     parser.add_argument(
         '--tolerance',
         type=float,
         default=1.0,
-        help='how far a polygon may run off the outline, in pixels (default: 1)',
+        help='how far a polygon may deviate from the outline, in pixels (default: 1)',
     )
     parser.add_argument(
         '--categories-of',
         type=Path,
         metavar='JSON',
-        help="take the category ids of this COCO-format file, by name; default: the classes' "
-        'numbers from 1 on',
+        help="use the category ids of this COCO-format file, by name; default: the classes' "
+        'numbers, from 1 on',
     )
     parser.add_argument('--class-thr', type=float, help='instead of the class thresholds in use')
     parser.add_argument('--mask-thr', type=float, help='instead of the mask thresholds in use')
@@ -64,25 +64,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--image-prefix',
         default='/data/local-files/?d=',
-        help='Label Studio: what makes an address of a file name (default: its local storage)',
+        help='Label Studio: prefix that makes a file name an address (default: its local storage)',
     )
     parser.add_argument(
         '--model-version', help="Label Studio: name of the predictions; default: the checkpoint's"
     )
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--num-workers', type=int, default=2, help='processes that read images')
-    parser.add_argument('--device', default=get_device(), help='default: a GPU if there is one')
+    parser.add_argument('--device', default=get_device(), help='default: a GPU if available')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     args = parser.parse_args()
     if args.images.suffix == '.json' and args.img_root is None:
-        parser.error(f'say where the images of {args.images} are: --img-root')
+        parser.error(f'give the folder of the images of {args.images} by --img-root')
     if args.images.suffix != '.json' and args.img_root is not None:
-        parser.error('--img-root goes with a COCO-format json')
+        parser.error('--img-root is only for a COCO-format json')
     return args
 
 
 class Counts:
-    """What passed by: images, labels, and files that could not be read."""
+    """Counts of images and labels, and the list of unreadable files."""
 
     def __init__(self) -> None:
         self.images = self.labels = self.empty = 0
@@ -91,7 +91,7 @@ class Counts:
     def watch(
         self, items: Iterable[LabeledImage | UnreadableImage], total: int, *, skip_unreadable: bool
     ) -> Iterator[LabeledImage]:
-        """Pass the labelled images on, and show how far it has come.
+        """Pass the labelled images on and show the progress.
 
         Raises:
             ValueError: at the first unreadable image, unless they are to be skipped.
@@ -101,7 +101,7 @@ class Counts:
                 if not skip_unreadable:
                     raise ValueError(
                         f'cannot read {item.path}: {item.reason}\n'
-                        'Nothing was written. To go on without such images add --skip-unreadable'
+                        'Nothing was written. To continue without such images add --skip-unreadable'
                     )
                 self.unreadable.append(item)
             else:

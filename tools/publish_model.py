@@ -17,9 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='of a training with mmpldc.SemiMask2Former')
+    parser.add_argument('checkpoint', help='of a run with mmpldc.SemiMask2Former')
     parser.add_argument('out', type=Path, help='path of the files without suffix')
-    parser.add_argument('--config', required=True, help="the training's config")
+    parser.add_argument('--config', required=True, help='config of that run')
     parser.add_argument('--fp16', action='store_true', help='round the weights, half the size')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
         )
     if published.kept_float32:
         print(
-            'note: stored in float32, for they have values beyond float16: '
+            'note: stored in float32, because of values beyond float16: '
             f'{", ".join(published.kept_float32)}'
         )
 

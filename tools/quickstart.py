@@ -1,10 +1,10 @@
 """Train the supervised baseline and PL-DC on generated scenes, then compare them.
 
-PL-DC corrects classes with CLIP: a small one that is trained here first, for no weights can be
-assumed to be at hand, or with --clip a real one.
+PL-DC corrects classes by CLIP. By default this script trains a small CLIP first, because no weights
+can be assumed to be available; --clip selects a real one.
 
-Each step is an ordinary command that is printed before it runs. A step that is done is not done
-again; an interrupted training is resumed.
+Each step is an ordinary command that is printed before it runs. Finished steps are skipped, and an
+interrupted run is resumed.
 """
 
 import argparse
@@ -25,17 +25,17 @@ PLDC = 'configs/quickstart/pldc.py'
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seed', type=int, default=0, help='of the data and of training')
-    parser.add_argument('--data-root', default='data/shapes', help='where the images are made')
-    parser.add_argument('--clip-dir', default='data/shapes_clip', help='of the small CLIP')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the data and of the runs')
+    parser.add_argument('--data-root', default='data/shapes', help='folder for the images')
+    parser.add_argument('--clip-dir', default='data/shapes_clip', help='folder for the small CLIP')
     parser.add_argument(
         '--clip',
         metavar='MODEL:TAG',
-        help='a real one of open_clip instead, say RN50-quickgelu:openai (downloaded once)',
+        help='use this open_clip model instead, e.g. RN50-quickgelu:openai (downloaded once)',
     )
     parser.add_argument('--work-dir', default='work_dirs/quickstart')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], help='for the trainings, as in tools/train.py'
+        '--cfg-options', nargs='+', default=[], help='for both runs, as in tools/train.py'
     )
     args = parser.parse_args()
     if args.clip and not all(args.clip.partition(':')):
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Step:
-    """A numbered step with a title, the time it took and the command behind it."""
+    """A numbered step that runs a command and reports its title and duration."""
 
     total = 5
     number = 0
@@ -54,7 +54,7 @@ class Step:
         self.title = f'[{Step.number}/{Step.total}] {title}'
 
     def skip(self) -> None:
-        print(f'{self.title}: done before', flush=True)
+        print(f'{self.title}: already done', flush=True)
 
     def run(self, command: list[str], log: Path, environment: dict) -> None:
         print(f'{self.title}\n      {" ".join(command)}', flush=True)
@@ -76,12 +76,12 @@ class Step:
                     print(f'      {progress}', flush=True)
         if process.wait():
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
-            raise SystemExit(f'{tail}\n{self.title} failed; the whole log is {log}')
+            raise SystemExit(f'{tail}\n{self.title} failed; the full log is {log}')
         print(f'      took {(time.monotonic() - start) / 60:.1f} min', flush=True)
 
 
 def shorten(line: str) -> str | None:
-    """What is shown of a log line: position, time left, loss, pseudo-labels, AP; None: nothing."""
+    """Shorten a log line to position, time left, loss, pseudo-labels and AP; None to hide it."""
     if 'Iter(train)' in line:
         keep = r'Iter\(train\) \[ *\d+/\d+\]|eta: [\d:]+|\bloss: [\d.]+|pseudo_per_image: [\d.]+'
     elif 'Iter(val)' in line and 'segm_mAP' in line:
@@ -96,15 +96,15 @@ def shorten(line: str) -> str | None:
 def train(
     step: Step, config: str, work_dir: Path, start: Path | None, options: list[str], environment
 ) -> None:
-    """Train, or resume, unless the last iteration's checkpoint is there.
+    """Train, or resume, unless the last iteration's checkpoint exists.
 
     Args:
-        step: what to print.
+        step: reports the progress.
         config: path of the config.
         work_dir: of this run.
-        start: a checkpoint whose run is continued under this config, None to start afresh.
+        start: checkpoint of a run to continue under this config; None starts a new run.
         options: for the config, as in tools/train.py.
-        environment: of the process.
+        environment: environment variables of the process.
     """
     done = work_dir / 'finished'
     if done.exists():
@@ -119,17 +119,17 @@ def train(
 
 
 def real_clip(name: str) -> list[str]:
-    """Options that put a CLIP of open_clip in the small one's place, which is not trained then."""
+    """Options that use a CLIP of open_clip instead of the small one, which is then not trained."""
     model, _, tag = name.partition(':')
     scorer = dict(model=model, pretrained=tag, templates='templates', logit_scale=None)
     return [f'model.refiner.scorer.{key}={value}' for key, value in scorer.items()]
 
 
 def burn_in_checkpoint(work_dir: Path) -> Path:
-    """The baseline's checkpoint at the burn-in boundary, from which PL-DC goes on."""
+    """Return the baseline's checkpoint at the end of burn-in, from which PL-DC continues."""
     from mmengine.config import Config
 
-    config = Config.fromfile(work_dir / Path(SUPERVISED).name)  # as it was trained
+    config = Config.fromfile(work_dir / Path(SUPERVISED).name)  # the config of the actual run
     path = work_dir / f'iter_{config.model.burn_in_iters}.pth'
     if not path.exists():
         raise SystemExit(
@@ -177,7 +177,7 @@ def main() -> None:
     report = ['tools/quickstart_report.py', str(supervised), str(pldc), '--out', str(work_dir)]
     Step('results on the test split').run(report, work_dir / 'report.log', environment)
     results = json.loads((work_dir / 'results.json').read_text())
-    print(f"\nPL-DC's teacher gains {results['gain']:+.1f} mask AP. Pictures: {work_dir}/*.png")
+    print(f"\nPL-DC's teacher gains {results['gain']:+.1f} mask AP. Figures: {work_dir}/*.png")
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Train the quickstart's small CLIP on generated images with captions.
 
-It stands in for a CLIP trained on web data where no weights can be downloaded: an open_clip model
-with open_clip's contrastive loss, stored as a folder that open_clip opens as 'local-dir:FOLDER'.
+It replaces a CLIP trained on web data where no weights can be downloaded: an open_clip model with
+open_clip's contrastive loss, stored as a folder that open_clip opens as 'local-dir:FOLDER'.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from mmpldc.datasets.shapes.captions import WORDS, generate_captioned_image
 from mmpldc.utils.files import atomic_write, write_json
 
 IMAGE_SIZE = 64
-STREAM = 1_000_003  # no image of a detection data set has this number in its seed
+STREAM = 1_000_003  # no image of a detection data set uses this number in its seed
 MODEL = dict(
     embed_dim=64,
     vision_cfg=dict(
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def write_vocabulary(path: Path) -> None:
-    """Byte-pair merges that make a token of each word of the captions, in CLIP's file format."""
+    """Write byte-pair merges that give one token per caption word, in CLIP's file format."""
     merges = {}  # an ordered set
     for word in WORDS:
         parts = [*word[:-1], word[-1] + '</w>']
@@ -62,7 +62,7 @@ def write_vocabulary(path: Path) -> None:
 
 
 def make_pairs(args: argparse.Namespace) -> tuple[Tensor, list[str]]:
-    """Images ``(pairs, 3, H, W)`` uint8 RGB, and their captions."""
+    """Generate images ``(pairs, 3, H, W)`` uint8 RGB and their captions."""
     draw = partial(_draw, seed=args.seed, wrong_words=args.wrong_words)
     images, captions = zip(*parallel_map(draw, args.pairs), strict=True)
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), list(captions)
@@ -74,7 +74,7 @@ def _draw(index: int, *, seed: int, wrong_words: float) -> tuple[np.ndarray, str
 
 
 def train(model: torch.nn.Module, tokenizer, images: Tensor, captions: list[str], args) -> None:
-    """Contrastive training with a one-cycle learning rate."""
+    """Train with a contrastive loss and a one-cycle learning rate."""
     mean, std = (
         torch.tensor(values).view(3, 1, 1)
         for values in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
@@ -128,7 +128,7 @@ def main() -> None:
     print(f'{sum(p.numel() for p in model.parameters()):,} parameters')
     images, captions = make_pairs(args)
     train(model, tokenizer, images, captions, args)
-    # last: with it the model is complete
+    # last: this file completes the model
     with atomic_write(out / 'open_clip_model.safetensors', 'wb') as file:
         file.write(save(model.state_dict()))
 

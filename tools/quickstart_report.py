@@ -1,4 +1,4 @@
-"""Compare the quickstart's two runs on the test split: a table, pictures and curves."""
+"""Compare the quickstart's two runs on the test split: tables, figures and curves."""
 
 import argparse
 import copy
@@ -34,27 +34,27 @@ from mmpldc.visualization import (
 )
 
 METRICS = dict(AP='segm_mAP', AP50='segm_mAP_50', AP75='segm_mAP_75')
-NUM_LABELLED = 500  # unlabelled images on which pseudo-labels are measured
+NUM_LABELLED = 500  # number of unlabelled images for measuring pseudo-labels
 NUM_PICTURES = 5
-SCORE_THR = 0.4  # predictions shown in the pictures
+SCORE_THR = 0.4  # for the predictions in the figures
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('supervised', type=Path, help='work directory of the baseline')
     parser.add_argument('pldc', type=Path, help='work directory of PL-DC')
-    parser.add_argument('--out', type=Path, required=True, help='folder for results and pictures')
+    parser.add_argument('--out', type=Path, required=True, help='folder for results and figures')
     return parser.parse_args()
 
 
 def load_run(work_dir: Path) -> tuple[Config, str]:
-    """The config as it was trained, and the last checkpoint."""
+    """Return the config of the run and its last checkpoint."""
     config = next(work_dir.glob('*.py'))
     return Config.fromfile(config), (work_dir / 'last_checkpoint').read_text().strip()
 
 
 def evaluate(work_dir: Path, model: str) -> dict[str, float]:
-    """Mask AP in percent on the test split, of the run's ``'teacher'`` or ``'student'``."""
+    """Return mask AP in percent on the test split, of the run's ``'teacher'`` or ``'student'``."""
     cfg, checkpoint = load_run(work_dir)
     cfg.model.semi_test_cfg.predict_on = model
     cfg.load_from, cfg.resume = checkpoint, False
@@ -65,11 +65,11 @@ def evaluate(work_dir: Path, model: str) -> dict[str, float]:
 
 
 def labeler(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Former, DataLoader]:
-    """A teacher ready to label, and unlabelled images with the annotations hidden from training.
+    """Load a teacher, and unlabelled images with the annotations hidden from training.
 
     Args:
         config: of a run with PL-DC.
-        checkpoint: whose iteration decides how much CLIP weighs.
+        checkpoint: its iteration determines CLIP's weight.
         **refiner: options of the config's refiner.
     """
     cfg = copy.deepcopy(config)
@@ -84,12 +84,12 @@ def labeler(config: Config, checkpoint: Path, **refiner) -> tuple[SemiMask2Forme
 
 
 def pseudo_label_quality(config: Config, checkpoint: Path, **refiner) -> dict[str, float]:
-    """Precision, recall and class accuracy, see :meth:`PseudoLabelTable.summary`."""
+    """Compute precision, recall and class accuracy, see :meth:`PseudoLabelTable.summary`."""
     return compare_pseudo_labels(*labeler(config, checkpoint, **refiner)).summary()
 
 
 def clip_accuracy(config: Config, checkpoint: Path) -> dict[str, object]:
-    """CLIP by itself on the annotated objects of the tuning split (the paper's Table II)."""
+    """Measure CLIP alone on the annotated objects of the tuning split (the paper's Table II)."""
     model, _ = labeler(config, checkpoint)
     dataloader = Runner.build_dataloader(copy.deepcopy(config.val_dataloader))
     precision, recall = precision_and_recall(scorer_confusion(model, dataloader))
@@ -102,7 +102,7 @@ def clip_accuracy(config: Config, checkpoint: Path) -> dict[str, object]:
 
 
 def table(title: str, rows: dict[str, dict[str, float]], digits: int) -> str:
-    """Markdown, a row for each key; columns are those of the first row."""
+    """Format Markdown, one row per key; columns are those of the first row."""
     columns = list(next(iter(rows.values())))
     width = max(map(len, [title, *rows]))
     lines = [f'| {title:{width}} | ' + ' | '.join(f'{name:>5}' for name in columns) + ' |']
@@ -116,7 +116,7 @@ def table(title: str, rows: dict[str, dict[str, float]], digits: int) -> str:
 
 
 def correction_table(supervised: Path, pldc: Path) -> dict[str, dict[str, float]]:
-    """Pseudo-labels when mutual learning begins: the teacher's, with DICC, and by CLIP alone."""
+    """Compare labels at the start of mutual learning: the teacher's, with DICC, by CLIP alone."""
     config, _ = load_run(pldc)
     start = supervised / f'iter_{config.model.burn_in_iters}.pth'
     corrected = pseudo_label_quality(config, start)
@@ -129,7 +129,7 @@ def correction_table(supervised: Path, pldc: Path) -> dict[str, dict[str, float]
 
 
 def annotated(coco: COCO, image_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Masks ``(K, H, W)`` bool and labels ``(K,)`` of an image, as annotated."""
+    """Return annotated masks ``(K, H, W)`` bool and labels ``(K,)`` of an image."""
     annotations = coco.loadAnns(coco.getAnnIds(image_id))
     info = coco.imgs[image_id]
     masks = np.zeros((len(annotations), info['height'], info['width']), bool)
@@ -140,14 +140,14 @@ def annotated(coco: COCO, image_id: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predicted(model, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks, labels and scores that the teacher is sure enough of."""
+    """Return masks, labels and scores of the teacher's confident predictions."""
     instances = inference_detector(model, path).pred_instances
     instances = instances[instances.scores > SCORE_THR].cpu().numpy()
     return instances.masks.astype(bool), instances.labels, instances.scores
 
 
 def draw_predictions(path: Path, models: dict, style: dict) -> None:
-    """Test images with ground truth and each model's predictions."""
+    """Draw test images with ground truth and each model's predictions."""
     dataset = models['PL-DC'].cfg.test_dataloader.dataset
     coco, folder = COCO(dataset.data_root + dataset.ann_file), Path(dataset.data_root)
     rows = {name: [] for name in ('ground truth', *models)}
@@ -162,7 +162,7 @@ def draw_predictions(path: Path, models: dict, style: dict) -> None:
 
 
 def draw_pseudo_labels(path: Path, model, style: dict) -> None:
-    """Unlabelled images with hidden truth, pseudo-labels and the largest uncertainty of these."""
+    """Draw unlabelled images: hidden truth, pseudo-labels and their largest uncertainty."""
     cfg = model.cfg
     dataset = cfg.val_dataloader.dataset
     dataset.ann_file, dataset.data_prefix.img = 'annotations/unlabeled_hidden.json', 'images/train/'

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Make, repair or just check mmpldc's Python environment.  Safe to call before everything.
+# Create, repair or check mmpldc's Python environment.  Safe to call at any time.
 #
-#   MMPLDC_VENV          where the environment is            (default: .venv in this repository)
-#   MMPLDC_PYTHON        the interpreter to make it with     (default: the first suitable on PATH)
-#   MMPLDC_CACHE         where compiled mmcv wheels are kept (default: ~/.cache/mmpldc)
-#   MMPLDC_MIN_DISK_GB   free space to insist on             (default: 12, or 5 with CPU-only torch)
+#   MMPLDC_VENV          folder of the environment           (default: .venv in this repository)
+#   MMPLDC_PYTHON        its base interpreter                (default: the first suitable on PATH)
+#   MMPLDC_CACHE         folder of compiled mmcv wheels      (default: ~/.cache/mmpldc)
+#   MMPLDC_MIN_DISK_GB   required free space                 (default: 12, or 5 with CPU-only torch)
 #   MMPLDC_MMCV_INDEX, MMPLDC_TORCH_CPU_INDEX   other addresses of the prebuilt wheels
-#   FORCE_CUDA=0         compile mmcv's CPU ops although there is an nvcc
-#   MAX_JOBS             how many compilers may run at once
+#   FORCE_CUDA=0         compile mmcv's CPU ops even if an nvcc is present
+#   MAX_JOBS             number of parallel compilers
 # pip's own settings (PIP_INDEX_URL, HTTPS_PROXY, pip.conf, ...) are respected.
 set -euo pipefail
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The part of setup_env.sh that installs mmcv, whose compiled operations ("ops") are the difficulty:
-# they fit one Python, one torch and one CUDA.  In this order: the wheel in the user's cache, the
-# vendor's prebuilt wheel, and compiling, with CUDA ops where that can work and CPU ops elsewhere.
-# Downloading or compiling runs beside the installation of the other packages.
+# Install mmcv for setup_env.sh.  Its compiled operations ("ops") fit one Python, one torch and one
+# CUDA.  In this order: the wheel in the user's cache, the vendor's prebuilt wheel, and compiling,
+# with CUDA ops where possible and CPU ops elsewhere.  Downloading or compiling runs in parallel with the
+# installation of the other packages.
 # Sourced by setup_env.sh, whose variables and functions it uses.
 
 wheel_key() { # PYTHON TORCH-VERSION OPS -> the folder of a wheel that fits all of them

@@ -3,17 +3,17 @@
 #
 #   bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of tools/train.py]
 #
-#   GPUS            how many in all, and so tasks    (default: 8)
-#   GPUS_PER_NODE   how many on each machine         (default: 8, or GPUS if that is less)
-#   GRES            what each machine must have      (default: gpu:GPUS_PER_NODE)
-#                   e.g. gpu:a100:4; empty: nothing, and tasks train on the CPU if it has no GPU
+#   GPUS            total number of GPUs and tasks   (default: 8)
+#   GPUS_PER_NODE   number on each machine           (default: 8, or GPUS if that is less)
+#   GRES            request for each machine         (default: gpu:GPUS_PER_NODE)
+#                   e.g. gpu:a100:4; empty: none, and tasks train on the CPU if it has no GPU
 #   CPUS_PER_TASK   cores for each task              (default: 5)
 #   SRUN_ARGS       more options of srun             e.g. '--qos=high --time=24:00:00'
 #   PY_ARGS         more options of tools/train.py   e.g. '--resume --amp'
 #   MASTER_ADDR     of the first machine             (default: its name in the list of nodes)
 #   MASTER_PORT     of the first machine             (default: made from the job's and step's id)
 #
-# tools/slurm/train.sbatch is a batch job around it that goes on after a preemption or a time limit.
+# tools/slurm/train.sbatch is a batch job around it that continues after a preemption or a time limit.
 set -euo pipefail
 
 if (($# < 4)); then
@@ -29,8 +29,8 @@ GRES=${GRES-gpu:$GPUS_PER_NODE}
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 read -ra py_args <<<"${PY_ARGS:-}"
 
-# The job's id is known only to its tasks. All of a run choose the same port, and two runs on a
-# machine different ones; below 32768, where the system does not hand ports out by itself.
+# The job's id is known only to its tasks. All tasks of a run choose the same port, and two runs
+# on a machine different ones; below 32768, where the system assigns no ports by itself.
 # shellcheck disable=SC2016 # for the task's shell
 task='MASTER_PORT=${MASTER_PORT:-$((10000 + (SLURM_JOB_ID + 7919 * ${SLURM_STEP_ID:-0}) % 20000))} exec python -u "$@"'
 

@@ -1,4 +1,4 @@
-"""Test a checkpoint, with the options of MMDetection's tool of this name (but test-time flips)."""
+"""Test a checkpoint, with the options of MMDetection's tool of the same name except --tta."""
 
 import argparse
 
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument(
-        '--show-dir', help='write painted images to this folder in WORK_DIR/<timestamp>'
+        '--show-dir', help='write images with predictions to this folder in WORK_DIR/<timestamp>'
     )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
     add_common_arguments(parser)
@@ -44,7 +44,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
-    # The config that a resumed run left in its work directory would resume here too.
+    # A config that a resumed run left in its work directory would make this test resume too.
     cfg.resume = False
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)

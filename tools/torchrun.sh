@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What dist_train.sh and dist_test.sh share: torchrun, one process per GPU, or on the CPU where there
-# is none. Sourced by them.
+# Start torchrun for dist_train.sh and dist_test.sh: one process per GPU, or on the CPU without one.
+# Sourced by them.
 
 usage() { # print the comment at the top of the calling script, and fail
   sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2

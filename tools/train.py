@@ -1,4 +1,4 @@
-"""Train a config, with the options of MMDetection's tool of this name."""
+"""Train a config, with the options of MMDetection's tool of the same name."""
 
 import argparse
 
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate with the batch size: that of a process x processes x '
+        help='scale the learning rate with the batch size: images per process x processes x '
         'accumulative_counts',
     )
     parser.add_argument(
@@ -39,18 +39,18 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         help='resume from this checkpoint; without a path from the newest intact one in the work '
-        'directory, or from the beginning if there is none',
+        'directory, or from the beginning if it has none',
     )
     parser.add_argument(
         '--dry-run',
         action='store_true',
-        help='make two steps of each phase and validate one batch, print the memory, time and disk '
-        'that the training will need, and exit; --resume is ignored',
+        help='run two steps of each phase and validate one batch, print the memory, time and disk '
+        'space that the run will need, and exit; --resume is ignored',
     )
     parser.add_argument(
         '--skip-data-check',
         action='store_true',
-        help='do not check annotations and images first (tools/dataset/check.py does so alone)',
+        help='do not check annotations and images first (tools/dataset/check.py checks them alone)',
     )
     add_common_arguments(parser)
     return parser.parse_args()
@@ -69,14 +69,14 @@ def main() -> None:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise SystemExit(
                 f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size, the batch '
-                'that its learning rate was made for'
+                'size that its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
 
-    if args.resume is None and cfg.get('resume'):  # of the config: by our rules, too
+    if args.resume is None and cfg.get('resume'):  # resume by this tool's rules, too
         args.resume = cfg.get('load_from') or 'auto'
         cfg.resume = False
-    # mmengine takes None for hooks of its own only
+    # mmengine accepts None only for its own hooks
     for name in [name for name, hook in cfg.get('default_hooks', {}).items() if hook is None]:
         if name not in HOOKS_OF_MMENGINE:
             del cfg.default_hooks[name]
@@ -88,7 +88,7 @@ def main() -> None:
     drop_inner_deprecations(runner.logger)
     accumulative_counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     if args.auto_scale_lr and accumulative_counts > 1:
-        # mmengine leaves them out. Not in the config, which a later run may start from.
+        # mmengine leaves them out. Not in the config, because a later run may start from it.
         runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
     if args.resume is not None and not args.dry_run:
         resume(runner, None if args.resume == 'auto' else args.resume)

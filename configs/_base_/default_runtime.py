@@ -1,4 +1,4 @@
-"""What every run has in common: logging, checkpoints, seed, validation of the pair."""
+"""Settings of every run: logging, checkpoints, seed and validation of the pair."""
 
 default_scope = 'mmdet'
 default_hooks = dict(
@@ -14,7 +14,7 @@ default_hooks = dict(
         save_last=True,
         save_best='teacher/coco/segm_mAP',
         rule='greater',
-        backend_args=dict(backend='atomic'),  # never a truncated file
+        backend_args=dict(backend='atomic'),  # no truncated files
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
@@ -24,13 +24,13 @@ default_hooks = dict(
     input_faults=dict(type='mmpldc.InputFaultHook'),
     non_finite=dict(type='mmpldc.NonFiniteHook'),
     teacher_collapse=dict(type='mmpldc.TeacherCollapseHook'),
-    # The average that the teacher is. Last: hooks of one priority run in this order.
+    # The teacher's average. Last: hooks of one priority run in this order.
     mean_teacher=dict(type='mmpldc.MeanTeacherHook', keep_rate=0.9996),  # PL-DC, Table I
 )
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    # seconds that ranks wait for one another; rank 0 alone computes validation metrics meanwhile
+    # seconds that ranks wait for one another; rank 0 alone computes validation metrics
     dist_cfg=dict(backend='nccl', timeout=1800),
 )
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
@@ -44,5 +44,5 @@ log_processor = dict(
 log_level = 'INFO'
 load_from = None
 resume = False
-# A resumed run goes on as if it had not been interrupted; without a fixed seed images differ.
+# A resumed run continues as if it had not been interrupted; without a fixed seed images differ.
 randomness = dict(seed=0)

@@ -1,12 +1,12 @@
-"""The parts of the methods by name, so that a config can exchange one:
+"""Parts of the methods by name, so that a config can exchange one:
 
     model = dict(refiner=_base_.plepi, pseudo_label_filter=_base_.ddtf)
 
-All configs over models/mask2former_r50.py have them. docs/methods.md says which method has which;
-numbers are the published ones of each method.
+All configs over models/mask2former_r50.py have them. docs/methods.md lists the parts of each
+method; numbers are the published ones of each method.
 """
 
-# model.pseudo_label_filter: each sets all that tells the others apart.
+# model.pseudo_label_filter: each one sets everything in which the filters differ.
 ddtf = dict(  # PL-DC, Table I; area: released code
     class_thr=0.85,
     mask_thr=0.90,
@@ -17,8 +17,8 @@ ddtf = dict(  # PL-DC, Table I; area: released code
     above_no_object=False,
 )
 coupled_filter = dict(ddtf, class_thr=None, mask_thr=None, score_thr=0.765)  # PL-DC, Table 3
-# Released code: the best class is no "no object" and has more than 0.7; the probabilities of the
-# mask sum up to more than 5.
+# Released code: the best class is not "no object" and has more than 0.7; the probabilities of the
+# mask sum to more than 5.
 guided_distillation_filter = dict(
     ddtf, class_thr=0.7, mask_thr=0.0, soft_area=True, above_no_object=True
 )
@@ -27,7 +27,7 @@ pais_filter = dict(  # released code
 )
 
 # model.class_thresholds over ddtf, with the keep rate of the EMA (as released). The ranges are
-# ours, 0.10 below and 0.05 above the fixed thresholds: no released config has any.
+# ours, 0.10 below and 0.05 above the fixed thresholds: no released config sets any.
 df_acat = dict(
     type='mmpldc.ClassAwareThresholds', class_range=(0.75, 0.90), mask_range=(0.80, 0.95)
 )
@@ -44,12 +44,12 @@ dicc = dict(
         templates='templates',
     ),
 )
-# What makes PLePI's product of it: teacher and CLIP count the same, from beginning to end (ours;
-# its formula was not at hand).
+# PLePI's product: teacher and CLIP have equal weights during the whole run (our reading; its
+# formula was not available to us).
 product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)
 plepi = dict(dicc, **product_fusion)
 
-# model.detector.panoptic_head.loss_mask: what weighs the pixels of pseudo-masks. 5.0 is
+# model.detector.panoptic_head.loss_mask: weights for the pixels of pseudo-masks. 5.0 is
 # Mask2Former's.
 pmua = dict(
     type='mmpldc.UncertaintyWeightedCrossEntropyLoss',
@@ -72,5 +72,5 @@ dynamic_aligning = dict(  # PAIS, released code
 )
 polite_gate = dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)  # Polite Teacher
 
-# model.detector.panoptic_head.iou_head: what pais_filter asks
+# model.detector.panoptic_head.iou_head: required by pais_filter
 iou_head = dict(type='mmpldc.MaskIoUHead')

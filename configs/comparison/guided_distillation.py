@@ -1,7 +1,7 @@
-"""Guided Distillation: a trained teacher guides the burn-in, which is as long as the base's.
+"""Guided Distillation: a trained teacher guides a burn-in as long as the base's.
 
-The teacher is the supervised run's, its EMA (tools/compare/compare_methods.py sets its checkpoint).
-As released, lambda is 2. Labelled images are drawn as the base draws them, without repeat factors.
+The teacher is the supervised run's EMA (tools/compare/compare_methods.py sets its checkpoint).
+As released, lambda is 2. Labelled images are drawn as in the base, without repeat factors.
 """
 
 _base_ = '../quickstart/pldc.py'

@@ -1,4 +1,4 @@
-"""PL-DC without its parts: a mean teacher with one threshold on the coupled score."""
+"""Mean teacher: PL-DC without its parts, with one threshold on the coupled score."""
 
 _base_ = '../quickstart/pldc.py'
 

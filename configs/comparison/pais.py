@@ -1,4 +1,4 @@
-"""PAIS: predicted IoUs, losses that follow a label's quality, no burn-in, a ramped keep rate."""
+"""PAIS: predicted IoUs, losses weighted by label quality, no burn-in, a ramped keep rate."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -1,7 +1,7 @@
-"""PL-DC with thresholds per class that follow the teacher (DF-ACAT), its AAAI-26 version.
+"""PL-DC in its AAAI-26 version, with thresholds per class that follow the teacher (DF-ACAT).
 
-They average over as many steps as the teacher does, as released. CLIP sees what it sees in the
-base.
+The thresholds average over as many steps as the teacher does, as released. CLIP's input is the
+base's.
 """
 
 _base_ = '../quickstart/pldc.py'

@@ -1,4 +1,4 @@
-"""PL-DC with Noisy Boundaries' map in the place of PMUA."""
+"""PL-DC with Noisy Boundaries' map instead of PMUA."""
 
 _base_ = '../quickstart/pldc.py'
 

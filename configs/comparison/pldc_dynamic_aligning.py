@@ -1,4 +1,4 @@
-"""PL-DC with PAIS's dynamic aligning loss: labels count by their quality, m_k the mask's."""
+"""PL-DC with PAIS's dynamic aligning loss: weights by label quality, with m_k for the mask."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -1,4 +1,4 @@
-"""PL-DC with PLePI's product of teacher and CLIP in the place of DICC's sum that decays."""
+"""PL-DC with PLePI's product of teacher and CLIP instead of DICC's decaying sum."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -1,7 +1,7 @@
-"""PL-DC with Polite Teacher's gate in the place of the mask threshold.
+"""PL-DC with Polite Teacher's gate instead of the mask threshold.
 
-Every label whose class is good enough teaches its class, and its mask if that is better than 0.9.
-As there is no predicted IoU, the gate takes PL-DC's mask quality.
+Every label whose class passes trains the class, and the mask only if its quality exceeds 0.9.
+Without a predicted IoU the gate uses PL-DC's mask quality.
 """
 
 _base_ = '../quickstart/pldc.py'

@@ -1,4 +1,4 @@
-"""PL-DC with PAIS's predicted IoU, and its threshold, in the place of the mask quality."""
+"""PL-DC with PAIS's predicted IoU and its threshold instead of the mask quality."""
 
 _base_ = '../quickstart/pldc.py'
 

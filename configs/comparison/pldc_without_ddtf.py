@@ -1,4 +1,4 @@
-"""PL-DC with one threshold on the coupled score: 0.765 = 0.85 * 0.90, its Table 3."""
+"""PL-DC with one threshold on the coupled score: 0.765 = 0.85 * 0.90, as in its Table 3."""
 
 _base_ = '../quickstart/pldc.py'
 

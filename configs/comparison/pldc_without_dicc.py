@@ -1,4 +1,4 @@
-"""PL-DC without CLIP: the teacher's classes stand."""
+"""PL-DC without CLIP: labels keep the teacher's classes."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -1,4 +1,4 @@
-"""PL-DC with pseudo-masks whose pixels all count the same."""
+"""PL-DC with equal weights for all pixels of pseudo-masks."""
 
 _base_ = '../quickstart/pldc.py'
 

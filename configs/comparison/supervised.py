@@ -1,4 +1,4 @@
-"""The labelled images alone, as many a step as the others see. The teacher is the student's EMA."""
+"""Labelled images alone, as many per step as in the other methods. The teacher is the EMA."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -2,8 +2,8 @@
 
 Published mask AP: 35.6; on 1 % 21.7, on 5 % 30.5 (PL-DC's Table 5, row a).
 
-Both thresholds are PAIS's, that of the class too, for the paper does not say which it took. The
-teacher predicts IoUs too, so it has a config of its own.
+Both thresholds are PAIS's, including that of the class, because the paper does not give it. The
+teacher predicts IoUs too, so it has its own config.
 """
 
 _base_ = '../guided_distillation/guided_distillation_mask2former_r50_coco_10pct.py'

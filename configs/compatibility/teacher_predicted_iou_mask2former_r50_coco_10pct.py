@@ -1,4 +1,4 @@
-"""The teacher of guided_distillation_predicted_iou on 10 % of COCO: it learns to predict IoUs."""
+"""Teacher for guided_distillation_predicted_iou on 10 % of COCO, trained to predict IoUs."""
 
 _base_ = '../guided_distillation/teacher_mask2former_r50_coco_10pct.py'
 

@@ -1,7 +1,7 @@
 """PL-DC on your own COCO-format data: copy this file and set the first lines.
 
-`tools/dataset/new_config.py` does that for you (docs/data.md). Made for one GPU; images may have
-any size. Numbers are the paper's where nothing is said.
+`tools/dataset/new_config.py` does this for you (docs/data.md). The settings are for one GPU; images
+may have any size. Numbers are the paper's unless noted.
 """
 
 _base_ = [
@@ -15,6 +15,9 @@ classes = ('bear', 'deer', 'elephant', 'otter', 'rhesus monkey', 'tiger', 'turtl
 labeled = dict(ann_file='data/custom/labeled.json', data_prefix=dict(img='data/custom/images'))
 unlabeled = dict(ann_file='data/custom/unlabeled.json', data_prefix=dict(img='data/custom/images'))
 val = dict(ann_file='data/custom/val.json', data_prefix=dict(img='data/custom/images'))
+test = val
+# Whether labelled images without an object are trained on: nothing is on them.
+negatives = False
 # Images are fitted into this square times 0.5 to 2 and cropped to it: a multiple of 32, about the
 # median of your images' longer sides; at most the paper's 1024.
 image_size = (384, 384)
@@ -53,7 +56,7 @@ train_dataloader = dict(
         metainfo=metainfo,
         labeled=dict(
             type='CocoDataset',
-            filter_cfg=dict(filter_empty_gt=True),
+            filter_cfg=dict(filter_empty_gt=not negatives),
             pipeline=[*_base_.load_labeled, *geometry, *_base_.labeled_views],
             **labeled,
         ),
@@ -65,24 +68,21 @@ train_dataloader = dict(
         ),
     ),
 )
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='CocoDataset',
-        metainfo=metainfo,
-        test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=image_size, keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-            _base_.pack_evaluated,
-        ],
-        **val,
-    )
+evaluated = dict(
+    type='CocoDataset',
+    metainfo=metainfo,
+    test_mode=True,
+    pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=image_size, keep_ratio=True),
+        dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+        _base_.pack_evaluated,
+    ],
 )
-test_dataloader = val_dataloader
+val_dataloader = dict(dataset=dict(_delete_=True, **evaluated, **val))
+test_dataloader = dict(dataset=dict(_delete_=True, **evaluated, **test))
 val_evaluator = dict(ann_file=val['ann_file'])
-test_evaluator = val_evaluator
+test_evaluator = dict(ann_file=test['ann_file'])
 
 # Ours: ten validations, and the learning rate drops after nine tenths (released code: 0.92).
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)

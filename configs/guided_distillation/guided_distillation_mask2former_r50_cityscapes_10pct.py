@@ -1,12 +1,12 @@
-"""Guided Distillation with Mask2Former R50 on 10 % of Cityscapes; 16 + 16 images a step.
+"""Guided Distillation with Mask2Former R50 on 10 % of Cityscapes; 16 + 16 images per step.
 
-Published mask AP: 30.8 (as PL-DC's Table 2 has it). Its teacher is trained first:
+Published mask AP: 30.8 (as quoted in PL-DC's Table 2). Train its teacher first:
 `default_hooks.mean_teacher.teacher_checkpoint=.../iter_90000.pth` (docs/methods.md).
 
-Batch, repeat factors and views are the released code's: labelled images are seen weak only.
+Batch, repeat factors and views are the released code's: labelled images have only the weak view.
 
-Geometry is PL-DC's; Mask2Former's distortion of colours in all views is left out. The backbone's
-batch norms are trained, on the images of all ranks together (Mask2Former's released config).
+Geometry is PL-DC's; Mask2Former's colour distortion in all views is left out. The backbone's batch
+norms are trained, with statistics over the images of all ranks (Mask2Former's released config).
 """
 
 _base_ = [

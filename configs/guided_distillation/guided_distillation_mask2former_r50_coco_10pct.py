@@ -1,9 +1,9 @@
-"""Guided Distillation with Mask2Former R50 on 10 % of COCO; 16 + 16 images a step.
+"""Guided Distillation with Mask2Former R50 on 10 % of COCO; 16 + 16 images per step.
 
-Published mask AP: 35.0 (as PL-DC's Table 1 has it). Its teacher is trained first:
+Published mask AP: 35.0 (as quoted in PL-DC's Table 1). Train its teacher first:
 `default_hooks.mean_teacher.teacher_checkpoint=.../iter_368750.pth` (docs/methods.md).
 
-Batch, repeat factors and views are the released code's: labelled images are seen weak only.
+Batch, repeat factors and views are the released code's: labelled images have only the weak view.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""Guided Distillation's teacher, R50 on 10 % of Cityscapes' labels alone; 16 images a step.
+"""Guided Distillation's teacher, R50 on the labels of 10 % of Cityscapes alone; 16 images per step.
 
 Without a published mask AP. Other shares: `train_dataloader.dataset.split=...` (docs/configs.md).
 """

@@ -1,9 +1,9 @@
-"""PAIS with Mask2Former R50 on 10 % of COCO; 4 + 8 images a step, its release's 4 processes of 3.
+"""PAIS with Mask2Former R50 on 10 % of COCO; 4 + 8 images per step, the release's 4 processes of 3.
 
-Published mask AP: 31.0 (as PL-DC's Table 1 has it), of another model.
+Published mask AP: 31.0 (as quoted in PL-DC's Table 1), with another model.
 
-Labelled images are seen weak only. Geometry and colours are PL-DC's: both views of an image must
-share their geometry here, PAIS draws it for each and warps the masks.
+Labelled images have only the weak view. Geometry and colours are PL-DC's: the two views of an image
+share their geometry here, while PAIS draws it for each view and warps the masks.
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """PAIS on 1 % of COCO.
 
-Published mask AP: 21.1 (as PL-DC's Table 1 has it), or by its abstract 21.2 with Mask R-CNN and
-19.9 with K-Net; none of these is Mask2Former's.
+Published mask AP: 21.1 (as quoted in PL-DC's Table 1), or in its abstract 21.2 with Mask R-CNN and
+19.9 with K-Net; none of these is with Mask2Former.
 """
 
 _base_ = './pais_mask2former_r50_coco_10pct.py'

@@ -1,4 +1,4 @@
-"""PAIS on 5 % of COCO. Published mask AP: 29.3 (PL-DC's Table 1), of another model."""
+"""PAIS on 5 % of COCO. Published mask AP: 29.3 (PL-DC's Table 1), with another model."""
 
 _base_ = './pais_mask2former_r50_coco_10pct.py'
 

@@ -1,4 +1,4 @@
-"""PL-DC (AAAI-26) with Mask2Former R50 on 10 % of Cityscapes; 4 + 4 images a step.
+"""PL-DC (AAAI-26) with Mask2Former R50 on 10 % of Cityscapes; 4 + 4 images per step.
 
 Published mask AP: 32.6 (AAAI-26).
 """

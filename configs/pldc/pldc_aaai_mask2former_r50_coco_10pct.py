@@ -1,4 +1,4 @@
-"""PL-DC (AAAI-26) with Mask2Former R50 on 10 % of COCO; 8 + 8 images a step.
+"""PL-DC (AAAI-26) with Mask2Former R50 on 10 % of COCO; 8 + 8 images per step.
 
 Published mask AP: 36.8 (AAAI-26).
 """

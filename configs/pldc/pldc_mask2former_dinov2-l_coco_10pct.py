@@ -1,6 +1,6 @@
 """PL-DC (arXiv) with Mask2Former and a frozen DINOv2 ViT-L on 10 % of COCO.
 
-Beyond the paper, so without a published mask AP. Guided Distillation reports 43.1 here with its
+Not in the paper, so without a published mask AP. Guided Distillation reports 43.1 here with its
 strongest backbone (34.1 on 1 %). docs/configs.md: fine-tuning, other shares.
 """
 

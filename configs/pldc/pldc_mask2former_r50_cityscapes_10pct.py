@@ -1,4 +1,4 @@
-"""PL-DC (arXiv) with Mask2Former R50 on 10 % of Cityscapes; 4 + 4 images a step.
+"""PL-DC (arXiv) with Mask2Former R50 on 10 % of Cityscapes; 4 + 4 images per step.
 
 Published mask AP: 33.1 (the paper's Table 2).
 """

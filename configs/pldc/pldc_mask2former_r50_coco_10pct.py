@@ -1,4 +1,4 @@
-"""PL-DC (arXiv) with Mask2Former R50 on 10 % of COCO; 8 + 8 images a step.
+"""PL-DC (arXiv) with Mask2Former R50 on 10 % of COCO; 8 + 8 images per step.
 
 Published mask AP: 36.5 (the paper's Table 1).
 """

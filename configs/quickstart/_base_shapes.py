@@ -1,6 +1,7 @@
 """Model and data of the quickstart: a small Mask2Former on generated 96 x 96 scenes.
 
-All numbers were chosen on the tuning split, for two CPU cores; docs/quickstart.md has the trials.
+All numbers were chosen on the tuning split, for two CPU cores; docs/quickstart.md describes the
+trials.
 """
 
 _base_ = [
@@ -74,7 +75,7 @@ model = dict(
     burn_in_iters=burn_in_iters,
     sup_views=['sup_strong'],
     joint_forward=False,  # batch norms train
-    # shrunk scenes are padded to the largest of their batch
+    # small scenes are padded to the largest of their batch
     data_preprocessor=dict(data_preprocessor=dict(batch_augments=None)),
 )
 
@@ -83,8 +84,8 @@ geometry = [
     dict(_base_.resize, scale=image_size, ratio_range=(0.8, 1.25)),
     dict(_base_.crop, crop_size=image_size),
 ]
-# Milder than the paper's Table III: hue tells some of these classes apart, and three erasures would
-# cover most of a small scene.
+# Milder than the paper's Table III: hue distinguishes some of these classes, and three erasures
+# would cover most of a small scene.
 photometric = dict(
     type='mmpldc.TorchvisionTransforms',
     transforms=[
@@ -173,8 +174,8 @@ param_scheduler = [
         eta_min=1e-5,
     ),
 ]
-# All are kept, for PL-DC goes on from the one at the burn-in boundary; and no best one, for a run
-# that goes on from another's checkpoint would replace that run's best.
+# All are kept, because PL-DC continues from the one at the burn-in boundary. No best one is kept,
+# because a run that continues from another's checkpoint would replace that run's best.
 default_hooks = dict(
     checkpoint=dict(interval=200, max_keep_ckpts=-1, save_best=None),
     mean_teacher=dict(keep_rate=0.99),

@@ -1,12 +1,12 @@
-"""PL-DC: the same labelled batch, and 8 unlabelled images beside it.
+"""PL-DC: the baseline's labelled batch and 8 unlabelled images per step.
 
-DICC's weight stays at the paper's 0.5 until iteration 1000, and the small CLIP's logits are scaled
-by 36 (its own scale is 12, a web-scale CLIP's 100): docs/quickstart.md has the trials.
+DICC's weight stays at the paper's 0.5 until iteration 1000. The small CLIP's logits are scaled by
+36 (its own scale is 12, a web-scale CLIP's is 100); docs/quickstart.md describes the trials.
 """
 
 _base_ = './_base_shapes.py'
 
-clip = '{{$MMPLDC_CLIP:data/shapes_clip}}'  # tools/quickstart_clip.py makes it
+clip = '{{$MMPLDC_CLIP:data/shapes_clip}}'  # written by tools/quickstart_clip.py
 model = dict(
     refiner=dict(
         type='mmpldc.CLIPRefiner',

@@ -1,4 +1,4 @@
-"""The baseline: the labelled images alone. Its teacher is the student's EMA."""
+"""Baseline: the labelled images alone. Its teacher is the student's EMA."""
 
 _base_ = './_base_shapes.py'
 

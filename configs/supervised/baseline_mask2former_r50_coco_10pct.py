@@ -1,7 +1,7 @@
-"""The paper's baseline: Mask2Former R50 on 10 % of COCO's labels alone; 8 images a step.
+"""The paper's baseline: Mask2Former R50 on labels of 10 % of COCO; 8 images per step.
 
-Published mask AP: 30.5 (PL-DC's Table 1). As released: 73,750 steps, the weak view alone, no
-average (the teacher is the student). On PL-DC's terms: mask2former_r50_coco_10pct.py.
+Published mask AP: 30.5 (PL-DC's Table 1). As released: 73,750 steps, only the weak view, no EMA
+(the teacher equals the student). On PL-DC's terms: mask2former_r50_coco_10pct.py.
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
-"""Supervised on equal terms: PL-DC's labelled batches, views, steps and average; 4 images a step.
+"""Supervised on equal terms: PL-DC's labelled batches, views, steps and EMA; 4 images per step.
 
-10 % of Cityscapes. No published mask AP belongs to it: the paper's baseline is
+10 % of Cityscapes, without a published mask AP. The paper's baseline is
 baseline_mask2former_r50_cityscapes_10pct.py. Other shares: docs/configs.md.
 """
 

@@ -1,4 +1,4 @@
-"""Supervised on all of COCO. Published mask AP: 43.5 (PL-DC's Table 1), of an unknown schedule."""
+"""Supervised on all of COCO. Published mask AP: 43.5 (PL-DC's Table 1), by an unknown schedule."""
 
 _base_ = './mask2former_r50_coco_10pct.py'
 

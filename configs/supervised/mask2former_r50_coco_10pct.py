@@ -1,6 +1,6 @@
-"""Supervised on equal terms: PL-DC's labelled batches, views, steps and average; 8 images a step.
+"""Supervised on equal terms: PL-DC's labelled batches, views, steps and EMA; 8 images per step.
 
-10 % of COCO. No published mask AP belongs to it: the paper's baseline is
+10 % of COCO, without a published mask AP. The paper's baseline is
 baseline_mask2former_r50_coco_10pct.py. Other shares: docs/configs.md.
 """
 

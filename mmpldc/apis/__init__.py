@@ -1,4 +1,4 @@
-"""What the tools for users are made of: labelling images, files of labels, publishing a model."""
+"""Functions behind the tools: label images, write label files, publish a model."""
 
 from mmpldc.utils.checkpoints import (
     check_weights,

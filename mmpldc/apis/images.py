@@ -1,4 +1,4 @@
-"""Which images to label: those of a folder, or those that a COCO-format file lists."""
+"""List the images to label, from a folder or from a COCO-format file."""
 
 from pathlib import Path
 
@@ -7,27 +7,27 @@ from mmpldc.datasets.converters.image_files import find_images
 
 
 def folder_images(folder: Path) -> list[dict]:
-    """Images of a folder and its subfolders, as a COCO-format file would list them.
+    """List the images of a folder and its subfolders as entries of a COCO-format file.
 
     Returns:
-        For each ``id``, from 1 on, and ``file_name``, relative to the folder, in the order of
-        these names.
+        For each image its ``id``, counted from 1, and its ``file_name``, relative to the folder.
+        Entries are sorted by file name.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or no image in it.
+        FileNotFoundError: if the folder does not exist or holds no image.
     """
     return [dict(id=number, file_name=name) for number, name in enumerate(find_images(folder), 1)]
 
 
 def list_images(path: Path) -> list[dict]:
-    """The ``images`` of a COCO-format file.
+    """Read the ``images`` of a COCO-format file.
 
     Raises:
-        ValueError: if it is none, is empty, or its images lack an id of their own or a file name.
+        ValueError: if the list is missing or empty, or an image lacks a unique id or a file name.
     """
     images = read_coco(path)['images']
     if not images:
-        raise ValueError(f'{path} lists no image')
+        raise ValueError(f'{path} lists no images')
     for image in images:
         if not isinstance(image.get('id'), int) or not isinstance(image.get('file_name'), str):
             raise ValueError(f'{path}: an image needs an integer id and a file_name, got {image}')
@@ -37,13 +37,13 @@ def list_images(path: Path) -> list[dict]:
 
 
 def read_categories(path: Path, classes: tuple[str, ...]) -> list[dict]:
-    """The ``categories`` of a COCO-format file that the classes of a model stand for, by name.
+    """Find the ``categories`` of a COCO-format file that match a model's classes by name.
 
     Returns:
-        For each class its entry.
+        One entry per class.
 
     Raises:
-        ValueError: if a class is not among them, or two have the same name.
+        ValueError: if a class is missing, or two categories have the same name.
     """
     categories = read_coco(path).get('categories') or []
     by_name = {category['name']: category for category in categories}

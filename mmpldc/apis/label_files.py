@@ -1,7 +1,7 @@
-"""Files of pseudo-labels: COCO's format, which CVAT reads too, and Label Studio's tasks.
+"""Write pseudo-labels to files: COCO format (which CVAT reads too) or Label Studio tasks.
 
-They are written while the labels are made, so that their number does not matter, and take their
-name when they are complete.
+Labels are written as they are produced, so memory does not limit their number. A file gets its
+final name once it is complete.
 """
 
 import json
@@ -20,7 +20,7 @@ from mmpldc.utils.files import atomic_write
 from .mask_encoding import decode_mask, label_studio_rle, mask_to_polygons, polygons_to_rle
 from .pseudo_labels import LabeledImage, PseudoLabel
 
-# Names that tie Label Studio's regions to the controls of its labelling configuration.
+# Names that connect Label Studio's regions to the controls of its labelling configuration.
 CONTROL, OBJECT = 'label', 'image'
 
 
@@ -33,11 +33,11 @@ def write_coco(
 ) -> None:
     """Write a COCO-format file.
 
-    Beside COCO's own fields an annotation has ``score``, ``class_quality`` and ``mask_quality``.
+    Besides COCO's own fields an annotation has ``score``, ``class_quality`` and ``mask_quality``.
 
     Args:
-        path: of the file; one that is there is replaced.
-        labeled_images: images without any label are written too.
+        path: file to write; an existing file is replaced.
+        labeled_images: images to write, including those without any label.
         categories: entry of each class, in the order of the labels.
         polygon_tolerance: write polygons, see :func:`mask_to_polygons`; None writes RLE.
     """
@@ -76,16 +76,16 @@ def write_label_studio(
     image_prefix: str,
     model_version: str,
 ) -> None:
-    """Write Label Studio's tasks, each with a prediction, for :func:`label_studio_config`.
+    """Write Label Studio tasks with predictions, for :func:`label_studio_config`.
 
     Args:
-        path: of the file; one that is there is replaced.
-        labeled_images: an image without any label becomes a task without a prediction.
+        path: file to write; an existing file is replaced.
+        labeled_images: images to write; one without any label becomes a task without a prediction.
         classes: names of the classes.
         polygon_tolerance: write a polygon region for each part of a mask, see
             :func:`mask_to_polygons`; None writes a brush region for each mask.
-        image_prefix: what makes an address of an image's quoted file name.
-        model_version: under which Label Studio lists the predictions.
+        image_prefix: text before an image's quoted file name that makes it an address.
+        model_version: name under which Label Studio lists the predictions.
     """
 
     def task(labeled: LabeledImage) -> dict:
@@ -110,11 +110,11 @@ def write_label_studio(
 
 
 def label_studio_config(classes: Sequence[str], *, polygons: bool) -> str:
-    """The labelling configuration (XML) of a project that shows :func:`write_label_studio`'s tasks.
+    """Return the labelling configuration (XML) for the tasks of :func:`write_label_studio`.
 
     Args:
         classes: names of the classes.
-        polygons: whether the regions are polygons; else they are brush regions.
+        polygons: whether the regions are polygons; otherwise they are brush regions.
     """
     tag = 'PolygonLabels' if polygons else 'BrushLabels'
     labels = ''.join(f'    <Label value={quoteattr(name)}/>\n' for name in classes)
@@ -125,7 +125,7 @@ def label_studio_config(classes: Sequence[str], *, polygons: bool) -> str:
 
 
 def _coco_shape(label: PseudoLabel, polygon_tolerance: float | None) -> dict:
-    """``segmentation``, and ``area`` and ``bbox`` of what it says."""
+    """Return ``segmentation`` and the ``area`` and ``bbox`` computed from it."""
     rle = label.rle
     segmentation: dict | list[list[float]] = rle
     if polygon_tolerance is not None:
@@ -141,7 +141,7 @@ def _coco_shape(label: PseudoLabel, polygon_tolerance: float | None) -> dict:
 def _regions(
     label: PseudoLabel, image: dict, classes: Sequence[str], polygon_tolerance: float | None
 ) -> Iterator[dict]:
-    """The regions that show a label, without ids."""
+    """Return the regions that show a label, without ids."""
     width, height = image['width'], image['height']
     mask = decode_mask(label.rle)
     values: list[dict[str, Any]]
@@ -166,7 +166,7 @@ def _regions(
 
 
 def _write_list(file: IO[str], items: Iterable[dict]) -> None:
-    """Write a JSON list, an item a line, as the items come."""
+    """Write a JSON list, one item per line, as the items arrive."""
     separator = '['
     for item in items:
         file.write(f'{separator}\n{json.dumps(item)}')

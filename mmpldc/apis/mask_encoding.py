@@ -1,50 +1,50 @@
-"""A mask as annotation tools want it: COCO's run lengths, polygons, Label Studio's run lengths."""
+"""Encode masks for annotation tools: COCO RLE, polygons and Label Studio RLE."""
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-# Run lengths are written in the smallest of these numbers of bits that they fit into; the sizes
-# are part of the code, these are Label Studio's own.
+# Sizes, in bits, for run lengths; each is written in the smallest that fits. The sizes are part of
+# the code; these are Label Studio's own.
 LENGTH_BITS = (3, 4, 8, 16)
-PAINTED = 255  # what a painted pixel's four channels hold
+PAINTED = 255  # value of a painted pixel's four channels
 
 
 def encode_mask(mask: np.ndarray) -> dict:
-    """COCO's compressed RLE.
+    """Encode a mask as COCO's compressed RLE.
 
     Args:
         mask: ``(H, W)`` bool.
 
     Returns:
-        ``size`` [H, W] and ``counts``, a str, so that JSON takes it.
+        ``size`` [H, W] and ``counts`` as a str, which JSON accepts.
     """
     rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     return dict(size=[int(side) for side in rle['size']], counts=rle['counts'].decode())
 
 
 def decode_mask(rle: dict) -> np.ndarray:
-    """The ``(H, W)`` bool mask that :func:`encode_mask` took."""
+    """Return the ``(H, W)`` bool mask that was passed to :func:`encode_mask`."""
     return coco_mask.decode(rle).astype(bool)
 
 
 def mask_to_polygons(mask: np.ndarray, *, tolerance: float) -> list[list[float]]:
-    """Outlines along the edges of pixels, in COCO's form.
+    """Trace outlines along pixel edges, in COCO's polygon format.
 
-    A polygon for each part of the mask; parts that touch at a corner are one. Holes are filled:
-    COCO's polygons, and those of the annotation tools, are added up and cannot cut out.
+    Each part of the mask gives one polygon; parts that touch at a corner count as one. Holes are
+    filled: the polygons of COCO and of annotation tools are added up and cannot cut out.
 
     Args:
         mask: ``(H, W)`` bool.
-        tolerance: how far, in pixels, the polygon may run off the outline in order to save points.
-            At 0 it gives back the mask, but for holes.
+        tolerance: how far, in pixels, the polygon may deviate from the outline to save points.
+            At 0 it reproduces the mask except for holes.
 
     Returns:
         For each polygon x1, y1, x2, y2, ... in pixels, at least three points, where the top left
         pixel covers [0, 1] x [0, 1]; [] for an empty mask.
     """
-    # cv2 follows the centres of the outermost pixels, half a pixel within the edge. So each pixel
-    # becomes 3 x 3 points on a grid of half pixels, of which neighbours share those on their edge.
+    # cv2 follows the centres of the outermost pixels, half a pixel inside the edge. So each pixel
+    # becomes 3 x 3 points on a half-pixel grid; neighbours share the points on their common edge.
     height, width = mask.shape
     points = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
     points[1::2, 1::2] = mask
@@ -60,7 +60,7 @@ def mask_to_polygons(mask: np.ndarray, *, tolerance: float) -> list[list[float]]
 
 
 def polygons_to_rle(polygons: list[list[float]], size: tuple[int, int]) -> dict:
-    """The mask that polygons mean to COCO's tools, as compressed RLE.
+    """Encode the mask that COCO's tools read from polygons, as compressed RLE.
 
     Args:
         polygons: as :func:`mask_to_polygons` returns them, at least one.
@@ -70,18 +70,18 @@ def polygons_to_rle(polygons: list[list[float]], size: tuple[int, int]) -> dict:
 
 
 def label_studio_rle(mask: np.ndarray) -> list[int]:
-    """Label Studio's code for a brush region: the run lengths of an RGBA image.
+    """Encode a brush region for Label Studio: the run lengths of an RGBA image.
 
-    A header (32 bits: the number of values; 5 bits: of a value, minus 1; four times 4 bits: of a
-    length, minus 1), then for each run a bit 1, two bits that say which of the four sizes the
-    length has, the length minus 1, and the value. Rows follow each other, all four channels of a
-    pixel are the same.
+    The code is a header (32 bits: number of values; 5 bits: bits per value, minus 1; four times
+    4 bits: bits per length, minus 1), then for each run a 1 bit, two bits that select one of the
+    four length sizes, the length minus 1, and the value. Rows follow each other; all four channels
+    of a pixel are the same.
 
     Args:
         mask: ``(H, W)`` bool.
 
     Returns:
-        The bits as bytes, ints in [0, 255], the last one filled up with zeros.
+        The bits as bytes, ints in [0, 255]; the last byte is padded with zeros.
     """
     values = np.asarray(mask, bool).ravel()
     starts = np.flatnonzero(np.diff(values, prepend=~values[:1]))

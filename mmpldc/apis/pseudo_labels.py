@@ -1,4 +1,4 @@
-"""Pseudo-labels of any images, made as training makes them, in the images' own frame."""
+"""Label any images as training does, in each image's own frame."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class LabeledImage:
     """An image and what the teacher found in it.
 
     Attributes:
-        image: its entry in a COCO-format file; ``width`` and ``height`` are those of the picture
-            that was read, that is, turned as its EXIF data say.
+        image: its entry in a COCO-format file; ``width`` and ``height`` are those of the image as
+            read, that is, after rotation by its EXIF data.
         labels: best score first.
     """
 
@@ -59,8 +59,8 @@ class UnreadableImage:
     """An image that could not be read.
 
     Attributes:
-        path: of the file.
-        reason: what the decoder said.
+        path: image file.
+        reason: message of the decoder.
     """
 
     path: Path
@@ -74,22 +74,22 @@ def load_labeler(
     refiner_weight: float | Literal['scheduled'] | None = None,
     device: str = 'cpu',
 ) -> SemiMask2Former:
-    """The model whose :meth:`~SemiMask2Former.get_pseudo_instances` labels images.
+    """Load the model whose :meth:`~SemiMask2Former.get_pseudo_instances` labels images.
 
-    Its ``dataset_meta`` has the names of the classes, as that of mmdet's ``init_detector``.
+    Its ``dataset_meta`` has the class names, as with mmdet's ``init_detector``.
 
     Args:
-        cfg: of a :class:`~mmpldc.models.SemiMask2Former`; modified.
+        cfg: config of a :class:`~mmpldc.models.SemiMask2Former`; modified.
         checkpoint: see :func:`~mmpldc.apis.read_checkpoint`; of this model, or of a plain
             ``Mask2Former``, which becomes the teacher.
-        refiner_weight: w, how much the config's refiner (CLIP) weighs against the teacher, in
-            [0, 1]; or ``'scheduled'``, as much as it did when the checkpoint was written, if there
-            is a refiner. None leaves it out, and its weights need not be at hand.
-        device: where it will work.
+        refiner_weight: w, the weight of the config's refiner (CLIP) against the teacher, in [0, 1].
+            ``'scheduled'`` uses the weight it had when the checkpoint was written, if the config
+            has a refiner. None leaves the refiner out; its weights are then not needed.
+        device: device of the model.
 
     Raises:
-        ValueError: if config and checkpoint do not fit each other, neither names the classes, or
-            there is no refiner to weigh.
+        ValueError: if config and checkpoint do not match, neither names the classes, or a weight is
+            given without a refiner.
     """
     model_cfg = cfg.model
     step, max_steps = 0, 1
@@ -100,13 +100,13 @@ def load_labeler(
             max_steps = cfg.train_cfg.max_iters
             step = finished_iters(checkpoint, max_steps)
     elif model_cfg.get('refiner') is None:
-        raise ValueError('the config has no model.refiner that could be given a weight')
+        raise ValueError('a refiner weight was given, but the config has no model.refiner')
     elif not 0 <= refiner_weight <= 1:
         raise ValueError(f"the refiner's weight must lie in [0, 1], got {refiner_weight}")
     else:
         model_cfg.refiner.update(initial_weight=refiner_weight, final_weight=refiner_weight)
     if 'init_cfg' in model_cfg.get('backbone', {}):
-        model_cfg.backbone.init_cfg = None  # as mmdet's init_detector: nothing to download
+        model_cfg.backbone.init_cfg = None  # as in mmdet's init_detector: nothing to download
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(model_cfg))
     if not isinstance(model, SemiMask2Former):
@@ -123,7 +123,7 @@ def load_labeler(
 
 
 def finished_iters(checkpoint: dict, max_iters: int) -> int:
-    """Iterations trained when a checkpoint was written; all if it does not say."""
+    """Iterations trained when a checkpoint was written; all of them if it does not say."""
     return checkpoint.get('meta', {}).get('iter', max_iters)
 
 
@@ -136,19 +136,19 @@ def label_images(
     batch_size: int = 1,
     num_workers: int = 0,
 ) -> Iterator[LabeledImage | UnreadableImage]:
-    """Pseudo-labels of one image after the other; a batch is all that is held in memory.
+    """Label images batch by batch; only one batch is held in memory.
 
     Args:
         model: see :func:`load_labeler`.
-        cfg: with ``test_dataloader``, whose pipeline reads and resizes the images.
+        cfg: config with ``test_dataloader``, whose pipeline reads and resizes the images.
         images: entries of a COCO-format file, with ``id`` and ``file_name``.
         root: folder that the file names are relative to.
         batch_size: images that the teacher sees at once. They are padded to the largest, which
             may change their labels a little.
-        num_workers: processes that read images; 0: this one.
+        num_workers: processes that read images; 0 reads them in this process.
 
     Yields:
-        The images in their order, but a batch's unreadable ones first.
+        The images in order; within a batch, unreadable images come first.
     """
     loader = DataLoader(
         _Images(images, root, get_test_pipeline_cfg(cfg)),
@@ -172,13 +172,13 @@ def label_images(
 
 
 def _to_labels(instances: InstanceData, sample: DetDataSample) -> list[PseudoLabel]:
-    """Labels in the image's frame; a mask that shrinking left empty is dropped."""
+    """Convert labels to the image's frame; drop masks that are empty after shrinking."""
     labels = []
-    # One by one: all masks of a large image at once might not fit into memory.
+    # One by one: all masks of a large image at once may not fit into memory.
     for index in range(len(instances)):
         one = instances[index : index + 1]
         inside = logits_in_original_frame(one.mask_logits, sample.metainfo)[0] > 0
-        # Host sync: what is written to a file has to leave the device.
+        # Host sync: file contents have to leave the device.
         mask = inside.cpu().numpy()
         if mask.any():
             labels.append(
@@ -194,11 +194,11 @@ def _to_labels(instances: InstanceData, sample: DetDataSample) -> list[PseudoLab
 
 
 class _Images(Dataset):
-    """Images made ready for the network, in a worker process or not.
+    """Images prepared for the network, in a worker process or in this one.
 
     Args:
         images, root: see :func:`label_images`.
-        pipeline: configs of transforms, the first of which reads the image.
+        pipeline: configs of transforms; the first one reads the image.
     """
 
     def __init__(self, images: Sequence[dict], root: Path, pipeline: list[dict]) -> None:
@@ -210,12 +210,12 @@ class _Images(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[dict, dict] | UnreadableImage:
-        """The image's entry, and its ``inputs`` and ``data_samples``."""
+        """Return the image's entry and its ``inputs`` and ``data_samples``."""
         image = self.images[index]
         path = self.root / image['file_name']
         try:
             results = self.read(dict(img_path=str(path), img_id=image['id']))
-        except Exception as error:  # decoders raise what they like
+        except Exception as error:  # decoders raise errors of any type
             return UnreadableImage(path, str(error))
         for transform in self.transforms:
             results = transform(results)

@@ -1,4 +1,4 @@
-"""From a trained pair to a plain Mask2Former: the teacher alone, for mmdet without mmpldc."""
+"""Publish the teacher of a trained pair as a plain Mask2Former, for mmdet without mmpldc."""
 
 import copy
 import hashlib
@@ -33,8 +33,8 @@ from mmpldc.utils.checkpoints import (
 from mmpldc.utils.files import atomic_write
 
 SCOPE = 'mmpldc.'
-# Modules of ours that differ from the mmdet class they extend in training, freezing or speed, not
-# in what they compute from the same weights.
+# mmpldc modules that differ from the mmdet class they extend in training, freezing or speed, but
+# compute the same output from the same weights.
 WITH_PLAIN_TWIN = (
     SemiMask2FormerHead,
     MSDeformAttnPixelDecoder,
@@ -48,13 +48,13 @@ KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
 
 
 class PublishedModel(NamedTuple):
-    """What :func:`publish_model` wrote.
+    """Files and remarks returned by :func:`publish_model`.
 
     Attributes:
         checkpoint: path of the weights.
         config: path of the config.
-        own_types: modules of mmpldc that the config still names; without any it is a config that
-            mmdet takes as it is.
+        own_types: mmpldc modules that the config still names; if empty, mmdet can use the config
+            without mmpldc.
         kept_float32: weights that ``half`` left in float32, see :func:`to_half`.
     """
 
@@ -69,21 +69,21 @@ def publish_model(
 ) -> PublishedModel:
     """Write the teacher as a plain ``Mask2Former``: ``OUT-<hash>.pth`` and ``OUT.py``.
 
-    The hash is the first 8 digits of the checkpoint's SHA-256, as mmdet's tool of this name does
-    it. Optimiser, student, thresholds and log are left behind.
+    The hash is the first 8 digits of the checkpoint's SHA-256, as in mmdet's tool of the same
+    name. Optimiser, student, thresholds and log are left out.
 
     Args:
         checkpoint: of a :class:`~mmpldc.models.SemiMask2Former`.
-        out: where to; a suffix ``.pth`` is ignored.
-        cfg: that the checkpoint was trained with.
+        out: output path without the hash; a suffix ``.pth`` is ignored.
+        cfg: config that the checkpoint was trained with.
         half: round the weights to float16, half the size; mmdet loads them into a float32 model.
 
     Raises:
-        ValueError: if the checkpoint has no teacher, is not of this config, or has a weight that
-            is not finite.
+        ValueError: if the checkpoint has no teacher, does not match this config, or has a weight
+            that is not finite.
     """
     content = read_checkpoint(checkpoint)
-    weights = {  # what only training needs is left behind
+    weights = {  # leave out what only training needs
         name: value
         for name, value in teacher_weights(content['state_dict']).items()
         if not name.startswith(IOU_HEAD)
@@ -104,7 +104,7 @@ def publish_model(
     plain = plain_config(cfg, detector, meta)
 
     stem = out.with_suffix('') if out.suffix == '.pth' else out
-    buffer = io.BytesIO()  # a file would hold its own name, and the hash would depend on it
+    buffer = io.BytesIO()  # a file would contain its own name, and the hash would depend on it
     torch.save(
         dict(meta=dict(dataset_meta=meta, cfg=plain.pretty_text), state_dict=weights), buffer
     )
@@ -119,13 +119,13 @@ def publish_model(
 
 
 def plain_detector(model: ConfigDict) -> ConfigDict:
-    """The config of mmdet's ``Mask2Former`` that has the weights of the teacher.
+    """Return the config of mmdet's ``Mask2Former`` that takes the teacher's weights.
 
     Args:
         model: config of a :class:`~mmpldc.models.SemiMask2Former`; not modified.
 
     Raises:
-        ValueError: if it is another model, or scores by predicted IoUs.
+        ValueError: if it is another model, or its scores include predicted IoUs.
     """
     if 'detector' not in model:
         raise ValueError(f"the config's model is {model.get('type')}, not mmpldc.SemiMask2Former")
@@ -146,10 +146,10 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
 
 
 def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
-    """A self-contained config to test and to use a published model with.
+    """Return a self-contained config for testing and using a published model.
 
     Args:
-        cfg: what the model was trained with; its test set and evaluator are kept.
+        cfg: config that the model was trained with; its test set and evaluator are kept.
         detector: see :func:`plain_detector`.
         meta: ``classes``, and ``palette`` if known.
     """
@@ -157,7 +157,7 @@ def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
     plain['test_dataloader'].dataset.metainfo = meta
     plain |= dict(default_scope='mmdet', model=detector)
     _use_plain_types(plain)
-    # What mmdet's inferencer and its tools/test.py paint with.
+    # Used by mmdet's inferencer and its tools/test.py for drawing.
     plain['visualizer'] = dict(
         type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
     )
@@ -172,10 +172,10 @@ def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
 
 
 def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Floating-point weights rounded to float16; others stay as they are.
+    """Round floating-point weights to float16; other tensors stay as they are.
 
-    A tensor with a value beyond float16 (65,504), such as a variance of a batch norm, stays as it
-    is too.
+    A tensor with a value beyond float16's range (65,504), such as a batch norm's variance, also
+    stays as it is.
     """
     most = torch.finfo(torch.float16).max
     return {
@@ -187,12 +187,12 @@ def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def plain_twin(ours: type) -> type:
-    """The class of OpenMMLab that one of ours extends."""
+    """Return the OpenMMLab class that an mmpldc class extends."""
     return next(base for base in ours.__mro__ if not base.__module__.startswith(SCOPE))
 
 
 def own_options(ours: type) -> set[str]:
-    """Names of the arguments of one of our classes that its :func:`plain_twin` does not take."""
+    """Names of the arguments of an mmpldc class that its :func:`plain_twin` does not accept."""
     twin = plain_twin(ours)
     classes = ours.__mro__[: ours.__mro__.index(twin)]
     named = {
@@ -205,7 +205,7 @@ def own_options(ours: type) -> set[str]:
 
 
 def _use_plain_types(value: object) -> None:
-    """Replace modules of ours by their plain twins, in place."""
+    """Replace mmpldc modules by their plain twins, in place."""
     twins = {SCOPE + ours.__name__: ours for ours in WITH_PLAIN_TWIN}
     for module in _modules(value):
         ours = twins.get(module['type'])
@@ -216,13 +216,13 @@ def _use_plain_types(value: object) -> None:
 
 
 def _own_types(value: object) -> list[str]:
-    """Types of mmpldc that a config names, each once."""
+    """List the mmpldc types that a config names, each once."""
     types = {module['type'] for module in _modules(value)}
     return sorted(kind for kind in types if isinstance(kind, str) and kind.startswith(SCOPE))
 
 
 def _modules(value: object) -> Iterator[dict]:
-    """The dicts within a config that have a type."""
+    """Yield the dicts within a config that have a type."""
     if isinstance(value, dict):
         if 'type' in value:
             yield value

@@ -1,4 +1,4 @@
-"""How often each class is annotated."""
+"""Count the annotated instances of each class."""
 
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
-    """Annotated instances of each class, as the data set filters them; no image is read.
+    """Count annotated instances of each class, as the data set filters them; reads no image.
 
     Args:
-        dataset: with ``metainfo['classes']`` and instances as mmdet's have them. Of concatenated
-            data sets the first one counts: the labelled part, as in ``SemiDataset``.
+        dataset: with ``metainfo['classes']`` and instances in mmdet's form. Of concatenated data
+            sets only the first counts: the labelled part, as in ``SemiDataset``.
 
     Returns:
-        ``(N,)`` int64, crowds and ignored instances left out.
+        ``(N,)`` int64, without crowds and ignored instances.
     """
     num_classes = len(dataset.metainfo['classes'])
     labeled = dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset

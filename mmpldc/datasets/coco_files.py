@@ -1,10 +1,171 @@
 """Reading COCO-format files."""
 
 import json
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+from mmpldc.utils.files import atomic_write
 
-def read_coco(path: Path, *lists: str) -> dict:
+LISTS = ('images', 'annotations', 'categories')
+# How files begin that are given for annotations by mistake.
+SIGNATURES = {
+    b'\x1f\x8b': 'is a gzip archive: unpack it, and give the json',
+    b'Rar!': 'is a RAR archive: unpack it, and give the json',
+    b'7z\xbc\xaf': 'is a 7z archive: unpack it, and give the json',
+    b'%PDF': 'is a PDF document: give the annotation file',
+    b'\x89PNG': 'is an image: give the annotation file',
+    b'\xff\xd8\xff': 'is an image: give the annotation file',
+}
+# What other annotation tools' json files have at the top, or in each item of a list.
+OTHER_FORMATS = {
+    'shapes': "is labelme's: convert its folder with tools/dataset/convert.py labelme",
+    '_via_img_metadata': 'is a VIA project: export it from VIA as COCO',
+    '_via_settings': 'is a VIA project: export it from VIA as COCO',
+    'segments_info': 'is a panoptic json (segments_info): give the one for instances',
+    'score': 'is a list of results (predictions), not a data set',
+    'predictions': "is Label Studio's own JSON: export as COCO with polygons or masks",
+    'classTitle': "is Supervisely's: export it as COCO",
+    'objects': "is Supervisely's: export it as COCO",
+    'samples': "is FiftyOne's: export it as COCODetectionDataset",
+    'labelAnnotations': 'is not COCO: export it as COCO',
+}
+
+
+class UnusableFile(ValueError):
+    """A file that holds no annotations.
+
+    Attributes:
+        problem: what is wrong and what to do, without the path, which the message begins with.
+    """
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(f'{path}: {problem}')
+        self.problem = problem
+
+
+def read_json(path: str | Path) -> object:
+    """Content of a json in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Raises:
+        UnusableFile: if it is no JSON, or in another encoding.
+        OSError: if it cannot be read.
+    """
+    content = Path(path).read_bytes()
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        problem = _no_json(path, content, error)
+    except UnicodeDecodeError as error:
+        problem = _signature(path, content) or _encoding(content, error)
+    except (ValueError, RecursionError) as error:  # a number, or a nesting, without end
+        problem = f'cannot be read ({error}): write it again'
+    raise UnusableFile(path, problem)
+
+
+def _signature(path: str | Path, content: bytes) -> str | None:
+    """What a file is by its first bytes."""
+    if content.startswith(b'PK\x03\x04'):
+        try:
+            names = [n for n in zipfile.ZipFile(path).namelist() if n.lower().endswith('.json')]
+        except zipfile.BadZipFile:
+            names = []
+        inside = f' ({", ".join(names[:3])})' if names else ''
+        return f'is a zip archive: unpack it, and give the json inside{inside}'
+    return next((text for start, text in SIGNATURES.items() if content.startswith(start)), None)
+
+
+def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
+    if _is_binary(content):
+        return 'is not a JSON text but binary data: give the annotation file'
+    line = content.count(b'\n', 0, error.start) + 1
+    around = content[max(0, error.start - 20) : error.start + 20].decode('latin-1')
+    return (
+        f'line {line}, byte {error.start}: the text is not UTF-8 (as Latin-1: {around!r}): save '
+        'it as UTF-8'
+    )
+
+
+def _is_binary(content: bytes) -> bool:
+    text = content[:1000].decode(json.detect_encoding(content), errors='replace')
+    starts_as_json = text.lstrip('\ufeff \t\r\n')[:1] in ('{', '[')
+    return not starts_as_json and any(byte < 9 or byte > 127 for byte in content[:1000])
+
+
+def _no_json(path: str | Path, content: bytes, error: json.JSONDecodeError) -> str:
+    start = content.lstrip(b'\xef\xbb\xbf \t\r\n')[:200]
+    known = _signature(path, content)
+    if known:
+        return known
+    if start.startswith(b'<'):
+        return 'is XML or HTML, not JSON: export the annotations as COCO'
+    if _is_binary(content):
+        return 'is not a JSON text but binary data: give the annotation file'
+    if error.msg == 'Extra data' and error.lineno > 1:
+        return (
+            f'line {error.lineno}: a second JSON text begins there: give one COCO-format file, '
+            'not a json of a line each'
+        )
+    return (
+        f'line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}): the file was '
+        'cut off or edited by hand; write it again'
+    )
+
+
+def outline_fault(coco: object, *, optional: tuple[str, ...] = ()) -> str | None:
+    """What is wrong with the outermost structure of a COCO-format file, else None.
+
+    Args:
+        coco: content of a json.
+        optional: lists that may be absent.
+    """
+    other = _other_format(coco)
+    if isinstance(coco, list):
+        what = other or 'is a list, not a data set'
+        return f'{what}: give the file that has "images", "annotations" and "categories"'
+    if not isinstance(coco, dict):
+        return f'holds a single {type(coco).__name__}, not a COCO-format data set'
+    missing = [name for name in LISTS if name not in coco and name not in optional]
+    if missing and other:
+        return f'{other}; {", ".join(missing)} missing'
+    if missing:
+        return (
+            f'{", ".join(missing)} missing: a COCO-format file has the lists "images", '
+            '"annotations" and "categories"; tools/dataset/convert.py makes it from other formats'
+        )
+    for name in LISTS:
+        records = coco.get(name, [])
+        if not isinstance(records, list):
+            return f'"{name}" is a {type(records).__name__}: it must be a list of objects'
+        if set(map(type, records)) - {dict}:
+            row = next(row for row, record in enumerate(records) if type(record) is not dict)
+            return f'{name}[{row}] is not an object with named fields: write it as COCO does'
+    first = next(iter(coco.get('annotations', [])), {})
+    if 'segments_info' in first and 'segmentation' not in first:
+        return f'annotations: {OTHER_FORMATS["segments_info"]}'
+    return None
+
+
+def _other_format(content: object) -> str | None:
+    """Which other tool's file it is, by the fields that it has."""
+    record = content
+    if isinstance(content, list):
+        record = content[0] if content else None
+        if isinstance(record, dict) and 'image_id' in record:
+            return OTHER_FORMATS['score']
+        if isinstance(record, dict) and {'image', 'annotations'} <= record.keys():
+            return "is CreateML's, which has boxes only: masks are needed"
+        if isinstance(record, dict) and {'data', 'annotations'} <= record.keys():
+            return OTHER_FORMATS['predictions']
+    if not isinstance(record, dict):
+        return None
+    if any(isinstance(value, dict) and 'regions' in value for value in record.values()):
+        return 'is of VIA: export it from VIA as COCO'
+    return next((text for field, text in OTHER_FORMATS.items() if field in record), None)
+
+
+def read_coco(path: str | Path, *lists: str) -> dict:
     """Content of a COCO-format file.
 
     Args:
@@ -12,14 +173,23 @@ def read_coco(path: Path, *lists: str) -> dict:
         *lists: what it must have beside ``images``.
 
     Raises:
-        ValueError: if the file is not JSON or lacks a list; ``mmpldc.datasets.checks`` looks at
+        ValueError: if the file is not JSON or lacks a list; ``mmpldc.datasets.labels`` looks at
             what is in them.
+        OSError: if it cannot be read.
     """
-    try:
-        coco = json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is not valid JSON: {error}') from None
+    coco = read_json(path)
     for name in ('images', *lists):
         if not isinstance(coco, dict) or not isinstance(coco.get(name), list):
+            known = _other_format(coco)
+            if known:
+                raise UnusableFile(path, known)
             raise ValueError(f"{path} is not a COCO-format file: it has no list '{name}'")
     return coco
+
+
+def write_all(texts: Mapping[Path, str]) -> None:
+    """Write several files, all of them or none."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(atomic_write(path)) for path in texts]
+        for file, text in zip(files, texts.values(), strict=True):
+            file.write(text)

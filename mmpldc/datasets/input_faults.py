@@ -1,4 +1,4 @@
-"""What happens to an image or annotation that turns out to be unusable while training."""
+"""Skip or report images and annotations that training cannot use."""
 
 import errno
 import logging
@@ -11,33 +11,33 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from .checks.findings import printable
-from .checks.images import UnreadableImage, read_size
+from .checks.pixels import UnreadableImage, read_size
 
 OnFault = Literal['skip', 'raise']
-# An error: with half of the data faulty that happens once in 10^15 images.
+# An error: even with half of the data faulty it happens once in 10^15 images.
 MOST_IN_A_ROW = 50
-# These are the machine's troubles, whatever image is being read.
+# Errors of the machine, whatever image is being read.
 OUT_OF_RESOURCES = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 class InputFault(ValueError):
-    """An image, or its annotations, cannot be used; the message says why."""
+    """An image or its annotations cannot be used; the message says why."""
 
 
 class GuardedPipeline:
-    """A data set's pipeline that knows what to do with an image that cannot be used.
+    """A data set's pipeline that skips or reports unusable images.
 
-    Faults of the input are an image that cannot be read, an :class:`InputFault` of a transform, and
-    OpenCV's refusal to work on an image (shrunk to nothing, for instance). They are logged with
-    the file's name, once an image; the data set then draws another one, by numpy's generator.
+    Input faults are an image that cannot be read, an :class:`InputFault` of a transform, and
+    OpenCV's refusal to process an image (for example, one shrunk to nothing). Each is logged once
+    per image, with the file's name; the data set then draws another image, by NumPy's generator.
 
-    Any other error is one of a transform or of the machine. It always stops the run, naming the
-    image as well, and so do 50 faults in a row.
+    Any other error comes from a transform or from the machine. It always stops the run, with the
+    image named as well, and so do 50 faults in a row.
 
     Args:
-        pipeline: of a data set; takes what ``get_data_info`` returns.
-        ann_file: of the data set, which messages name.
-        num_images: of the data set.
+        pipeline: pipeline of a data set; takes what ``get_data_info`` returns.
+        ann_file: annotation file of the data set, for messages.
+        num_images: number of images of the data set.
         on_fault: 'skip' lets the data set draw another image, 'raise' stops.
 
     Raises:
@@ -68,12 +68,13 @@ class GuardedPipeline:
             The sample; None if another image is to be drawn.
 
         Raises:
-            InputFault: if the image cannot be used and ``on_fault`` is 'raise', or too many in a
-                row could not.
-            RuntimeError: upon any other error.
+            InputFault: if the image cannot be used and ``on_fault`` is 'raise', or after too many
+                faults in a row.
+            RuntimeError: on any other error.
         """
         index, path = results['sample_idx'], results['img_path']
-        name = f'{path} (image id {results.get("img_id")} of {self.ann_file})'
+        identity = f'image id {results["img_id"]} of ' if 'img_id' in results else ''
+        name = f'{path} ({identity}{self.ann_file})'
         try:
             sample = self.pipeline(results)
         except Exception as error:
@@ -88,7 +89,7 @@ class GuardedPipeline:
             if self._in_a_row >= MOST_IN_A_ROW:
                 raise InputFault(
                     f'{MOST_IN_A_ROW} images in a row could not be used, the last one: {fault}. '
-                    'tools/dataset/check.py looks at all of them'
+                    'tools/dataset/check.py checks all of them'
                 ) from error
             return None
         self._in_a_row = 0
@@ -97,13 +98,13 @@ class GuardedPipeline:
     def _count(self, index: int, fault: InputFault) -> None:
         self._in_a_row += 1
         if self.on_fault == 'skip' and not self.is_faulty[index]:
-            # An error, as ranks other than the first print nothing less.
+            # An error, because ranks other than the first print nothing below it.
             print_log(f'Input fault: {fault}', logger='current', level=logging.ERROR)
         self.is_faulty[index] = True
 
 
 def _fault_of_input(error: Exception, path: str, results: dict) -> str | None:
-    """What is wrong with the input, in words; None if something else is."""
+    """Describe the fault of the input; None if the error has another cause."""
     if isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES:
         return None
     is_loaded = 'img' in results
@@ -114,7 +115,7 @@ def _fault_of_input(error: Exception, path: str, results: dict) -> str | None:
             return str(reason)
     if isinstance(error, InputFault | OSError):
         return str(error)
-    # Its other errors are of wrong arguments, or of memory.
+    # OpenCV's other errors concern wrong arguments, or memory.
     if is_loaded and isinstance(error, cv2.error) and error.code == cv2.Error.StsAssert:
         height, width = results['ori_shape']
         return f'OpenCV cannot {error.func} an image of {width} x {height} px: {error.err}'
@@ -126,10 +127,10 @@ def _fault_of_input(error: Exception, path: str, results: dict) -> str | None:
 
 
 def guard_pipelines(dataset: BaseDataset, *, on_fault: OnFault) -> None:
-    """Guard the pipelines of a data set, in place; those guarded already stay as they are.
+    """Guard the pipelines of a data set in place; guarded ones stay unchanged.
 
     Args:
-        dataset: may be a wrapper of others.
+        dataset: a data set, or a wrapper of others.
         on_fault: see :class:`GuardedPipeline`.
     """
     for part in _leaves(dataset):
@@ -140,7 +141,7 @@ def guard_pipelines(dataset: BaseDataset, *, on_fault: OnFault) -> None:
 
 
 def faulty_images(dataset: BaseDataset) -> list[str]:
-    """Paths of the images that guarded pipelines could not use so far, sorted."""
+    """List the images that guarded pipelines could not use so far, as sorted paths."""
     return sorted(
         {
             part.get_data_info(index)['img_path']
@@ -152,7 +153,7 @@ def faulty_images(dataset: BaseDataset) -> list[str]:
 
 
 def _leaves(dataset: BaseDataset) -> Iterator[BaseDataset]:
-    """The data sets inside wrappers that have a pipeline of their own."""
+    """Yield the data sets with a pipeline of their own, inside of wrappers."""
     if hasattr(dataset, 'datasets'):
         for part in dataset.datasets:
             yield from _leaves(part)

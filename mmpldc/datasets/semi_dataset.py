@@ -16,27 +16,27 @@ from .semi_parts import semi_parts
 
 @DATASETS.register_module()
 class SemiDataset(ConcatDataset):
-    """mmengine's ``ConcatDataset`` of two parts that have names.
+    """mmengine's ``ConcatDataset`` of two named parts.
 
-    A config that inherits another can then change one setting of one part, which a list does not
-    allow: ``train_dataloader.dataset.labeled.data_root=...``. The share of labels is one setting of
-    both: ``train_dataloader.dataset.split=annotations/semi_supervised/instances_train2017.1@5``.
+    An inheriting config can then change one setting of one part, which a list does not allow:
+    ``train_dataloader.dataset.labeled.data_root=...``. The share of labels is one setting of both:
+    ``train_dataloader.dataset.split=annotations/semi_supervised/instances_train2017.1@5``.
 
-    Random augmentation of a :class:`~mmpldc.datasets.samplers.SeededIndex` follows from its
-    position alone, in whichever process it happens.
+    The random augmentation of a :class:`~mmpldc.datasets.samplers.SeededIndex` follows from its
+    position alone, in any process.
 
-    An image that cannot be used is named in the log, and another one drawn
+    If an image cannot be used, the log names it and another one is drawn
     (:mod:`mmpldc.datasets.input_faults`).
 
     Args:
         labeled: config of the labelled part, source 0 of the sampler.
         unlabeled: config of the unlabelled part, source 1; its ``filter_cfg`` must not drop images
             without annotations, and its pipeline must not read any. None: labelled images alone.
-        split: path below ``data_root`` of a split that ``tools/dataset/split.py`` wrote, without an
-            ending; the parts then have no ``ann_file`` (:func:`.semi_parts.semi_parts`).
+        split: path below ``data_root`` of a split that ``tools/dataset/split.py`` wrote, without
+            extension; the parts then have no ``ann_file`` (:func:`.semi_parts.semi_parts`).
         on_fault: 'skip' as above, 'raise' stops at the first such image.
-        **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own ones
-            go first.
+        **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own
+            settings take precedence.
 
     Raises:
         ValueError: if their meta information (the classes) differs, an annotation file cannot be
@@ -64,7 +64,7 @@ class SemiDataset(ConcatDataset):
 
 
 def _build(part: dict) -> BaseDataset:
-    """Build a part; what its annotations make fail says so, by the file's name."""
+    """Build a part; errors from its annotations name the file."""
     dataset = DATASETS.build(dict(part, lazy_init=True))
     try:
         dataset.full_init()

@@ -1,4 +1,4 @@
-"""The configs of the labelled and the unlabelled part of a ``SemiDataset``."""
+"""Complete the configs of the labelled and the unlabelled part of a ``SemiDataset``."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,21 +14,21 @@ def semi_parts(
     split: str | None = None,
     shared: Mapping | None = None,
 ) -> dict[Part, dict]:
-    """Complete the parts' configs with what is written once for both.
+    """Fill shared settings into the parts' configs.
 
     Args:
         labeled: config of the labelled part.
         unlabeled: config of the unlabelled part, or None for labelled images alone.
-        split: path of a split as ``tools/dataset/split.py`` writes it, without an ending: the
-            annotation files are ``SPLIT.json`` and ``SPLIT-unlabeled.json``. None: the parts have
-            an ``ann_file`` each.
-        shared: settings of both parts; a part's own ones go first.
+        split: path of a split as ``tools/dataset/split.py`` writes it, without extension: the
+            annotation files are ``SPLIT.json`` and ``SPLIT-unlabeled.json``. None: each part has
+            its own ``ann_file``.
+        shared: settings of both parts; a part's own settings take precedence.
 
     Returns:
-        By name, ``'labeled'`` and, unless it is None, ``'unlabeled'``.
+        The parts by name: ``'labeled'`` and, unless it is None, ``'unlabeled'``.
 
     Raises:
-        ValueError: if a part has an ``ann_file`` beside ``split``, so that two files are named.
+        ValueError: if a part has an ``ann_file`` besides ``split``, so that two files are named.
     """
     parts: dict[Part, Mapping] = {'labeled': labeled}
     if unlabeled is not None:
@@ -42,7 +42,7 @@ def semi_parts(
         if name in files and part.get('ann_file'):
             raise ValueError(
                 f'train_dataloader.dataset has split={split!r} and {name}.ann_file='
-                f'{part["ann_file"]!r}: remove one of them (split=None takes the ann_file of each '
+                f'{part["ann_file"]!r}: remove one of them (split=None uses the ann_file of each '
                 'part)'
             )
         own = {'ann_file': files[name]} if name in files else {}

@@ -1,8 +1,12 @@
 """A first config for somebody's own data: the template's numbers, worked out for that data."""
 
 import ast
-from collections.abc import Sequence
+import hashlib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 # PL-DC on COCO (Table I).
@@ -13,6 +17,8 @@ PAPER_EMA_STEPS = 2500  # 1 / (1 - 0.9996)
 # Ours: a few passes over a few images are too few steps.
 FEWEST_ITERS = 10000
 FEWEST_EMA_STEPS = 500
+
+MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
 
 
 @dataclass(frozen=True)
@@ -90,3 +96,88 @@ def fill_in(template: str, values: dict[str, object], remarks: dict[str, str]) -
         statement = assignments[name]
         lines[statement.lineno - 1 : statement.end_lineno] = [f'{name} = {values[name]!r}{remark}']
     return '\n'.join(lines) + '\n'
+
+
+def config_text(
+    template: str,
+    configs: Path,
+    *,
+    sources: Mapping[str, dict],
+    classes: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    batch_size: int,
+    negatives: bool,
+) -> tuple[str, Schedule]:
+    """The template, filled in for a data set.
+
+    Args:
+        template: text of ``configs/custom/pldc_mask2former_r50_custom.py``.
+        configs: the folder that its ``_base_`` files are in.
+        sources: ``ann_file`` and ``data_prefix`` of ``labeled``, ``unlabeled``, ``val`` and maybe
+            ``test``.
+        classes: names, in the order of the files' categories.
+        sizes: width and height of all images to train on.
+        batch_size: labelled and unlabelled images together.
+        negatives: whether there are labelled images without an object.
+
+    Returns:
+        The config's text, and the schedule in it.
+    """
+    schedule = schedule_for(len(sizes), batch_size)
+    side = training_side(sizes)
+    values = dict(
+        classes=tuple(classes),
+        image_size=(side, side),
+        batch_size=batch_size,
+        negatives=negatives,
+        max_iters=schedule.max_iters,
+        burn_in_iters=schedule.burn_in_iters,
+        keep_rate=schedule.keep_rate,
+        **sources,
+    )
+    remarks = dict(
+        max_iters=f'{PAPER_PASSES} * {len(sizes)} / {batch_size} = {schedule.passes:,}, '
+        f'at least {FEWEST_ITERS:,}, at most {PAPER_ITERS:,}',
+        keep_rate=f'over {schedule.ema_steps} steps',
+    )
+    absolute = re.sub(
+        r"'\.\./_base_/([^']+)'", lambda m: repr(str(configs / '_base_' / m[1])), template
+    )
+    return fill_in(absolute, values, remarks), schedule
+
+
+# ---------------------------------------------------------------- edited configs
+
+
+def with_mark(text: str) -> str:
+    """The text with a last line by which :func:`is_edited` knows it again."""
+    return (
+        f'{text}\n# Written by tools/dataset/new_config.py ({_digest(text)}): an edited config is '
+        'not replaced.\n'
+    )
+
+
+def is_edited(text: str) -> bool:
+    """Whether a config differs from what :func:`with_mark` made."""
+    mark = MARK.search(text)
+    return mark is None or mark[1] != _digest(text[: mark.start()])
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def free_path(path: Path, text: str) -> Path:
+    """Where to write a config: the path itself, or ``NAME_2.py``, ... beside an edited one.
+
+    Args:
+        path: of the config.
+        text: of the new one.
+    """
+    for number in itertools.count(1):
+        place = path if number == 1 else path.with_stem(f'{path.stem}_{number}')
+        if not place.exists() or place.read_text(encoding='utf-8') == text:
+            return place
+        if not is_edited(place.read_text(encoding='utf-8')):
+            return place
+    raise AssertionError('unreachable')

@@ -1,4 +1,4 @@
-"""Hooks and loops."""
+"""Hooks, loops, optimiser wrappers, checkpoint I/O, resuming and the dry run."""
 
 import mmpldc._mmdet  # noqa: F401
 

@@ -1,7 +1,7 @@
-"""Beginning and end of a distributed run, as far as mmengine leaves them to others.
+"""Join and leave the process groups of a distributed run where mmengine does not.
 
-mmengine's launchers are not made for machines without a GPU, and nothing of mmengine's ends the
-process groups.
+mmengine's launchers do not support machines without a GPU, and mmengine never destroys the process
+groups.
 """
 
 import atexit
@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed
 
-# Of a launcher: a process's rank, how many there are, its rank on its machine.
+# Variables of each launcher: a process's rank, the number of processes, its rank on its machine.
 VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -30,13 +30,13 @@ DEFAULT_PORT = '29500'
 
 
 def join_ranks_on_cpu(cfg: Config) -> None:
-    """Join the process group where there is no accelerator; elsewhere leave it to mmengine.
+    """Join the process group on a machine without an accelerator; otherwise leave it to mmengine.
 
-    mmengine's launchers always select a CUDA device. Call this before the Runner is built: it takes
-    a process group that is there for its own.
+    mmengine's launchers always select a CUDA device. Call this function before the Runner is built:
+    the Runner uses an existing process group.
 
     Args:
-        cfg: ``launcher`` and ``env_cfg.dist_cfg`` are read, but for ``backend``, which is gloo;
+        cfg: ``launcher`` and ``env_cfg.dist_cfg`` are read, except ``backend``, which is gloo;
             ``model_wrapper_cfg`` is set unless the config has one.
 
     Raises:
@@ -77,7 +77,7 @@ def _leave_ranks() -> None:
 
 
 def _rendezvous(launcher: str) -> dict[str, str]:
-    """The variables of ``torch.distributed``, from those that a launcher sets."""
+    """Translate a launcher's variables to those of ``torch.distributed``."""
     names = VARIABLES[launcher]
     missing = [name for name in names if name not in os.environ]
     if missing:

@@ -1,4 +1,4 @@
-"""A training in small, to be run before days of it are queued: ``tools/train.py --dry-run``."""
+"""Rehearse a run in a few steps before queueing days of it: ``tools/train.py --dry-run``."""
 
 import atexit
 import copy
@@ -14,19 +14,19 @@ from mmpldc.phases import Phases
 
 from .projection import Plan
 
-STEPS = 2  # of each phase: the first one warms up
+STEPS = 2  # of each phase; the first one warms up
 LOCAL_BACKENDS = ('LocalVisBackend', 'TensorboardVisBackend')  # others log to a service
 
 
 def plan_of(cfg: Config) -> Plan:
-    """What a config wants, see :class:`~mmpldc.engine.projection.Plan`.
+    """Read the plan of a run from its config, see :class:`~mmpldc.engine.projection.Plan`.
 
     Raises:
-        ValueError: if it is trained by epochs.
+        ValueError: if the config trains by epochs.
     """
     train = cfg.train_cfg
     if 'max_iters' not in train:
-        raise ValueError('--dry-run needs train_cfg.max_iters: it knows training by iterations')
+        raise ValueError('--dry-run needs train_cfg.max_iters: training by epochs is not supported')
     validated = {}
     if cfg.get('val_cfg') is not None:
         validated = {'model': 1}
@@ -54,23 +54,23 @@ def _phases(model: ConfigDict, max_iters: int) -> dict[str, int]:
 
 
 def rehearsed_steps(plan: Plan) -> dict[str, int]:
-    """How many of each phase's iterations are made."""
+    """Number of iterations to run in each phase."""
     return {name: min(STEPS, iters) for name, iters in plan.phases.items()}
 
 
 def dry_run_config(cfg: Config) -> Config:
-    """A config that makes a few steps of each phase, validates a batch and reports.
+    """Return a config that runs a few steps of each phase, validates one batch and reports.
 
-    Models, data, optimiser and schedules stay as they are, and the length of the training, by which
-    CLIP is weighted. What is written goes to a folder on the disk of the work directory that is
-    removed when the process ends.
+    Models, data, optimiser and schedules stay the same, and so does the length of the run, which
+    determines CLIP's weight. Output goes to a folder on the disk of the work directory; the folder
+    is removed when the process ends.
 
     Args:
-        cfg: of the training, with ``work_dir``; not modified.
+        cfg: config of the full run, with ``work_dir``; not modified.
 
     Raises:
-        ValueError: if it is trained by epochs.
-        OSError: if the disk of the work directory cannot be written to.
+        ValueError: if the config trains by epochs.
+        OSError: if the disk of the work directory is not writable.
     """
     plan = plan_of(cfg)
     steps = rehearsed_steps(plan)
@@ -101,13 +101,13 @@ def dry_run_config(cfg: Config) -> Config:
 
 
 def _checkpoint_hook(cfg: Config) -> ConfigDict:
-    """Its config; empty if there is none."""
+    """Return its config; empty if the hook is missing."""
     own = cfg.get('default_hooks', {}).get('checkpoint', dict(type='CheckpointHook', interval=1))
     return ConfigDict(own or {})
 
 
 def _temporary_folder(place: Path) -> str:
-    """In ``place``, or where it will be made."""
+    """Create a folder in ``place``, or in the nearest existing parent."""
     place = place.absolute()
     while not place.is_dir():
         place = place.parent
@@ -117,5 +117,5 @@ def _temporary_folder(place: Path) -> str:
 
 
 def _remove(folder: str, pid: int) -> None:
-    if os.getpid() == pid:  # not in a worker that was forked
+    if os.getpid() == pid:  # not in a forked worker
         shutil.rmtree(folder, ignore_errors=True)

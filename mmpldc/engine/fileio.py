@@ -1,4 +1,4 @@
-"""How checkpoints are written."""
+"""Write checkpoints atomically."""
 
 import os
 import re
@@ -14,20 +14,20 @@ MEGABYTE = 1 << 20
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
-    """mmengine's local files, written under another name first.
+    """mmengine's local files, with atomic writes.
 
-    A process that is killed, or a disk that is full, leaves no truncated file and takes none away.
-    Chosen by ``backend_args=dict(backend='atomic')`` of ``CheckpointHook``.
+    A killed process or a full disk neither leaves a truncated file nor destroys an existing one.
+    Select it by ``backend_args=dict(backend='atomic')`` of ``CheckpointHook``.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes; ``filepath`` has its old content or all of the new one at any time.
+        """Write bytes; ``filepath`` always has either its complete old or complete new content.
 
-        What a process that was killed while writing a file of this kind (the name but for its
-        numbers) has left behind is removed first.
+        First removes what killed processes left while they wrote a file of the same kind (the same
+        name except for its numbers).
 
         Raises:
-            OSError: naming the file, its size and the free space.
+            OSError: with the file, its size and the free space in the message.
         """
         path = Path(filepath)
         try:
@@ -45,6 +45,6 @@ def _explain(error: OSError, path: Path, size: int) -> str:
         free = shutil.disk_usage(path.parent).free
         needed += f', {free / MEGABYTE:,.1f} MB are free in {path.parent} (a quota may allow less)'
     return (
-        f'{path} was not written ({reason}): {needed}. Files written before are '
-        'intact: make room, then go on with --resume'
+        f'{path} was not written ({reason}): {needed}. Earlier files are '
+        'intact: free some space, then continue with --resume'
     )

@@ -1,4 +1,4 @@
-"""What mmengine logs about its own code is kept from a run's log."""
+"""Filter mmengine's messages about its own code out of a run's log."""
 
 import logging
 

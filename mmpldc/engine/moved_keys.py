@@ -1,4 +1,4 @@
-"""Config keys of earlier versions: one line that names the new key."""
+"""Report config keys of earlier versions and name the new keys."""
 
 from inspect import signature
 
@@ -11,20 +11,20 @@ NEW_KEY = 'default_hooks.mean_teacher'
 
 
 def moved_keys(cfg: Config) -> str | None:
-    """Say what to write instead of a key that has moved.
+    """Describe the replacement of a key that has moved.
 
-    ``MeanTeacherHook`` stood in ``custom_hooks``, since 0.2.0 it is ``default_hooks.mean_teacher``.
-    A config that has it in ``custom_hooks`` alone, such as the one that an earlier run wrote into
-    its work directory, works as it did.
+    ``MeanTeacherHook`` was in ``custom_hooks``; since 0.2.0 it is ``default_hooks.mean_teacher``.
+    A config that has it in ``custom_hooks`` alone, such as one that an earlier run wrote into its
+    work directory, works as before.
 
     Args:
         cfg: a config with its options, before a runner is built.
 
     Returns:
-        The error, or None if there is none.
+        The error message, or None if no key has moved.
     """
     hooks = cfg.get('custom_hooks') or []
-    if isinstance(hooks, dict):  # what mmengine makes of custom_hooks.0.KEY=VALUE without a list
+    if isinstance(hooks, dict):  # mmengine's result of custom_hooks.0.KEY=VALUE without a list
         hooks = list(hooks.values())
     is_default = (cfg.get('default_hooks') or {}).get('mean_teacher') is not None
     own_settings = set(signature(MeanTeacherHook).parameters)
@@ -36,7 +36,7 @@ def moved_keys(cfg: Config) -> str | None:
         if kind in MEAN_TEACHER and is_default:
             config = ', '.join(f'{key}={value!r}' for key, value in settings.items())
             return (
-                'custom_hooks has a MeanTeacherHook, and default_hooks.mean_teacher is one: remove '
+                'custom_hooks repeats the MeanTeacherHook of default_hooks.mean_teacher: remove '
                 f'it from custom_hooks and write default_hooks = dict(mean_teacher=dict({config}))'
             )
         if kind in (None, 'mmpldc.ClassThresholdsLogHook') and settings:

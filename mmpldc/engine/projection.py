@@ -1,28 +1,28 @@
-"""What a training will need, from what a few steps of it took."""
+"""Project the time, memory and disk space of a run from a few measured steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-BYTES_OF_A_LOGGED_VALUE = 16  # a checkpoint of mmengine has value and count of every iteration
+BYTES_OF_A_LOGGED_VALUE = 16  # mmengine's checkpoint holds value and count for every iteration
 LOGGED_ITERS_KEPT = 1_000_000  # mmengine's HistoryBuffer
 GB = 1e9
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a config wants.
+    """Phases, validations and checkpoints that a config asks for.
 
     Attributes:
-        phases: iterations of each part of training whose iterations are alike, by its name.
-        validated: of each model that is validated, at every how-many-th validation it takes part;
-            empty without validation.
+        phases: iterations of each phase, by name; the iterations of a phase are alike.
+        validated: interval of each validated model, counted in validations, by name; empty without
+            validation.
         val_interval: iterations between validations.
-        val_begin: before this iteration there is none.
+        val_begin: first iteration that may be followed by a validation.
         checkpoint_interval: iterations between checkpoints; 0: only the last.
-        max_keep: of the checkpoints the newest so many are kept; 0: all.
-        best: how many best checkpoints are kept beside them.
-        log_interval: iterations between reports of the log.
+        max_keep: number of latest checkpoints to keep; 0: all.
+        best: number of best checkpoints kept besides them.
+        log_interval: iterations between log reports.
     """
 
     phases: dict[str, int]
@@ -41,21 +41,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What a few steps took; of several ranks the largest.
+    """Measurements of a few steps; the largest over all ranks.
 
     Attributes:
-        step_seconds: of an iteration of each phase, its data at hand.
-        load_seconds: that the data loader needs for an iteration.
+        step_seconds: of an iteration of each phase, after its data has been loaded.
+        load_seconds: of data loading for one iteration.
         is_loaded_ahead: whether worker processes load while the model computes.
-        images: of an iteration, on all ranks.
-        val_seconds: of a batch, for each model that is validated.
-        val_batches: of a validation, on each rank.
+        images: images per iteration, on all ranks.
+        val_seconds: of a batch, for each validated model.
+        val_batches: batches per validation, on each rank.
         memory: peak in each phase and in validation, in bytes, by name.
         total_memory: of the device, in bytes; None without an accelerator.
         checkpoint: size of one, in bytes; 0 if none is written.
-        report: bytes that a report of the log writes.
-        logged_values: how many values each iteration logs.
-        pseudo_labels: mean per unlabelled image; None if there was no such step.
+        report: bytes per log report.
+        logged_values: number of values that each iteration logs.
+        pseudo_labels: mean per unlabelled image; None if no step used pseudo-labels.
     """
 
     step_seconds: Sequence[float]
@@ -73,12 +73,12 @@ class Measurements:
 
 
 def iteration_seconds(step: float, load: float, *, is_loaded_ahead: bool) -> float:
-    """Seconds of an iteration whose data is loaded before it, or ahead, during another."""
+    """Seconds of an iteration whose data is loaded before it, or ahead, during another one."""
     return max(step, load) if is_loaded_ahead else step + load
 
 
 def validation_counts(plan: Plan) -> dict[str, int]:
-    """How often each model is validated; the last iteration is followed by all of them."""
+    """Number of validations of each model; the last iteration validates all of them."""
     last = plan.max_iters
     iters = {*range(plan.val_interval, last + 1, plan.val_interval), last}
     due = [i for i in iters if i >= plan.val_begin]
@@ -105,7 +105,7 @@ def validation_seconds(plan: Plan, measured: Measurements) -> float:
 
 
 def checkpoint_bytes(plan: Plan, measured: Measurements) -> int:
-    """Size of the last checkpoint: the log of all iterations is in it."""
+    """Size of the last checkpoint, which contains the log of all iterations."""
     if measured.checkpoint == 0:
         return 0
     iters = min(plan.max_iters, LOGGED_ITERS_KEPT)
@@ -113,20 +113,20 @@ def checkpoint_bytes(plan: Plan, measured: Measurements) -> int:
 
 
 def checkpoints_on_disk(plan: Plan) -> int:
-    """Most checkpoints that are there at a time: those kept, and one that is being written."""
+    """Largest number of checkpoints on disk at a time: those kept, and one being written."""
     written = ceil(plan.max_iters / plan.checkpoint_interval) if plan.checkpoint_interval else 1
     kept = min(written, plan.max_keep + 1) if plan.max_keep else written
     return kept + plan.best
 
 
 def disk_bytes(plan: Plan, measured: Measurements) -> int:
-    """What a work directory holds at most: checkpoints and log."""
+    """Largest size of a work directory: checkpoints and log."""
     reports = plan.max_iters // plan.log_interval
     return checkpoints_on_disk(plan) * checkpoint_bytes(plan, measured) + reports * measured.report
 
 
 def summary(plan: Plan, measured: Measurements, *, free: int) -> str:
-    """All of it for a reader; ``free`` is the space on the disk of the work directory, in bytes."""
+    """Format the projection as a table; ``free`` is the free space on the disk, in bytes."""
     of_phases = phase_seconds(plan, measured)
     validation = validation_seconds(plan, measured)
     rows = [
@@ -158,8 +158,8 @@ def summary(plan: Plan, measured: Measurements, *, free: int) -> str:
     lines = [f'  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}'.rstrip() for a, b, c in rows]
     if measured.pseudo_labels is not None:
         lines.append(
-            f'Time and memory are those of {measured.pseudo_labels:.1f} pseudo-labels per image, '
-            'as these steps had: more need more.'
+            f'Time and memory are for {measured.pseudo_labels:.1f} pseudo-labels per image, '
+            'as in these steps; more labels need more of both.'
         )
     return '\n'.join(lines)
 

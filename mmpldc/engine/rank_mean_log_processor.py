@@ -1,4 +1,4 @@
-"""Log values of all ranks, where mmengine's are those of rank 0."""
+"""Log means over all ranks instead of rank 0's values."""
 
 from statistics import fmean
 
@@ -12,10 +12,10 @@ from mmpldc.registry import LOG_PROCESSORS
 class RankMeanLogProcessor(LogProcessor):
     """mmengine's ``LogProcessor`` whose training values are means over the ranks.
 
-    Each rank sees its own images; losses, statistics of pseudo-labels and times of rank 0 alone say
-    little of the batch. A value that only some ranks have, such as the quality of pseudo-labels
-    where others kept none, is the mean over those. Ranks exchange values when they are logged,
-    so it costs nothing at other steps. One process logs as mmengine does.
+    Each rank sees its own images, so rank 0's losses, pseudo-label statistics and times say little
+    about the batch. A value that only some ranks have, such as the quality of pseudo-labels where
+    others kept none, is the mean over those ranks. Ranks exchange values only when they log, so
+    other steps cost nothing. A single process logs as mmengine does.
 
     Args:
         *args, **kwargs: of mmengine's ``LogProcessor``.
@@ -25,12 +25,12 @@ class RankMeanLogProcessor(LogProcessor):
         self, custom_cfg: list[dict], runner: Runner, mode: str, reserve_prefix: bool = False
     ) -> dict:
         own = super()._collect_scalars(custom_cfg, runner, mode, reserve_prefix)
-        # In validation ranks may have different numbers of batches; metrics are common anyway.
+        # In validation ranks may differ in their number of batches; metrics are the same on all.
         return mean_over_ranks(own) if mode == 'train' else own
 
 
 def mean_over_ranks(own: dict[str, float]) -> dict[str, float]:
-    """Each value's mean over the ranks that have it; every rank must call it.
+    """Average each value over the ranks that have it; every rank must call it.
 
     Args:
         own: this rank's values by name.

@@ -1,4 +1,4 @@
-"""Which checkpoint a run is resumed from."""
+"""Select the checkpoint to resume a run from."""
 
 import pickle
 import re
@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmpldc.utils.checkpoint_loading import safe_loading
 
 NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
-# What zipfile and torch.load raise at garbage.
+# Errors that zipfile and torch.load raise for damaged files.
 UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError),
     *(RuntimeError, ValueError, LookupError, OverflowError),
@@ -22,25 +22,26 @@ UNREADABLE = (
 
 
 class BrokenCheckpoint(Exception):
-    """There is no intact checkpoint where there should be one."""
+    """No intact checkpoint was found."""
 
 
 def resume(runner: Runner, path: str | None = None) -> None:
-    """Let a Runner go on from a checkpoint when it trains; all ranks from the same one.
+    """Resume a Runner from a checkpoint when it trains; all ranks use the same one.
 
-    Without a path from the newest intact one of its work directory. If that has none at all, the
-    run starts as it would without this call, from ``load_from`` if its config has one, so that a
-    batch script can always ask for it.
+    Without a path it is the newest intact checkpoint of the work directory. If the work directory
+    has no checkpoint at all, the run starts as it would without this call, from ``load_from`` if
+    its config has one, so a batch script can always pass ``--resume``.
 
     Args:
-        runner: that has not trained yet.
-        path: of the checkpoint; an address such as ``http://...`` is not looked at.
+        runner: a Runner that has not trained yet.
+        path: of the checkpoint; a URL such as ``http://...`` is not checked.
 
     Raises:
-        BrokenCheckpoint: if the checkpoint at ``path`` is damaged, or all of a work directory are.
+        BrokenCheckpoint: if the checkpoint at ``path`` is damaged, or all checkpoints of the work
+            directory are.
     """
     chosen: list = [None]
-    if runner.rank == 0:  # the others may see the file system as it was a while ago
+    if runner.rank == 0:  # the others may have an outdated view of the file system
         try:
             chosen = [_choose(runner) if path is None else _checked(path)]
         except BrokenCheckpoint as error:
@@ -53,10 +54,10 @@ def resume(runner: Runner, path: str | None = None) -> None:
 
 
 def find_damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint; None if all of its content is as it was written.
+    """Describe the damage of a checkpoint; None if its content is intact.
 
     Args:
-        path: of a file that ``torch.save`` wrote: a zip archive with checksums. It is read once, in
+        path: a file written by ``torch.save``: a zip archive with checksums. It is read once, in
             pieces.
     """
     try:
@@ -72,16 +73,16 @@ def find_damage(path: Path) -> str | None:
 
 
 def saved_checkpoints(work_dir: Path) -> list[Path]:
-    """The checkpoints of the latest run in a work directory, the newest first.
+    """List the checkpoints of the latest run in a work directory, newest first.
 
-    That run's last one is in mmengine's file ``last_checkpoint``, unless it was killed before it
-    wrote this. Checkpoints with a higher number that are older are of an earlier run.
+    mmengine's file ``last_checkpoint`` names that run's last one, unless the run was killed before
+    it wrote the file. Older checkpoints with a higher number belong to an earlier run.
     """
     folder, last_step, written = work_dir, float('inf'), 0.0
     file = work_dir / 'last_checkpoint'
     last = Path(file.read_text().strip()) if file.is_file() else Path()
     match = NAME.fullmatch(last.name)
-    if match is not None:  # else the file was not written to its end
+    if match is not None:  # else the file is incomplete
         last_step, written = int(match[1]), file.stat().st_mtime
         if last.exists() and not (work_dir / last.name).exists():
             folder = last.parent  # CheckpointHook's out_dir; a work directory may have been moved
@@ -95,14 +96,14 @@ def saved_checkpoints(work_dir: Path) -> list[Path]:
 
 
 def _choose(runner: Runner) -> str | None:
-    """The newest intact checkpoint; None if there is none at all."""
+    """Return the newest intact checkpoint; None if the work directory has no checkpoint."""
     work_dir = Path(runner.work_dir)
     damaged: dict[Path, str] = {}
     for path in saved_checkpoints(work_dir):
         problem = find_damage(path)
         if problem is None:
             for other, found in damaged.items():
-                runner.logger.warning(f'{other} is damaged ({found}): {path} is resumed instead')
+                runner.logger.warning(f'{other} is damaged ({found}): resuming from {path} instead')
             return str(path)
         damaged[path] = problem
     if damaged:
@@ -118,11 +119,11 @@ def _choose(runner: Runner) -> str | None:
 
 
 def _checked(path: str) -> str:
-    """The path, if the checkpoint there is intact."""
+    """Return the path if the checkpoint is intact."""
     problem = None if '://' in path else find_damage(Path(path))
     if problem is None:
         return path
     others = saved_checkpoints(Path(path).parent)
     intact = next((other for other in others if find_damage(other) is None), None)
-    advice = 'no other one in its folder is intact' if intact is None else f'take --resume {intact}'
+    advice = 'no other one in its folder is intact' if intact is None else f'use --resume {intact}'
     raise BrokenCheckpoint(f'--resume {path}: the checkpoint is damaged ({problem}); {advice}')

@@ -1,4 +1,4 @@
-"""A training step on disk: all that it takes to run it again."""
+"""Save and load everything needed to replay a training step."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ try:
 except ImportError:  # NumPy 1
     from numpy.core import multiarray  # type: ignore[no-redef]
 
-# What a batch is made of beside tensors; torch.load builds nothing else.
+# Types that a batch contains besides tensors; torch.load builds nothing else.
 BATCH_TYPES = (
     BitmapMasks,
     DetDataSample,
@@ -39,12 +39,12 @@ BATCH_TYPES = (
 
 
 def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None:
-    """Write this rank's part of the step that a Runner has just tried; a whole file or none.
+    """Atomically write this rank's part of the step that a Runner has just tried.
 
     Args:
-        path: of the file.
+        path: file to write.
         runner: after the step, with the weights from before it.
-        data_batch: as hooks get it: a batch, or the list of an accumulated step's micro-batches.
+        data_batch: as passed to hooks: a batch, or the list of an accumulated step's micro-batches.
     """
     model = unwrapped(runner.model)
     step = dict(
@@ -64,18 +64,18 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
 
 
 def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
-    """Read what :func:`save_step` wrote; reading executes nothing in the file.
+    """Read a file of :func:`save_step`; reading executes nothing in the file.
 
-    ``config`` is Python code, though: who builds it runs whatever the author of the file wrote.
+    ``config`` is Python code, though: building it runs the code of the file's author.
 
     Args:
-        path: of the file.
+        path: file to read.
         device: where tensors go.
 
     Returns:
-        ``batches``, a list of what a data loader gave; ``state_dict`` of the model, ``optimizer``,
-        the state of its wrapper; ``config``, its text; ``classes``; ``iteration``, how many came
-        before; ``max_iters``, ``seed``, ``rank`` and ``world_size``.
+        ``batches``, a list of data loader batches; ``state_dict`` of the model; ``optimizer``, the
+        state of its wrapper; ``config``, its text; ``classes``; ``iteration``, the number of
+        iterations before it; ``max_iters``, ``seed``, ``rank`` and ``world_size``.
     """
     with torch.serialization.safe_globals(list(BATCH_TYPES)):
         return torch.load(path, map_location=device, weights_only=True)

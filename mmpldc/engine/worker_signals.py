@@ -1,4 +1,4 @@
-"""Data loading that outlives a signal sent to all processes of a job."""
+"""Protect data loader workers from signals sent to all processes of a job."""
 
 import os
 import signal
@@ -10,14 +10,15 @@ from torch.utils.data import DataLoader
 
 
 def shield_workers(loader: DataLoader, signals: set[signal.Signals]) -> None:
-    """Let a loader's future workers heed signals from their parent only.
+    """Make a loader's future workers react to signals from their parent only.
 
-    Some schedulers and shells signal every process of a job. The training process has a step to
-    finish then, for which it needs its workers.
+    Some schedulers and shells signal every process of a job. The training process still has to
+    finish its step, and needs its workers for that.
 
     Args:
-        loader: whose workers have not been started.
-        signals: that SIGTERM may be among; from the parent each of them ends the worker.
+        loader: a loader whose workers have not been started.
+        signals: signals to shield from, such as SIGTERM; sent by the parent, each of them ends the
+            worker.
     """
     loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn, signals)
 
@@ -25,7 +26,7 @@ def shield_workers(loader: DataLoader, signals: set[signal.Signals]) -> None:
 def _start_worker(
     start: Callable[[int], None] | None, signals: set[signal.Signals], worker: int
 ) -> None:
-    # Threads inherit the mask, and so a signal waits for the thread that asks who has sent it.
+    # Threads inherit the mask, so a signal waits for the thread that checks its sender.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     threading.Thread(target=_end_by_parent, args=(signals,), daemon=True).start()
     if start is not None:

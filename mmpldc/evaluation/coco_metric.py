@@ -1,4 +1,4 @@
-"""COCO's metric with faster run-length encoding and, by option, a faster evaluator."""
+"""COCO metric with faster run-length encoding and, by option, a faster evaluator."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,15 +19,16 @@ BACKENDS = ('pycocotools', 'faster_coco_eval')
 
 @METRICS.register_module()
 class CocoMetric(MMDetCocoMetric):
-    """mmdet's ``CocoMetric``, whose results it keeps, in less time.
+    """mmdet's ``CocoMetric`` with the same results in less time.
 
     Args:
-        backend: what matches predictions with objects: ``pycocotools``, or ``faster_coco_eval``
-            (in C++; ``pip install faster-coco-eval``), which gives the same numbers.
+        backend: library that matches predictions with objects: ``pycocotools``, or
+            ``faster_coco_eval`` (in C++; ``pip install faster-coco-eval``), which gives the same
+            numbers.
         **kwargs: as in mmdet.
 
     Raises:
-        ValueError: for another backend; with ``use_mp_eval``, which is a way to run pycocotools.
+        ValueError: for another backend; with ``use_mp_eval``, an option for pycocotools only.
         ImportError: if the backend is not installed.
     """
 
@@ -40,7 +41,7 @@ class CocoMetric(MMDetCocoMetric):
         self.evaluator = COCOeval if backend == 'pycocotools' else faster_evaluator()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the predictions of a batch, masks as run lengths.
+        """Store the predictions of a batch, with masks as run lengths.
 
         Args:
             data_batch: not used.
@@ -49,7 +50,7 @@ class CocoMetric(MMDetCocoMetric):
         super().process(data_batch, [_encode_sample(sample) for sample in data_samples])
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """As in mmdet.
+        """Compute the metrics as mmdet does.
 
         Args:
             results: of all images, as mmdet's ``process`` keeps them.
@@ -59,32 +60,32 @@ class CocoMetric(MMDetCocoMetric):
 
 
 def encode_masks(masks: Tensor) -> list[dict]:
-    """COCO's compressed RLE, as mmdet's ``encode_mask_results`` gives it.
+    """Encode masks as COCO's compressed RLE, like mmdet's ``encode_mask_results``.
 
-    COCO's run lengths go down the columns. OpenCV turns a mask to that order block by block; numpy
-    does it byte by byte, which takes longer than to encode.
+    COCO's run lengths follow the columns. OpenCV transposes a mask to that order block by block;
+    NumPy does it byte by byte, which takes longer than the encoding.
 
     Args:
         masks: ``(K, H, W)`` bool, on any device.
 
     Returns:
-        For each ``size`` [H, W] and ``counts``, bytes.
+        For each mask ``size`` [H, W] and ``counts`` as bytes.
 
     Note:
-        In this thread: pycocotools lets no other one run while it encodes.
+        Encoding runs in this thread: pycocotools blocks all others while it encodes.
     """
     pixels = masks.detach().cpu().bool().numpy().view(np.uint8)
     return [coco_mask.encode(cv2.transpose(mask).T) for mask in pixels]
 
 
 def faster_evaluator() -> type:
-    """faster-coco-eval's evaluator with pycocotools' summary, a drop-in for its ``COCOeval``.
+    """Return faster-coco-eval's evaluator with pycocotools' summary, to replace ``COCOeval``.
 
-    Its own summary differs where an image has more than 100 predictions: COCO's AP counts the best
+    Its own summary differs for images with more than 100 predictions: COCO's AP counts the best
     100 of them, its AP50 as many as ``proposal_nums`` says.
 
     Raises:
-        ImportError: if it is not installed, saying how to.
+        ImportError: if it is not installed; the message says how to install it.
     """
     try:
         from faster_coco_eval import COCOeval_faster
@@ -100,7 +101,7 @@ def faster_evaluator() -> type:
 
 
 def _encode_sample(sample: dict) -> dict:
-    """A data sample whose predicted masks are run lengths."""
+    """Return a data sample whose predicted masks are run lengths."""
     instances = sample['pred_instances']
     if not isinstance(instances.get('masks'), Tensor):
         return sample
@@ -109,7 +110,7 @@ def _encode_sample(sample: dict) -> dict:
 
 @contextmanager
 def _mmdet_evaluates_with(evaluator: type) -> Iterator[None]:
-    """mmdet names its evaluator in the module; there is no other way to hand it one."""
+    """Replace mmdet's evaluator, a name in its module; mmdet offers no other way to set it."""
     stock = mmdet_module.COCOeval
     mmdet_module.COCOeval = evaluator
     try:

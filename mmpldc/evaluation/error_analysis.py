@@ -1,4 +1,4 @@
-"""Which quality tells good pseudo-labels, and what is wrong with the others (Figs. 2, 3, 5)."""
+"""Analyse the errors of pseudo-labels and how well each quality predicts them (Figs. 2, 3, 5)."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,21 @@ ERROR_TYPES = ('correct', 'localisation', 'similar', 'other', 'background')
 
 
 def rank_correlations(table: PseudoLabelTable) -> dict[str, dict[str, float]]:
-    """How well the coupled and the two decoupled scores order labels (the paper's Fig. 2).
+    """Measure how well the coupled and the two decoupled scores rank labels (the paper's Fig. 2).
 
     Args:
-        table: candidates; thresholds on a quality would cut off what is compared.
+        table: candidates; thresholds on a quality would cut off part of the comparison.
 
     Returns:
         For each of ``score`` (c_k * m_k), ``class_quality`` and ``mask_quality``
 
         - ``mask_iou``: Spearman's rank correlation with the mask IoU, in [-1, 1]
-        - ``class_auc``: among labels whose mask is right (IoU >= 0.5), how often one whose class is
-          right too has the higher value than one whose class is wrong, in [0, 1]; 0.5 is chance
+        - ``class_auc``: among labels with a correct mask (IoU >= 0.5), the share of pairs in which
+          the label with the correct class has a higher value than the one with a wrong class, in
+          [0, 1]; 0.5 is chance
 
-        NaN where undefined: fewer than two rows, constant values, or only right or wrong classes.
+        NaN where undefined: fewer than two rows, constant values, or only correct or only wrong
+        classes.
     """
     right_mask = table.iou >= IOU_THR
     right_class = (table.label == table.target_label)[right_mask]
@@ -37,19 +39,19 @@ def rank_correlations(table: PseudoLabelTable) -> dict[str, dict[str, float]]:
 
 
 def confusion_matrix(table: PseudoLabelTable, num_classes: int) -> np.ndarray:
-    """Count what objects are labelled as (the paper's Fig. 3).
+    """Count as which class objects are labelled (the paper's Fig. 3).
 
-    A label stands for the object that its mask overlaps most, if by an IoU of at least 0.5; else it
-    is a false alarm. An object that no label stands for is missed. Each label counts once and each
-    missed object once, so duplicates of an object count as often as they occur.
+    A label stands for the object that its mask overlaps most, if their IoU is at least 0.5;
+    otherwise it is a false alarm. An object without a label is missed. Each label counts once and
+    each missed object once, so every duplicate of an object counts.
 
     Args:
-        table: pseudo-labels as trained with.
+        table: pseudo-labels as used in training.
         num_classes: N.
 
     Returns:
         ``(N + 1, N + 1)`` int64, truth x label. The last row is false alarms, the last column
-        missed objects, the last cell 0; the sum is the number of labels and missed objects.
+        missed objects, the last cell 0; the sum is the number of labels plus missed objects.
 
     Raises:
         ValueError: if a class is not in [0, N).
@@ -70,7 +72,7 @@ def confusion_matrix(table: PseudoLabelTable, num_classes: int) -> np.ndarray:
 def classify_errors(
     table: PseudoLabelTable, supercategories: Sequence[str | None] | None
 ) -> np.ndarray:
-    """Put each label into one of the paper's five types (its Fig. 5).
+    """Assign each label to one of the paper's five types (its Fig. 5).
 
     In order of precedence:
 
@@ -78,24 +80,24 @@ def classify_errors(
     2. similar: IoU >= 0.5 with an object of another class of the same supercategory
     3. other: IoU >= 0.5 with an object of any other class
     4. localisation: 0 < IoU < 0.5 with an object of its class
-    5. background: all else
+    5. background: everything else
 
-    Duplicates of an object are all correct: nothing is assigned one to one.
+    All duplicates of an object are correct: labels are not assigned one to one.
 
     Args:
-        table: pseudo-labels as trained with.
-        supercategories: ``(N,)`` names; a class whose name is None is similar to none. None: no
-            class has one.
+        table: pseudo-labels as used in training.
+        supercategories: ``(N,)`` names; a class whose name is None is similar to no other. None:
+            no class has one.
 
     Returns:
         ``(K,)`` int, index into :data:`ERROR_TYPES`.
 
     Note:
         The paper's types overlap and leave a gap. A mask that fits an object of another class and
-        touches one of its own is called a wrong class here, not a bad localisation, for the mask is
-        right. A mask that overlaps only objects of other classes, by less than 0.5, is none of the
-        five; it is background here, as in Hoiem et al. (ECCV 2012), and
-        :func:`error_types` says how many these are.
+        touches one of its own counts as a wrong class here, not as a bad localisation, because the
+        mask is correct. A mask that overlaps only objects of other classes, by less than 0.5, fits
+        none of the five; it is background here, as in Hoiem et al. (ECCV 2012), and
+        :func:`error_types` reports the number of such masks.
     """
     right_mask = table.iou >= IOU_THR
     conditions = {
@@ -111,12 +113,12 @@ def classify_errors(
 def error_types(
     table: PseudoLabelTable, supercategories: Sequence[str | None] | None
 ) -> dict[str, dict[str, float] | dict[str, int] | int]:
-    """Count the types of :func:`classify_errors`, which has the arguments and the definitions.
+    """Count the types of :func:`classify_errors`; see there for arguments and definitions.
 
     Returns:
-        ``share``, of all labels, by the name of the type, sums to 1 (all 0 without labels);
-        ``count`` likewise; ``background_on_other_class``, how many of the background overlap an
-        object of another class.
+        ``share`` of all labels by type, which sums to 1 (all 0 without labels); ``count`` by type;
+        ``background_on_other_class``, the number of background labels that overlap an object of
+        another class.
     """
     types = classify_errors(table, supercategories)
     count = np.bincount(types, minlength=len(ERROR_TYPES))
@@ -132,7 +134,7 @@ def error_types(
 def _same_supercategory(
     table: PseudoLabelTable, supercategories: Sequence[str | None] | None
 ) -> np.ndarray:
-    """``(K,)`` bool; for labels without an object the value means nothing."""
+    """Return ``(K,)`` bool; the value is meaningless for labels without an object."""
     if supercategories is None:
         return np.zeros(len(table.label), bool)
     names = [*dict.fromkeys(supercategories)]

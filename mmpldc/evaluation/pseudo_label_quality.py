@@ -1,4 +1,4 @@
-"""How good pseudo-labels are, measured against annotations that training does not see."""
+"""Measure the quality of pseudo-labels against annotations that training does not use."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
@@ -13,7 +13,7 @@ from torch import Tensor
 from mmpldc.functional import pairwise_mask_iou, to_image_frame
 from mmpldc.models import SemiMask2Former
 
-IOU_THR = 0.5  # a pseudo-mask is right above this IoU, as in the paper's Fig. 5
+IOU_THR = 0.5  # a pseudo-mask is correct above this IoU, as in the paper's Fig. 5
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class PseudoLabelTable:
         image: ``(K,)`` int, running number of the image.
         class_quality, mask_quality: ``(K,)`` float in [0, 1].
         label: ``(K,)`` int in [0, N).
-        teacher_label: ``(K,)`` int in [0, N), the class that the teacher finds likeliest; another
-            than ``label`` where a refiner corrected it.
+        teacher_label: ``(K,)`` int in [0, N), the teacher's most likely class; it differs from
+            ``label`` where a refiner corrected the label.
         iou: ``(K,)`` float, mask IoU with the object it overlaps most; 0 if the image has none.
-        target: ``(K,)`` int, that object, numbered through all images; -1 if the image has none.
+        target: ``(K,)`` int, that object, numbered over all images; -1 if the image has none.
         target_label: ``(K,)`` int, its class; -1 likewise.
         same_class_iou: ``(K,)`` float, the largest mask IoU with an object of the label's own
             class; 0 if the image has none.
         target_labels: ``(num_targets,)`` int, the classes of all objects, found or not; not a
-            column, so :meth:`select` leaves it.
-        num_images: images looked at.
+            column, so :meth:`select` keeps it unchanged.
+        num_images: number of images.
 
     Note:
-        Regions annotated as crowds are no objects here, so a label on one fits nothing.
+        Regions annotated as crowds are not objects here, so a label on a crowd matches nothing.
     """
 
     image: np.ndarray
@@ -53,7 +53,7 @@ class PseudoLabelTable:
 
     @property
     def num_targets(self) -> int:
-        """Objects in all images."""
+        """Number of objects in all images."""
         return len(self.target_labels)
 
     @property
@@ -62,20 +62,20 @@ class PseudoLabelTable:
         return self.class_quality * self.mask_quality
 
     def select(self, keep: np.ndarray) -> 'PseudoLabelTable':
-        """The rows where ``keep`` ``(K,)`` bool holds."""
+        """Return the rows selected by ``keep``, ``(K,)`` bool."""
         totals = 'target_labels', 'num_images'
         columns = (field.name for field in fields(self) if field.name not in totals)
         return replace(self, **{name: getattr(self, name)[keep] for name in columns})
 
     def summary(self) -> dict[str, float]:
-        """Precision and recall; each object counts once, so that duplicates cost precision.
+        """Compute precision and recall; each object counts once, so duplicates lower the precision.
 
         Returns:
-            ``kept_per_image``; ``mask_precision``, the share of labels whose mask is right;
-            ``class_accuracy``, the share of those whose class is right too, and
+            ``kept_per_image``; ``mask_precision``, the share of labels with a correct mask;
+            ``class_accuracy``, the share of those whose class is correct too, and
             ``teacher_class_accuracy``, the same for the teacher's class (before correction);
-            ``precision`` and ``recall`` of labels right in both; ``mask_iou``, the mean IoU of
-            right masks.
+            ``precision`` and ``recall`` of labels with both correct; ``mask_iou``, the mean IoU of
+            correct masks.
         """
         kept = len(self.image)
         right_mask = self.iou >= IOU_THR
@@ -95,7 +95,7 @@ class PseudoLabelTable:
 
 
 def compare_pseudo_labels(model: SemiMask2Former, dataloader: Iterable[dict]) -> PseudoLabelTable:
-    """Let the model label annotated images as it would label unlabelled ones.
+    """Label annotated images as if they were unlabelled and compare with the annotations.
 
     Args:
         model: a :class:`~mmpldc.models.SemiMask2Former`; its own filter and refiner are used.
@@ -103,7 +103,7 @@ def compare_pseudo_labels(model: SemiMask2Former, dataloader: Iterable[dict]) ->
             ``LoadAnnotations``).
 
     Returns:
-        A row for each pseudo-label.
+        One row per pseudo-label.
     """
     return _compare(model, dataloader, model.get_pseudo_instances)
 
@@ -111,18 +111,18 @@ def compare_pseudo_labels(model: SemiMask2Former, dataloader: Iterable[dict]) ->
 def compare_candidates(
     model: SemiMask2Former, dataloader: Iterable[dict], *, min_class_quality: float = 0.0
 ) -> PseudoLabelTable:
-    """As :func:`compare_pseudo_labels`, for everything that the model's filter chooses from.
+    """Like :func:`compare_pseudo_labels`, for all candidates of the model's filter.
 
-    Neither thresholds nor refiner nor suppression of duplicates; ``min_area`` and
-    ``max_candidates`` are those of the model's own filter.
+    Thresholds, refiner and duplicate suppression are off; ``min_area`` and ``max_candidates`` are
+    those of the model's own filter.
 
     Args:
-        model, dataloader: as there.
-        min_class_quality: leave out candidates below it, most of which are queries that see no
+        model, dataloader: as in :func:`compare_pseudo_labels`.
+        min_class_quality: leave out candidates below it, most of which are queries without an
             object.
 
     Returns:
-        A row for each candidate.
+        One row per candidate.
     """
     label = partial(model.get_candidates, min_class_quality=min_class_quality)
     return _compare(model, dataloader, label)
@@ -134,7 +134,7 @@ def _compare(
     dataloader: Iterable[dict],
     label: Callable[[Tensor, SampleList], list[InstanceData]],
 ) -> PseudoLabelTable:
-    """Compare what ``label`` gives for a batch of images with their ground truth."""
+    """Compare the output of ``label`` for each batch of images with their ground truth."""
     model.eval()
     rows: list[dict[str, np.ndarray]] = []
     target_labels: list[np.ndarray] = []
@@ -183,7 +183,7 @@ def _compare_image(
 
 
 def logits_in_original_frame(mask_logits: Tensor, metainfo: dict) -> Tensor:
-    """Pseudo-masks as the annotations see the image.
+    """Resize pseudo-masks to the frame of the annotations.
 
     Args:
         mask_logits: ``(K, h, w)`` float, padded batch frame.

@@ -1,4 +1,4 @@
-"""What the model behind the refiner knows of the classes, measured on annotated masks."""
+"""Measure on annotated masks how well the refiner's scorer knows the classes."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from mmpldc.models import SemiMask2Former
 
 @torch.no_grad()
 def scorer_confusion(model: SemiMask2Former, dataloader: Iterable[dict]) -> np.ndarray:
-    """Let the refiner's scorer name the annotated objects by itself (the paper's Table II).
+    """Classify the annotated objects by the refiner's scorer alone (the paper's Table II).
 
     Args:
         model: a :class:`~mmpldc.models.SemiMask2Former` whose refiner is prepared.
@@ -21,8 +21,8 @@ def scorer_confusion(model: SemiMask2Former, dataloader: Iterable[dict]) -> np.n
             ``LoadAnnotations``).
 
     Returns:
-        ``(N, N + 1)`` int64, truth x scored class; the last column is objects that the scorer
-        cannot tell, say because they are too small for it.
+        ``(N, N + 1)`` int64, truth x scored class; the last column counts objects that the scorer
+        cannot classify, for example because they are too small.
     """
     if model.refiner is None:
         raise ValueError('the model has no scorer: set model.refiner')
@@ -48,13 +48,13 @@ def scorer_confusion(model: SemiMask2Former, dataloader: Iterable[dict]) -> np.n
 
 
 def precision_and_recall(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class.
+    """Compute precision and recall of each class.
 
     Args:
         confusion: ``(N, N + 1)``, see :func:`scorer_confusion`.
 
     Returns:
-        Precision and recall, each ``(N,)`` float in [0, 1]; NaN for a class that was never scored,
+        Precision and recall, each ``(N,)`` float in [0, 1]; NaN for a class that was never scored
         or never annotated.
     """
     right = np.diag(confusion).astype(float)
@@ -63,7 +63,7 @@ def precision_and_recall(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _logits_in_batch_frame(masks: BaseInstanceMasks, metainfo: dict) -> Tensor:
-    """``(K, H, W)`` float, above 0 on the annotated masks, which are in the original frame."""
+    """Map annotated masks (original frame) to ``(K, H, W)`` float, above 0 on the masks."""
     logits = masks.to_tensor(torch.float32, 'cpu') * 2 - 1
     return to_batch_frame(
         logits, tuple(metainfo['batch_input_shape']), tuple(metainfo['img_shape'][:2])

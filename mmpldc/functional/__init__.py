@@ -3,8 +3,36 @@
 from .aligning import aligned_weight, scale_scores
 from .attention import attention_mask, multi_head_attention
 from .boundary import boundary_map, boundary_weights
+from .contrast import (
+    anchor_pixels,
+    class_ranks,
+    draw_with_replacement,
+    draw_without_replacement,
+    info_nce,
+    labeled_negatives,
+    mean_over_classes,
+    prototype_sums,
+    unlabeled_negatives,
+)
 from .correction import cosine_weight, linear_fusion, product_fusion, teacher_probabilities
+from .dense_labels import (
+    dense_labels,
+    label_probabilities,
+    pixel_entropy,
+    reliable_pixels,
+    unreliable_share,
+    valid_pixels,
+    valid_quantile,
+)
+from .dense_losses import (
+    hard_pixel_mean,
+    image_mean,
+    pixel_cross_entropy,
+    reliable_mean,
+    valid_mean,
+)
 from .duplicates import suppress_duplicates
+from .ease import image_ease, joint_counts
 from .ema import ema_update_, ramped_keep_rate
 from .filtering import (
     best_class_per_query,
@@ -14,6 +42,17 @@ from .filtering import (
 )
 from .frames import resize, to_batch_frame, to_image_frame
 from .matching import hungarian_match
+from .mixing import (
+    blend,
+    box_masks,
+    class_masks,
+    cut_out,
+    half_area_boxes,
+    mix,
+    partners_by_ease,
+    random_area_boxes,
+    shared_size_boxes,
+)
 from .pixels import PixelNormalization, normalize, unit_rgb
 from .points import point_sample, sample_points, uncertain_points
 from .prompts import mean_embedding, pad_prompts, softmax_ensemble
@@ -40,42 +79,69 @@ from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 __all__ = [
     'PixelNormalization',
     'aligned_weight',
+    'anchor_pixels',
     'attention_mask',
     'best_class_per_query',
+    'blend',
     'boundary_map',
     'boundary_weights',
+    'box_masks',
+    'class_masks',
     'class_quality',
+    'class_ranks',
     'class_sums',
     'content_mask',
     'context_boxes',
     'cosine_weight',
     'coupled_threshold_filter',
     'crop_regions',
+    'cut_out',
+    'dense_labels',
+    'draw_with_replacement',
+    'draw_without_replacement',
     'dual_threshold_filter',
     'ema_update_',
     'foreground_probabilities',
     'frequency_thresholds',
+    'half_area_boxes',
+    'hard_pixel_mean',
     'hungarian_match',
+    'image_ease',
+    'image_mean',
+    'info_nce',
+    'joint_counts',
+    'label_probabilities',
+    'labeled_negatives',
     'linear_fusion',
     'mask_boxes',
     'mask_iou',
     'mask_quality',
     'mask_uncertainty',
     'mean_embedding',
+    'mean_over_classes',
+    'mix',
     'move_thresholds',
     'multi_head_attention',
     'normalize',
     'pad_prompts',
     'pairwise_mask_iou',
+    'partners_by_ease',
+    'pixel_cross_entropy',
+    'pixel_entropy',
     'point_sample',
     'pool_masks',
     'product_fusion',
+    'prototype_sums',
     'ramped_keep_rate',
+    'random_area_boxes',
+    'reliable_mean',
+    'reliable_pixels',
     'repeat_factors',
     'resize',
     'resize_masks',
     'sample_points',
     'scale_scores',
+    'shared_size_boxes',
     'soft_area',
     'softmax_ensemble',
     'suppress_duplicates',
@@ -86,4 +152,9 @@ __all__ = [
     'uncertain_points',
     'uncertainty_weighted_bce',
     'unit_rgb',
+    'unlabeled_negatives',
+    'unreliable_share',
+    'valid_mean',
+    'valid_pixels',
+    'valid_quantile',
 ]

@@ -1,4 +1,4 @@
-"""What is built from a config. Importing mmdet's models fills the parent registry."""
+"""Registered models and their parts. Importing mmdet's models fills the parent registry."""
 
 import mmdet.models  # noqa: F401
 
@@ -7,7 +7,7 @@ from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .layers import MSDeformAttnPixelDecoder
-from .losses import UncertaintyWeightedCrossEntropyLoss
+from .losses import OHEMCrossEntropyLoss, UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
@@ -17,12 +17,20 @@ from .pseudo_labels import (
     MaskQualityGate,
     PseudoLabelFilter,
 )
+from .pseudo_labels.dense import ConfidentPixels, EntropyPercentile
 from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
+from .segmentors import ClassMix, CutMix, CutOut, PixelContrast, WeakToStrongLoss
 from .task_modules import MaskCrossEntropyCost
 from .teacher_student import TeacherStudent
 
 __all__ = [
+    'EntropyPercentile',
+    'ConfidentPixels',
+    'WeakToStrongLoss',
+    'CutOut',
+    'CutMix',
+    'ClassMix',
     'BoundaryPreservingMap',
     'CLIPRefiner',
     'CertaintyWeights',
@@ -34,7 +42,9 @@ __all__ = [
     'MaskIoUHead',
     'MaskQualityGate',
     'MultiBranchDataPreprocessor',
+    'OHEMCrossEntropyLoss',
     'OpenCLIPScorer',
+    'PixelContrast',
     'PlainViT',
     'PseudoLabelFilter',
     'SemiMask2Former',

@@ -1,4 +1,4 @@
-"""Types that pass between data loader, networks and losses."""
+"""Data structures shared by data loader, networks and losses."""
 
 from .packed_masks import PackedMasks
 from .query_outputs import HeadOutputs, LayerOutputs

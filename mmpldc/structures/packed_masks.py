@@ -1,4 +1,4 @@
-"""Instance masks of an image in one small tensor."""
+"""Pack the instance masks of an image into one small tensor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from torch import Tensor
 
 
 class PackedMasks:
-    """Instance masks, eight pixels a byte, for ``InstanceData.masks`` in training.
+    """Instance masks with eight pixels per byte, for ``InstanceData.masks`` in training.
 
-    mmdet's ``BitmapMasks`` are NumPy arrays with a byte a pixel: workers send them through a pipe,
-    and they cannot be pinned. This is a tensor: workers share it, and it can be pinned and moved.
-    :meth:`pad`, as mmdet's preprocessor calls it, takes no time.
+    mmdet's ``BitmapMasks`` are NumPy arrays with one byte per pixel: workers send them through a
+    pipe, and they cannot be pinned. This tensor can be shared by workers, pinned and moved to a
+    device. :meth:`pad`, which mmdet's preprocessor calls, takes no time.
 
     Args:
         bits: ``(G, h, ceil(w / 8))`` uint8, the leftmost pixel in the highest bit.
         size: (h, w) of the masks.
-        padded_size: (H, W) of what :meth:`unpack` gives, by default ``size``.
+        padded_size: (H, W) of the output of :meth:`unpack`, by default ``size``.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class PackedMasks:
 
     @classmethod
     def pack(cls, masks: BaseInstanceMasks) -> 'PackedMasks':
-        """Pack mmdet's ``BitmapMasks`` or ``PolygonMasks``; pixels that are not zero are inside."""
+        """Pack mmdet's ``BitmapMasks`` or ``PolygonMasks``; non-zero pixels are inside."""
         bits = np.packbits(masks.to_ndarray(), axis=-1)
         return cls(torch.from_numpy(bits), (masks.height, masks.width))
 
@@ -44,34 +44,34 @@ class PackedMasks:
 
     @staticmethod
     def cat(parts: Sequence['PackedMasks']) -> 'PackedMasks':
-        """The masks of several, which have one size; ``InstanceData`` chooses and joins with it."""
+        """Concatenate masks of one size; ``InstanceData`` uses this to index and to join."""
         bits = torch.cat([part.bits for part in parts])
         return PackedMasks(bits, parts[0].size, parts[0].padded_size)
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> 'PackedMasks':
-        """Pad on the right and at the bottom, with what is outside.
+        """Pad on the right and at the bottom, with pixels outside of all masks.
 
         Args:
-            out_shape: (H, W) afterwards.
-            pad_val: 0.
+            out_shape: (H, W) after padding.
+            pad_val: must be 0.
 
         Raises:
-            ValueError: if ``pad_val`` is another value.
+            ValueError: if ``pad_val`` is not 0.
         """
         if pad_val != 0:
             raise ValueError(f'masks are padded with 0, not {pad_val}: set mask_pad_value=0')
         return PackedMasks(self.bits, self.size, out_shape)
 
     def to(self, *args: Any, **kwargs: Any) -> 'PackedMasks':
-        """As ``Tensor.to``."""
+        """Move or convert as ``Tensor.to`` does."""
         return PackedMasks(self.bits.to(*args, **kwargs), self.size, self.padded_size)
 
     def pin_memory(self) -> 'PackedMasks':
-        """As ``Tensor.pin_memory``."""
+        """Pin as ``Tensor.pin_memory`` does."""
         return PackedMasks(self.bits.pin_memory(), self.size, self.padded_size)
 
     def unpack(self) -> Tensor:
-        """The masks, ``(G, H, W)`` uint8 of 0 and 1, padded, on the device of ``bits``."""
+        """Return padded masks, ``(G, H, W)`` uint8 of 0 and 1, on the device of ``bits``."""
         height, width = self.size
         # NumPy is ten times faster on a CPU than PyTorch's operators
         unpack_bits = _unpack_by_numpy if self.bits.device.type == 'cpu' else _unpack_by_torch

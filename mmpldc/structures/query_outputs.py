@@ -1,4 +1,4 @@
-"""Outputs of a head that predicts classes and masks of queries."""
+"""Outputs of a head that predicts classes and masks for queries."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class LayerOutputs(NamedTuple):
 
 
 class HeadOutputs(NamedTuple):
-    """Outputs of all L prediction layers; each attribute lists what :class:`LayerOutputs` holds.
+    """Outputs of all L prediction layers, one list per attribute of :class:`LayerOutputs`.
 
     Attributes:
         cls_logits: L tensors ``(B, Q, N + 1)``.
@@ -35,7 +35,7 @@ class HeadOutputs(NamedTuple):
 
     @classmethod
     def from_layers(cls, layers: Sequence[LayerOutputs]) -> 'HeadOutputs':
-        """The outputs of at least one layer, in order."""
+        """Collect the outputs of at least one layer, in order."""
         cls_logits, mask_logits, iou_logits = zip(*layers, strict=True)
         return cls(
             list(cls_logits),

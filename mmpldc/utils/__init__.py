@@ -1,1 +1,1 @@
-"""Utilities that know nothing of the methods."""
+"""Utilities that are independent of the methods."""

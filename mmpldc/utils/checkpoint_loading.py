@@ -1,12 +1,13 @@
-"""Checkpoints are data: reading one, from wherever, must not run code that somebody put into it.
+"""Load checkpoints without executing code from them.
 
-A checkpoint is a pickle, and a pickle can call any function. mmengine reads again without
-restrictions what cannot be read with them, and downloads without any; importing this module makes
-each of its ways (``load_from``, ``resume``, ``init_cfg``, mmdet's ``init_detector``; files and
-addresses) end with an error instead, and checks the hash that a downloaded file has in its name.
+A checkpoint is a pickle, and a pickle can call any function. If restricted reading fails, mmengine
+reads the file again without restrictions, and it reads downloads without any. Importing this module
+turns both into errors wherever mmengine loads a checkpoint (``load_from``, ``resume``,
+``init_cfg``, mmdet's ``init_detector``; files and URLs). It also checks the hash in a downloaded
+file's name.
 
-torch's own variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` turns this off, for old files that one
-trusts.
+torch's own variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` turns this off, for old files from a
+trusted source.
 """
 
 import functools
@@ -26,27 +27,27 @@ from mmengine.utils import digit_version
 
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-HAS_HASH = re.compile(r'-[0-9a-f]{8,}\.')  # torch's and OpenMMLab's way to name a published file
+HAS_HASH = re.compile(r'-[0-9a-f]{8,}\.')  # in the names of files published by torch and OpenMMLab
 
 
 class UnsafeCheckpoint(pickle.UnpicklingError):
-    """A file that holds more than weights, or is no checkpoint at all."""
+    """The file holds more than weights, or is not a checkpoint."""
 
 
 def is_trusted() -> bool:
-    """Whether the user told torch to run what is in a checkpoint."""
+    """Whether the user allowed torch to run code from checkpoints."""
     return os.environ.get(TRUST, '0') in ('1', 'y', 'yes', 'true')
 
 
 def _statistics_method(owner: type, name: str) -> Callable:
-    """What ``getattr`` is needed for in mmengine's log; the real one opens every door."""
+    """Stand in for ``getattr`` in mmengine's log; the real one would give access to everything."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {name}')
     return getattr(owner, name)
 
 
 def _log_history() -> list:
-    """What a checkpoint of mmengine holds beside weights, by the names of numpy 1 and 2."""
+    """List the types in mmengine's checkpoints besides weights, by their names in NumPy 1 and 2."""
     array = np.empty(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
     dtypes = {type(np.dtype(code)) for code in np.typecodes['AllInteger'] + '?efd'}
@@ -59,13 +60,14 @@ def _log_history() -> list:
 
 @contextmanager
 def weights_only() -> Iterator[None]:
-    """While it is open torch reads weights, plain values and mmengine's log, or nothing.
+    """Restrict ``torch.load`` to weights, plain values and mmengine's log within this context.
 
-    Whatever a caller of ``torch.load`` asks for; unless the user trusts the file.
+    The restriction overrides what a caller of ``torch.load`` asks for, unless the user trusts the
+    file.
 
     Note:
-        torch before 2.6 takes no names of what else is safe: a training's own checkpoint, which has
-        a log, is refused there.
+        torch before 2.6 accepts no further safe names: it refuses checkpoints of our own runs,
+        which contain a log.
     """
     if is_trusted():
         yield
@@ -87,10 +89,10 @@ def weights_only() -> Iterator[None]:
 
 @contextmanager
 def safe_loading(source: str) -> Iterator[None]:
-    """:func:`weights_only` with an error that names the file and says what to do.
+    """Apply :func:`weights_only`; errors name the file and the remedy.
 
     Args:
-        source: path or address of the file.
+        source: path or URL of the file.
 
     Raises:
         UnsafeCheckpoint: if it holds more than weights.
@@ -103,7 +105,7 @@ def safe_loading(source: str) -> Iterator[None]:
     except pickle.UnpicklingError as error:
         called = re.search(r'GLOBAL (\S+)', str(error))
         reason = (
-            f'holds more than weights ({called[1]})' if called else 'is damaged or no checkpoint'
+            f'holds more than weights ({called[1]})' if called else 'is damaged or not a checkpoint'
         )
         raise UnsafeCheckpoint(
             f'{source} was not loaded: it {reason}. Reading such a file may run any program. Only '
@@ -112,15 +114,15 @@ def safe_loading(source: str) -> Iterator[None]:
 
 
 def load_url(url: str, **options: Any) -> dict:
-    """The checkpoint at an address, from torch's cache if it is there.
+    """Load the checkpoint at a URL, from torch's cache if it is there.
 
     Args:
-        url: whose last part may have a hash, ``NAME-<8 or more digits of its SHA-256>.pth``.
+        url: its last part may contain a hash, ``NAME-<8 or more digits of its SHA-256>.pth``.
         **options: of ``torch.hub.load_state_dict_from_url``.
 
     Raises:
         UnsafeCheckpoint: if it holds more than weights.
-        RuntimeError: if it is not the file that its hash says.
+        RuntimeError: if the file does not match its hash.
     """
     has_hash = HAS_HASH.search(os.path.basename(urlparse(url).path)) is not None
     with safe_loading(url):
@@ -128,7 +130,7 @@ def load_url(url: str, **options: Any) -> dict:
 
 
 def _read(file: Any, map_location: Any = None, weights_only: bool | None = None) -> dict:
-    """In the place of mmengine's function that falls back to running what it reads."""
+    """Replace mmengine's function that falls back to unrestricted reading."""
     return torch.load(file, map_location=map_location, weights_only=not is_trusted())
 
 
@@ -143,7 +145,7 @@ def _protect_mmengine() -> None:
             loaded = load_checkpoint(cls, filename, map_location, logger)
         meta = loaded.get('meta') if isinstance(loaded, dict) else None
         if isinstance(meta, dict) and not is_trusted():
-            meta.pop('config', None)  # of old files; Runner.resume would execute this text
+            meta.pop('config', None)  # in old files; Runner.resume would execute this text
         return loaded
 
     CheckpointLoader.load_checkpoint = classmethod(protected)

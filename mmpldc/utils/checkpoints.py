@@ -1,4 +1,4 @@
-"""What a checkpoint holds: weights, the teacher's among them, and the names of the classes."""
+"""Read checkpoints, take the teacher's weights and find the class names."""
 
 import pickle
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ TEACHER = 'teacher.'
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint of mmengine onto the CPU, weights only where that is enough.
+    """Read a checkpoint of mmengine onto the CPU, as weights only if possible.
 
     Args:
         path: of a file, or a URL that mmengine can load.
@@ -23,7 +23,7 @@ def read_checkpoint(path: str | Path) -> dict:
         ``state_dict``, and usually ``meta``.
 
     Raises:
-        FileNotFoundError: naming the file.
+        FileNotFoundError: with the file's name.
         ValueError: if it is not a checkpoint.
     """
     if '://' not in str(path) and not Path(path).is_file():
@@ -39,13 +39,13 @@ def read_checkpoint(path: str | Path) -> dict:
 
 
 def teacher_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The teacher's part of a :class:`~mmpldc.models.SemiMask2Former`'s weights.
+    """Return the teacher's part of a :class:`~mmpldc.models.SemiMask2Former`'s weights.
 
     Returns:
-        Weights by the names that a plain ``Mask2Former`` gives them.
+        Weights by their names in a plain ``Mask2Former``.
 
     Raises:
-        ValueError: if there is no teacher, naming what there is.
+        ValueError: if the weights have no teacher; the message names their kind.
     """
     weights = {
         name.removeprefix(TEACHER): value
@@ -59,10 +59,10 @@ def teacher_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_weights(weights: Mapping[str, Tensor], model: nn.Module) -> None:
-    """Refuse weights that are not those of a model.
+    """Check that weights match a model.
 
     Raises:
-        ValueError: saying how many are missing, too many or of another shape, and naming one.
+        ValueError: with the numbers of missing, unexpected and misshapen weights, and an example.
     """
     own = model.state_dict()
     problems = {
@@ -80,20 +80,20 @@ def check_weights(weights: Mapping[str, Tensor], model: nn.Module) -> None:
 
 
 def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
-    """Names of the classes, and their colours if known.
+    """Return the names of the classes, and their colours if known.
 
-    The checkpoint's own count first, then those of the config's test set.
+    The checkpoint comes first, then the config's test set.
 
     Args:
         checkpoint: see :func:`read_checkpoint`.
-        cfg: with ``test_dataloader``; its images and annotations are not looked for.
-        num_classes: of the model.
+        cfg: config with ``test_dataloader``; its images and annotations are not read.
+        num_classes: number of the model's classes.
 
     Returns:
         ``classes``, a tuple of str, and, unless unknown, ``palette``, a list of (R, G, B).
 
     Raises:
-        ValueError: if neither names that many classes.
+        ValueError: if neither has that many names.
     """
     saved = checkpoint.get('meta', {}).get('dataset_meta') or {}
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))

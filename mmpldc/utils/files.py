@@ -7,20 +7,44 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 SUFFIX = '.partial'
 
 
+class FileIdentity(NamedTuple):
+    """What tells whether a file is still the same.
+
+    Attributes:
+        path: of the file.
+        size: in bytes.
+        changed: time of its last change, in nanoseconds.
+    """
+
+    path: str
+    size: int
+    changed: int
+
+
+def file_identity(path: str) -> FileIdentity | None:
+    """Identity of a file; None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # the latter of a name that no file can have
+        return None
+    return FileIdentity(path, status.st_size, status.st_mtime_ns)
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
-    """A file under another name that takes ``path``'s place if nothing went wrong.
+    """Open a temporary file that replaces ``path`` on success.
 
-    It has reached the disk by then: after a loss of power either file is there, as a whole. Several
-    processes may write the same file, on other machines too: the last one's stays.
+    The content is flushed to the disk first: after a loss of power either the old or the new file
+    exists, complete. Several processes may write the same file, on other machines too: the last
+    one wins.
 
     Args:
-        path: of the file; its folder is made.
+        path: file to write; its folder is created.
         mode: ``'w'`` for text, ``'wb'`` for bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,13 +61,13 @@ def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
 
 
 def write_json(path: Path, content: object, *, indent: int | None = None, **options: Any) -> None:
-    """Write JSON by :func:`atomic_write`; what cannot be written leaves the old file.
+    """Write JSON with :func:`atomic_write`; a failure leaves the old file unchanged.
 
     Args:
-        path: of the file; its folder is made.
-        content: what :func:`json.dumps` takes.
-        indent: spaces a level; None: all in one line.
-        **options: others of :func:`json.dumps`, such as ``default``.
+        path: file to write; its folder is created.
+        content: input of :func:`json.dumps`.
+        indent: spaces per level; None: all in one line.
+        **options: other options of :func:`json.dumps`, such as ``default``.
     """
     text = json.dumps(content, indent=indent, **options)
     with atomic_write(path) as file:
@@ -51,18 +75,18 @@ def write_json(path: Path, content: object, *, indent: int | None = None, **opti
 
 
 def remove_partial(folder: Path, pattern: str) -> None:
-    """Remove what processes that were killed inside :func:`atomic_write` have left.
+    """Remove the temporary files of processes that were killed inside :func:`atomic_write`.
 
     Args:
-        folder: where to look.
-        pattern: of the names that the files should have got, such as ``'iter_*.pth'``.
+        folder: folder to search.
+        pattern: pattern of the final file names, such as ``'iter_*.pth'``.
     """
     for path in folder.glob(f'.{pattern}.*{SUFFIX}'):
         path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the folder's entries to the disk, where the file system can."""
+    """Flush the folder's entries to the disk, if the file system supports it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

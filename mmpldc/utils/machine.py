@@ -1,4 +1,4 @@
-"""The machine and the versions that a measurement was made with."""
+"""Describe the machine and the software versions of a measurement."""
 
 import platform
 from pathlib import Path
@@ -11,10 +11,10 @@ CPU_INFO = Path('/proc/cpuinfo')
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
-    """Name the device, the threads of a process and the versions of what it runs on.
+    """Describe the device, the threads of a process and the software versions.
 
     Args:
-        device: that computes.
+        device: device that computes.
 
     Returns:
         ``device``, ``threads``, ``python``, ``torch``, ``mmcv`` and ``mmdet``.

@@ -1,11 +1,11 @@
-"""Markdown: tables, and blocks of a page that a program writes."""
+"""Write Markdown tables and generated blocks of a page."""
 
 import re
 from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns, but the first, are aligned to the right, as numbers are.
+    """Format a table; all columns but the first are right-aligned, as numbers are.
 
     >>> print(table(['', 'AP'], [['PL-DC', '38.3']]))
     |  | AP |
@@ -20,9 +20,9 @@ def put_block(page: str, name: str, text: str) -> str:
     """Replace the text between ``<!-- name -->`` and ``<!-- /name -->``.
 
     Args:
-        page: Markdown; without these marks it is returned as it is.
-        name: of the block.
-        text: its new content.
+        page: Markdown; returned unchanged without these marks.
+        name: name of the block.
+        text: new content of the block.
     """
     block = f'<!-- {name} -->\n\n{text.strip()}\n\n<!-- /{name} -->'
     pattern = rf'<!-- {name} -->.*?<!-- /{name} -->'

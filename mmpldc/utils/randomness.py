@@ -1,4 +1,4 @@
-"""Randomness that is a function of the position in a run, so that nothing of it has to be saved."""
+"""Derive random seeds from the position in a run, so that no generator state is saved."""
 
 import random
 from collections.abc import Iterator
@@ -10,29 +10,29 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What is drawn for: equal numbers behind it are not the same position."""
+    """Purpose of a random draw; draws of different purposes at one position are independent."""
 
     STEP = 0
     AUGMENTATION = 1
 
 
 def seed_process(seed: int, purpose: Purpose, *position: int) -> None:
-    """Seed what this process draws from: ``random``, NumPy and torch, its accelerator included.
+    """Seed ``random``, NumPy and torch, including its accelerator, in this process.
 
     Args:
-        seed: of the run, from 0 on.
-        purpose: of the randomness.
-        *position: integers from 0 on, such as (rank, iteration). What is drawn at different
-            positions has nothing to do with one another.
+        seed: seed of the run, at least 0.
+        purpose: purpose of the randomness.
+        *position: integers of at least 0, such as (rank, iteration). Draws at different
+            positions are independent.
     """
     torch.manual_seed(_seed_python_and_numpy(seed, purpose, *position))
 
 
 @contextmanager
 def seeded(seed: int, purpose: Purpose, *position: int) -> Iterator[None]:
-    """Seed ``random``, NumPy and torch's CPU generator, and give them back as they were.
+    """Seed ``random``, NumPy and torch's CPU generator, and restore their states afterwards.
 
-    Accelerators are not touched: worker processes must not start one.
+    Accelerators are not touched, because worker processes must not initialise one.
 
     Args:
         seed, purpose, *position: see :func:`seed_process`.
@@ -48,9 +48,9 @@ def seeded(seed: int, purpose: Purpose, *position: int) -> Iterator[None]:
 
 
 def _seed_python_and_numpy(seed: int, purpose: Purpose, *position: int) -> int:
-    """Seed these two, and return another seed for torch."""
+    """Seed ``random`` and NumPy, and return another seed for torch."""
     sequence = np.random.SeedSequence(seed, spawn_key=(purpose, *position))
     for_python, for_numpy, for_torch = sequence.generate_state(3, np.uint64).tolist()
     random.seed(for_python)
-    np.random.seed([for_numpy & 0xFFFFFFFF, for_numpy >> 32])  # it takes words of 32 bits
+    np.random.seed([for_numpy & 0xFFFFFFFF, for_numpy >> 32])  # NumPy takes words of 32 bits
     return for_torch

@@ -1,4 +1,4 @@
-"""Loading what may have to be downloaded, on many ranks."""
+"""Load downloadable files on one rank first, then on the others."""
 
 import os
 from collections.abc import Callable
@@ -10,16 +10,16 @@ Loaded = TypeVar('Loaded')
 
 
 def load_first_on_one_rank(load: Callable[[], Loaded]) -> Loaded:
-    """Call ``load`` on one rank of each machine, then, with its files in the cache, on the others.
+    """Call ``load`` on one rank of each machine, then on the others, which use its cached files.
 
     Args:
         load: reads a file, or downloads it into a cache.
 
     Returns:
-        What ``load`` returned on this rank.
+        The result of ``load`` on this rank.
 
     Raises:
-        RuntimeError: on every rank if one fails, with that rank's message; the failing one raises
+        RuntimeError: on all other ranks if one fails, with its message; the failing rank raises
             its own error.
     """
     local_rank = int(os.environ.get('LOCAL_RANK', get_rank()))
@@ -29,7 +29,7 @@ def load_first_on_one_rank(load: Callable[[], Loaded]) -> Loaded:
         if is_my_turn:
             try:
                 loaded.append(load())
-            except Exception as caught:  # whatever it is, the other ranks must hear of it
+            except Exception as caught:  # of any type: the other ranks must learn of it
                 error = caught
         messages = all_gather_object(None if error is None else f'rank {get_rank()}: {error}')
         if error is not None:

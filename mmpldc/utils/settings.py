@@ -1,24 +1,24 @@
-"""The settings that the results in a folder are made with."""
+"""Keep the settings of the results in a folder, and refuse to mix them with others."""
 
 import json
 from pathlib import Path
 
 from .files import write_json
 
-NAMED = 5  # of the settings that differ
+NAMED = 5  # number of differing settings in a message
 
 
 def guard_settings(folder: Path, settings: dict) -> None:
-    """Write down what a folder's results are made with, or compare it with what was written.
+    """Write the settings of a folder's results, or compare them with those written before.
 
     Args:
-        folder: made if it is not there; the settings go to its ``settings.json``.
-        settings: plain values, as JSON has them.
+        folder: created if missing; the settings go to its ``settings.json``.
+        settings: plain values that JSON can represent.
 
     Raises:
-        ValueError: naming the settings that differ, with their values.
+        ValueError: if settings differ; the message lists them with their values.
     """
-    settings = json.loads(json.dumps(settings))  # tuples become lists, as they come back
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as they do when read back
     path = folder / 'settings.json'
     remedy = 'choose another folder (--work-dir), or remove this one'
     if not path.exists():
@@ -37,13 +37,13 @@ def guard_settings(folder: Path, settings: dict) -> None:
     if differences:
         more = f'; and {len(differences) - NAMED} more' if len(differences) > NAMED else ''
         raise ValueError(
-            f'{folder} was begun with other settings ({"; ".join(differences[:NAMED])}{more}): '
+            f'{folder} was started with other settings ({"; ".join(differences[:NAMED])}{more}): '
             f'{remedy}'
         )
 
 
 def _leaves(settings: dict, prefix: str = '') -> dict[str, object]:
-    """Values by dotted key, out of dicts within dicts."""
+    """Flatten nested dicts to values by dotted key."""
     leaves: dict[str, object] = {}
     for key, value in settings.items():
         if isinstance(value, dict) and value:

@@ -1,4 +1,4 @@
-"""Pictures of how good pseudo-labels are, after the paper's Figs. 2, 3 and 5."""
+"""Figures on the quality of pseudo-labels, after the paper's Figs. 2, 3 and 5."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +17,15 @@ def plot_quality_against_iou(
     qualities: Mapping[str, np.ndarray],
     correlations: Mapping[str, float],
 ) -> None:
-    """Write a panel for each quality: labels as points or 2-d histogram, and their mean IoU.
+    """Plot mask IoU against each quality, one panel each, with the mean IoU.
+
+    Labels are points, or a 2-d histogram if they are many.
 
     Args:
-        path: PNG to write; its folder is made.
+        path: PNG to write; its folder is created.
         iou: ``(K,)`` float in [0, 1], mask IoU with the object; K may be 0.
         qualities: ``(K,)`` float in [0, 1] by name.
-        correlations: rank correlation of each with the IoU, NaN if undefined.
+        correlations: rank correlation of each quality with the IoU, NaN if undefined.
     """
     figure = Figure(figsize=(4.2 * len(qualities), 3.8))
     axes = figure.subplots(1, len(qualities), sharey=True, squeeze=False)[0]
@@ -45,7 +47,7 @@ def plot_quality_against_iou(
 def binned_mean(
     quality: np.ndarray, iou: np.ndarray, num_bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of both in bins of equally many labels, from low quality to high.
+    """Average quality and IoU in bins of equally many labels, from low quality to high.
 
     Args:
         quality, iou: ``(K,)`` float.
@@ -65,16 +67,16 @@ def binned_mean(
 def plot_confusion_matrix(
     path: Path, matrix: np.ndarray, classes: Sequence[str], *, max_classes: int | None = 29
 ) -> None:
-    """Write a confusion matrix, each row divided by its sum.
+    """Plot a confusion matrix, each row divided by its sum.
 
     Args:
-        path: PNG to write; its folder is made.
+        path: PNG to write; its folder is created.
         matrix: ``(N + 1, N + 1)`` int, truth x label, background last; see
             :func:`mmpldc.evaluation.confusion_matrix`.
         classes: N names.
-        max_classes: show this many, those that are most often taken for another class or another
-            for them (29 in the paper's Fig. 3), and background. Shares are of all that is in the
-            row, shown or not. None: show all.
+        max_classes: show background and this many classes: those most often confused with another
+            in either direction (29 in the paper's Fig. 3). Shares refer to the whole row, shown or
+            not. None: show all.
     """
     share = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
     shown = [*most_confused_classes(matrix, max_classes), len(classes)]
@@ -97,11 +99,11 @@ def plot_confusion_matrix(
 
 
 def most_confused_classes(matrix: np.ndarray, count: int | None) -> list[int]:
-    """The classes most often mistaken for another or another for them, in their own order.
+    """Return the classes most often confused with another in either direction, in class order.
 
     Args:
         matrix: ``(N + 1, N + 1)`` int, background last, which does not count as a mistake here.
-        count: how many; None or more than N give all.
+        count: number of classes; None or more than N return all.
     """
     objects = matrix[:-1, :-1]
     mistakes = objects.sum(axis=0) + objects.sum(axis=1) - 2 * objects.diagonal()
@@ -109,10 +111,10 @@ def most_confused_classes(matrix: np.ndarray, count: int | None) -> list[int]:
 
 
 def plot_error_types(path: Path, runs: Mapping[str, Mapping[str, float]]) -> None:
-    """Write bars, a group for each type and in it a bar for each run.
+    """Plot bars, one group per type and in it one bar per run.
 
     Args:
-        path: PNG to write; its folder is made.
+        path: PNG to write; its folder is created.
         runs: by name, share in [0, 1] of each type, the same types for all; see
             :func:`mmpldc.evaluation.error_types`.
     """

@@ -1,4 +1,4 @@
-"""Curves from what mmengine logged."""
+"""Plot curves from mmengine's logs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """All records that a run's ``LocalVisBackend`` wrote, resumed parts included, by step.
+    """Read all records of a run's ``LocalVisBackend`` by step, including resumed parts.
 
     Args:
         work_dir: the run's work directory.
 
     Returns:
-        One dict per log line, each with ``step``.
+        One dict per log record, each with ``step``.
 
     Raises:
         FileNotFoundError: if the folder has no ``vis_data/scalars.json`` below it.
@@ -20,9 +20,9 @@ def read_scalars(work_dir: Path) -> list[dict]:
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
         raise FileNotFoundError(
-            f'{work_dir} has no */vis_data/scalars.json: has it been trained in?'
+            f'{work_dir} has no */vis_data/scalars.json: is it the work directory of a run?'
         )
-    latest: dict[tuple, dict] = {}  # a resumed run repeats steps: the later record stands
+    latest: dict[tuple, dict] = {}  # a resumed run repeats steps: the later record counts
     for file in files:
         for line in file.read_text().splitlines():
             record = json.loads(line)
@@ -35,12 +35,12 @@ def read_scalars(work_dir: Path) -> list[dict]:
 def plot_curves(
     path: Path, runs: Mapping[str, Sequence[dict]], panels: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write one panel per entry of ``panels``, with a line for each run and each of its keys.
+    """Plot one panel per entry of ``panels``, with a line for each run and each of its keys.
 
     Args:
-        path: PNG to write; its folder is made.
+        path: PNG to write; its folder is created.
         runs: records by the name of the run, see :func:`read_scalars`.
-        panels: title of the panel to keys of the records; a run without a key has no line.
+        panels: keys of the records by panel title; a run without a key has no line.
     """
     import matplotlib
 

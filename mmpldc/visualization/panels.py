@@ -1,4 +1,4 @@
-"""Pictures of instances and of the teacher's uncertainty, side by side."""
+"""Draw instances and the teacher's uncertainty side by side."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-MIN_SIDE = 256  # small images are enlarged to this, so that outlines and names can be read
+from mmpldc.utils.pictures import save_picture
+
+MIN_SIDE = 256  # small images are enlarged to this side, so that outlines and names are legible
+MAX_SIDE = 4096  # but the longer side to no more than this
 
 
 def draw_instances(
@@ -26,12 +29,12 @@ def draw_instances(
         labels: ``(K,)`` int in [0, N).
         classes: N names.
         palette: N RGB colours, 0 to 255.
-        scores: ``(K,)`` float, written behind the name.
+        scores: ``(K,)`` float, written after the name.
 
     Returns:
         uint8 RGB, enlarged so that the short side has at least 256 pixels.
     """
-    scale = max(1, -(-MIN_SIDE // min(image.shape[:2])))
+    scale = _scale_of(image)
     canvas = _enlarge(image, scale)
     for mask, label in zip(masks, labels, strict=True):
         color = np.array(palette[label], dtype=np.float32)
@@ -57,18 +60,18 @@ def draw_uncertainty(image: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
     Returns:
         uint8 RGB, enlarged as by :func:`draw_instances`.
     """
-    scale = max(1, -(-MIN_SIDE // min(image.shape[:2])))
+    scale = _scale_of(image)
     heat = cv2.applyColorMap((uncertainty * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return _enlarge(np.clip(0.35 * gray + 0.9 * heat, 0, 255).astype(np.uint8), scale)
 
 
 def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
-    """Write pictures as a grid, with its title above each row.
+    """Write images as a grid, with a title above each row.
 
     Args:
-        path: PNG to write; its folder is made.
-        rows: title to pictures, uint8 RGB of equal size, as many in each row.
+        path: PNG to write; its folder is created.
+        rows: images by row title, uint8 RGB of equal size, equally many in each row.
     """
     strips = []
     for title, pictures in rows.items():
@@ -82,9 +85,13 @@ def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
             header, title, (6, 21), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA
         )
         strips += [header, strip]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.vstack(strips)[..., ::-1]):
-        raise OSError(f'could not write {path}')
+    save_picture(path, np.vstack(strips))
+
+
+def _scale_of(image: np.ndarray) -> int:
+    """By which a small image is enlarged."""
+    wanted = -(-MIN_SIDE // min(image.shape[:2]))
+    return max(1, min(wanted, MAX_SIDE // max(image.shape[:2])))
 
 
 def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:

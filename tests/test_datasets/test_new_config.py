@@ -1,7 +1,9 @@
 """A config made for somebody's data, from files that are as different as they come."""
 
 import json
+import os
 import runpy
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
-TOOL = Path(__file__).parents[2] / 'tools/dataset/new_config.py'
+from mmpldc.registry import DATASETS
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+TOOL = TOOLS / 'dataset/new_config.py'
 
 
 def write_coco(path, names, *, first_id=1):
@@ -33,6 +39,12 @@ def write_coco(path, names, *, first_id=1):
     categories = [dict(id=4, name='dog'), dict(id=3, name='cat')]
     path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
     return path
+
+
+def edit(path, change):
+    coco = json.loads(path.read_text())
+    change(coco)
+    path.write_text(json.dumps(coco))
 
 
 @pytest.fixture
@@ -73,8 +85,12 @@ def test_hold_out(run, data):
     assert result.code == 0, result
     labeled, unlabeled, val = (names_in(data, part) for part in ('labeled', 'unlabeled', 'val'))
     assert labeled | val == set(data.names[2:8]) and not labeled & val
-    assert len(val) == 2 and unlabeled == {*data.names[:2], *data.names[8:]}
-    assert 'work_dirs/mine/iter_10000.pth' in result.out
+    assert 1 <= len(val) <= 4 and unlabeled == {*data.names[:2], *data.names[8:]}
+    out = data.root / 'mine'
+    train, test = (shlex.split(line) for line in result.out.splitlines()[-2:])
+    assert train == ['python', f'{TOOLS}/train.py', f'{out}/pldc.py', '--work-dir',
+                     f'{out}/work_dirs/pldc']  # fmt: skip
+    assert test[1:] == [f'{TOOLS}/test.py', f'{out}/pldc.py', f'{train[-1]}/iter_10000.pth']
 
     config = Config.fromfile(data.root / 'mine/pldc.py')
     assert config.model.num_classes == 2
@@ -111,27 +127,48 @@ def test_unlabelled_images_elsewhere(run, data):
     assert parts.labeled.data_prefix.img == str(data.images)
 
 
-def test_leaks_and_broken_data_are_reported(run, data):
-    """An image that is in the validation set under another name."""
-    copy = data.root / 'copies'
-    copy.mkdir()
-    (copy / '0.jpg').write_bytes((data.images / '0.jpg').read_bytes())
-    val = write_coco(data.root / 'their_val.json', ['0.jpg'])
-    result = run('--val', val, '--val-images', copy)
-    assert result.code == 1
-    assert 'the data is not' in result.out and '0.jpg' in result.out
+@pytest.mark.parametrize('is_labelled', [False, True])
+def test_an_image_under_another_name_in_the_validation_set(run, data, is_labelled):
+    """Of the unlabelled set it is left out; a labelled one is an error."""
+    copies = data.root / 'copies'
+    copies.mkdir()
+    original = data.names[2] if is_labelled else data.names[0]
+    (copies / '0099.jpg').write_bytes((data.images / original).read_bytes())
+    val = write_coco(data.root / 'their_val.json', ['0099.jpg'])
+    result = run('--val', val, '--val-images', copies)
+    if is_labelled:
+        assert 'nothing was written: the data has 1 error' in result.code
+        assert f'{original} = 0099.jpg' in result.out
+        assert not (data.root / 'mine').exists()
+        return
+    assert result.code == 0 and f'image {original}, a copy of' in result.out
+    assert original not in names_in(data, 'unlabeled')
+    assert original in (data.root / 'mine/left_out.txt').read_text()
+
+
+def test_copies_are_held_out_together(run, data):
+    """Two names of one annotated image: both to train on, or both to validate on."""
+    for name in data.names[4:8]:
+        path = data.images / name
+        path.write_bytes((data.images / data.names[3]).read_bytes())
+    for seed in range(3):
+        assert run('--seed', seed).code == 0
+        held_out = names_in(data, 'val') & set(data.names[3:8])
+        assert len(held_out) in (0, 5)
 
 
 @pytest.mark.parametrize(
     ('break_it', 'words'),
     [
         (lambda d: d.labels.unlink(), 'labels.json'),
-        (lambda d: d.labels.write_text('{'), 'labels.json is not valid JSON'),
+        (lambda d: d.labels.write_text('{'), 'labels.json: line 1, column 2: not valid JSON'),
         (lambda d: write_coco(d.labels, d.names[:1]), 'too few to hold some out'),
-        (lambda d: write_coco(d.labels, d.names), 'none is left'),
+        (lambda d: write_coco(d.labels, d.names), '--unlabeled-images'),
         (lambda d: (d.images / 'bad.jpg').write_text('no image'), 'bad.jpg'),
+        (lambda d: edit(d.labels, lambda c: c['annotations'][0].pop('image_id')), 'the data has 1'),
+        (lambda d: edit(d.labels, lambda c: c.update(annotations=[])), 'the data has 1 error'),
     ],
-    ids=['missing', 'not json', 'one image', 'all annotated', 'no image'],
+    ids=['missing', 'not json', 'one image', 'all annotated', 'no image', 'record', 'no masks'],
 )
 def test_bad_input_ends_with_one_line(run, data, break_it, words):
     break_it(data)
@@ -157,6 +194,101 @@ def test_unlabelled_images_in_a_folder_below(run, data):
     assert cv2.imwrite(str(below / '0.jpg'), image)
     assert run('--unlabeled-images', below).code == 0
     assert names_in(data, 'unlabeled') == {'0.jpg'}
+
+
+def test_the_error_names_the_users_file_and_the_record(run, data):
+    edit(data.labels, lambda coco: coco['annotations'][2].pop('category_id'))
+    result = run()
+    assert f'error: {data.labels}: annotation 3: category_id: missing' in result.out
+    assert '--drop-invalid' in result.code
+    assert run('--drop-invalid').code == 0
+    (line,) = (data.root / 'mine/left_out.txt').read_text().splitlines()
+    assert line.startswith(f'{data.labels}: annotation 3: category_id: missing')
+
+
+def test_repairs_are_printed(run, data):
+    edit(data.labels, lambda coco: [one.pop('iscrowd') for one in coco['annotations']])
+    result = run()
+    assert result.code == 0
+    line = f'repaired: {data.labels}: 6 annotations (1, 2, 3, ...): iscrowd: missing: 0 written'
+    assert line in result.out.splitlines()
+
+
+def list_all(data):
+    def change(coco):
+        for number, name in enumerate([*data.names[:2], *data.names[8:]], 100):
+            coco['images'].append(dict(id=number, file_name=name, width=96, height=64))
+
+    edit(data.labels, change)
+
+
+def test_images_listed_without_an_annotation_are_unlabelled(run, data):
+    list_all(data)
+    result = run()
+    assert names_in(data, 'unlabeled') == {*data.names[:2], *data.names[8:]}
+    assert '4 images (0.jpg, 1.jpg, more/3.png, ...): listed without an annotation' in result.out
+    assert Config.fromfile(data.root / 'mine/pldc.py').negatives is False
+
+
+def test_negatives_are_trained_on(run, data):
+    list_all(data)
+    (data.root / 'nothing.txt').write_text('0.jpg\n1.jpg\n')
+    result = run('--negatives', data.root / 'nothing.txt')
+    assert result.code == 0 and 'images 0.jpg, 1.jpg: negatives' in result.out
+    assert {'0.jpg', '1.jpg'} <= names_in(data, 'labeled') | names_in(data, 'val')
+    assert names_in(data, 'unlabeled') == set(data.names[8:])
+    parts = Config.fromfile(data.root / 'mine/pldc.py').train_dataloader.dataset
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = DATASETS.build(dict(parts.labeled, metainfo=parts.metainfo))
+    assert len(dataset) == len(names_in(data, 'labeled'))
+
+
+def test_a_test_set(run, data):
+    test = write_coco(data.root / 'their_test.json', data.names[8:], first_id=50)
+    assert run('--test', test).code == 0
+    assert names_in(data, 'test') == set(data.names[8:])
+    assert names_in(data, 'unlabeled') == set(data.names[:2])
+    config = Config.fromfile(data.root / 'mine/pldc.py')
+    assert config.test_evaluator.ann_file == str(data.root / 'mine/test.json')
+    assert config.test_dataloader.dataset.ann_file == config.test_evaluator.ann_file
+    assert config.val_dataloader.dataset.ann_file == str(data.root / 'mine/val.json')
+
+
+def test_an_edited_config_is_kept(run, data):
+    first, second = data.root / 'mine/pldc.py', data.root / 'mine/pldc_2.py'
+    run()
+    run('--batch-size', 4)
+    assert 'batch_size = 4' in first.read_text() and not second.exists()
+    first.write_text(first.read_text().replace('batch_size = 4', 'batch_size = 2'))
+    result = run()
+    assert 'batch_size = 2' in first.read_text() and 'batch_size = 8' in second.read_text()
+    assert f'{first} was edited: it is kept, the new config is {second}' in result.out
+    assert f'{second} --work-dir {data.root}/mine/work_dirs/pldc_2' in result.out
+
+
+def test_validation_images_stay_where_labels_are_added(run, data):
+    whole = data.labels.read_text()
+    edit(data.labels, lambda coco: coco.update(
+        images=coco['images'][:3], annotations=coco['annotations'][:3]))  # fmt: skip
+    run()
+    before = names_in(data, 'val')
+    data.labels.write_text(whole)
+    run()
+    assert before <= names_in(data, 'val')
+    run('--seed', 1)  # another choice: what was drawn before does not count
+    choice = json.loads((data.root / 'mine/val.json').read_text())['held_out']
+    assert choice == dict(folder=str(data.images), seed=1)
+
+
+def test_relative_paths_become_absolute(run, data, monkeypatch):
+    monkeypatch.chdir(data.root)
+    out = os.path.join('a folder', 'mine')
+    result = run('--out-dir', out, labels=Path('labels.json'), images=Path('photos'))
+    assert result.code == 0
+    config = Config.fromfile(data.root / out / 'pldc.py')
+    assert config.val_evaluator.ann_file == str(data.root / out / 'val.json')
+    assert config.val_dataloader.dataset.data_prefix.img == str(data.images)
+    assert shlex.split(result.out.splitlines()[-1])[2] == str(data.root / out / 'pldc.py')
 
 
 @pytest.mark.parametrize('seed', range(5))

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.shapes import (
@@ -27,11 +28,13 @@ def load(root, name):
 
 
 def image_bytes(root):
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob('*.jpg')}
+    paths = [*root.rglob('*.jpg'), *root.rglob('*.png')]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
 def annotation_texts(root):
-    return {path.name: path.read_text() for path in (root / 'annotations').iterdir()}
+    paths = [*(root / 'annotations').iterdir(), *(root / 'lists').iterdir()]
+    return {path.name: path.read_text() for path in paths}
 
 
 @pytest.fixture(scope='module')
@@ -103,7 +106,7 @@ def test_spec_rejects_bad_frequencies(frequencies):
 
 
 def test_categories_and_palette(root):
-    for name in annotation_texts(root):
+    for name in filter(lambda name: name.endswith('.json'), annotation_texts(root)):
         categories = load(root, name.removesuffix('.json'))['categories']
         assert [c['id'] for c in categories] == list(range(1, 9))
         assert tuple(c['name'] for c in categories) == CLASSES
@@ -152,6 +155,33 @@ def test_labeled_and_unlabeled_split_the_train_images(root):
     assert instances.min() >= dataset.MIN_LABELED_PER_CLASS
 
 
+def test_label_maps_agree_with_the_scene(root):
+    for split, number in ('train', 0), ('tuning', 1):
+        for index, path in enumerate(sorted((root / 'labels' / split).iterdir())[:8]):
+            _, labels, masks = generate_scene(np.random.default_rng([3, number, index]), SPEC)
+            expected = ((labels + 1)[:, None, None] * masks).sum(axis=0)
+            with Image.open(path) as image:
+                assert image.mode == 'P'
+                values = np.array(image)
+                np.testing.assert_array_equal(values, expected)
+                colors = np.array(image.convert('RGB'))
+            palette = np.array(dataset.SEMANTIC_PALETTE)
+            np.testing.assert_array_equal(colors, palette[values])
+    assert len(dataset.SEMANTIC_CLASSES) == len(dataset.SEMANTIC_PALETTE) == len(CLASSES) + 1
+
+
+def test_lists_name_the_images_of_the_annotation_files(root):
+    for name in 'labeled', 'unlabeled', 'tuning', 'test':
+        names = (root / f'lists/{name}.txt').read_text().split()
+        assert [f'{stem}.jpg' for stem in names] == [
+            i['file_name'] for i in load(root, name)['images']
+        ]
+        split = name if name in dataset.SPLITS else 'train'
+        for stem in names:
+            assert (root / f'images/{split}/{stem}.jpg').is_file()
+            assert (root / f'labels/{split}/{stem}.png').is_file()
+
+
 def test_same_seed_same_files_for_any_number_of_workers(root, tmp_path):
     make_dataset(tmp_path / 'same', **SETTINGS, workers=1)
     assert image_bytes(tmp_path / 'same') == image_bytes(root)
@@ -161,7 +191,7 @@ def test_same_seed_same_files_for_any_number_of_workers(root, tmp_path):
 def test_an_image_does_not_depend_on_the_others(root, tmp_path):
     dataset.write_coco_split(tmp_path, 'test', 2, seed=3, spec=SPEC)
     few, many = image_bytes(tmp_path), image_bytes(root)
-    assert len(few) == 2 and few.items() <= many.items()
+    assert len(few) == 4 and few.items() <= many.items()
 
 
 def test_other_seed_and_other_split_differ(root, tmp_path):
@@ -189,7 +219,7 @@ class TestStamp:
             path = root / 'images' / split / f'{num_images}.jpg'
             path.parent.mkdir(parents=True)
             path.touch()
-            images = [dict(id=i) for i in range(num_images)]
+            images = [dict(id=i, file_name=f'{i}.jpg') for i in range(num_images)]
             annotations = [
                 dict(image_id=i, category_id=c + 1)
                 for i in range(num_images)

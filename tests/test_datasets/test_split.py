@@ -346,7 +346,7 @@ def test_tool_gives_a_bare_file_categories(run, annotations, tmp_path):
         (None, (), 'say how much stays labelled'),
         (None, ('--percent', 200), 'split.py: percent must be above 0 and at most 100, got 200'),
         (None, ('--count', 41), 'split.py: cannot label 41 of 40 images'),
-        ('{', ('--percent', 5), 'instances_train.json is not valid JSON'),
+        ('{', ('--percent', 5), 'instances_train.json: line 1, column 2: not valid JSON'),
         ('[]', ('--percent', 5), "it has no list 'images'"),
         ('{"images": []}', ('--percent', 5), "it has no list 'annotations'"),
     ],

@@ -2,7 +2,14 @@
 
 import pytest
 
-from mmpldc.datasets.starter_config import fill_in, schedule_for, training_side
+from mmpldc.datasets.starter_config import (
+    fill_in,
+    free_path,
+    is_edited,
+    schedule_for,
+    training_side,
+    with_mark,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +68,23 @@ def test_fill_in_changes_assignments_and_nothing_else():
 def test_fill_in_needs_the_name():
     with pytest.raises(KeyError, match='d'):
         fill_in(TEMPLATE, dict(d=1), {})
+
+
+@pytest.mark.parametrize(
+    ('change', 'edited'),
+    [
+        (lambda text: text, False),
+        (lambda text: text + '# mine\n', True),
+        (lambda text: text.replace('a = 1', 'a = 2'), True),
+        (lambda text: text.rsplit('#', 1)[0], True),
+        (lambda text: '', True),
+    ],
+)
+def test_an_edited_config_is_known(change, edited, tmp_path):
+    text = change(with_mark('a = 1\nb = 2\n'))
+    assert is_edited(text) == edited
+    path = tmp_path / 'pldc.py'
+    path.write_text(text)
+    new = with_mark('a = 3\n')
+    assert free_path(path, new).name == ('pldc_2.py' if edited else 'pldc.py')
+    assert free_path(path, text) == path

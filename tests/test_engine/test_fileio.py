@@ -50,7 +50,7 @@ def test_no_room(tmp_path, backend):
     message = str(error.value)
     assert f'{path} was not written ({os.strerror(errno.EFBIG)}): it needs 3.0 MB' in message
     assert re.search(rf'[\d,.]+ MB are free in {tmp_path} \(a quota may allow less\)', message)
-    assert 'Files written before are intact' in message and '--resume' in message
+    assert 'Earlier files are intact' in message and '--resume' in message
     assert path.read_bytes() == b'first' and names(tmp_path) == {'iter_1.pth'}
 
 

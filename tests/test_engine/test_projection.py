@@ -137,7 +137,7 @@ def test_summary():
             'disk 4 checkpoints of 0.82 GB, and the log 3.28 GB of 100.0 GB free',
         )
     ]
-    assert '0.2 pseudo-labels per image' in lines[-1] and 'more need more' in lines[-1]
+    assert '0.2 pseudo-labels per image' in lines[-1] and 'more labels need more' in lines[-1]
 
 
 def test_summary_tells_what_is_wrong_with_loading():

@@ -176,7 +176,7 @@ def test_the_newest_intact_one_with_a_warning_for_each_that_is_not(save):
     for step, (level, line) in zip((3, 2), runner.logger, strict=True):
         assert level == 'warning'
         assert f'iter_{step}.pth is damaged (File is not a zip file)' in line
-        assert 'iter_1.pth is resumed instead' in line
+        assert f'resuming from {runner.work_dir}/iter_1.pth instead' in line
 
 
 def test_none_intact(save):
@@ -211,7 +211,7 @@ def test_a_given_one_that_is_broken(save, spoil):
     folder = save(1, 2, 3, last=3)
     spoil(folder / 'iter_2.pth')
     os.truncate(folder / 'iter_3.pth', 100)
-    with pytest.raises(BrokenCheckpoint, match=r'iter_2\.pth: .* damaged .* take --resume .*_1\.'):
+    with pytest.raises(BrokenCheckpoint, match=r'iter_2\.pth: .* damaged .* use --resume .*_1\.'):
         resume(runner_of(folder), str(folder / 'iter_2.pth'))
     os.truncate(folder / 'iter_1.pth', 100)
     with pytest.raises(BrokenCheckpoint, match='no other one in its folder is intact'):

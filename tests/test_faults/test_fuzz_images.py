@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmdet.registry import DATASETS
 from PIL import Image
 
-from mmpldc.datasets.checks.images import UnreadableImage, read_size
+from mmpldc.datasets.checks.pixels import UnreadableImage, read_size
 from mmpldc.datasets.input_faults import InputFault
 
 NAME = 'sound_0.png'

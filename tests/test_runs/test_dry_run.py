@@ -30,7 +30,7 @@ def rehearse(run, capsys, tmp_path):
         runner = run(own, work_dir=own.work_dir)
         (hook,) = (hook for hook in runner.hooks if isinstance(hook, DryRunHook))
         text = capsys.readouterr().out
-        report = text[text.index('What this training needs') :]
+        report = text[text.index('What this run needs') :]
         rows = dict(re.findall(r'^  (\S+(?: \S+)*)  +(\S.*)$', report, re.M))
         return SimpleNamespace(hook=hook, rows=rows, report=report, runner=runner)
 
@@ -106,7 +106,7 @@ def test_a_disk_that_is_too_small(rehearse, load_config, monkeypatch, tmp_path):
         return os.statvfs_result(values)
 
     monkeypatch.setattr(os, 'statvfs', nearly_full)
-    message = r'has 0\.01 GB free, and this training needs [\d.]+ GB: free some, choose another'
+    message = r'has 0\.01 GB free, and this run needs [\d.]+ GB: free some space, choose another'
     with pytest.raises(SystemExit, match=message) as caught:
         rehearse(load_config(max_iters=10**6))
     assert str(tmp_path) in str(caught.value)
@@ -129,7 +129,7 @@ BEST = 'default_hooks.checkpoint.save_best'
         (
             {BEST: 'teacher/coco/bbox_mAP'},
             ValueError,
-            'save_best names teacher/coco/bbox_mAP, and validation gives teacher/coco/segm_mAP, ',
+            'names teacher/coco/bbox_mAP, but validation computes teacher/coco/segm_mAP, ',
         ),
     ],
     ids=['backbone', 'load_from', 'clip', 'metric'],
@@ -172,7 +172,7 @@ def test_command(load_config, start, tmp_path):
     command = (sys.executable, ROOT / 'tools/train.py', 'config.py', '--dry-run', '--work-dir', 'a')
     result = start(*command, '--resume')
     assert result.code == 0, result.output[-3000:]
-    assert '\nWhat this training needs, on 1 x CPU:\n  burn-in ' in result.output
+    assert '\nWhat this run needs, on 1 x CPU:\n  burn-in ' in result.output
     assert os.listdir(tmp_path) == ['config.py']
 
     (tmp_path / 'a').mkdir()
@@ -192,7 +192,7 @@ def test_two_ranks(load_config, start, tmp_path):
         *('--dry-run', '--work-dir', 'a'),
     )
     assert result.code == 0, result.output[-3000:]
-    assert result.output.count('What this training needs, on 2 x CPU:') == 1
+    assert result.output.count('What this run needs, on 2 x CPU:') == 1
     assert 'an iteration of 8 ' in result.output
     # where mmengine's ranks exchange validation results
     assert set(os.listdir(tmp_path)) <= {'config.py', '.dist_test'}

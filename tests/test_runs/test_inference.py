@@ -226,10 +226,10 @@ def test_demo_says_what_it_cannot_read(demo, call, files, tmp_path):
     for inputs, message in {
         'missing.jpg': 'there is no file missing.jpg',
         'empty': 'empty has no image',
-        'notes.txt': 'notes.txt cannot be read; known are images and videos: .jpg',
+        'notes.txt': 'notes.txt cannot be read; supported are images and videos: .jpg',
         'broken.jpg': 'broken.jpg cannot be read',
         'zero.png': 'zero.png cannot be read',
-        'broken.mp4': 'broken.mp4 has no frame that could be read',
+        'broken.mp4': 'broken.mp4 has no readable frame',
     }.items():
         with pytest.raises((ValueError, OSError), match=message):
             demo(inputs)
@@ -365,10 +365,10 @@ def test_export_names_unreadable_images(export, shapes_root, tmp_path, capsys):
 def test_export_says_what_is_missing(export, shapes_root, capsys):
     with pytest.raises(SystemExit):
         export(shapes_root / 'annotations/test.json')
-    assert 'say where the images of' in capsys.readouterr().err
+    assert 'give the folder of the images of' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         export(shapes_root / 'images/test', '--img-root', 'somewhere')
-    assert '--img-root goes with a COCO-format json' in capsys.readouterr().err
+    assert '--img-root is only for a COCO-format json' in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- tools/publish_model.py

@@ -147,7 +147,7 @@ def test_a_bad_step_is_skipped_and_named_and_training_goes_on(train, kind, at):
     (warning,) = warnings_in(log)
     assert f'iteration {at + 1}: a loss or gradient is not finite' in warning
     assert '(1 so far, 1 in a row)' in warning
-    assert 'steps skipped for a loss or gradient not finite: 1' in log
+    assert 'steps skipped for a non-finite loss or gradient: 1' in log
     paths = fault.paths[at]
     if kind == 'gradient':
         assert 'rank 0: gradients only; images: ' in warning
@@ -175,7 +175,7 @@ def test_an_image_that_the_teacher_fails_on_gets_no_labels(train):
     assert all(tensor.isfinite().all() for tensor in runner.model.state_dict().values())
     assert not warnings_in(log)
     assert runner.message_hub.get_info('skipped_steps', 0) == 0
-    (line,) = (line for line in log.splitlines() if "the teacher's output held a NaN" in line)
+    (line,) = (line for line in log.splitlines() if "the teacher's output contained NaN" in line)
     assert 'iterations 3 to 4: ' in line and 'for 1 of 4 images' in line
     assert line.endswith(fault.paths[3]['unsup_weak'][0])
 

@@ -99,7 +99,10 @@ def test_three_commands(
     assert '0 errors' in report
     sizes = {'labeled': num_labeled, 'unlabeled': num_unlabeled, 'val': num_val}
     found = {name: json.loads((tmp_path / f'data/mine/{name}.json').read_text()) for name in sizes}
-    assert {name: len(content['images']) for name, content in found.items()} == sizes
+    counts = {name: len(content['images']) for name, content in found.items()}
+    assert counts['unlabeled'] == num_unlabeled
+    assert counts['labeled'] + counts['val'] == num_labeled + num_val
+    assert abs(counts['val'] - num_val) <= 3 * (num_val * 0.8) ** 0.5  # each is drawn by itself
     names = [{image['file_name'] for image in content['images']} for content in found.values()]
     assert len(set.union(*names)) == sum(sizes.values())
     assert found['unlabeled']['annotations'] == []

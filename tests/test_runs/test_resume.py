@@ -348,9 +348,8 @@ def test_a_damaged_checkpoint_is_passed_over(train, uninterrupted):
     os.truncate(train.work_dir / 'iter_4.pth', 10_000)
     resumed = train('--resume')
     assert resumed.code == 0
-    assert f'iter_4.pth is damaged (File is not a zip file): {train.work_dir}/iter_3.pth is' in (
-        resumed.output
-    )
+    reason = 'iter_4.pth is damaged (File is not a zip file)'
+    assert f'{reason}: resuming from {train.work_dir}/iter_3.pth instead' in resumed.output
     assert_as_uninterrupted(train.work_dir, uninterrupted)
 
 

@@ -37,7 +37,7 @@ def test_runs_are_told_apart(tool, tmp_path):
     first, second = (write_analysis(tmp_path / f'{name}.json', name) for name in 'ab')
     assert [*read_runs([first, second], 'c')] == ['a', 'b']
     for paths, name in (([first, second], 'a'), ([first, first], 'c')):
-        with pytest.raises(SystemExit, match="two runs are called 'a'"):
+        with pytest.raises(SystemExit, match="two runs have the name 'a'"):
             read_runs(paths, name)
 
 

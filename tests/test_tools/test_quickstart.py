@@ -45,7 +45,7 @@ def test_other_settings_are_refused(quickstart, tmp_path, monkeypatch):
     monkeypatch.setattr(quickstart.Step, 'run', lambda *_: ran.append(1))
     (tmp_path / 'settings.json').write_text('{"seed": 0}')
     monkeypatch.setattr('sys.argv', ['quickstart.py', '--seed', '1', '--work-dir', str(tmp_path)])
-    with pytest.raises(SystemExit, match=r'begun with other settings \(.*seed is 1 now, was 0'):
+    with pytest.raises(SystemExit, match=r'started with other settings \(.*seed is 1 now, was 0'):
         quickstart.main()
     assert not ran
 
@@ -56,7 +56,7 @@ def test_failing_step_shows_the_end_of_its_log(quickstart, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         quickstart.Step('training').run([str(script)], tmp_path / 'logs' / 'log.txt', {})
     assert 'no such image: 7.jpg' in str(error.value)
-    assert 'training failed; the whole log is' in str(error.value)
+    assert 'training failed; the full log is' in str(error.value)
 
 
 def test_boundary_without_checkpoint_is_explained(quickstart, tmp_path):

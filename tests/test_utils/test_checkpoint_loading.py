@@ -197,7 +197,7 @@ def test_old_format(tmp_path, marker):
     with pytest.raises(UnsafeCheckpoint, match=REFUSED):
         CheckpointLoader.load_checkpoint(str(path))
     path.write_bytes(pickle.dumps(Payload(marker)))
-    with pytest.raises(UnsafeCheckpoint, match='was not loaded: it is damaged or no checkpoint'):
+    with pytest.raises(UnsafeCheckpoint, match='was not loaded: it is damaged or not a checkpoint'):
         CheckpointLoader.load_checkpoint(str(path))
     assert not marker.exists()
 

@@ -25,7 +25,7 @@ def test_the_same_settings_may_go_on(tmp_path):
 )
 def test_other_settings_are_refused_and_named(tmp_path, settings, difference):
     guard_settings(tmp_path, dict(seed=0, base='a.py'))
-    with pytest.raises(ValueError, match=rf'begun with other settings {difference}: choose'):
+    with pytest.raises(ValueError, match=rf'started with other settings {difference}: choose'):
         guard_settings(tmp_path, settings)
     guard_settings(tmp_path, dict(seed=0, base='a.py'))  # what was written is still there
 

@@ -68,7 +68,7 @@ def test_scalars_of_a_resumed_run(tmp_path):
 
 
 def test_scalars_of_a_folder_without_a_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match='has it been trained in'):
+    with pytest.raises(FileNotFoundError, match='is it the work directory of a run'):
         read_scalars(tmp_path)
 
 

@@ -1,7 +1,7 @@
-"""Analyse a teacher's pseudo-labels on annotated images, as the paper's Figs. 2, 3 and 5 do.
+"""Analyse a teacher's pseudo-labels on annotated images, as in the paper's Figs. 2, 3 and 5.
 
-Writes analysis.json and, for each figure, a picture: quality_against_iou.png of the candidates,
-confusion_matrix.png and error_types.png of the pseudo-labels that training would see.
+Writes analysis.json and one figure each: quality_against_iou.png for the candidates,
+confusion_matrix.png and error_types.png for the pseudo-labels that training would see.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from mmpldc.visualization import (
     plot_quality_against_iou,
 )
 
-NUM_PAIRS = 3  # confused pairs of classes that are printed
+NUM_PAIRS = 3  # number of confused class pairs to print
 TITLES = dict(
     score='coupled score c·m', class_quality='class quality c', mask_quality='mask quality m'
 )
@@ -34,39 +34,39 @@ TITLES = dict(
 
 def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__)
-    parser.add_argument('--out', type=Path, required=True, help='folder for JSON and pictures')
-    parser.add_argument('--name', help="in the picture of error types; default: checkpoint's")
+    parser.add_argument('--out', type=Path, required=True, help='folder for JSON and figures')
+    parser.add_argument('--name', help="in the figure of error types; default: checkpoint's")
     parser.add_argument(
         '--compare',
         type=Path,
         nargs='+',
         default=[],
         metavar='OTHER.json',
-        help='analysis.json of other runs, to show their error types beside these',
+        help='analysis.json of other runs, to show their error types next to these',
     )
     parser.add_argument(
         '--min-class-quality',
         type=float,
         default=0.05,
-        help='leave candidates below it, most of them empty queries, out of Fig. 2',
+        help='leave out candidates below it in Fig. 2; most of them are empty queries',
     )
     parser.add_argument('--max-classes', type=int, default=29, help='shown in the confusion matrix')
     return parser.parse_args()
 
 
 def read_runs(paths: list[Path], name: str) -> dict[str, dict]:
-    """Error types of earlier analyses by the name of the run, which must not be ``name``."""
+    """Read error types of earlier analyses by the name of the run, which must not be ``name``."""
     runs = {}
     for path in paths:
         analysis = json.loads(path.read_text())
         if analysis['name'] in (name, *runs):
-            raise SystemExit(f"two runs are called '{analysis['name']}': tell them apart by --name")
+            raise SystemExit(f"two runs have the name '{analysis['name']}': set another by --name")
         runs[analysis['name']] = analysis['error_types']
     return runs
 
 
 def read_categories(dataset) -> tuple[list[str], list[str | None]]:
-    """Names and supercategories by label; the file's order is the labels', as in mmdet."""
+    """Return names and supercategories by label; labels follow the file's order, as in mmdet."""
     by_id = {category['id']: category for category in load_file(dataset.ann_file)['categories']}
     categories = [by_id[category_id] for category_id in dataset.cat_ids]
     return [c['name'] for c in categories], [c.get('supercategory') or None for c in categories]
@@ -90,7 +90,7 @@ def table_of_errors(runs: dict[str, dict]) -> str:
 
 
 def most_confused_pairs(matrix: np.ndarray, classes: list[str]) -> list[str]:
-    """``'truth as label: count'`` of the most frequent mistakes between classes."""
+    """List the most frequent mistakes between classes as ``'truth as label: count'``."""
     mistakes = matrix[:-1, :-1] * (1 - np.eye(len(classes), dtype=int))
     cells = (-mistakes).ravel().argsort(kind='stable')[:NUM_PAIRS]
     rows, columns = np.unravel_index(cells, mistakes.shape)
@@ -102,7 +102,7 @@ def most_confused_pairs(matrix: np.ndarray, classes: list[str]) -> list[str]:
 
 
 def plain(content: dict) -> dict:
-    """What JSON can hold of ``content``: numbers of numpy as Python's, NaN as null."""
+    """Convert ``content`` for JSON: NumPy's numbers to Python's, NaN to null."""
     text = json.dumps(content, default=np.generic.item)
     return json.loads(text, parse_constant=lambda _: None)
 
@@ -115,8 +115,8 @@ def main() -> None:
     model, dataloader = load(args)
     classes, supercategories = read_categories(dataloader.dataset)
 
-    # Two passes over the images, for the refiner may change classes and drop labels: what training
-    # would see cannot be chosen from the candidates afterwards.
+    # Two passes over the images, because the refiner may change classes and drop labels: the
+    # labels that training would see cannot be selected from the candidates afterwards.
     candidates = compare_candidates(model, dataloader, min_class_quality=args.min_class_quality)
     labels = compare_pseudo_labels(model, dataloader)
     correlations = rank_correlations(candidates)

@@ -1,4 +1,4 @@
-"""What the analysis tools share: their arguments, and the model and images that these name."""
+"""Shared arguments of the analysis tools, and loading of their model and images."""
 
 import argparse
 
@@ -14,21 +14,21 @@ from mmpldc.models import SemiMask2Former
 
 
 def argument_parser(description: str, *, checkpoint: bool = True) -> argparse.ArgumentParser:
-    """A parser with the arguments that the functions below read."""
+    """Create a parser with the arguments that the functions below read."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config')
     if checkpoint:
         parser.add_argument('checkpoint')
     parser.add_argument('--ann-file', help="annotations; default: the config's validation set")
     parser.add_argument('--img-prefix', help='folder of their images, below data_root')
-    parser.add_argument('--num-images', type=int, help='look at the first so many only')
+    parser.add_argument('--num-images', type=int, help='use only this many images, the first ones')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config with its options, and its validation set replaced by the annotated images."""
+    """Read the config with its options; the annotated images replace its validation set."""
     cfg = Config.fromfile(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -45,7 +45,7 @@ def load_config(args: argparse.Namespace) -> Config:
 def load(
     args: argparse.Namespace, *, with_refiner: bool = True
 ) -> tuple[SemiMask2Former, DataLoader]:
-    """The model as it was when the checkpoint was written, and annotated images."""
+    """Load the model with the state of the checkpoint's iteration, and annotated images."""
     cfg = load_config(args)
     model = load_labeler(
         cfg,

@@ -1,6 +1,6 @@
 """Measure a teacher's pseudo-labels on annotated images, with the config's filter or a grid.
 
-Use a split that is not the reported one to choose thresholds.
+To choose thresholds, use another split than the reported one.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--grid',
         action='store_true',
-        help='try a grid of thresholds (without refiner and suppression of duplicates)',
+        help='try a grid of thresholds (without refiner and duplicate suppression)',
     )
     parser.add_argument('--out', type=Path, help='write the result as JSON')
     return parser.parse_args()

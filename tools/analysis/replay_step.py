@@ -1,11 +1,11 @@
 """Repeat a training step that was not finite, from the dump that NonFiniteHook wrote.
 
 Prints every loss, the first module whose output is not finite and the first parameter whose
-gradient is not (all are NaN where a loss is). Random numbers are those of the run. What ranks tell
-one another in a step, the number of targets, is this rank's alone.
+gradient is not (all gradients are NaN if a loss is). Random numbers are those of the run. Values
+that ranks exchange in a step, such as the number of targets, are this rank's alone.
 
-A dump holds the run's config, which is Python code, and this tool EXECUTES it: give --trust-dump
-only for a dump whose author you trust, as you would run a script of theirs.
+A dump contains the run's config, which is Python code, and this tool EXECUTES it: give --trust-dump
+only for a dump from an author you trust, as you would run a script of theirs.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def build_model(cfg: Config, step: dict, device: torch.device) -> SemiMask2Former:
-    """The model as it was when the step began."""
+    """Build the model with its state at the start of the step."""
     model = MODELS.build(cfg.model).to(device)
     model.load_state_dict(step['state_dict'])
     model.train()
@@ -73,7 +73,7 @@ def build_model(cfg: Config, step: dict, device: torch.device) -> SemiMask2Forme
 
 
 def watch(model: SemiMask2Former) -> dict[str, str]:
-    """Names of the first module and the first parameter with a bad value, filled in later."""
+    """Record the names of the first module and first parameter with a bad value, during a step."""
     broken: dict[str, str] = {}
 
     def look(name: str, result) -> None:
@@ -95,7 +95,7 @@ def watch(model: SemiMask2Former) -> dict[str, str]:
 
 
 def is_bad(value) -> bool:
-    """Whether it is a tensor with a NaN or an infinity."""
+    """Whether the value is a tensor with a NaN or an infinity."""
     return isinstance(value, Tensor) and not bool(value.isfinite().all())
 
 

@@ -1,7 +1,7 @@
-"""How well the model behind a config's refiner knows the classes: precision and recall of each.
+"""Measure how well the model behind a config's refiner knows the classes: precision and recall.
 
-It names the annotated objects by itself (the paper's Table II does so for CLIP on COCO). Use it to
-choose a model, its texts and its crops before a training. A class with a recall near 0 relies on
+The model classifies the annotated objects alone (as for CLIP on COCO in the paper's Table II). Use
+this to choose a model, its texts and its crops before a run. A class with a recall near 0 relies on
 the teacher.
 """
 
@@ -33,7 +33,7 @@ def main() -> None:
     init_default_scope(cfg.default_scope)
     dataloader = Runner.build_dataloader(cfg.val_dataloader)
     classes = dataloader.dataset.metainfo['classes']
-    model = MODELS.build(cfg.model).to(args.device)  # for its refiner: no weights are needed
+    model = MODELS.build(cfg.model).to(args.device)  # for its refiner: needs no weights
     model.refiner.prepare(classes, torch.device(args.device))
     confusion = scorer_confusion(model, dataloader)
     precision, recall = precision_and_recall(confusion)

@@ -1,19 +1,19 @@
-"""The methods on equal terms: the tables, plots and choice of thresholds of docs/comparison.md.
+"""Compare methods on equal terms: tables, plots and thresholds of docs/comparison.md.
 
     python tools/compare/compare_methods.py
     python tools/compare/compare_methods.py --methods pldc pais --seeds 3 --out pldc_and_pais.md
     python tools/compare/compare_methods.py --base data/mine/pldc.py --work-dir work_dirs/mine
 
 A method is a config of configs/comparison over one base, by default the quickstart's PL-DC, whose
-scenes, labelled share and initial weights are other ones for each seed. Every other base brings its
-own data. The methods' configs over the base are in WORK_DIR/configs. Calls can be interrupted and
-repeated: what is done is not done again, the rest goes on. Runs of another config are refused; that
-the code is still the same is for the caller to see to.
+scenes, labelled share and initial weights differ for each seed. Every other base uses its own data.
+The methods' configs over the base are in WORK_DIR/configs. A call may be interrupted and repeated:
+finished work is skipped, the rest continues. Runs of another config are refused; the caller has to
+make sure that the code is still the same.
 
-The rule for thresholds, the same for all: a method has one, on the class quality or the coupled
-score. It is chosen from one grid by the AP on the tuning split (the base's validation set), in a
-run of another seed than the reported ones. Variants of a method take that method's. Everything else
-is as published, or the base's.
+Thresholds follow one rule for all methods. A method has one threshold, on the class quality or the
+coupled score. It is chosen from one grid by the AP on the tuning split (the base's validation set),
+in a run with another seed than the reported ones. Variants of a method use that method's threshold.
+Everything else is as published, or as in the base.
 """
 
 import argparse
@@ -52,14 +52,14 @@ def parser() -> argparse.ArgumentParser:
         '--hidden',
         nargs=2,
         metavar=('ANN_FILE', 'IMG_PREFIX'),
-        help='annotated images to measure pseudo-labels on, below data_root, that training does '
-        "not see annotated; default: the quickstart's unlabelled ones, or the validation set",
+        help='annotated images for measuring pseudo-labels, below data_root, whose annotations '
+        "training does not use; default: the quickstart's unlabelled ones, or the validation set",
     )
-    parser.add_argument('--num-images', type=int, default=500, help='of these')
-    parser.add_argument('--cost-steps', type=int, default=40, help='steps to time a step by')
+    parser.add_argument('--num-images', type=int, default=500, help='number of these images')
+    parser.add_argument('--cost-steps', type=int, default=40, help='steps for timing a step')
     parser.add_argument('--cost-rounds', type=int, default=3)
-    parser.add_argument('--device', default='cpu', help='that the runs find, e.g. cuda')
-    parser.add_argument('--jobs', type=int, help='runs at once; default: one a core, on a GPU one')
+    parser.add_argument('--device', default='cpu', help='device of the runs, e.g. cuda')
+    parser.add_argument('--jobs', type=int, help='parallel runs; default: one per core, 1 on a GPU')
     parser.add_argument('--work-dir', type=Path, default=WORK_DIR)
     parser.add_argument('--out', type=Path, help='the page; default: WORK_DIR/comparison.md')
     return parser
@@ -69,11 +69,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser().parse_args(arguments)
     seeds = [*args.seeds, *args.tuning_seeds]
     if len(set(seeds)) < len(seeds):
-        parser().error('each seed once: thresholds are chosen on others than the reported ones')
+        parser().error('give each seed once: thresholds are chosen on other seeds')
     if args.cost_steps < 2 * WARM_UP:
         parser().error(f'--cost-steps must be at least {2 * WARM_UP}')
     if args.base.resolve() != QUICKSTART and args.work_dir == WORK_DIR:
-        parser().error('a base of your own needs a --work-dir of its own')
+        parser().error('a --base of your own needs its own --work-dir')
     if args.out is None:
         args.out = args.work_dir / 'comparison.md'
     args.grid = sorted(args.grid)  # the lowest of equal thresholds is chosen
@@ -83,7 +83,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """What gives the same tables again, whatever the folders are."""
+    """Return the command that reproduces the tables, whatever the folders are."""
     words = [COMMAND]
     for action in parser()._actions:
         value = getattr(args, action.dest, action.default)

@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs/comparison'
 CLASS_THR = 'model.pseudo_label_filter.class_thr'
 SCORE_THR = 'model.pseudo_label_filter.score_thr'
 CLASS_RANGE = 'model.class_thresholds.class_range'
-# Settings of the model that concern pseudo-labels alone.
+# Settings of the model that affect pseudo-labels alone.
 OF_PSEUDO_LABELS = (
     'pseudo_label_filter',
     'class_thresholds',
@@ -22,7 +22,7 @@ OF_PSEUDO_LABELS = (
     'train_no_object_without_labels',
     'pseudo_label_weights',
 )
-# PAIS's, the middle, Guided Distillation's, PL-DC's, and half of the way that is left to 1
+# PAIS's, the midpoint, Guided Distillation's, PL-DC's, and half of the remaining distance to 1
 GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
 
 
@@ -31,10 +31,10 @@ class Method:
     """A config of configs/comparison.
 
     Attributes:
-        title: in the tables.
-        threshold: the setting that is chosen; None: there is none.
-        chosen_by: the method whose choice it takes; None: its own.
-        is_of_dicc: it says something about CLIP, so that the base needs a refiner.
+        title: name in the tables.
+        threshold: the setting to choose; None: the method has none.
+        chosen_by: the method whose choice it uses; None: its own.
+        is_of_dicc: whether it concerns CLIP, so that the base needs a refiner.
     """
 
     title: str
@@ -62,14 +62,14 @@ METHODS = {
 
 
 def chooser(name: str) -> str:
-    """The method whose threshold a method takes, often itself."""
+    """Return the method whose threshold a method uses, often itself."""
     return METHODS[name].chosen_by or name
 
 
 def setting(name: str, threshold: float | None) -> dict[str, object]:
-    """The option that gives a method its threshold.
+    """Return the option that sets a method's threshold.
 
-    DF-ACAT's thresholds move in a range, 0.10 below to 0.05 above it, as the config's does around
+    DF-ACAT's thresholds move in a range from 0.10 below to 0.05 above it, as in the config around
     the fixed threshold.
     """
     key = METHODS[name].threshold
@@ -82,15 +82,15 @@ def setting(name: str, threshold: float | None) -> dict[str, object]:
 
 
 def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
-    """The methods to compare; the supervised run, every gain's reference, among them.
+    """Return the methods to compare, with the supervised run, the reference of every gain.
 
     Raises:
-        SystemExit: if the base has moving thresholds, or no CLIP for what is wanted.
+        SystemExit: if the base has adaptive thresholds, or lacks the CLIP that a method needs.
     """
     if base.model.get('class_thresholds') is not None:
         raise SystemExit(
-            'the base has model.class_thresholds, which would take the place of every threshold: '
-            'give a config of PL-DC without (DF-ACAT is one of the methods)'
+            'the base has model.class_thresholds, which would replace every threshold: '
+            'give a config of PL-DC without them (DF-ACAT is one of the methods)'
         )
     lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
     if base.model.get('refiner') is not None:
@@ -105,15 +105,15 @@ def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
 
 
 def write_config(name: str, base: Path, folder: Path) -> Path:
-    """Write a method's config over a base of one's own.
+    """Write a method's config over another base.
 
-    A config of configs/comparison inherits the quickstart's PL-DC; the one written here is the same
-    but for ``_base_``.
+    A config of configs/comparison inherits the quickstart's PL-DC; the written one differs only in
+    ``_base_``.
 
     Args:
         name: of the method.
         base: a config of PL-DC.
-        folder: where ``NAME.py`` goes.
+        folder: folder of ``NAME.py``.
 
     Returns:
         The path of the config.
@@ -132,12 +132,12 @@ def write_config(name: str, base: Path, folder: Path) -> Path:
 
 
 def needs_teacher(config: Config) -> bool:
-    """Whether a method begins with a teacher that was trained before."""
+    """Whether a method starts with a teacher that was trained before."""
     return Phases.from_config(config.model).is_guided
 
 
 def share_without_labels(config: Config) -> float:
-    """Of a run's steps, those before its teacher labels, in [0, 1]."""
+    """Share of a run's steps without pseudo-labels at its start, in [0, 1]."""
     phases, max_iters = Phases.from_config(config.model), config.train_cfg.max_iters
     if not phases.uses_pseudo_labels(max_iters - 1):
         return 1.0
@@ -145,20 +145,20 @@ def share_without_labels(config: Config) -> float:
 
 
 def shares_burn_in(config: Config, supervised: Config) -> bool:
-    """Whether a method's steps before its teacher labels are the supervised run's.
+    """Whether a method's steps before the first pseudo-labels equal the supervised run's.
 
-    They are if its config differs in nothing that labelled images see. A setting that is not known
-    here counts as one that they see: the method then makes these steps itself.
+    They do if its config differs in nothing that affects labelled images. A setting unknown to this
+    module counts as affecting them: the method then runs these steps itself.
     """
     return share_without_labels(config) > 0 and _for_labels(config) == _for_labels(supervised)
 
 
 def _for_labels(config: Config) -> dict:
-    """The model's settings without those of pseudo-labels."""
+    """Return the model's settings without those of pseudo-labels."""
     model = config.model.to_dict()
     for name in (*(field.name for field in fields(Phases)), *OF_PSEUDO_LABELS):
         model.pop(name, None)
     head = model['detector']['panoptic_head']
-    # PMUA weighs pixels of pseudo-masks alone
+    # PMUA weights the pixels of pseudo-masks alone
     head['loss_mask'] = head['loss_mask']['loss_weight']
     return model

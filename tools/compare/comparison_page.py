@@ -1,4 +1,4 @@
-"""The tables and plots of a comparison, from what compare_methods.py found."""
+"""Write the tables and plots of a comparison from the results of compare_methods.py."""
 
 import os
 import statistics
@@ -29,7 +29,7 @@ def mean_and_deviation(values: Sequence[float], digits: int) -> str:
 
 
 def ap_table(content: dict) -> str:
-    """AP of the teacher on the test split, its gain over the supervised run of the same seed."""
+    """Format AP of the teacher on the test split and its gain over the same seed's baseline."""
     methods = content['methods']
     base = [run['ap']['AP'] for run in methods['supervised']['runs']]
     rows = []
@@ -65,7 +65,7 @@ def pseudo_label_table(content: dict, step: str) -> str:
 
 
 def cost_table(content: dict) -> str:
-    """Steps in the supervised run's of the same round, trainings in its whole one, and minutes."""
+    """Format step times and run times relative to the supervised run, and minutes."""
     methods = content['methods']
     supervised = methods['supervised']['cost']['step']
     minutes = statistics.median(supervised) * content['measured'][-1] / 60
@@ -100,7 +100,7 @@ def threshold_table(content: dict) -> str:
 
 
 def blocks(content: dict) -> dict[str, str]:
-    """By their name in the page."""
+    """Return the page's blocks by name."""
     facts = machine(torch.device(content['device']))
     facts = (
         f'Mean ± sample standard deviation over seeds {", ".join(map(str, content["seeds"]))}. '
@@ -123,7 +123,7 @@ def blocks(content: dict) -> dict[str, str]:
 
 
 def draw(content: dict, path: Path) -> None:
-    """AP of each method with its seeds, AP over training, and the pseudo-labels at the end."""
+    """Plot AP of each method and seed, AP during training, and the final pseudo-labels."""
     import matplotlib
 
     matplotlib.use('Agg')
@@ -164,11 +164,11 @@ def draw(content: dict, path: Path) -> None:
 
 
 def write_page(content: dict, path: Path) -> None:
-    """Put the tables between the page's marks, the plots beside it.
+    """Insert the tables between the page's marks and the plots next to it.
 
     Args:
-        content: as ``comparison.json`` has it.
-        path: a page with marks keeps the text around them; a new one gets the tables alone.
+        content: content of ``comparison.json``.
+        path: an existing page with marks keeps its other text; a new one gets only the tables.
     """
     found = blocks(content)
     if path.exists():

@@ -1,4 +1,4 @@
-"""What a run leaves: its settings, validations and the time and memory of its steps."""
+"""Read the settings, validations, step times and memory of a finished run."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ WARM_UP = 5  # steps that are not timed
 
 
 def tuning_curve(work_dir: Path) -> list[tuple[int, float]]:
-    """Iterations and AP in [0, 1] of the teacher on the tuning split."""
+    """Return iterations and AP in [0, 1] of the teacher on the tuning split."""
     records = read_scalars(work_dir)
     return [(record['step'], record[TUNING_AP]) for record in records if TUNING_AP in record]
 
 
 def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
-    """A step's time and memory, from the log of its own steps.
+    """Compute a step's time and memory from the log of the run.
 
     Args:
         records: see :func:`mmpldc.visualization.read_scalars`.
         resident: the process's largest resident set, bytes.
 
     Returns:
-        ``step``, median seconds of all but the first steps, which load what others find; and
-        ``memory``, bytes: of the GPU if there was one, else ``resident``.
+        ``step``, median seconds of all but the first steps, which warm up caches; and ``memory``
+        in bytes: of the GPU if the run used one, else ``resident``.
     """
     steps = [record for record in records if 'loss' in record][WARM_UP:]
     on_gpu = [record['memory'] * 2**20 for record in steps if 'memory' in record]
@@ -40,5 +40,5 @@ def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:
 
 
 def experiment(config: Config) -> dict:
-    """What is run: not the variables that configs pass to one another."""
+    """Return the settings that are run, without variables that configs pass to one another."""
     return {key: config[key] for key in signature(Runner).parameters if key in config}

@@ -1,4 +1,4 @@
-"""The runs of a comparison, in folders below one."""
+"""Run a comparison: training, evaluation and timing of all methods, below one folder."""
 
 import fcntl
 import json
@@ -38,11 +38,11 @@ NEVER = 10**9
 
 
 class Study:
-    """The runs of a comparison, in folders below one.
+    """The runs of a comparison, in one folder.
 
     Raises:
-        SystemExit: if the base does not fit, another process works in the folder, or it was begun
-            with another base or measure.
+        SystemExit: if the base does not fit, another process works in the folder, or the folder was
+            started with another base or metric.
     """
 
     def __init__(self, args: Namespace) -> None:
@@ -62,9 +62,9 @@ class Study:
         if self.burn_in % interval:
             raise SystemExit(
                 f'{args.base}: model.burn_in_iters ({self.burn_in}) must be a multiple of '
-                f'default_hooks.checkpoint.interval ({interval}), so that runs can go on from there'
+                f'default_hooks.checkpoint.interval ({interval}), so that runs can continue there'
             )
-        # iterations whose teacher's pseudo-labels are measured
+        # iterations at which the teacher's pseudo-labels are measured
         halfway = self.max_iters // 2 // interval * interval
         self.measured = (halfway,) * (halfway > self.burn_in) + (self.max_iters,)
         self.hidden = args.hidden
@@ -81,29 +81,29 @@ class Study:
         self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}
 
     def _lock(self) -> None:
-        """For as long as this process lives."""
+        """Lock the folder until this process ends."""
         self.lock = (self.root / '.lock').open('w')
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SystemExit(f'another comparison is at work in {self.root}') from None
+            raise SystemExit(f'another comparison is running in {self.root}') from None
 
     @property
     def tuned_on_test(self) -> bool:
-        """Whether thresholds are chosen on the images whose AP is reported."""
+        """Whether thresholds are chosen on the images that AP is reported for."""
         return self.base.val_evaluator.ann_file == self.base.test_evaluator.ann_file
 
     def call(self, command: Iterable[object], log: Path, seed: int, threads: int) -> int:
-        """Run one of our commands with its output in ``log``.
+        """Run a command of this project with its output in ``log``.
 
         Returns:
             Its largest resident set, in bytes.
 
         Raises:
-            SystemExit: if it fails, or the comparison has been stopped.
+            SystemExit: if it fails, or the comparison was stopped.
         """
         if self.stopped:
-            raise SystemExit('the comparison has been stopped')
+            raise SystemExit('the comparison was stopped')
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = os.environ | dict(OMP_NUM_THREADS=str(threads))
         if self.is_quickstart:
@@ -123,11 +123,11 @@ class Study:
             self.processes.discard(process)
         if process.returncode:
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
-            raise SystemExit(f'{tail}\n{" ".join(command)} failed; the whole log is {log}')
+            raise SystemExit(f'{tail}\n{" ".join(command)} failed; the full log is {log}')
         return usage.ru_maxrss * 1024
 
     def stop(self) -> None:
-        """End what still runs; trainings leave a checkpoint from which the next call goes on."""
+        """Stop running commands; a run leaves a checkpoint from which the next call continues."""
         self.stopped = True
         for process in list(self.processes):
             process.terminate()
@@ -137,7 +137,7 @@ class Study:
         return max(1, os.cpu_count() // self.args.jobs)
 
     def make_data(self) -> None:
-        """The quickstart's scenes of each seed, and the CLIP that all share."""
+        """Generate the quickstart's scenes of each seed, and the CLIP that all share."""
         if not self.is_quickstart:
             return
         for seed in (*self.args.seeds, *self.args.tuning_seeds):
@@ -152,10 +152,10 @@ class Study:
         return self.root / f'seed{seed}' / f'{name}{suffix}'
 
     def train(self, name: str, seed: int, threshold: float | None = None) -> Path:
-        """Train, or go on with a run, unless it is done; the run's folder.
+        """Train or resume a run unless it is done; return its folder.
 
         Raises:
-            SystemExit: as :meth:`call`, and if the folder's run had another config.
+            SystemExit: as :meth:`call`, and if the folder's run has another config.
         """
         work_dir = self.folder(name, seed, threshold)
         _guard(work_dir, experiment(self.configs[name]))
@@ -190,7 +190,7 @@ class Study:
         return work_dir
 
     def evaluate(self, work_dir: Path, name: str, seed: int) -> dict:
-        """Test AP of a run's teacher in percent, and its pseudo-labels."""
+        """Evaluate a run's teacher: test AP in percent, and its pseudo-labels."""
         result = work_dir / 'evaluation.json'
         if not result.exists():
             config, last = work_dir / f'{name}.py', work_dir / f'iter_{self.max_iters}.pth'
@@ -207,7 +207,7 @@ class Study:
         return json.loads(result.read_text())
 
     def measure(self, work_dir: Path, config: Path, step: int, seed: int) -> dict:
-        """How many pseudo-labels the teacher keeps, and how many of them are right."""
+        """Count the pseudo-labels that the teacher keeps, and the correct ones among them."""
         out = work_dir / f'pseudo_labels_{step}.json'
         command = [TOOLS / 'analysis/pseudo_label_quality.py', config]
         command += [work_dir / f'iter_{step}.pth']
@@ -219,7 +219,7 @@ class Study:
         return json.loads(out.read_text())
 
     def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
-        """By method, AP on the tuning split at each threshold of the grid, and the best one."""
+        """Return per method AP on the tuning split at each threshold, and the best threshold."""
         methods = dict.fromkeys(map(chooser, self.methods))
         tuned = [name for name in methods if METHODS[name].threshold is not None]
         runs = list(product(tuned, self.args.grid, self.args.tuning_seeds))
@@ -234,12 +234,12 @@ class Study:
         return {name: dict(ap=by, best=max(by, key=by.get)) for name, by in means.items()}
 
     def cost(self, runs: dict[str, Path]) -> dict[str, dict]:
-        """Time and memory of a step when training ends, of each method's first seed.
+        """Measure time and memory of a step at the end of training, for each method's first seed.
 
-        One run at a time, in rounds, so that a busy machine slows all of them.
+        Runs are timed one at a time, in rounds, so that a busy machine slows all of them.
 
         Returns:
-            By method ``step``, seconds, a median for each round; ``memory``, the largest, bytes.
+            By method ``step``, seconds, a median per round; ``memory``, the largest, in bytes.
         """
         found: dict[str, dict] = {name: dict(step=[], memory=0) for name in runs}
         options = {
@@ -267,7 +267,7 @@ class Study:
 
 
 def _guard(folder: Path, settings: dict) -> None:
-    """:func:`guard_settings`, whose error ends the comparison."""
+    """Call :func:`guard_settings`; its error ends the comparison."""
     try:
         guard_settings(folder, settings)
     except ValueError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmpldc._compat import check_extras
 from mmpldc.datasets.checks import DataSet, Report, check_datasets, check_run
 from mmpldc.datasets.checks.pictures import draw_samples
 
@@ -57,6 +58,7 @@ def check(args: argparse.Namespace) -> Report:
         cfg = Config.fromfile(args.config)
         if args.cfg_options is not None:
             cfg.merge_from_dict(args.cfg_options)
+        check_extras(cfg)
         return check_run(cfg, **options)
     given = [role for role in ROLES if getattr(args, role)]
     folders = args.images or [None]

@@ -15,9 +15,12 @@ from mmpldc.datasets.converters import (
     convert_instance_folders,
     convert_label_maps,
     convert_labelme,
+    convert_via,
+    convert_voc,
     convert_yolo,
     read_class_names,
     summary,
+    write_plain_images,
 )
 from mmpldc.utils.files import write_json
 
@@ -39,18 +42,41 @@ def masks(args: argparse.Namespace) -> Results:
             args.classes,
             divisor=args.divisor,
             ignore=args.ignore,
+            negatives=args.negatives,
             workers=args.workers,
         )
     else:
         coco = convert_instance_folders(
-            args.images, args.instance_folders, args.classes, workers=args.workers
+            args.images,
+            args.instance_folders,
+            args.classes,
+            negatives=args.negatives,
+            workers=args.workers,
         )
+    yield args.out, coco
+
+
+def voc(args: argparse.Namespace) -> Results:
+    coco = convert_voc(
+        args.root,
+        split=args.split,
+        classes=args.classes,
+        negatives=args.negatives,
+        workers=args.workers,
+    )
     yield args.out, coco
 
 
 def yolo(args: argparse.Namespace) -> Results:
     classes = args.classes or read_class_names(args.data)
-    yield args.out, convert_yolo(args.images, args.labels, classes)
+    coco = convert_yolo(
+        args.images,
+        args.labels,
+        classes,
+        negatives=args.negatives,
+        skip_boxes=args.skip_boxes,
+    )
+    yield args.out, coco
 
 
 def labelme(args: argparse.Namespace) -> Results:
@@ -58,6 +84,19 @@ def labelme(args: argparse.Namespace) -> Results:
         args.annotations,
         images=args.images,
         classes=args.classes,
+        negatives=args.negatives,
+        skip_unsupported=args.skip_unsupported,
+    )
+    yield args.out, coco
+
+
+def via(args: argparse.Namespace) -> Results:
+    coco = convert_via(
+        args.annotations,
+        images=args.images,
+        attribute=args.attribute,
+        classes=args.classes,
+        negatives=args.negatives,
         skip_unsupported=args.skip_unsupported,
     )
     yield args.out, coco
@@ -69,8 +108,18 @@ def images(args: argparse.Namespace) -> Results:
         args.categories_of,
         exclude=dict.fromkeys(args.exclude, args.exclude_root or args.images),
         skip_unreadable=args.skip_unreadable,
+        keep_all=args.keep_all,
     )
     yield args.out, coco
+
+
+def plain(args: argparse.Namespace) -> Results:
+    counts = write_plain_images(args.images, args.out_dir, white=args.white)
+    print(
+        f'{args.out_dir}: {counts["copied"]} images copied, {counts["scaled"]} written anew in '
+        f'8 bits, {counts["pages"]} more pages'
+    )
+    return iter(())
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,6 +138,13 @@ def parse_args() -> argparse.Namespace:
 
     def add_workers(one: argparse.ArgumentParser) -> None:
         one.add_argument('--workers', type=int, help='processes; default: one per core')
+
+    def add_negatives(one: argparse.ArgumentParser) -> None:
+        one.add_argument(
+            '--negatives',
+            action='store_true',
+            help='nothing is on images without annotations; default: leave them out',
+        )
 
     one = add(cityscapes, 'Cityscapes, from gtFine label maps or polygons')
     one.add_argument('root', type=Path, help='folder with leftImg8bit/ and gtFine/')
@@ -115,6 +171,7 @@ def parse_args() -> argparse.Namespace:
         metavar='VALUE',
         help='values of label maps to take for background',
     )
+    add_negatives(one)
     add_out(one)
     add_workers(one)
 
@@ -122,9 +179,25 @@ def parse_args() -> argparse.Namespace:
     one.add_argument('images', type=Path, help='folder of images')
     one.add_argument('labels', type=Path, help='folder of STEM.txt')
     names = one.add_mutually_exclusive_group(required=True)
-    names.add_argument('--data', type=Path, help="data.yaml with the classes' names")
+    names.add_argument(
+        '--data', type=Path, help="data.yaml with the classes' names, or a text with one a line"
+    )
     names.add_argument('--classes', nargs='+', help='names, the first is class 0')
+    one.add_argument('--skip-boxes', action='store_true', help='leave out lines without a mask')
+    add_negatives(one)
     add_out(one)
+
+    one = add(voc, 'Pascal VOC instance PNGs, also of CVAT')
+    one.add_argument(
+        'root', type=Path, help='folder with JPEGImages, SegmentationObject, SegmentationClass'
+    )
+    one.add_argument('--split', help='images in ImageSets/Segmentation/SPLIT.txt; default: all')
+    one.add_argument(
+        '--classes', nargs='+', help="names from value 1 on; default: labelmap.txt, or VOC's"
+    )
+    add_negatives(one)
+    add_out(one)
+    add_workers(one)
 
     one = add(labelme, 'labelme files')
     one.add_argument('annotations', type=Path, help='folder of json files')
@@ -135,8 +208,18 @@ def parse_args() -> argparse.Namespace:
     one.add_argument(
         '--skip-unsupported',
         action='store_true',
-        help='leave out shapes other than polygons, rectangles and circles',
+        help='leave out points and lines',
     )
+    add_negatives(one)
+    add_out(one)
+
+    one = add(via, 'VGG Image Annotator 2')
+    one.add_argument('annotations', type=Path, help='json, saved or exported')
+    one.add_argument('--images', type=Path, required=True, help='folder of images')
+    one.add_argument('--attribute', help='region attribute with the class; default: the only one')
+    one.add_argument('--classes', nargs='+', help='names, in order; default: all values, sorted')
+    one.add_argument('--skip-unsupported', action='store_true', help='leave out points and lines')
+    add_negatives(one)
     add_out(one)
 
     one = add(images, 'images without annotations: the unlabelled set')
@@ -156,7 +239,23 @@ def parse_args() -> argparse.Namespace:
     one.add_argument(
         '--skip-unreadable', action='store_true', help='leave out broken files and list them'
     )
+    one.add_argument(
+        '--keep-all',
+        action='store_true',
+        help='keep copies of the images to leave out, masks, thumbnails and painted pictures',
+    )
     add_out(one)
+
+    one = add(
+        plain, 'copies of images: 16 bits or floats as 8 bits, a file for each page of a TIFF'
+    )
+    one.add_argument('images', type=Path, help='folder of images')
+    one.add_argument('--out-dir', type=Path, required=True, help='folder of the copies')
+    one.add_argument(
+        '--white',
+        type=float,
+        help='value that becomes 255, such as 4095 of 12 bits; default: 65535',
+    )
     return parser.parse_args()
 
 

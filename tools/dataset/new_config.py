@@ -2,34 +2,46 @@
 
     python tools/dataset/new_config.py --labeled labels.json --images IMAGES --out-dir data/mine
 
-Every image below IMAGES that labels.json does not list becomes an unlabelled one. Without --val,
-part of the annotated images is held out to validate on. Writes labeled.json, unlabeled.json,
-val.json and pldc.py into the folder: configs/custom/pldc_mask2former_r50_custom.py with paths,
-classes, image size and schedule filled in.
+Every image below IMAGES that is not annotated becomes an unlabelled one. Without --val, part of the
+annotated images is held out to validate on. What follows from the data is repaired, each kind with
+a line; what does not is an error, and nothing is written (docs/data.md).
+
+Writes labeled.json, unlabeled.json, val.json and pldc.py into the folder, the latter being
+configs/custom/pldc_mask2former_r50_custom.py with paths, classes, image size and schedule filled
+in. An edited pldc.py is kept, and the new one written beside it.
 """
 
 import argparse
+import json
+import os
+import shlex
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
 from mmpldc.datasets.checks import check_run
-from mmpldc.datasets.coco_files import read_coco
-from mmpldc.datasets.converters import convert_images
-from mmpldc.datasets.split import count_instances, draw_stratified, num_labeled, split_coco
-from mmpldc.datasets.starter_config import (
-    FEWEST_ITERS,
-    PAPER_ITERS,
-    PAPER_PASSES,
-    fill_in,
-    schedule_for,
-    training_side,
+from mmpldc.datasets.checks.findings import Finding, count
+from mmpldc.datasets.coco_files import read_coco, write_all
+from mmpldc.datasets.copies import group_copies
+from mmpldc.datasets.labels import (
+    Labels,
+    Options,
+    draw_held_out,
+    match_categories,
+    prepare,
+    read_negatives,
+    separate_unannotated,
+    unlabeled_set,
+    warn_of_few,
 )
-from mmpldc.utils.files import write_json
+from mmpldc.datasets.split import split_coco
+from mmpldc.datasets.starter_config import config_text, free_path, with_mark
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-TEMPLATE = CONFIGS / 'custom/pldc_mask2former_r50_custom.py'
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,8 +55,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--unlabeled-images', type=Path, help='folder of unlabelled images; default: --images'
     )
-    parser.add_argument('--val', type=Path, help='COCO-format json to validate on')
-    parser.add_argument('--val-images', type=Path, help='its folder; default: --images')
+    for name, use in ('val', 'validate'), ('test', 'test'):
+        parser.add_argument(f'--{name}', type=Path, help=f'COCO-format json to {use} on')
+        parser.add_argument(f'--{name}-images', type=Path, help='its folder; default: --images')
     parser.add_argument(
         '--val-percent',
         type=float,
@@ -52,103 +65,241 @@ def parse_args() -> argparse.Namespace:
         help='without --val: share of the annotated images that is held out; default: 20',
     )
     parser.add_argument('--seed', type=int, default=0, help='of that choice')
+    parser.add_argument(
+        '--negatives',
+        metavar='all|FILE',
+        help="'all': nothing is on the images that are listed without an annotation; or a file "
+        'with the names of such images, one a line. Default: nobody annotated them',
+    )
+    parser.add_argument(
+        '--crowds-as-instances',
+        action='store_true',
+        help='iscrowd=1 means nothing: a single object each, as CVAT exports masks of its brush',
+    )
+    parser.add_argument(
+        '--ignored-as-instances', action='store_true', help='ignore=1 means nothing'
+    )
+    parser.add_argument(
+        '--drop-invalid',
+        action='store_true',
+        help='leave out images and annotations that cannot be repaired; left_out.txt lists them',
+    )
     parser.add_argument('--batch-size', type=int, default=8, help='half of it labelled; default: 8')
     parser.add_argument(
         '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
+    )
+    parser.add_argument(
+        '--keep-all',
+        action='store_true',
+        help='keep copies of annotated images, masks, thumbnails and painted pictures as well',
     )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
     if args.batch_size < 2 or args.batch_size % 2:
         parser.error('--batch-size must be even: half of it is labelled')
+    if not 0 < args.val_percent < 100:
+        parser.error('--val-percent must be above 0 and below 100')
+    for name in 'labeled', 'images', 'unlabeled_images', 'val', 'test', 'out_dir':
+        if getattr(args, name) is not None:
+            setattr(args, name, Path(os.path.abspath(getattr(args, name))))
+    for name in 'unlabeled_images', 'val_images', 'test_images':
+        setattr(args, name, Path(os.path.abspath(getattr(args, name) or args.images)))
     return args
 
 
-def hold_out(coco: dict, percent: float, seed: int) -> tuple[dict, dict]:
-    """Images to validate on, and those to train on, which keep an instance of each class."""
-    total = len(coco['images'])
-    count = num_labeled(total, percent=percent)
-    if count == total:
-        raise ValueError(f'{total} annotated images are too few to hold some out: give --val')
-    trained = draw_stratified(count_instances(coco), total - count, minimum=1, seed=seed)
-    kept, _ = split_coco(coco, trained)
-    held_out, _ = split_coco(coco, np.setdiff1d(np.arange(total), trained))
-    return held_out, kept
+class Refused(Exception):
+    """The data has errors, which were printed."""
+
+
+def report(findings: Iterable[Finding], *, way_out: str = '') -> None:
+    """Print findings, each once.
+
+    Args:
+        findings: of any level.
+        way_out: what to do if records have errors.
+
+    Raises:
+        Refused: if there are errors.
+    """
+    findings = list(dict.fromkeys(findings))
+    for level in 'repaired', 'note', 'warning', 'error':
+        for finding in findings:
+            if finding.level == level:
+                print(finding)
+    errors = [finding for finding in findings if finding.level == 'error']
+    if errors:
+        about_records = any(finding.kind in ('image', 'annotation') for finding in errors)
+        raise Refused(
+            f'nothing was written: the data has {count(len(errors), "error")}'
+            + (way_out if about_records else '')
+        )
+
+
+def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
+    """The annotation files by role, repaired and checked, with the labelled one's categories."""
+    options = Options(
+        drop_invalid=args.drop_invalid,
+        crowds_as_instances=args.crowds_as_instances,
+        ignored_as_instances=args.ignored_as_instances,
+    )
+    folders = dict(labeled=args.images, val=args.val_images, test=args.test_images)
+    files = {role: getattr(args, role) for role in folders if getattr(args, role) is not None}
+    labels = {
+        name: prepare(
+            file, folders[name], role='labeled' if name == 'labeled' else 'val', options=options
+        )
+        for name, file in files.items()
+    }
+    way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
+    report((finding for one in labels.values() for finding in one.findings), way_out=way_out)
+    first, *others = labels.values()
+    matched = [
+        match_categories(one.coco, one.file, first.coco['categories'], first.file) for one in others
+    ]
+    report(finding for findings in matched for finding in findings)
+    return labels
+
+
+def separate(args: argparse.Namespace, labels: dict[str, Labels]) -> tuple[bool, list[str]]:
+    """Take out images without an annotation.
+
+    Returns:
+        Whether negatives are left in the labelled set, and paths of images for none of the sets.
+    """
+    negatives: set[str] | None = set()
+    if args.negatives == 'all':
+        negatives = None
+    elif args.negatives:
+        negatives = read_negatives(Path(args.negatives), list(labels.values()))
+    reserved = []
+    has_negatives = False
+    for role, one in labels.items():
+        taken_out, findings = separate_unannotated(one, negatives)
+        report(findings)
+        if role != 'labeled':
+            reserved += [os.path.join(one.folder, image['file_name']) for image in taken_out]
+    coco = labels['labeled'].coco
+    annotated = {annotation['image_id'] for annotation in coco['annotations']}
+    has_negatives = any(image['id'] not in annotated for image in coco['images'])
+    return has_negatives, reserved
+
+
+def hold_out(args: argparse.Namespace, labels: dict[str, Labels]) -> None:
+    """Draw the validation set from the labelled one, if there is none."""
+    if 'val' in labels:
+        return
+    coco = labels['labeled'].coco
+    choice = dict(folder=str(args.images), seed=args.seed)
+    keep = held_out_before(args.out_dir / 'val.json', choice)
+    names = {
+        os.path.realpath(args.images / image['file_name']): image['file_name']
+        for image in coco['images']
+    }
+    same = {names[path]: names[first] for path, first in group_copies(list(names)).items()}
+    held_out = draw_held_out(coco, args.val_percent, args.seed, keep=keep, same=same)
+    val, labeled = (split_coco(coco, np.flatnonzero(part))[0] for part in (held_out, ~held_out))
+    val['held_out'] = choice
+    one = labels['labeled']
+    labels['val'] = Labels(one.file, one.folder, val, one.names)
+    labels['labeled'] = Labels(one.file, one.folder, labeled, one.names, left_out=one.left_out)
+
+
+def held_out_before(path: Path, choice: dict) -> set[str]:
+    """Names of the images that an earlier run of this choice held out, if there was one."""
+    try:
+        coco = read_coco(path)
+    except (OSError, ValueError):
+        return set()
+    return (
+        {image['file_name'] for image in coco['images']}
+        if coco.get('held_out') == choice
+        else set()
+    )
 
 
 def main() -> None:
+    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
-    args.val_images = args.val_images or args.images
-    args.unlabeled_images = args.unlabeled_images or args.images
-    files = {name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val')}
-    if {path.resolve() for path in files.values()} & {
-        path.resolve() for path in (args.labeled, args.val) if path
-    }:
+    files = {
+        name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')
+    }
+    inputs = {path.resolve() for path in (args.labeled, args.val, args.test) if path}
+    if {path.resolve() for path in files.values()} & inputs:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')
 
-    labeled = read_coco(args.labeled, 'annotations', 'categories')
-    if args.val is None:
-        val, labeled = hold_out(labeled, args.val_percent, args.seed)
-    else:
-        val = read_coco(args.val, 'annotations', 'categories')
-    annotated = {args.labeled: args.images}
-    if args.val is not None:
-        annotated[args.val] = args.val_images
-    unlabeled = convert_images(
+    labels = read_labels(args)
+    negatives, reserved = separate(args, labels)
+    hold_out(args, labels)
+    few = (
+        warn_of_few(labels[role].coco, labels[role].file, name)
+        for role, name in (('val', 'validation'), ('test', 'test'))
+        if role in labels
+    )
+    report(finding for findings in few for finding in findings)
+    annotated = [
+        os.path.join(one.folder, image['file_name'])
+        for one in labels.values()
+        for image in one.coco['images']
+    ]
+    unlabeled, findings, left_out = unlabeled_set(
         args.unlabeled_images,
-        args.labeled,
-        exclude=annotated,
+        labels['labeled'].coco['categories'],
+        known=[*annotated, *reserved],
+        out_dir=args.out_dir,
         skip_unreadable=args.skip_unreadable,
+        keep_all=args.keep_all,
     )
-    for name, content in dict(labeled=labeled, unlabeled=unlabeled, val=val).items():
-        write_json(files[name], content)
+    report(findings)
+
+    contents = {role: one.coco for role, one in labels.items()} | dict(unlabeled=unlabeled)
+    folders = {role: one.folder for role, one in labels.items()}
+    folders['unlabeled'] = args.unlabeled_images
+    text, schedule = config_text(
+        TEMPLATE.read_text(encoding='utf-8'),
+        ROOT / 'configs',
+        sources={
+            name: dict(ann_file=str(files[name]), data_prefix=dict(img=str(folders[name])))
+            for name in contents
+        },
+        classes=[category['name'] for category in labels['labeled'].coco['categories']],
+        sizes=[
+            (image['width'], image['height'])
+            for name in ('labeled', 'unlabeled')
+            for image in contents[name]['images']
+        ],
+        batch_size=args.batch_size,
+        negatives=negatives,
+    )
+    drawn = {str(files[name]): content for name, content in contents.items()}
+    cfg = Config.fromstring(text, '.py')
+    object.__setattr__(cfg, '_filename', str(args.out_dir / 'pldc.py'))  # which findings name
+    checked = check_run(cfg, drawn=drawn)
+    print(f'\n{checked.markdown()}\n')
+    if checked.errors:
+        raise Refused(f'nothing was written: the data has {count(len(checked.errors), "error")}')
+
+    config = free_path(args.out_dir / 'pldc.py', with_mark(text))
+    if config.name != 'pldc.py':
+        print(f'{args.out_dir / "pldc.py"} was edited: it is kept, the new config is {config}')
+    texts = {files[name]: json.dumps(content) for name, content in contents.items()}
+    texts[config] = with_mark(text)
+    left_out += [line for one in labels.values() for line in one.left_out]
+    if left_out:
+        texts[args.out_dir / 'left_out.txt'] = '\n'.join(left_out) + '\n'
+    write_all(texts)
+    for name, content in contents.items():
         print(f'{files[name]}: {len(content["images"])} images')
-
-    config = args.out_dir / 'pldc.py'
-    config.write_text(config_text(args, files, labeled, unlabeled))
-    report = check_run(Config.fromfile(config))
-    print(f'\n{report.markdown()}\n')
-    if report.errors:
-        print(f'{config} is ready, the data is not')
-        raise SystemExit(1)
-    work_dir = Path('work_dirs') / args.out_dir.name
-    num_images = len(labeled['images']) + len(unlabeled['images'])
-    last = schedule_for(num_images, args.batch_size).max_iters
-    print(f'python tools/train.py {config} --work-dir {work_dir}')
-    print(f'python tools/test.py {config} {work_dir}/iter_{last}.pth')
-
-
-def config_text(args: argparse.Namespace, files: dict, labeled: dict, unlabeled: dict) -> str:
-    """The template, filled in."""
-    template = TEMPLATE.read_text().replace("'../_base_/", f"'{CONFIGS}/_base_/")
-    images = [*labeled['images'], *unlabeled['images']]
-    schedule = schedule_for(len(images), args.batch_size)
-    side = training_side([(image['width'], image['height']) for image in images])
-    folders = dict(labeled=args.images, unlabeled=args.unlabeled_images, val=args.val_images)
-    sources = {
-        name: dict(ann_file=str(files[name]), data_prefix=dict(img=str(folder)))
-        for name, folder in folders.items()
-    }
-    return fill_in(
-        template,
-        dict(
-            classes=tuple(category['name'] for category in labeled['categories']),
-            image_size=(side, side),
-            batch_size=args.batch_size,
-            max_iters=schedule.max_iters,
-            burn_in_iters=schedule.burn_in_iters,
-            keep_rate=schedule.keep_rate,
-            **sources,
-        ),
-        dict(
-            max_iters=f'{PAPER_PASSES} * {len(images)} / {args.batch_size} = {schedule.passes:,}, '
-            f'at least {FEWEST_ITERS:,}, at most {PAPER_ITERS:,}',
-            keep_rate=f'over {schedule.ema_steps} steps',
-        ),
-    )
+    if left_out:
+        print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
+    work_dir = args.out_dir / 'work_dirs' / config.stem
+    checkpoint = work_dir / f'iter_{schedule.max_iters}.pth'
+    train, test = (ROOT / 'tools' / name for name in ('train.py', 'test.py'))
+    print(shlex.join(map(str, ('python', train, config, '--work-dir', work_dir))))
+    print(shlex.join(map(str, ('python', test, config, checkpoint))))
 
 
 if __name__ == '__main__':
     try:
         main()
-    except (ValueError, OSError) as error:
+    except (Refused, ValueError, OSError) as error:
         raise SystemExit(f'new_config.py: {error}') from None

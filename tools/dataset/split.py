@@ -1,9 +1,12 @@
-"""Split a COCO-format annotation file into labelled and unlabelled images.
+"""Split a COCO-format annotation file, or a list of names, into labelled and unlabelled images.
 
 Writes NAME.FOLD@PERCENT.json and NAME.FOLD@PERCENT-unlabeled.json, the names that mmdet's
 semi-supervised configs use (with --count NAME.FOLD@COUNTimages.json). The fold is the seed of the
 draw; a smaller share of a fold is part of a larger one (not with --min-instances). The unlabelled
 file has no annotations.
+
+For semantic segmentation give a list of names or a folder of images instead, and get .txt lists
+that mmsegmentation's data sets read.
 """
 
 import argparse
@@ -12,7 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.datasets.coco_files import read_coco
+from mmpldc.datasets.checks import check_structure
+from mmpldc.datasets.coco_files import UnusableFile, outline_fault, read_coco
+from mmpldc.datasets.name_lists import (
+    count_pixels,
+    find_image_names,
+    find_names,
+    plain_name,
+    read_names,
+    split_names,
+    write_names,
+)
 from mmpldc.datasets.split import (
     count_instances,
     draw,
@@ -29,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('annotations', type=Path, help='COCO-format json')
+    parser.add_argument('annotations', type=Path, help='COCO-format json, list or folder of images')
     share = parser.add_mutually_exclusive_group()
     share.add_argument('--percent', type=float, nargs='+', help='shares that stay labelled')
     share.add_argument('--count', type=int, nargs='+', help='numbers of images that stay labelled')
@@ -39,7 +52,14 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=0,
         metavar='K',
-        help='stratify: each class keeps at least K labelled instances where that is possible',
+        help='stratify: each class keeps at least K labelled instances where that is possible; of '
+        'names K labelled images that show it, which needs --label-maps',
+    )
+    parser.add_argument(
+        '--label-maps',
+        type=Path,
+        metavar='DIR',
+        help='label maps of a list of names, DIR/NAME.png or DIR/NAME_gtFine_labelTrainIds.png',
     )
     parser.add_argument(
         '--labeled-list',
@@ -60,6 +80,11 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not (args.percent or args.count or args.labeled_list or args.unlabeled):
         parser.error('say how much stays labelled: --percent, --count or --labeled-list')
+    if is_of_names(args.annotations):
+        if args.unlabeled:
+            parser.error('--unlabeled is for COCO-format files')
+        if args.min_instances and not args.label_maps:
+            parser.error('--min-instances needs --label-maps')
     return args
 
 
@@ -86,6 +111,73 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
     return find_supervision_indices(coco, indices, percent=percent)
 
 
+def is_of_names(path: Path) -> bool:
+    """Whether a data set is a list or folder of images, and no COCO-format file."""
+    return path.suffix == '.txt' or path.is_dir()
+
+
+def choose_names(
+    names: list[str], count: int, fold: int, min_images: int, label_maps: Path | None
+) -> np.ndarray:
+    """Draw, and say which classes fewer than ``min_images`` labelled images show."""
+    if not min_images:
+        return draw(len(names), count, seed=fold)
+    paths = [label_maps / f'{name}.png' for name in names]
+    if not paths[0].is_file():
+        paths = [label_maps / f'{name}_gtFine_labelTrainIds.png' for name in names]
+    shown = (count_pixels(paths) > 0).astype(np.int32)
+    labeled = draw_stratified(shown, count, minimum=min_images, seed=fold)
+    kept, total = shown[labeled].sum(axis=0), shown.sum(axis=0)
+    for label in np.flatnonzero(kept < min_images):
+        print(
+            f'class {label} is in {kept[label]} of {total[label]} labelled images '
+            f'(fold {fold}, {count} images)'
+        )
+    return labeled
+
+
+def split_list(args: argparse.Namespace) -> None:
+    """Divide a list or folder of images."""
+    source = args.annotations
+    if source.is_dir():
+        names = find_image_names(source)
+    else:
+        names = list(map(plain_name, read_names(source)))
+    prefix = (args.out_dir or source.parent) / source.stem
+    shares = [
+        (f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []
+    ]
+    shares += [(f'{count}images', count) for count in args.count or []]
+    for fold in args.fold:
+        for name, count in shares or [(None, None)]:
+            if args.labeled_list is not None:
+                labeled = find_names(names, read_names(args.labeled_list))
+            else:
+                labeled = choose_names(names, count, fold, args.min_instances, args.label_maps)
+            name = f'{fold}@{name or f"{len(labeled)}images"}'
+            for part, suffix in zip(split_names(names, labeled), ('', '-unlabeled'), strict=True):
+                path = prefix.with_name(f'{prefix.name}.{name}{suffix}.txt')
+                write_names(path, part)
+                print(f'{path}: {len(part)} images')
+
+
+def read_annotations(path: Path) -> dict:
+    """Content of the file.
+
+    Raises:
+        ValueError: if ids or names are missing or not unique.
+    """
+    coco = read_coco(path, 'annotations', 'categories')
+    problem = outline_fault(coco)
+    if problem:
+        raise UnusableFile(path, problem)
+    findings = check_structure(coco, file=str(path))
+    faults = [str(finding) for finding in findings if finding.level == 'error']
+    if faults:
+        raise ValueError('\n'.join(faults))
+    return coco
+
+
 def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
     """Draw, and say which classes stayed below ``min_instances``."""
     if not min_instances:
@@ -104,7 +196,10 @@ def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
 
 def main() -> None:
     args = parse_args()
-    coco = read_coco(args.annotations, 'annotations', 'categories')
+    if is_of_names(args.annotations):
+        split_list(args)
+        return
+    coco = read_annotations(args.annotations)
     total = len(coco['images'])
     prefix = (args.out_dir or args.annotations.parent) / args.annotations.stem
 

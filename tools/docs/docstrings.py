@@ -1,7 +1,7 @@
-"""A griffe extension: the package's docstrings as mkdocstrings should see them.
+"""Griffe extension that prepares the package's docstrings for mkdocstrings.
 
-Sphinx roles (``:class:`Phases```) become links.  What a package re-exports is documented once, on
-the page of its module; the package's page links to it.
+Sphinx roles (``:class:`Phases```) become links.  Re-exported objects are documented once, on the
+page of their module; the package's page links to it.
 """
 
 import re
@@ -34,7 +34,7 @@ class Docstrings(griffe.Extension):
 
 
 def link(scope: griffe.Object, name: str, *, short: bool) -> str:
-    """A link to ``name`` as seen from ``scope``; the bare name where the site does not have it."""
+    """Link to ``name`` as seen from ``scope``; return the bare name if the site lacks it."""
     title = f'<code>{name.rsplit(".", 1)[-1] if short else name.lstrip(".")}</code>'
     target = find(scope, name)
     return (
@@ -45,7 +45,7 @@ def link(scope: griffe.Object, name: str, *, short: bool) -> str:
 
 
 def find(scope: griffe.Object, name: str) -> griffe.Object | None:
-    """What ``name`` is in ``scope``, in what surrounds it, or by its full path."""
+    """Resolve ``name`` in ``scope``, in its enclosing scopes, or by its full path."""
     package = scope.package
     if name.startswith(f'{package.path}.'):
         return get(package, name.removeprefix(f'{package.path}.'))
@@ -58,7 +58,7 @@ def find(scope: griffe.Object, name: str) -> griffe.Object | None:
 
 
 def get(scope: griffe.Object, name: str) -> griffe.Object | None:
-    """The member of ``scope`` with this dotted name, with imports followed; None if none."""
+    """Return the member of ``scope`` with this dotted name, through imports; None if missing."""
     try:
         found = scope[name]
         return found.final_target if found.is_alias else found

@@ -1,9 +1,9 @@
-"""An mkdocs hook: Markdown that works on a code host works on the site as well.
+"""MkDocs hook that makes Markdown for a code host work on the site as well.
 
 Pages of the repository's root (README.md and others) are added to the site.  A relative link is
-resolved from where its page is in the repository: to another page of the site, or, for a file that
-the site does not have, to plain text.  Links to nothing are left alone, so that ``mkdocs build
---strict`` reports them.
+resolved from its page's place in the repository: to another page of the site, or, for a file that
+is not on the site, to plain text.  Broken links are left alone, so that ``mkdocs build --strict``
+reports them.
 """
 
 import os
@@ -55,7 +55,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def site_uri(path: Path, config: MkDocsConfig) -> str | None:
-    """A file's address on the site, by its place in the repository."""
+    """Return a file's address on the site from its path in the repository."""
     if path.is_relative_to(config.docs_dir):
         return path.relative_to(config.docs_dir).as_posix()
     return ROOT_PAGES.get(os.path.relpath(path, ROOT))

@@ -1,8 +1,8 @@
 """DINOv2's ViT-L/14 with ViTDet's pyramid, for a model of ../models. Variables only.
 
-The transformer is mmpretrain's vit-large-p14_dinov2-pre_headless (pip install onedl-mmpretrain),
-its rates for fine-tuning are detectron2's in mask_rcnn_vitdet_l_100ep (ViT-L of MAE).
-docs/configs.md has the lines of an experiment, frozen and fine-tuned.
+The transformer is mmpretrain's vit-large-p14_dinov2-pre_headless (pip install onedl-mmpretrain).
+Its rates for fine-tuning are detectron2's in mask_rcnn_vitdet_l_100ep (ViT-L of MAE).
+docs/configs.md has the lines for an experiment, frozen and fine-tuned.
 """
 
 dinov2_vit_l = dict(

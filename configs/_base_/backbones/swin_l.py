@@ -1,7 +1,7 @@
-"""Swin-L of ImageNet-22k at 384 x 384, for a model of ../models. Variables only.
+"""Swin-L, pretrained on ImageNet-22k at 384 x 384, for a model of ../models. Variables only.
 
 Numbers are mmdet's in mask2former_swin-l-p4-w12-384-in21k_16xb1-lsj-100e_coco-panoptic.
-docs/configs.md has the lines of an experiment, frozen and fine-tuned.
+docs/configs.md has the lines for an experiment, frozen and fine-tuned.
 """
 
 swin_l = dict(
@@ -20,7 +20,7 @@ swin_l = dict(
     patch_norm=True,
     out_indices=(0, 1, 2, 3),
     with_cp=False,
-    convert_weights=True,  # the checkpoint has Swin's own names
+    convert_weights=True,  # the checkpoint uses Swin's own names
     init_cfg=dict(
         type='Pretrained',
         checkpoint='https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth',
@@ -28,7 +28,7 @@ swin_l = dict(
 )
 swin_l_detector = dict(panoptic_head=dict(in_channels=[192, 384, 768, 1536], num_queries=200))
 
-# Fine-tuning: a tenth of the learning rate; norms and embeddings of positions do not decay.
+# Fine-tuning: a tenth of the learning rate; no weight decay on norms and positional embeddings.
 swin_l_multi = dict(lr_mult=0.1, decay_mult=1.0)
 swin_l_norm_multi = dict(lr_mult=0.1, decay_mult=0.0)
 swin_l_paramwise = dict(

@@ -1,8 +1,9 @@
-"""Cityscapes: part of train labelled, 4 labelled and 4 unlabelled images a step (PL-DC, Table I).
+"""Cityscapes: part of train labelled, 4 labelled and 4 unlabelled images per step (PL-DC, Table I).
 
-The short side is 0.5 to 2 times 1024, and crops are 1024 wide and 512 high: the released code. It
-takes one of 16 sizes in this range, 8 + 8 images, and SSD's colour distortion in both views.
-Annotations are made by `tools/dataset/convert.py cityscapes` (docs/data.md).
+As in the released code, the short side is 0.5 to 2 times 1024, and crops are 1024 wide and 512
+high. The released code draws one of 16 sizes in this range, has 8 + 8 images, and applies SSD's
+colour distortion in both views. `tools/dataset/convert.py cityscapes` writes the annotations
+(docs/data.md).
 """
 
 _base_ = './coco_semi.py'
@@ -47,7 +48,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + val_annotations)
 test_evaluator = val_evaluator
 
-cityscapes_model = dict(  # what an experiment's model takes over
+cityscapes_model = dict(  # settings for an experiment's model
     num_classes=8,
     data_preprocessor=dict(
         data_preprocessor=dict(

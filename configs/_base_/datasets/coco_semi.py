@@ -1,7 +1,7 @@
-"""COCO: part of train2017 labelled, 8 labelled and 8 unlabelled images a step (PL-DC, Table I).
+"""COCO: part of train2017 labelled, 8 labelled and 8 unlabelled images per step (PL-DC, Table I).
 
-`train_dataloader.dataset.split` says which part; tools/dataset/split.py makes it (docs/data.md).
-The batch is that of one process: divide it by the number of GPUs (the paper used four).
+`train_dataloader.dataset.split` selects the part; tools/dataset/split.py writes it (docs/data.md).
+The batch is for one process: divide it by the number of GPUs (the paper used four).
 """
 
 _base_ = './semi_pipelines.py'
@@ -19,7 +19,7 @@ unlabeled = dict(
     type='CocoDataset',
     data_root=data_root,
     data_prefix=dict(img='train2017/'),
-    filter_cfg=dict(filter_empty_gt=False),  # released: left out by their annotations
+    filter_cfg=dict(filter_empty_gt=False),  # released: left out according to their annotations
     pipeline=[*_base_.load_unlabeled, *geometry, *_base_.unlabeled_views],
 )
 train_dataloader = dict(

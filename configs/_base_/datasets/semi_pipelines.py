@@ -1,12 +1,12 @@
-"""The two views of an image. A data set's config puts its geometry between load_* and *_views.
+"""Pipelines of an image's two views. A data set's config adds geometry between load_* and *_views.
 
-Geometry comes before MultiBranch, so that the weak and the strong view share it; what comes inside
-keeps every pixel in its place. Padding comes last, in the model (released code: before the strong
-view's changes). All numbers: PL-DC, Table III. Guided Distillation's views have the
-same numbers (its released code), but erase nothing, and show labelled images weak only.
+Geometry comes before MultiBranch, so that the weak and the strong view share it; transforms inside
+it keep every pixel in its place. Padding comes last, in the model (released code: before the strong
+view's transforms). All numbers: PL-DC, Table III. Guided Distillation's views have the same numbers
+(its released code), but no erasing, and labelled images have only the weak view.
 """
 
-# Sizes are (width, height). Of RandomResize an image is fitted into scale x a ratio in the range.
+# Sizes are (width, height). RandomResize fits an image into scale times a ratio in the range.
 flip = dict(type='RandomFlip', prob=0.5)
 resize = dict(
     type='RandomResize',
@@ -15,7 +15,7 @@ resize = dict(
     resize_type='Resize',
     keep_ratio=True,
 )
-# A smaller image is taken whole; the model's batch_augments pad it on the right and at the bottom.
+# A smaller image is kept whole; the model's batch_augments pad it on the right and at the bottom.
 crop = dict(
     type='RandomCrop',
     crop_size=(1024, 1024),
@@ -61,7 +61,8 @@ load_labeled = [
     dict(type='LoadImageFromFile'),
     dict(type='mmpldc.LoadAnnotations', with_bbox=True, with_mask=True, max_instances=200),
 ]
-# Drops what was cropped away; keep_empty=False keeps an image that lost all, as detectron2 does.
+# Drops instances that were cropped away; keep_empty=False keeps an image that lost all of them, as
+# detectron2 does.
 drop_cropped_away = dict(
     type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), by_mask=True, keep_empty=False
 )

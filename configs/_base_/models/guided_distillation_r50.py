@@ -1,8 +1,8 @@
 """Guided Distillation (arXiv 2308.02668) with Mask2Former R50.
 
-Numbers are its released code's. R50 is as in Mask2Former's own configs, on which its configs are
-built: all of it is trained, but its batch norms on COCO. Its keep rate is PL-DC's. Give
-default_hooks.mean_teacher.teacher_checkpoint the last checkpoint of the teacher's config.
+Numbers are from its released code. R50 is as in Mask2Former's configs, on which its configs build:
+everything is trained except the batch norms on COCO. Its keep rate is PL-DC's. Set
+default_hooks.mean_teacher.teacher_checkpoint to the last checkpoint of the teacher's config.
 """
 
 _base_ = './mask2former_r50.py'
@@ -18,7 +18,7 @@ model = dict(
     train_no_object_without_labels=True,
 )
 
-# What the config of a teacher takes over: labelled images alone, each once a pass.
+# Settings for a teacher's config: labelled images alone, each once per pass.
 teacher_model = dict(unsup_weight=0.0, burn_in='supervised', burn_in_iters=0)
 teacher_dataloader = dict(
     batch_size=16,

@@ -1,4 +1,4 @@
-"""Mask2Former R50 as student and teacher, PL-DC's filter and mask loss.
+"""Mask2Former R50 as student and teacher, with PL-DC's filter and mask loss.
 
 Numbers are Mask2Former's (arXiv 2112.01527; mmdet's config of the same name) unless noted.
 """
@@ -15,7 +15,7 @@ detector = dict(
         out_channels=256,
         num_queries=100,
         num_transformer_feat_level=3,
-        upsample_masks=False,  # panoptic_fusion_head does, those that it keeps
+        upsample_masks=False,  # panoptic_fusion_head upsamples the masks that it keeps
         pixel_decoder=dict(
             type='mmpldc.MSDeformAttnPixelDecoder',
             num_outs=3,
@@ -120,7 +120,7 @@ model = dict(
             pad_size_divisor=32,
             pad_mask=True,
             mask_pad_value=0,
-            # in training, to the size (height, width) of a crop
+            # in training: the size (height, width) of a crop
             batch_augments=[dict(type='BatchFixedSizePad', size=(1024, 1024), pad_mask=True)],
         ),
     ),

@@ -1,8 +1,9 @@
 """PAIS (arXiv 2308.05359) with Mask2Former R50.
 
-Numbers are its released code's (configs/PAIS, on K-Net R50) unless noted. Losses, matching, points
-and their weights are Mask2Former's: K-Net's are of another head. Its average of the teacher is an
-experiment's `default_hooks = dict(mean_teacher=dict(keep_rate=0.999, ramp_up=True))`.
+Numbers are from its released code (configs/PAIS, on K-Net R50) unless noted. Losses, matching,
+points and their weights are Mask2Former's, because K-Net's belong to another head. An experiment
+sets its teacher's average by `default_hooks = dict(mean_teacher=dict(keep_rate=0.999,
+ramp_up=True))`.
 """
 
 _base_ = './mask2former_r50.py'

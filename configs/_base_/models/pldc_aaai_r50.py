@@ -1,8 +1,8 @@
 """PL-DC as in its AAAI-26 version: DICC as released, thresholds per class (DF-ACAT).
 
-CLIP, pooling and five descriptions a class: the released code; the descriptions are our own.
-DF-ACAT is off in every released config (`class_thresholds=None` turns it off here): its keep rate
-is released, the ranges and which predictions count are our choice.
+CLIP, pooling and five descriptions per class are the released code's; the texts of the descriptions
+are our own. DF-ACAT is off in every released config (`class_thresholds=None` turns it off here):
+its keep rate is released; the ranges and the counted predictions are our choice.
 """
 
 _base_ = './mask2former_r50.py'

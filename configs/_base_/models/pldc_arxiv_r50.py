@@ -1,7 +1,7 @@
 """PL-DC as in its arXiv version: fixed thresholds; DICC with CLIP RN50 on 224 x 224 patches.
 
-The paper does not print its texts. The softmax-weighted ensemble and the start of the decay at
-burn-in's end are as released.
+The paper does not print its texts. The softmax-weighted ensemble and the start of the decay at the
+end of burn-in are as released.
 """
 
 _base_ = './mask2former_r50.py'

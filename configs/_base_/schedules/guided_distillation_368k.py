@@ -1,7 +1,7 @@
 """Guided Distillation's COCO schedule: 368,750 iterations of 16 + 16 images.
 
-It is Mask2Former's (its released Base-COCO-InstanceSegmentation.yaml), teacher and student alike;
-learning rate and clipping are the same as PL-DC's.
+It is Mask2Former's (its released Base-COCO-InstanceSegmentation.yaml), for teacher and student.
+Learning rate and clipping equal PL-DC's.
 """
 
 _base_ = './pldc_368k.py'

@@ -1,7 +1,7 @@
 """Guided Distillation's Cityscapes schedule: 90,000 iterations of 16 + 16 images.
 
-It is Mask2Former's (its released Base-Cityscapes-InstanceSegmentation.yaml), teacher and student
-alike. Its power is detectron2's default.
+It is Mask2Former's (its released Base-Cityscapes-InstanceSegmentation.yaml), for teacher and
+student. Its power is detectron2's default.
 """
 
 _base_ = './guided_distillation_368k.py'
@@ -11,7 +11,7 @@ train_cfg = dict(max_iters=max_iters)
 param_scheduler = dict(
     _delete_=True, type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters, by_epoch=False
 )
-# The backbone's batch norms are trained, and do not decay.
+# The backbone's batch norms are trained, without weight decay.
 backbone_norm_multi = dict(lr_mult=0.1, decay_mult=0.0)
 optim_wrapper = dict(
     paramwise_cfg=dict(

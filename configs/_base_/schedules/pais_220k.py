@@ -1,7 +1,7 @@
-"""PAIS's COCO schedule (its released code): 220,000 iterations of 4 + 8 images, one for all shares.
+"""PAIS's COCO schedule (its released code): 220,000 iterations of 4 + 8 images for all shares.
 
-Its learning rate is the same as PL-DC's. Mask2Former's gradient clipping stays, and its head's
-norms and embeddings do not decay.
+Its learning rate equals PL-DC's. Mask2Former's gradient clipping stays, and the norms and
+embeddings of its head have no weight decay.
 """
 
 _base_ = './pldc_368k.py'

@@ -14,12 +14,12 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4, eps=1e-8, betas=(0.9, 0.999)),
     clip_grad=dict(max_norm=0.01, norm_type=2),
     paramwise_cfg=dict(
-        # as Mask2Former does: no weight decay on embeddings (released: 1e-4) and norms
+        # as in Mask2Former: no weight decay on embeddings (released: 1e-4) and norms
         custom_keys=dict(query_embed=embed_multi, query_feat=embed_multi, level_embed=embed_multi),
         norm_decay_mult=0.0,
     ),
 )
-param_scheduler = dict(  # the drop of the released schedule as it resolves
+param_scheduler = dict(  # the drop of the released schedule, with its settings resolved
     type='MultiStepLR', begin=0, end=max_iters, by_epoch=False, milestones=[340385], gamma=0.1
 )
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,7 +1,7 @@
-"""PL-DC as its ablations train it: COCO 1 %, 4 + 4 images a step, 73,750 iterations.
+"""PL-DC with the ablations' schedule: COCO 1 %, 4 + 4 images per step, 73,750 iterations.
 
 Published mask AP / small / medium / large: 21.6 / 7.0 / 21.4 / 35.2 (the paper's Table 3).
-Its Table 4 is this config with options: docs/configs.md.
+Its Table 4 uses this config with options: docs/configs.md.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""- DDTF: one threshold on the coupled score, 0.765 = 0.9 x 0.85.
+"""PL-DC without DDTF: one threshold on the coupled score, 0.765 = 0.9 x 0.85.
 
 Published mask AP / small / medium / large: 21.1 / 7.3 / 20.4 / 34.9 (the paper's Table 3).
 """

@@ -1,4 +1,4 @@
-"""- PMUA: every pixel of a pseudo-mask counts the same.
+"""PL-DC without PMUA: equal weights for all pixels of a pseudo-mask.
 
 Published mask AP / small / medium / large: 20.4 / 6.3 / 20.0 / 34.6 (the paper's Table 3).
 """

@@ -1,11 +1,12 @@
 """Checks of annotation files, images and splits before training."""
 
-from .annotations import Contents, check_coco
+from .annotations import Contents, check_coco, check_structure
 from .classes import check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding
-from .images import check_content, find_images
+from .images import find_images
 from .leaks import check_leaks
+from .pixels import check_content
 from .records import load_coco
 from .report import Report
 from .run import check_before_training, check_datasets, check_run
@@ -23,6 +24,7 @@ __all__ = [
     'check_datasets',
     'check_leaks',
     'check_run',
+    'check_structure',
     'find_images',
     'load_coco',
     'sets_of',

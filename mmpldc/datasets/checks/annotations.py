@@ -5,14 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-from .findings import Finding, Level
+from .classes import plain
+from .findings import Finding, Level, count, some
 from .geometry import check_geometry
-from .records import INTEGER, Records
+from .records import INTEGER, Names, Records
 
 Role = Literal['labeled', 'unlabeled', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
 LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
+MOST_CROWDS = 0.5  # of a class's annotations: above it, they are hardly groups
 AREA_LIMITS = (32**2, 96**2)  # px: COCO's small, medium and large
 
 
@@ -29,6 +31,9 @@ class Contents:
         by_area: instances that are small, medium and large by COCO's limits.
         num_crowds: annotations with iscrowd=1.
         annotated: ``(N,)`` bool, images with an instance.
+        most: instances of the image that has most of them.
+        fullest: that image's name, None if there is none.
+        most_of_class: instances of one class in the image that has most of them.
     """
 
     image_ids: list
@@ -39,9 +44,19 @@ class Contents:
     by_area: tuple[int, int, int]
     num_crowds: int
     annotated: np.ndarray
+    most: int = 0
+    fullest: str | None = None
+    most_of_class: int = 0
 
 
-def check_coco(coco: dict, *, file: str, role: Role) -> tuple[list[Finding], Contents]:
+def check_coco(
+    coco: dict,
+    *,
+    file: str,
+    role: Role,
+    names: Names | None = None,
+    most_crowds: float = MOST_CROWDS,
+) -> tuple[list[Finding], Contents]:
     """Check a COCO-format data set by itself, without its images.
 
     Args:
@@ -50,15 +65,17 @@ def check_coco(coco: dict, *, file: str, role: Role) -> tuple[list[Finding], Con
         file: path that findings name.
         role: 'labeled' needs annotations, 'unlabeled' none, and 'val' and 'test' what COCO's
             evaluation reads.
+        names: of records whose ids were changed.
+        most_crowds: share of a class's annotations from which on crowds are warned of.
 
     Returns:
         One finding for each kind of fault, and a summary.
     """
-    images = Records(coco['images'], 'image', file)
-    categories = Records(coco['categories'], 'category', file)
-    annotations = Records(coco['annotations'], 'annotation', file)
+    images = Records(coco['images'], 'image', file, names)
+    categories = Records(coco['categories'], 'category', file, names)
+    annotations = Records(coco['annotations'], 'annotation', file, names)
     image_ids, file_names, sizes = _check_images(images)
-    category_ids, names = _check_categories(categories)
+    category_ids, classes = _check_categories(categories)
     findings = [*images.findings, *categories.findings]
     if not images.records:
         findings.append(Finding('error', file, 'images', 'empty: the data set has no image'))
@@ -75,42 +92,100 @@ def check_coco(coco: dict, *, file: str, role: Role) -> tuple[list[Finding], Con
     if not images.records:
         annotations = Records([], 'annotation', file)
 
-    image_rows = _rows_of(annotations, 'image_id', {int, str}, image_ids, 'images')
-    category_rows = _rows_of(annotations, 'category_id', INTEGER, category_ids, 'categories')
+    image_rows, category_rows = _check_references(annotations, image_ids, category_ids)
     crowds = _check_annotations(annotations, role)
+    ignored = _check_ignored(annotations)
     own_sizes = np.zeros((len(image_rows), 2), np.int64)
     own_sizes[image_rows >= 0] = sizes[image_rows[image_rows >= 0]]
-    area = check_geometry(annotations, own_sizes, crowds)
+    area, dropped = check_geometry(annotations, own_sizes, crowds)
     findings += annotations.findings
 
     instances = ~crowds & (image_rows >= 0) & (category_rows >= 0)
     annotated = np.zeros(len(image_ids), bool)
     annotated[image_rows[instances]] = True
     is_sound = not any(finding.level == 'error' for finding in findings)
-    if annotations.records and role in ('labeled', 'val') and is_sound and not annotated.any():
-        message = 'only crowds: give the file that has the masks of single objects'
-        findings.append(Finding('error', file, 'annotations', message))
-    per_class = np.bincount(category_rows[instances], minlength=len(names))
+    if annotations.records and role in ('labeled', 'val') and is_sound:
+        message = None
+        if not annotated.any():
+            message = (
+                'only crowds: give the file that has the masks of single objects; CVAT exports '
+                'masks of its brush as crowds: --crowds-as-instances of tools/dataset/new_config.py'
+            )
+        elif (dropped | ignored)[instances].all():
+            message = (
+                f'mmdet leaves out all {count(int(instances.sum()), "object")} (ignore, an area of '
+                '0 or a side below 1): nothing is left; tools/dataset/new_config.py computes boxes '
+                'and areas from the masks'
+            )
+        if message:
+            findings.append(Finding('error', file, 'annotations', message))
+    if annotated.any():
+        findings += _check_crowds(crowds, category_rows, classes, file, most_crowds)
+    per_image = np.bincount(image_rows[instances], minlength=len(image_ids))
+    cells = image_rows[instances] * len(classes) + category_rows[instances]
+    fullest = int(per_image.argmax()) if len(per_image) else None
+    per_class = np.bincount(category_rows[instances], minlength=len(classes))
     sizes_of_instances = np.digitize(area[instances], AREA_LIMITS)
     contents = Contents(
         image_ids=image_ids,
         file_names=file_names,
         sizes=sizes,
-        categories=None if categories.findings else dict(zip(names, category_ids, strict=True)),
+        categories=None if categories.findings else dict(zip(classes, category_ids, strict=True)),
         instances={
-            name: int(count)
-            for name, count in zip(names, per_class, strict=True)
+            name: int(number)
+            for name, number in zip(classes, per_class, strict=True)
             if name is not None
         },
         by_area=tuple(np.bincount(sizes_of_instances, minlength=3).tolist()),
         num_crowds=int(crowds.sum()),
         annotated=annotated,
+        most=0 if fullest is None else int(per_image[fullest]),
+        fullest=None if fullest is None else file_names[fullest],
+        most_of_class=int(np.bincount(cells).max(initial=0)),
     )
     return findings, contents
 
 
+def check_structure(coco: dict, *, file: str) -> list[Finding]:
+    """Check what a file's lists refer to each other by: ids and file names, and nothing else.
+
+    Args:
+        coco: with the lists ``images``, ``annotations`` and ``categories``.
+        file: path that findings name.
+    """
+    images = Records(coco['images'], 'image', file)
+    categories = Records(coco['categories'], 'category', file)
+    annotations = Records(coco['annotations'], 'annotation', file)
+    image_ids, _ = _check_identities(images)
+    category_ids, _ = _check_categories(categories)
+    _check_references(annotations, image_ids, category_ids)
+    return [*images.findings, *categories.findings, *annotations.findings]
+
+
+def _check_references(
+    annotations: Records, image_ids: list, category_ids: list
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(N,)`` rows of each annotation's image and category, -1 where unknown."""
+    return (
+        _rows_of(annotations, 'image_id', {int, str}, image_ids, 'images'),
+        _rows_of(annotations, 'category_id', INTEGER, category_ids, 'categories'),
+    )
+
+
 def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
     """Ids, file names and ``(N, 2)`` sizes."""
+    ids, names = _check_identities(images)
+    sides = []
+    for field in ('height', 'width'):
+        values = images.column(field, INTEGER, 'a whole number of pixels')
+        wrong = [row for row, value in enumerate(values) if value is not None and value <= 0]
+        images.report('error', wrong, field, "not above 0: write the image's size in pixels")
+        sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
+    return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
+
+
+def _check_identities(images: Records) -> tuple[list, list]:
+    """Ids and file names."""
     ids = images.column('id', {int, str}, 'a whole number')
     message = 'not unique: give each image an id of its own'
     repeated = set(images.unique(ids, 'id', 'error', message))
@@ -122,23 +197,37 @@ def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
     others = [None if row in repeated else name for row, name in enumerate(names)]
     message = 'an image is listed more than once: merge its records'
     images.unique(others, 'file_name', 'warning', message)
-    sides = []
-    for field in ('height', 'width'):
-        values = images.column(field, INTEGER, 'a whole number of pixels')
-        wrong = [row for row, value in enumerate(values) if value is not None and value <= 0]
-        images.report('error', wrong, field, "not above 0: write the image's size in pixels")
-        sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
-    return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
+    return ids, names
 
 
 def _check_categories(categories: Records) -> tuple[list, list]:
     """Ids and names."""
     ids = categories.column('id', INTEGER, 'a whole number')
     categories.unique(ids, 'id', 'error', 'not unique: give each category an id of its own')
-    names = categories.column('name', {str}, 'a text')
+    truths = [row for row, c in enumerate(categories.records) if type(c.get('name')) is bool]
+    expected = 'a text'
+    if truths:
+        expected += '; YAML reads on, off, yes and no as true and false: write names in quotes'
+    names = categories.column('name', {str}, expected)
+    empty = [row for row, name in enumerate(names) if name is not None and not name.strip()]
+    categories.report('error', empty, 'name', "empty: write the class's name")
     message = 'not unique: merge categories of one name'
     categories.unique(names, 'name', 'error', message)
+    _check_spellings(categories, names)
     return ids, names
+
+
+def _check_spellings(categories: Records, names: list) -> None:
+    """Warn of classes that may be one, spelt differently."""
+    first: dict[str, str] = {}
+    alike = []
+    for row, name in enumerate(names):
+        if name and name.strip() and first.setdefault(plain(name), name) != name:
+            alike.append(row)
+    if alike:
+        pairs = [f"'{names[row]}' and '{first[plain(names[row])]}'" for row in alike]
+        message = f'{some("class", pairs)} differ in spelling only: merge them if they are the same'
+        categories.report('warning', alike, 'name', message)
 
 
 def _rows_of(
@@ -180,3 +269,34 @@ def _check_annotations(annotations: Records, role: Role) -> np.ndarray:
         message = f'is {flags[wrong[0]]!r}; must be 0, or 1 for a group of objects'
         annotations.report('error', wrong, 'iscrowd', message)
     return np.array([flag == 1 for flag in flags], bool)
+
+
+def _check_ignored(annotations: Records) -> np.ndarray:
+    """``(N,)`` bool: annotations with a flag that mmdet takes for "leave out"."""
+    ignored = np.array([bool(record.get('ignore')) for record in annotations.records], bool)
+    message = (
+        "set, so that mmdet leaves the annotation out, and its object is background: 'ignore': 0 "
+        'trains on it, "iscrowd": 1 passes over the place'
+    )
+    annotations.report('warning', ignored, 'ignore', message)
+    return ignored
+
+
+def _check_crowds(
+    crowds: np.ndarray, category_rows: np.ndarray, classes: list, file: str, most: float
+) -> list[Finding]:
+    """Warn of classes with more crowds than a data set that means groups by them has."""
+    known = category_rows >= 0
+    total = np.bincount(category_rows[known], minlength=len(classes))
+    own = np.bincount(category_rows[known & crowds], minlength=len(classes))
+    many = own > most * total
+    if not many.any():
+        return []
+    shares = ', '.join(
+        f'{own[label]} of {total[label]} {classes[label]}' for label in np.flatnonzero(many)
+    )
+    message = (
+        f'crowds: {shares}; they are no objects to learn. CVAT exports masks of its brush as '
+        'crowds: if they are single objects, --crowds-as-instances of tools/dataset/new_config.py'
+    )
+    return [Finding('warning', file, 'annotations: iscrowd', message)]

@@ -78,12 +78,13 @@ def _missing(named: Named) -> str | None:
 
 def _suggest(name: str, known: list[str]) -> str:
     """The name in the file that was probably meant."""
-    plain = {_plain(other): other for other in known}
-    close = difflib.get_close_matches(_plain(name), plain, n=1)
-    return f" (the file has '{plain[close[0]]}')" if close else ''
+    spelt = {plain(other): other for other in known}
+    close = difflib.get_close_matches(plain(name), spelt, n=1)
+    return f" (the file has '{spelt[close[0]]}')" if close else ''
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name without what spellings of one class differ in: case, blanks, lines."""
     return ' '.join(name.casefold().replace('_', ' ').replace('-', ' ').split())
 
 

@@ -28,6 +28,7 @@ class DataSet:
         ann_file: path of its annotation file, with ``data_root``.
         img_prefix: folder of its images, with ``data_root``; None if these are not to be checked.
         classes: names that the config asks for; None without a config.
+        classes_are_text: whether the config has a text, no tuple of names.
         has_default_classes: whether these are the data set type's own, as the config names none.
         filter_empty_gt: whether images without annotations are left out.
         min_size: images with a smaller side are left out, in pixels.
@@ -38,6 +39,7 @@ class DataSet:
     ann_file: str
     img_prefix: str | None = None
     classes: tuple[str, ...] | None = None
+    classes_are_text: bool = False
     has_default_classes: bool = False
     filter_empty_gt: bool = False
     min_size: int = 0
@@ -53,11 +55,14 @@ def sets_of(cfg: Config) -> tuple[list[DataSet], list[str]]:
         cfg: with dataloaders as mmengine has them; each may be missing.
 
     Returns:
-        The sets, and a note for each that cannot be checked.
+        The sets, and a note for each that cannot be checked. Sets of label maps are left to
+        :func:`mmpldc.datasets.checks.label_maps.check_label_maps`.
     """
     sets: list[DataSet] = []
     notes: list[str] = []
-    for name, role, dataset in _named_datasets(cfg):
+    for name, role, dataset in named_datasets(cfg):
+        if has_label_maps(dataset):
+            continue
         problem = _why_skipped(dataset)
         if problem:
             notes.append(f'{name}: not checked, {problem}')
@@ -66,7 +71,12 @@ def sets_of(cfg: Config) -> tuple[list[DataSet], list[str]]:
     return sets, notes
 
 
-def _named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
+def has_label_maps(dataset: dict) -> bool:
+    """Whether a data set is one of mmsegmentation's, by its config."""
+    return any(kind.__name__ == 'BaseSegDataset' for kind in dataset_type(dataset).__mro__)
+
+
+def named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
     """Name, role and config of each set."""
     loaders: tuple[tuple[str, Role], ...] = ('train', 'labeled'), ('val', 'val'), ('test', 'test')
     for loader, role in loaders:
@@ -111,7 +121,7 @@ def _leaves(dataset: dict, name: str) -> Iterator[tuple[str, dict]]:
 
 
 def _why_skipped(dataset: dict) -> str | None:
-    kind = _type(dataset)
+    kind = dataset_type(dataset)
     if (
         not issubclass(kind, CocoDataset)
         or issubclass(kind, LVISV05Dataset)
@@ -124,7 +134,8 @@ def _why_skipped(dataset: dict) -> str | None:
     return None
 
 
-def _type(dataset: dict) -> Any:
+def dataset_type(dataset: dict) -> Any:
+    """The class of a data set's config; NoneType if it is not known."""
     kind = dataset.get('type')
     if isinstance(kind, str):
         kind = DATASETS.get(kind)
@@ -147,11 +158,21 @@ def _data_set(name: str, role: Role, dataset: dict) -> DataSet:
         role=role,
         ann_file=joined(ann_file) if ann_file else '',
         img_prefix=None if prefix is None else joined(prefix),
-        classes=tuple(_type(dataset)._load_metainfo(metainfo)['classes']),
+        classes=_classes(dataset, metainfo),
+        classes_are_text=isinstance(metainfo.get('classes'), str)
+        and not os.path.isfile(metainfo['classes']),
         has_default_classes='classes' not in metainfo,
         filter_empty_gt=bool(filters.get('filter_empty_gt', False)),
         min_size=filters.get('min_size', 0),
     )
+
+
+def _classes(dataset: dict, metainfo: dict) -> tuple[str, ...]:
+    """What mmdet takes for the classes; a text that names no file for one of them."""
+    given = metainfo.get('classes')
+    if isinstance(given, str) and not os.path.isfile(given):
+        return (given,)
+    return tuple(dataset_type(dataset)._load_metainfo(metainfo)['classes'])
 
 
 def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
@@ -185,6 +206,10 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
                     'in both'
                 )
                 findings.append(Finding('error', file, f'{role}_evaluator: ann_file', message))
+    has_wrong_classes = False
+    for message in dict.fromkeys(filter(None, map(_fault_of_classes, sets))):
+        findings.append(Finding('error', file, 'metainfo.classes', message))
+        has_wrong_classes = True
     loader = cfg.get('train_dataloader') or {}
     own, sampled = loader.get('batch_size'), (loader.get('sampler') or {}).get('batch_size')
     if own is not None and sampled is not None and own != sampled:
@@ -195,13 +220,21 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
         findings.append(Finding('error', file, 'train_dataloader.batch_size', message))
     classes = next((data.classes for data in sets if data.role == 'labeled'), None)
     num_classes = cfg.get('model', {}).get('num_classes')
-    if classes is not None and num_classes is not None and num_classes != len(classes):
+    known = classes is not None and num_classes is not None and not has_wrong_classes
+    if known and num_classes != len(classes):
         message = (
             f'is {num_classes}, but the labelled set has {len(classes)} classes: '
             'write model.num_classes=len(classes)'
         )
         findings.append(Finding('error', file, 'model.num_classes', message))
     return findings
+
+
+def _fault_of_classes(data: DataSet) -> str | None:
+    if data.classes_are_text:
+        name = data.classes[0]
+        return f"is the text '{name}', whose letters would be classes: write ('{name}',)"
+    return None if data.classes is None or data.classes else 'is empty: name the classes'
 
 
 def _evaluators(cfg: Config, role: str) -> list[dict]:

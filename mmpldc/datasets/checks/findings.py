@@ -1,10 +1,10 @@
 """What a check finds, and how it names records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-Level = Literal['error', 'warning']
+Level = Literal['error', 'warning', 'note', 'repaired']
 PLURALS = {'category': 'categories', 'class': 'classes'}
 NAMED = 3  # records that a finding names; the others are counted
 
@@ -14,16 +14,21 @@ class Finding:
     """One kind of fault in one file.
 
     Attributes:
-        level: 'error' if training or evaluation would fail or be wrong, else 'warning'.
+        level: 'error' if training or evaluation would fail or be wrong, 'warning' if they might,
+            'repaired' for what was put right, 'note' for what was decided.
         file: path of the annotation file or config; several are separated by commas.
         where: records and field, such as ``'annotations 3, 7: bbox'``; may be empty.
         message: what is wrong and what to do about it.
+        kind: of the records, such as 'image'; empty if it is about none.
+        rows: these records' places in the file's list.
     """
 
     level: Level
     file: str
     where: str
     message: str
+    kind: str = field(default='', compare=False, repr=False)
+    rows: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         parts = (self.level, self.file, self.where, self.message)

@@ -1,5 +1,6 @@
 """Boxes, areas and masks of annotations: in their images, and fitting each other?"""
 
+import cv2
 import numpy as np
 
 from .boxes import (
@@ -7,17 +8,30 @@ from .boxes import (
     beyond,
     corners,
     disagree,
+    iou,
     look_like_corners,
     read_boxes,
     to_float,
     visible,
 )
 from .findings import Level
-from .masks import check_masks
+from .masks import check_masks, read_masks
 from .records import NUMBER, Records
 
+SMALLEST_IMAGE = 8  # px: what lies within one pixel of a larger one's corner is given in shares
+HOLE = (
+    'a polygon lies inside another one, and the area says that it is a hole; COCO fills it: give '
+    'the mask as a run-length encoding'
+)
+ALONG_ROWS = (
+    'the run lengths go along the rows (by the box, which is right); they must go down the '
+    'columns: encode the masks anew'
+)
 
-def check_geometry(annotations: Records, sizes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
+
+def check_geometry(
+    annotations: Records, sizes: np.ndarray, crowds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Check where annotations are; findings are added to them.
 
     An annotation gets one finding: its box is compared with its mask only if both can be used.
@@ -28,7 +42,8 @@ def check_geometry(annotations: Records, sizes: np.ndarray, crowds: np.ndarray) 
         crowds: ``(N,)`` bool.
 
     Returns:
-        ``(N,)`` float64 areas as annotated, 0 where unknown.
+        ``(N,)`` float64 areas as annotated, 0 where unknown, and ``(N,)`` bool: those that mmdet
+        leaves out because of their box or area.
     """
     boxes = _read_boxes(annotations)
     area = _read_areas(annotations)
@@ -48,6 +63,14 @@ def check_geometry(annotations: Records, sizes: np.ndarray, crowds: np.ndarray) 
         annotations.report(level, rows, field, message)
         unjudged = unjudged & ~rows
 
+    shares = are_shares(extents, sizes)
+    annotations.report(
+        'error',
+        shares,
+        'segmentation',
+        'shares of the image, 0 to 1, where pixels belong: multiply x by width and y by height',
+    )
+    unjudged &= ~shares
     report(
         'warning',
         are_corners,
@@ -86,9 +109,88 @@ def check_geometry(annotations: Records, sizes: np.ndarray, crowds: np.ndarray) 
         'partly outside the image: clip it',
     )
     if not are_corners.any():  # then the others are no better
-        message = 'does not fit its mask: compute it from that'
-        report('warning', disagree(edges, extents), 'bbox', message)
-    return np.nan_to_num(area)
+        apart = disagree(edges, extents)
+        along_rows = _along_rows(segmentations, sizes, edges, apart & unjudged)
+        report('error', along_rows, 'segmentation', ALONG_ROWS)
+        message = 'box and mask do not fit each other: look at both, one of them is wrong'
+        report('warning', apart, 'bbox, segmentation', message)
+    report('warning', _has_filled_hole(segmentations, area), 'segmentation', HOLE)
+    with np.errstate(invalid='ignore'):
+        dropped = (boxes[:, 2:] < 1).any(axis=1) | (area <= 0) | (visible(edges, sizes) == 0)
+    return np.nan_to_num(area), dropped
+
+
+def are_shares(extents: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Masks whose coordinates are shares of the image's width and height.
+
+    Args:
+        extents: ``(N, 4)`` x0, y0, x1, y1 of the masks, NaN where unknown.
+        sizes: ``(N, 2)`` height and width of their images.
+
+    Returns:
+        ``(N,)`` bool.
+    """
+    with np.errstate(invalid='ignore'):
+        inside = (np.abs(extents - 0.5) <= 0.501).all(axis=1)
+    return inside & (sizes.min(axis=1) >= SMALLEST_IMAGE)
+
+
+def _along_rows(
+    segmentations: list, sizes: np.ndarray, edges: np.ndarray, suspects: np.ndarray
+) -> np.ndarray:
+    """``(N,)`` bool: run lengths among ``suspects`` that fit their boxes if read along the rows."""
+    found = np.zeros(len(segmentations), bool)
+    rows = [row for row in np.flatnonzero(suspects) if type(segmentations[row]) is dict]
+    if rows:
+        # The same runs of an image on its side go along the rows of the upright one.
+        turned = [segmentations[row] | dict(size=sizes[row, ::-1].tolist()) for row in rows]
+        extents, _ = read_masks(turned, sizes[rows][:, ::-1])
+        upright = extents[:, [1, 0, 3, 2]]
+        found[rows] = iou(edges[rows], upright) > 0.9
+    return found
+
+
+def _has_filled_hole(segmentations: list, area: np.ndarray) -> np.ndarray:
+    """``(N,)`` bool: polygons in which another one lies that the area is without."""
+    found = np.zeros(len(segmentations), bool)
+    for row, parts in enumerate(segmentations):
+        if type(parts) is not list or len(parts) < 2:
+            continue
+        rings = [np.reshape(part, (-1, 2)) for part in parts if _is_ring(part)]
+        inner = [
+            ring
+            for ring in rings
+            if any(other is not ring and _contains(other, ring) for other in rings)
+        ]
+        if inner:
+            filled = sum(map(_shoelace, rings)) - sum(map(_shoelace, inner))
+            holed = filled - sum(map(_shoelace, inner))
+            found[row] = abs(area[row] - holed) < abs(area[row] - filled)
+    return found
+
+
+def _is_ring(part: object) -> bool:
+    return (
+        type(part) is list
+        and len(part) >= 6
+        and len(part) % 2 == 0
+        and NUMBER.issuperset(map(type, part))
+    )
+
+
+def _contains(outer: np.ndarray, inner: np.ndarray) -> bool:
+    """Whether all points of a ring ``(P, 2)`` are inside another one."""
+    if (inner.min(axis=0) < outer.min(axis=0)).any() or (
+        inner.max(axis=0) > outer.max(axis=0)
+    ).any():
+        return False
+    contour = outer.astype(np.float32).reshape(-1, 1, 2)
+    return all(cv2.pointPolygonTest(contour, (float(x), float(y)), False) > 0 for x, y in inner)
+
+
+def _shoelace(ring: np.ndarray) -> float:
+    x, y = ring.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _read_boxes(annotations: Records) -> np.ndarray:

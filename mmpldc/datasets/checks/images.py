@@ -1,20 +1,13 @@
-"""Images on disk: are they there, can they be read, have they the annotated size?"""
+"""Images on disk: are they there, and where may those be that are not?"""
 
-import io
 import os
 import unicodedata
-import warnings
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import PurePath
 
-import cv2
-import mmcv
-import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
-from .findings import Finding, Level, some
+from .findings import Finding, some
 
 MAX_FOLDERS = 200  # that are searched for a missing image
 
@@ -134,122 +127,3 @@ def _other_prefixes(prefix: str) -> list[str]:
         except OSError:
             continue
     return found[:MAX_FOLDERS]
-
-
-# ---------------------------------------------------------------- content
-
-
-TURNED = (
-    'the EXIF orientation turns the image when it is loaded, but the annotated width and height '
-    '(and masks) are those before: annotate the turned image, or store it turned and without EXIF'
-)
-ANOTHER_SIZE = 'another size than annotated: correct width and height, or take the right image'
-
-
-class UnreadableImage(Exception):
-    """An image that training could not load; the message says why and what to do."""
-
-
-def read_size(path: str) -> tuple[tuple[int, int], bool]:
-    """Decode an image as training does.
-
-    Returns:
-        Height and width, and whether its EXIF orientation swaps them (mmcv turns the image).
-
-    Raises:
-        UnreadableImage: if it cannot be decoded, or only in part.
-    """
-    try:
-        with open(path, 'rb') as file:
-            content = file.read()
-    except OSError as error:
-        raise UnreadableImage(f'cannot be read ({error.strerror})') from None
-    except ValueError as error:  # of a name that no file can have
-        raise UnreadableImage(f'cannot be read ({error})') from None
-    if not content:
-        raise UnreadableImage('is empty (0 bytes): copy or download it again')
-    if content[:256].lstrip().lower().startswith((b'<!doctype html', b'<html')):
-        raise UnreadableImage('is a web page, not an image: download it again')
-    turned = False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            with Image.open(io.BytesIO(content)) as image:
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-                image.load()  # OpenCV before 4.12 fills what is cut off with grey, Pillow objects
-    except (UnidentifiedImageError, Image.DecompressionBombError):
-        pass  # OpenCV may know the format, and has another limit
-    except Exception as error:  # decoders raise many types
-        raise UnreadableImage('is cut off or damaged: copy or download it again') from error
-    try:
-        pixels = mmcv.imfrombytes(content, backend='cv2')
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')
-    return pixels.shape[:2], turned
-
-
-def describe_sizes(annotated: tuple[int, int], read: tuple[int, int]) -> str:
-    """Two sizes, each height and width, in words."""
-    return f'{annotated[1]} x {annotated[0]} annotated, {read[1]} x {read[0]} read'
-
-
-def check_content(
-    paths: Sequence[str | None],
-    sizes: np.ndarray,
-    *,
-    file: str,
-    limit: int | None,
-    is_unlabeled: bool = False,
-) -> list[Finding]:
-    """Decode images and compare their sizes with the annotated ones.
-
-    Args:
-        paths: N images; None is passed over.
-        sizes: ``(N, 2)`` annotated height and width; 0 is not compared.
-        file: annotation file, which findings name.
-        limit: number of images, spread evenly over the set; None for all.
-        is_unlabeled: a wrong size is a warning then, as no mask relies on it.
-
-    Returns:
-        One finding for each kind of fault.
-    """
-    rows = np.array([row for row, path in enumerate(paths) if path is not None], np.int64)
-    if limit is not None and limit < len(rows):
-        rows = rows[np.linspace(0, len(rows) - 1, limit).astype(np.int64)]
-    faults: dict[tuple[Level, str], list[str]] = defaultdict(list)
-    example: dict[tuple[Level, str], str] = {}
-    level: Level = 'warning' if is_unlabeled else 'error'
-    for row, outcome in zip(
-        rows, in_threads(_size_or_fault, [paths[r] for r in rows]), strict=True
-    ):
-        path = paths[row]
-        if isinstance(outcome, UnreadableImage):
-            faults['error', str(outcome)].append(path)
-            continue
-        (height, width), turned = outcome
-        annotated = tuple(sizes[row].tolist())
-        if not all(annotated) or annotated == (height, width):
-            continue
-        fault = TURNED if turned and annotated == (width, height) else ANOTHER_SIZE
-        key = (level, fault)
-        faults[key].append(path)
-        example.setdefault(key, f' ({describe_sizes(annotated, (height, width))})')
-    return [
-        Finding(level, file, some('image', names), fault + example.get((level, fault), ''))
-        for (level, fault), names in faults.items()
-    ]
-
-
-def _size_or_fault(path: str) -> tuple[tuple[int, int], bool] | UnreadableImage:
-    try:
-        return read_size(path)
-    except UnreadableImage as error:
-        return error
-
-
-def in_threads(work: Callable, items: Sequence) -> list:
-    """``work`` on each item; reading and decoding leave Python's lock."""
-    with ThreadPoolExecutor(min(32, 4 * len(os.sched_getaffinity(0)))) as pool:
-        return list(pool.map(work, items))

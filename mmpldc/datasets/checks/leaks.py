@@ -1,17 +1,22 @@
 """Images that more than one set has."""
 
-import filecmp
-import hashlib
 import os
 import re
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import chain, combinations
+from itertools import combinations
 from typing import NamedTuple
 
+from ..copies import Copy, How, find_copies, find_equal_files
 from .annotations import EVALUATED, Role
 from .findings import Finding, Level, some
-from .images import in_threads
+
+# Of two sets: up to so many, images are decoded and compared in any case (some 5 s).
+MOST_COMPARED = 5000
+SAME = {
+    'equal': '',
+    'stored anew': 'the same picture, stored anew, resized or mirrored, is ',
+    'version': 'versions of one image, by their names and pictures, are ',
+}
 
 
 class Listed(NamedTuple):
@@ -36,43 +41,48 @@ class Listed(NamedTuple):
 
 
 def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[Finding]:
-    """Look for one image in two sets.
+    """Look for one image in two sets, whatever its names.
 
-    Sets may number their images alike: an equal name or id only raises a suspicion, which equal
-    files confirm.
+    Files with the same bytes are found in any case, and so are copies under other names within an
+    annotated set. Pictures that were stored anew are found in sets of together 5,000 images, or
+    whatever their number with ``all_contents``: that decodes every image. Where the images cannot
+    be looked at, equal names or ids raise a suspicion.
 
     Args:
         sets: of a run.
-        all_contents: compare all images, not only the suspects. Finds copies under other names,
-            also within a set, and reads each file that is as large as another.
+        all_contents: see above.
 
     Returns:
-        One finding for each pair of sets; an error if one of them is trained on.
+        One finding for each pair of sets and kind of copies; an error if one of the sets is
+        trained on.
     """
-    seen = [listed for listed in sets if listed.paths is not None]
-    digests = (
-        _digests(chain.from_iterable(listed.paths or () for listed in seen)) if all_contents else {}
-    )
     findings = []
-    for listed in seen:
-        findings += _describe_copies(listed, digests)
+    for listed in sets:
+        if listed.paths is not None and listed.role != 'unlabeled':
+            findings += _describe_copies(listed)
     for first, second in combinations(sets, 2):
-        suspects = _join(map(_base, first.file_names), map(_base, second.file_names))
-        suspects |= _join(_numbers(first), _numbers(second))
         if first.paths is None or second.paths is None:
+            suspects = _join(map(_base, first.file_names), map(_base, second.file_names))
+            suspects |= _join(_numbers(first), _numbers(second))
             findings += _describe_suspects(first, second, sorted(suspects))
             continue
-        common = _join(first.paths, second.paths)
-        if all_contents:
-            of_first, of_second = (
-                [None if path is None else digests.get(path) for path in paths]
-                for paths in (first.paths, second.paths)
-            )
-            common |= _join(of_first, of_second)
-        else:
-            common |= _with_equal_files(first, second, suspects - common)
-        findings += _describe(first, second, sorted(common))
+        pairs: dict[How, list[tuple[int, int]]] = {how: [] for how in SAME}
+        pairs['equal'] = list(_join(first.paths, second.paths))
+        own, others = (
+            {path: row for row, path in enumerate(listed.paths)} for listed in (first, second)
+        )
+        for copy in _copies(first, second, all_contents):
+            pairs[copy.how].append((own[copy.original], others[copy.path]))
+        for how, found in pairs.items():
+            findings += _describe(first, second, sorted(found), how)
     return findings
+
+
+def _copies(first: Listed, second: Listed, all_contents: bool) -> list[Copy]:
+    originals = [path for path in first.paths if path is not None]
+    paths = [path for path in second.paths if path is not None]
+    is_small = len(originals) + len(paths) <= MOST_COMPARED
+    return find_copies(paths, originals, equal_only=not (is_small or all_contents))
 
 
 def _join(first: Iterable[Hashable], second: Iterable[Hashable]) -> set[tuple[int, int]]:
@@ -95,36 +105,12 @@ def _numbers(listed: Listed) -> list[tuple[object, int] | None]:
     ]
 
 
-def _with_equal_files(first: Listed, second: Listed, pairs: set) -> set[tuple[int, int]]:
-    """Those pairs whose files have the same content; the sizes are compared first."""
-    own, others = first.paths or [], second.paths or []
-    files = {(a, b): (own[a], others[b]) for a, b in pairs}
-    seen = {pair: (a, b) for pair, (a, b) in files.items() if a and b}
-    equal = in_threads(
-        lambda pair: filecmp.cmp(pair[0], pair[1], shallow=False), list(seen.values())
-    )
-    return {pair for pair, is_equal in zip(seen, equal, strict=True) if is_equal}
-
-
-def _digests(paths: Iterable[str | None]) -> dict[str, bytes]:
-    """Digest of the content of each file that has another one's size."""
-    unique = sorted({path for path in paths if path is not None})
-    by_size = defaultdict(list)
-    for path, size in zip(unique, in_threads(os.path.getsize, unique), strict=True):
-        by_size[size].append(path)
-    shared = [path for group in by_size.values() if len(group) > 1 for path in group]
-    return dict(zip(shared, in_threads(_digest, shared), strict=True))
-
-
-def _digest(path: str) -> bytes:
-    with open(path, 'rb') as file:
-        return hashlib.blake2b(file.read()).digest()
-
-
 # ---------------------------------------------------------------- in words
 
 
-def _describe(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[Finding]:
+def _describe(
+    first: Listed, second: Listed, pairs: list[tuple[int, int]], how: How
+) -> list[Finding]:
     if not pairs:
         return []
     level: Level
@@ -138,7 +124,7 @@ def _describe(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> li
     else:
         level, advice = 'error', f'remove them from the {second.name} set'
     where = some('image', _names(first, second, pairs))
-    message = f'in both the {first.name} and the {second.name} set: {advice}'
+    message = f'{SAME[how]}in both the {first.name} and the {second.name} set: {advice}'
     return [Finding(level, _files(first, second), where, message)]
 
 
@@ -164,15 +150,13 @@ def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[
     return [own if own == other else f'{own} = {other}' for own, other in names]
 
 
-def _describe_copies(listed: Listed, digests: dict[str, bytes]) -> list[Finding]:
+def _describe_copies(listed: Listed) -> list[Finding]:
     """Images of one set with the content of an earlier one."""
-    first: dict[bytes, str] = {}
-    copies = []
-    for path in dict.fromkeys(listed.paths or ()):
-        if path in digests:
-            original = first.setdefault(digests[path], path)
-            if original != path:
-                copies.append(f'{os.path.basename(path)} = {os.path.basename(original)}')
+    paths = [path for path in listed.paths if path is not None]
+    copies = [
+        f'{os.path.basename(path)} = {os.path.basename(original)}'
+        for path, original in find_equal_files(paths, paths).items()
+    ]
     if not copies:
         return []
     message = 'the same content under several names: delete the copies'

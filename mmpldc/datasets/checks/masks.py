@@ -66,6 +66,8 @@ def _segmentations(records: Records) -> list:
     missing = [record for record in records.records if record.get('segmentation') is None]
     if any(record.get('keypoints') for record in missing):
         expected += ': this is a file for keypoints, take the one for instances'
+    elif missing and len(missing) == len(records.records):
+        expected += ': the file has boxes only, export masks or polygons'
     return records.column('segmentation', {list, dict}, expected)
 
 

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-import cv2
 import mmcv
 import numpy as np
 from mmdet.visualization import get_palette
 from pycocotools.coco import COCO
 
+from mmpldc.utils.pictures import save_picture
 from mmpldc.visualization import draw_instances
 
 from .annotations import Contents
 from .config import DataSet
 from .records import load_coco
 from .report import Report
+
+LONGEST_SIDE = 2048  # pixels of a picture; a JPEG could have 65,535
 
 
 def draw_samples(report: Report, out_dir: Path, *, count: int = 4) -> list[str]:
@@ -59,9 +61,19 @@ def _draw(data: DataSet, contents: Contents, out_dir: Path, count: int) -> list[
         labels = np.array([labels_of[annotation['category_id']] for annotation in own])
         pixels = mmcv.imread(str(Path(data.img_prefix, image['file_name'])), channel_order='rgb')
         path = Path('samples', data.name, f'{identity}.jpg')
-        (out_dir / path).parent.mkdir(parents=True, exist_ok=True)
-        picture = draw_instances(pixels, masks, labels, **style)
-        if not cv2.imwrite(str(out_dir / path), picture[..., ::-1]):
-            raise OSError(f'could not write {out_dir / path}')
+        pixels, masks = _shrunk(pixels, masks)
+        save_picture(out_dir / path, draw_instances(pixels, masks, labels, **style))
         drawn.append(str(path))
     return drawn
+
+
+def _shrunk(pixels: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An image ``(H, W, 3)`` and its masks ``(N, H, W)``, small enough to look at."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    if scale == 1:
+        return pixels, masks
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    rows = np.linspace(0, height - 1, size[1]).astype(int)
+    columns = np.linspace(0, width - 1, size[0]).astype(int)
+    return mmcv.imresize(pixels, size, interpolation='area'), masks[:, rows][:, :, columns]

@@ -1,15 +1,14 @@
 """Reading a COCO-format file: its structure, and its records field by field."""
 
-import json
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from ..coco_files import UnusableFile, outline_fault, read_json
 from .findings import Finding, Level, some
 
 INTEGER = frozenset({int})  # bool is a type of its own here
 NUMBER = frozenset({int, float})
-LISTS = ('images', 'annotations', 'categories')
 
 
 def load_coco(path: str, *, optional: Collection[str] = ()) -> tuple[dict | None, list[Finding]]:
@@ -25,23 +24,15 @@ def load_coco(path: str, *, optional: Collection[str] = ()) -> tuple[dict | None
     """
     problem: str | None
     try:
-        with open(path, encoding='utf-8') as file:
-            coco = json.load(file)
+        coco = read_json(path)
     except FileNotFoundError:
         problem = 'no such file: correct ann_file or data_root'
-    except json.JSONDecodeError as error:
-        problem = (
-            f'line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}): '
-            'the file was cut off or edited by hand; write it again'
-        )
-    except UnicodeDecodeError:
-        problem = 'is not a JSON text but binary data: give the annotation file'
-    except (ValueError, RecursionError) as error:  # a number, or a nesting, without end
-        problem = f'cannot be read ({error}): write it again'
+    except UnusableFile as error:
+        problem = error.problem
     except OSError as error:
         problem = f'cannot be read ({error.strerror}): give a readable annotation file'
     else:
-        problem = _outline(coco, optional)
+        problem = outline_fault(coco, optional=tuple(optional))
     if problem:
         return None, [Finding('error', path, '', problem)]
     for name in optional:
@@ -49,29 +40,27 @@ def load_coco(path: str, *, optional: Collection[str] = ()) -> tuple[dict | None
     return coco, []
 
 
-def _outline(coco: object, optional: Collection[str]) -> str | None:
-    """What is wrong with the outermost structure, else None."""
-    if isinstance(coco, list):
-        results = coco and isinstance(coco[0], dict) and 'image_id' in coco[0]
-        return (
-            'is a list of results (predictions)' if results else 'is a list'
-        ) + ', not a data set: give the file that has "images", "annotations" and "categories"'
-    if not isinstance(coco, dict):
-        return f'holds a single {type(coco).__name__}, not a COCO-format data set'
-    missing = [name for name in LISTS if name not in coco and name not in optional]
-    if missing:
-        return (
-            f'{", ".join(missing)} missing: a COCO-format file has the lists "images", '
-            '"annotations" and "categories"; tools/dataset/convert.py makes it from other formats'
-        )
-    for name in LISTS:
-        records = coco.get(name, [])
-        if not isinstance(records, list):
-            return f'"{name}" is a {type(records).__name__}: it must be a list of objects'
-        if set(map(type, records)) - {dict}:
-            row = next(row for row, record in enumerate(records) if type(record) is not dict)
-            return f'{name}[{row}] is not an object with named fields: write it as COCO does'
-    return None
+class Names:
+    """What records were called in the input, for those whose id was changed since."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[str, dict]] = {}  # the record, so that its id() stays its own
+
+    def keep(self, record: dict, row: int) -> None:
+        """Remember a record's name, once."""
+        if id(record) not in self._kept:
+            self._kept[id(record)] = (name_of(record, row), record)
+
+    def of(self, record: dict, row: int) -> str:
+        """The record's name in the input."""
+        kept = self._kept.get(id(record))
+        return name_of(record, row) if kept is None else kept[0]
+
+
+def name_of(record: dict, row: int) -> str:
+    """The record's id, or its place in the list if it has none."""
+    identity = record.get('id')
+    return str(identity) if type(identity) in (int, str) else f'[{row}]'
 
 
 class Records:
@@ -81,15 +70,19 @@ class Records:
         records: N dicts.
         kind: what one is called, such as 'image'.
         file: path that findings name.
+        names: of records whose ids were changed.
 
     Attributes:
         findings: faults found so far, one for each kind of fault.
     """
 
-    def __init__(self, records: list[dict], kind: str, file: str) -> None:
+    def __init__(
+        self, records: list[dict], kind: str, file: str, names: Names | None = None
+    ) -> None:
         self.records = records
         self.kind = kind
         self.file = file
+        self.names = names or Names()
         self.findings: list[Finding] = []
 
     def report(self, level: Level, rows: Sequence | np.ndarray, field: str, message: str) -> None:
@@ -97,15 +90,10 @@ class Records:
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
             rows = np.flatnonzero(rows)
         if len(rows):
-            names = [self._name(row) for row in rows]
-            self.findings.append(
-                Finding(level, self.file, f'{some(self.kind, names)}: {field}', message)
-            )
-
-    def _name(self, row: int) -> str:
-        """The record's id, or its place in the list if it has none."""
-        identity = self.records[row].get('id')
-        return str(identity) if type(identity) in (int, str) else f'[{row}]'
+            names = [self.names.of(self.records[row], row) for row in rows]
+            where = f'{some(self.kind, names)}: {field}'
+            own = tuple(map(int, rows))
+            self.findings.append(Finding(level, self.file, where, message, self.kind, own))
 
     def column(self, field: str, types: Collection[type], expected: str) -> list:
         """One field of all records.

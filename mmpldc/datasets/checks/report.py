@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .annotations import Contents
 from .config import DataSet
 from .findings import Finding, count
+from .label_map_contents import LabelMapSummary
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,13 @@ class Report:
         sets: each set with what is in its file, None if that cannot be read.
         findings: warnings and errors.
         notes: remarks that ask for nothing.
+        label_maps: what is in each set that has label maps.
     """
 
     sets: tuple[tuple[DataSet, Contents | None], ...]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    label_maps: tuple[LabelMapSummary, ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -32,10 +35,14 @@ class Report:
 
     def markdown(self) -> str:
         """Tables of images and classes, notes, warnings, and errors last."""
-        lines = _table(COLUMNS, [_row(data, contents) for data, contents in self.sets])
+        lines = []
+        if self.sets or not self.label_maps:
+            lines += _table(COLUMNS, [_row(data, contents) for data, contents in self.sets])
         per_class = self._per_class()
         if per_class:
             lines += ['', *per_class]
+        if self.label_maps:
+            lines += [''] * bool(lines) + self._of_label_maps()
         for title, entries in (
             ('Notes', self.notes),
             ('Warnings', self.warnings),
@@ -61,6 +68,25 @@ class Report:
             for name in names
         ]
         return _table(['class', *(data.name for data, _ in annotated)], rows) if rows else []
+
+    def _of_label_maps(self) -> list[str]:
+        """Images and label maps of each set, and the share of each class in the labelled pixels."""
+        lines = _table(
+            ['set', 'images', 'label maps read', 'pixels without label'],
+            [
+                [of.name, str(of.num_images), str(of.num_read), f'{of.unlabeled_share:.1%}']
+                for of in self.label_maps
+            ],
+        )
+        read = [of for of in self.label_maps if of.num_read]
+        if not read:
+            return lines
+        names = read[0].classes
+        shares = [of.pixels[: len(names)] / max(1, of.pixels[: len(names)].sum()) for of in read]
+        rows = [
+            [name, *(f'{share[label]:.2%}' for share in shares)] for label, name in enumerate(names)
+        ]
+        return [*lines, '', *_table(['class', *(of.name for of in read)], rows)]
 
 
 COLUMNS = ['set', 'images', 'with instances', 'instances', 'small', 'medium', 'large', 'crowds']

@@ -3,7 +3,7 @@
 import gc
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -15,8 +15,11 @@ from .annotations import Contents, check_coco
 from .classes import Named, check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding, Level, count, some
-from .images import Folders, check_content, find_images
+from .images import Folders, find_images
+from .label_maps import check_label_maps
 from .leaks import Listed, check_leaks
+from .limits import check_limits
+from .pixels import check_content
 from .records import load_coco
 from .report import Report
 
@@ -24,7 +27,11 @@ DECODED_BEFORE_TRAINING = 16  # images of each set
 
 
 def check_datasets(
-    sets: Sequence[DataSet], *, decode: int | None = 64, all_contents: bool = False
+    sets: Sequence[DataSet],
+    *,
+    decode: int | None = 64,
+    all_contents: bool = False,
+    drawn: Mapping[str, dict] | None = None,
 ) -> Report:
     """Check annotation files, images on disk, and sets against each other.
 
@@ -34,10 +41,14 @@ def check_datasets(
         decode: images of each set to decode; None for all.
         all_contents: compare the content of all images, see
             :func:`~mmpldc.datasets.checks.leaks.check_leaks`.
+        drawn: content of annotation files that are not written yet, by path. Their records and
+            the images of annotated sets were checked before: only what concerns a whole set is
+            reported.
 
     Returns:
         What was found and counted.
     """
+    drawn = drawn or {}
     sets = _without_repetition(sets)
     findings: list[Finding] = []
     notes: list[str] = []
@@ -45,7 +56,7 @@ def check_datasets(
     checked: list[tuple[DataSet, Contents | None]] = []
     listed: list[Listed] = []
     for data in sets:
-        found, contents = _check_file(data)
+        found, contents = _check_file(data, drawn.get(data.ann_file))
         findings += found
         checked.append((data, contents))
         if contents is None:
@@ -59,13 +70,14 @@ def check_datasets(
                 contents.file_names, data.img_prefix, file=data.ann_file, folders=folders
             )
             findings += found
-            findings += check_content(
-                paths,
-                contents.sizes,
-                file=data.ann_file,
-                limit=decode,
-                is_unlabeled=data.role == 'unlabeled',
-            )
+            if data.ann_file not in drawn or data.role == 'unlabeled':
+                findings += check_content(
+                    paths,
+                    contents.sizes,
+                    file=data.ann_file,
+                    limit=decode,
+                    is_unlabeled=data.role == 'unlabeled',
+                )
         listed.append(
             Listed(
                 data.name, data.role, data.ann_file, contents.image_ids, contents.file_names, paths
@@ -93,8 +105,11 @@ def _without_repetition(sets: Sequence[DataSet]) -> list[DataSet]:
     ]
 
 
-def _check_file(data: DataSet) -> tuple[list[Finding], Contents | None]:
+def _check_file(data: DataSet, drawn: dict | None) -> tuple[list[Finding], Contents | None]:
     """Check one annotation file; it is freed on return, for large ones take gigabytes."""
+    if drawn is not None:
+        findings, contents = check_coco(drawn, file=data.ann_file, role=data.role, most_crowds=1)
+        return [finding for finding in findings if not finding.kind], contents
     optional = ('annotations',) if data.role == 'test' else ()
     was_enabled = gc.isenabled()
     gc.disable()  # it would look through millions of records, which are no garbage, again and again
@@ -119,7 +134,9 @@ def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], li
         )
         findings.append(Finding('error', data.ann_file, 'filter_empty_gt', message))
     elif empty and data.role != 'unlabeled':
-        fate = ', which filter_empty_gt leaves out' if data.filter_empty_gt else ''
+        fate = ''
+        if data.filter_empty_gt:
+            fate = ', which filter_empty_gt=True leaves out; filter_empty_gt=False trains on them'
         notes.append(f'{data.name}: {count(empty, "image")} without instances{fate}')
     known = contents.sizes.all(axis=1)
     small = int((known & (contents.sizes.min(axis=1) < data.min_size)).sum())
@@ -147,19 +164,38 @@ def _named(data: DataSet, contents: Contents) -> Named:
     )
 
 
-def check_run(cfg: Config, *, decode: int | None = 64, all_contents: bool = False) -> Report:
-    """Check the data sets of a config, see :func:`check_datasets`, and the config against them."""
+def check_run(
+    cfg: Config,
+    *,
+    decode: int | None = 64,
+    all_contents: bool = False,
+    drawn: Mapping[str, dict] | None = None,
+) -> Report:
+    """Check the data sets of a config, and the config against them.
+
+    Args:
+        cfg: of a run.
+        decode: see :func:`check_datasets`.
+        all_contents: likewise.
+        drawn: likewise.
+    """
     sets, notes = sets_of(cfg)
-    report = check_datasets(sets, decode=decode, all_contents=all_contents)
+    report = check_datasets(sets, decode=decode, all_contents=all_contents, drawn=drawn)
     mismatched = any(
         finding.level == 'error' and finding.where == 'categories' for finding in report.findings
     )
     findings = [
         finding
-        for finding in check_config(cfg, sets)
+        for finding in [*check_config(cfg, sets), *check_limits(cfg, report.sets)]
         if not (mismatched and finding.where == 'model.num_classes')  # a consequence
     ]
-    return replace(report, findings=(*report.findings, *findings), notes=(*notes, *report.notes))
+    of_label_maps, summaries = check_label_maps(cfg, decode=decode, all_contents=all_contents)
+    return replace(
+        report,
+        findings=(*report.findings, *of_label_maps, *findings),
+        notes=(*notes, *report.notes),
+        label_maps=tuple(summaries),
+    )
 
 
 def check_before_training(cfg: Config) -> None:

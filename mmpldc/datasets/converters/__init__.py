@@ -5,6 +5,9 @@ from .coco import summary
 from .images import convert_images
 from .instance_masks import convert_instance_folders, convert_label_maps
 from .labelme import convert_labelme
+from .plain import write_plain_images
+from .via import convert_via
+from .voc import convert_voc
 from .yolo import convert_yolo, read_class_names
 
 __all__ = [
@@ -13,7 +16,10 @@ __all__ = [
     'convert_instance_folders',
     'convert_label_maps',
     'convert_labelme',
+    'convert_via',
+    'convert_voc',
     'convert_yolo',
     'read_class_names',
     'summary',
+    'write_plain_images',
 ]

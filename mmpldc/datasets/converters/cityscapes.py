@@ -8,7 +8,8 @@ from mmdet.datasets import CityscapesDataset
 from PIL import Image, ImageDraw
 
 from .coco import Record, build_coco, mask_annotation, ordered_map, read_json
-from .image_files import check_size, image_record, read_label_map, values_of
+from .image_files import check_size, image_record
+from .label_maps import read_label_map, values_of
 
 # The position is Cityscapes' label id (labels.py of its cityscapesScripts).
 LABELS = (

@@ -11,6 +11,8 @@ from typing import TypeVar
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from mmpldc.utils.text import read_text
+
 Record = tuple[dict, list[dict]]  # an image and its annotations, all without ids
 Item = TypeVar('Item')
 
@@ -63,6 +65,12 @@ def polygon_annotation(
     segmentation = [[round(float(value), 2) for value in polygon] for polygon in polygons]
     rle = mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
     return _annotation(segmentation, rle, category_id, False)
+
+
+def polygons_mask(polygons: Sequence[Sequence[float]], *, width: int, height: int) -> np.ndarray:
+    """``(height, width)`` bool: the pixels in any of the polygons."""
+    rles = mask_utils.frPyObjects([list(polygon) for polygon in polygons], height, width)
+    return mask_utils.decode(mask_utils.merge(rles)).astype(bool)
 
 
 def _annotation(segmentation: dict | list, rle: dict, category_id: int, iscrowd: bool) -> dict:
@@ -135,8 +143,8 @@ def read_json(path: str | Path, *keys: str) -> dict:
         ValueError: if it is not json or lacks a key.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:  # of json or of utf-8
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f'{path} is not json: {error}') from error
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:

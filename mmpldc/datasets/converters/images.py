@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..coco_files import read_coco
+from ..unwanted_images import by_kind, find_unwanted
 from .coco import Record, build_coco, first_of
 from .image_files import find_images, image_record
+
+NAMED = 3  # images that a warning names
 
 
 def convert_images(
@@ -16,8 +19,13 @@ def convert_images(
     *,
     exclude: Mapping[str | Path, str | Path] | None = None,
     skip_unreadable: bool = False,
+    keep_all: bool = False,
 ) -> dict:
     """A COCO-format file for images without annotations.
+
+    Images of the excluded files are left out, and their copies, whatever name and format these
+    have; and what is no photograph: masks, thumbnails, pictures that tools painted. A warning
+    counts them, and ``info.left_out`` of the result lists each with the reason.
 
     Args:
         images: folder of the images, which may have subfolders.
@@ -28,6 +36,7 @@ def convert_images(
             are compared with all links resolved.
         skip_unreadable: leave out files that are no images, with a warning that lists them,
             instead of failing.
+        keep_all: leave out the excluded images themselves only.
 
     Raises:
         FileNotFoundError: if there is no image.
@@ -38,7 +47,19 @@ def convert_images(
     categories = read_coco(Path(categories_of)).get('categories')
     if not categories:
         raise ValueError(f'{categories_of} has no categories')
-    names = _without(find_images(root), root, exclude or {})
+    paths = {name: os.path.realpath(root / name) for name in find_images(root)}
+    known = _excluded(exclude or {})
+    paths = {name: path for name, path in paths.items() if path not in known}
+    unwanted = {} if keep_all else find_unwanted(list(paths.values()), known)
+    for kind, lines in by_kind(unwanted, {path: name for name, path in paths.items()}).items():
+        more = '; ...' if len(lines) > NAMED else ''
+        warnings.warn(
+            f'{len(lines)} images are left out as {kind}: {"; ".join(lines[:NAMED])}{more}; '
+            '--keep-all keeps them',
+            stacklevel=2,
+        )
+    names = [name for name, path in paths.items() if path not in unwanted]
+    left_out = {name: unwanted[path].why for name, path in paths.items() if path in unwanted}
     if not names:
         raise ValueError(f'all images below {root} are excluded: none is left')
     records: list[Record] = []
@@ -46,24 +67,25 @@ def convert_images(
     for name in names:
         try:
             records.append((image_record(root, name), []))
-        except ValueError:
+        except ValueError as error:
             if not skip_unreadable:
-                raise
+                raise ValueError(f'{error}; --skip-unreadable leaves such files out') from None
             unreadable.append(name)
     if unreadable:
+        left_out |= dict.fromkeys(unreadable, 'cannot be read as an image')
         warnings.warn(
-            f'unreadable files are left out: {len(unreadable)}, {", ".join(unreadable)}',
+            f'unreadable files are left out: {len(unreadable)}, {first_of(unreadable)}',
             stacklevel=2,
         )
-    return build_coco(records, categories, description=f'unlabelled images of {root.name}')
+    coco = build_coco(records, categories, description=f'unlabelled images of {root.name}')
+    if left_out:
+        coco['info']['left_out'] = left_out
+    return coco
 
 
-def _without(names: list[str], root: Path, exclude: Mapping[str | Path, str | Path]) -> list[str]:
-    """The images that no file of ``exclude`` lists."""
-    if not exclude:
-        return names
-    files = {name: os.path.realpath(root / name) for name in names}
-    known, out = set(files.values()), set()
+def _excluded(exclude: Mapping[str | Path, str | Path]) -> set[str]:
+    """Paths of the images that the files list, links resolved."""
+    known = set()
     for path, folder in exclude.items():
         listed = [image['file_name'] for image in read_coco(Path(path))['images']]
         paths = {os.path.realpath(Path(folder, name)) for name in listed}
@@ -72,5 +94,5 @@ def _without(names: list[str], root: Path, exclude: Mapping[str | Path, str | Pa
                 f'{path} leaves out nothing: none of its images ({first_of(listed, 1)}) is in '
                 f'{folder}: are they in another folder?'
             )
-        out |= known & paths
-    return [name for name in names if files[name] not in out]
+        known |= paths
+    return known

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from ..mask_names import MASK_SUFFIXES, image_stem
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
-from .image_files import find_images, image_record, read_label_map, values_of, without_suffix
+from .image_files import IMAGE_SUFFIXES, files_below, find_images, image_record, suffix_of
+from .label_files import annotated_images, by_image, without_suffix
+from .label_maps import read_label_map, values_of
 
 
 def convert_label_maps(
@@ -15,56 +18,112 @@ def convert_label_maps(
     *,
     divisor: int = 1000,
     ignore: Collection[int] = (),
+    negatives: bool = False,
     workers: int | None = None,
 ) -> dict:
     """COCO-format instances from one label map per image.
 
     Args:
-        images: folder of the images, which may have subfolders.
-        label_maps: folder with ``STEM.png`` for each image ``STEM.*``. A pixel's value is
-            class * ``divisor`` + instance, 0 where no object is; a class' instances may start at 0.
-            8 or 16 bit, or a palette, whose indices count.
+        images: folder of the images, which may have subfolders. That of the label maps may be
+            one of these.
+        label_maps: folder with ``STEM.png``, or ``STEM_mask.png``, for each annotated image
+            ``STEM.*``; TIFF and BMP do as well. A pixel's value is class * ``divisor`` + instance,
+            0 where no object is; a class' instances may start at 0. 8 or 16 bit, or a palette,
+            whose indices count.
         classes: names; the first one is class 1.
         divisor: see above; 1 if each class has at most one instance per image.
         ignore: values to take for background, for example 255.
+        negatives: nothing is on images without a label map. By default they are left out, with a
+            warning that counts them: nobody annotated them.
         workers: processes; None: one per core.
 
     Raises:
-        FileNotFoundError: if there is no image, or one has no label map.
+        FileNotFoundError: if there is no image, or none has a label map.
         ValueError: if a label map is broken, has another size than its image, or a value of an
             unknown class.
     """
     images, label_maps = Path(images), Path(label_maps)
     if divisor < 1:
         raise ValueError(f'divisor must be 1 or more, got {divisor}')
+    categories = categories_from(classes)
+    stems, maps = _images_and_maps(images, label_maps)
+    if not stems.keys() & maps.keys():
+        raise FileNotFoundError(
+            f'no label map for any image of {images}: not {label_maps / next(iter(stems))}.png'
+            f'{_lossy(label_maps)}'
+        )
     read = partial(
         _read_label_map,
         images=images,
-        label_maps=label_maps,
         num_classes=len(classes),
         divisor=divisor,
         ignore=frozenset(ignore) | {0},
     )
-    categories = categories_from(classes)
-    stems = without_suffix(find_images(images))
-    records = ordered_map(read, list(stems.items()), workers)
+    chosen = [
+        (stems[stem], maps.get(stem))
+        for stem in annotated_images(stems, maps, 'label map', negatives=negatives)
+    ]
+    records = ordered_map(read, chosen, workers)
     return build_coco(records, categories, description=f'label maps of {images.name}')
 
 
+def _images_and_maps(images: Path, folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
+    """Images and label maps by the images' names without suffix; both may lie in one folder."""
+    if folder.resolve() == images.resolve():
+        everything = find_images(images)
+        names = _masks_among(everything)
+        stems = without_suffix([name for name in everything if name not in names])
+    else:
+        names = set(files_below(folder))
+        stems = _images_beside(images, folder)
+    maps = by_image(names, MASK_SUFFIXES, of_masks=True)
+    return stems, {stem: folder / name for stem, name in maps.items()}
+
+
+def _masks_among(names: list[str]) -> set[str]:
+    """Those of the images in a folder that are named as masks of others."""
+    stems = {name: str(PurePosixPath(name).with_suffix('')) for name in names}
+    photos = {stem for name, stem in stems.items() if suffix_of(name) not in MASK_SUFFIXES}
+    return {
+        name
+        for name, stem in stems.items()
+        if suffix_of(name) in MASK_SUFFIXES
+        and (stem in photos or (image_stem(stem) != stem and image_stem(stem) in stems.values()))
+    }
+
+
+def _images_beside(images: Path, masks: Path) -> dict[str, str]:
+    """Images by their names without suffix, without the masks that lie in a folder among them."""
+    inside = masks.resolve()
+    names = [
+        name for name in find_images(images) if inside not in (images / name).resolve().parents
+    ]
+    if not names:
+        raise FileNotFoundError(f'no image below {images} but what is in {masks}')
+    return without_suffix(names)
+
+
+def _lossy(folder: Path) -> str:
+    """A remark on files that are no masks, if there are any."""
+    others = {suffix_of(name) for name in files_below(folder)} & set(IMAGE_SUFFIXES)
+    others -= set(MASK_SUFFIXES)
+    if not others:
+        return ''
+    return f'; {" ".join(sorted(others))} cannot hold labels, as saving changes the values'
+
+
 def _read_label_map(
-    stem_and_name: tuple[str, str],
+    name_and_path: tuple[str, Path | None],
     *,
     images: Path,
-    label_maps: Path,
     num_classes: int,
     divisor: int,
     ignore: frozenset[int],
 ) -> Record:
-    stem, name = stem_and_name
-    path = label_maps / f'{stem}.png'
-    if not path.exists():
-        raise FileNotFoundError(f'{path} is missing, the label map of {images / name}')
+    name, path = name_and_path
     image = image_record(images, name)
+    if path is None:
+        return image, []
     labels = read_label_map(path, image)
     annotations = []
     for value in values_of(labels):
@@ -86,6 +145,7 @@ def convert_instance_folders(
     folders: str | Path,
     classes: Sequence[str],
     *,
+    negatives: bool = False,
     workers: int | None = None,
 ) -> dict:
     """COCO-format instances from one binary mask per instance.
@@ -93,8 +153,11 @@ def convert_instance_folders(
     Args:
         images: folder of the images, which may have subfolders.
         folders: has ``STEM/CLASS.png`` or ``STEM/CLASS_*.png`` for each instance of an image
-            ``STEM.*``, not 0 where the object is. An image without a folder has no instances.
+            ``STEM.*``, not 0 where the object is; TIFF and BMP do as well. An image with an empty
+            folder has no instances.
         classes: names; of several that fit a file, the longest one counts.
+        negatives: images without a folder have none, either. By default they are left out, with a
+            warning that counts them: nobody annotated them.
         workers: processes; None: one per core.
 
     Raises:
@@ -104,14 +167,16 @@ def convert_instance_folders(
     """
     images, folders = Path(images), Path(folders)
     categories = categories_from(classes)
-    stems = without_suffix(find_images(images))
-    if not any((folders / stem).is_dir() for stem in stems):
+    stems = _images_beside(images, folders)
+    annotated = {stem for stem in stems if (folders / stem).is_dir()}
+    if not annotated:
         raise FileNotFoundError(
             f'no folder of masks for any image of {images}: not {folders / next(iter(stems))}/'
         )
     ids = {category['name']: category['id'] for category in categories}
     read = partial(_read_folder, images=images, folders=folders, category_ids=ids)
-    records = ordered_map(read, list(stems.items()), workers)
+    chosen = annotated_images(stems, annotated, 'folder of masks', negatives=negatives)
+    records = ordered_map(read, [(stem, stems[stem]) for stem in chosen], workers)
     return build_coco(records, categories, description=f'masks of {images.name}')
 
 
@@ -120,8 +185,14 @@ def _read_folder(
 ) -> Record:
     stem, name = stem_and_name
     image = image_record(images, name)
+    folder = folders / stem
     annotations = []
-    for path in sorted((folders / stem).glob('*.png')):
+    for file in sorted(files_below(folder)) if folder.is_dir() else []:
+        if suffix_of(file) not in IMAGE_SUFFIXES:
+            continue
+        path = folder / file
+        if suffix_of(file) not in MASK_SUFFIXES:
+            raise ValueError(f'{path}: saving a mask in this format changes it: use PNG')
         fitting = [c for c in category_ids if path.stem == c or path.stem.startswith(f'{c}_')]
         if not fitting:
             raise ValueError(

@@ -1,44 +1,73 @@
 """YOLO's segmentation format: a text file per image, a polygon per line."""
 
+import warnings
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
 import yaml
 
-from .coco import build_coco, categories_from, polygon_annotation
-from .image_files import find_images, image_record, without_suffix
+from mmpldc.utils.text import read_text
+
+from .coco import build_coco, categories_from, first_of, polygon_annotation
+from .image_files import files_below, find_images, image_record
+from .label_files import annotated_images, by_image, without_suffix
+
+TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
 
 
 def read_class_names(path: str | Path) -> list[str]:
-    """Class names in a YOLO ``data.yaml``: ``names``, a list or a dict from 0 on.
+    """Class names in a YOLO ``data.yaml``, or in a text with a name per line.
+
+    Args:
+        path: ``*.yaml`` with ``names``, a list or a dict from 0 on; any other suffix, such as
+            ``classes.txt`` or ``obj.names``: a text.
 
     Raises:
         ValueError: if there are none, or numbers are left out.
     """
+    path = Path(path)
+    text = read_text(path)
+    if path.suffix.lower() not in ('.yaml', '.yml'):
+        names = [line.strip() for line in text.splitlines()]
+        if not any(names):
+            raise ValueError(f'{path} has no names of classes')
+        return names[: max(row for row, name in enumerate(names, 1) if name)]
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # the base loader reads all as text: YAML's own takes on and off for true and false
+        content = yaml.load(text, yaml.BaseLoader)  # noqa: S506
+    except yaml.YAMLError as error:
         raise ValueError(f'{path} is not yaml: {error}') from error
     names = content.get('names') if isinstance(content, dict) else None
     if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise ValueError(f'{path}: names must be numbered from 0 on, got {list(names)}')
-        names = [names[index] for index in range(len(names))]
+        if sorted(names) != sorted(map(str, range(len(names)))):
+            raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
+        names = [names[str(index)] for index in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ValueError(f"{path} has no 'names' of classes")
     return [str(name) for name in names]
 
 
-def convert_yolo(images: str | Path, labels: str | Path, classes: Sequence[str]) -> dict:
+def convert_yolo(
+    images: str | Path,
+    labels: str | Path,
+    classes: Sequence[str],
+    *,
+    negatives: bool = False,
+    skip_boxes: bool = False,
+) -> dict:
     """COCO-format instances from YOLO's segmentation labels.
 
     Args:
         images: folder of the images, which may have subfolders.
-        labels: folder with ``STEM.txt`` for each image ``STEM.*``, a line
+        labels: folder with ``STEM.txt`` for each annotated image ``STEM.*``, a line
             ``class x1 y1 x2 y2 ...`` per instance: class from 0 on, coordinates as shares of the
-            image's width and height. An image without the file has no instances.
+            image's width and height. An image with an empty file has no instances.
         classes: names, in order; class k becomes category k + 1.
+        negatives: images without a file have no instances, either. By default they are left out,
+            with a warning that counts them: nobody annotated them.
+        skip_boxes: leave out lines that have a box instead of a polygon, with a warning that
+            counts them, instead of failing.
 
     Raises:
         FileNotFoundError: if there is no image, or no image has a label file.
@@ -47,52 +76,76 @@ def convert_yolo(images: str | Path, labels: str | Path, classes: Sequence[str])
     images, labels = Path(images), Path(labels)
     categories = categories_from(classes)
     stems = without_suffix(find_images(images))
-    if not any((labels / f'{stem}.txt').exists() for stem in stems):
+    files = by_image(files_below(labels), ('.txt',))
+    if not stems.keys() & files.keys():
         raise FileNotFoundError(
             f'no label file for any image of {images}: not {labels / next(iter(stems))}.txt'
         )
-    records = []
-    for stem, name in stems.items():
-        image = image_record(images, name)
-        records.append((image, _annotations(labels / f'{stem}.txt', image, len(classes))))
+    records, boxes = [], []
+    for stem in annotated_images(stems, files, 'label file', negatives=negatives):
+        image = image_record(images, stems[stem])
+        path = labels / files[stem] if stem in files else None
+        found, num_boxes = _annotations(path, image, len(classes), skip_boxes)
+        boxes += [stems[stem]] * num_boxes
+        records.append((image, found))
+    if boxes:
+        if not any(found for _, found in records):
+            raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
+        warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')
 
 
-def _annotations(path: Path, image: dict, num_classes: int) -> list[dict]:
-    """What a label file says, without ids."""
-    annotations = []
-    lines = path.read_text().splitlines() if path.exists() else []
+def _annotations(
+    path: Path | None, image: dict, num_classes: int, skip_boxes: bool
+) -> tuple[list[dict], int]:
+    """What a label file says, without ids, and the number of boxes that were left out."""
+    annotations, num_boxes = [], 0
+    lines = [] if path is None else read_text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        label, points = _parse(line, f'{path}, line {number}', num_classes)
+        where = f'{path}, line {number}'
+        label, points = _parse(line, where, num_classes)
+        if len(points) == 4:
+            if not skip_boxes:
+                raise ValueError(
+                    f'{where}: a box, but masks are needed: export segmentation labels, or leave '
+                    'such lines out with --skip-boxes'
+                )
+            num_boxes += 1
+            continue
+        polygon = _inside(points, where)
         width, height = image['width'], image['height']
-        polygon = [v * side for v, side in zip(points, cycle((width, height)), strict=False)]
+        polygon = [v * side for v, side in zip(polygon, cycle((width, height)), strict=False)]
         annotations.append(
             polygon_annotation([polygon], category_id=label + 1, width=width, height=height)
         )
-    return annotations
+    return annotations, num_boxes
 
 
 def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
     """Class and coordinates of a line; ``where`` it is goes into the error."""
     try:
-        first, *others = line.split()
-        label, points = int(first), [float(value) for value in others]
+        number, *points = [float(value) for value in line.split()]
     except ValueError:
         raise ValueError(f'{where}: not a class number and coordinates') from None
-    if not 0 <= label < num_classes:
-        raise ValueError(f'{where}: class {label}, but the classes are 0 to {num_classes - 1}')
-    if len(points) == 4:
-        raise ValueError(f'{where}: a box, but masks are needed: export segmentation labels')
+    if not number.is_integer():
+        raise ValueError(f'{where}: class {number:g} is no whole number')
+    if not 0 <= number < num_classes:
+        raise ValueError(f'{where}: class {number:g}, but the classes are 0 to {num_classes - 1}')
     if len(points) % 2:
         raise ValueError(f'{where}: {len(points)} coordinates, an odd number')
+    return int(number), points
+
+
+def _inside(points: list[float], where: str) -> list[float]:
+    """Coordinates from 0 to 1; what rounding moved out is put on the edge."""
     if len(points) < 6:
         raise ValueError(f'{where}: fewer than three points')
-    outside = [value for value in points if not 0 <= value <= 1]
+    outside = [value for value in points if not -TOLERANCE <= value <= 1 + TOLERANCE]
     if outside:
         raise ValueError(
             f'{where}: coordinate {outside[0]:g} lies outside [0, 1]: they are shares of width '
-            'and height'
+            'and height, not pixels'
         )
-    return label, points
+    return [min(max(value, 0.0), 1.0) for value in points]

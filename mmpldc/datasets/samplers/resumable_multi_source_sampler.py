@@ -1,4 +1,4 @@
-"""Labelled and unlabelled images in a fixed ratio, with a stream that can be continued."""
+"""Sample labelled and unlabelled images in a fixed ratio, from a resumable stream."""
 
 from collections.abc import Iterator
 from itertools import count, islice
@@ -22,25 +22,25 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
 
     Without ``skip``, mmengine resumes by loading and discarding every past batch.
 
-    Indices are :class:`SeededIndex` at the position (seed, source, place in the source's stream,
-    which ranks share). How an image is augmented at a draw depends on nothing else: not on the
-    batch size, the number of ranks or workers, nor on where a run was resumed.
+    Each index is a :class:`SeededIndex` at the position (seed, source, place in the source's
+    stream, which ranks share). The augmentation of a draw depends on nothing else: not on the batch
+    size, the number of ranks or workers, or the point at which a run was resumed.
 
     Args:
         dataset: a ``ConcatDataset``, one part per source, such as ``SemiDataset``.
-        batch_size: images a process and step.
-        source_ratio: of the sources in a batch, e.g. ``[1, 1]``.
+        batch_size: images per process and step.
+        source_ratio: ratio of the sources in a batch, e.g. ``[1, 1]``.
         oversample_thr: draw source 0, the labelled images, by their repeat factors, see
-            :func:`~mmpldc.functional.repeat_factors`; None: each once a pass.
+            :func:`~mmpldc.functional.repeat_factors`; None: each image once per pass.
         **kwargs: ``shuffle``, ``seed``.
 
     Raises:
-        ValueError: if a source would get no image, for which the parent waits forever.
+        ValueError: if a source would get no image; the parent would wait forever.
 
     Note:
         mmengine's ``ClassBalancedDataset`` rounds repeat factors up, sqrt(10) to 4. Here, as in
-        detectron2, with which Guided Distillation was made, an image has the whole part of its
-        factor, and in a share of the passes that is the rest's one more.
+        detectron2, which Guided Distillation uses, a pass contains an image as often as the integer
+        part of its factor says, and once more with the probability of the fraction.
     """
 
     source2inds: dict[int, Iterator]
@@ -80,10 +80,10 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
                     yield SeededIndex(first + index, position)
 
     def skip(self, num_samples: int) -> None:
-        """Advance the stream, mmengine's contract for samplers.
+        """Advance the stream, as mmengine expects of samplers.
 
         Args:
-            num_samples: indices that this rank has consumed, whole batches.
+            num_samples: indices that this rank has consumed, in whole batches.
 
         Raises:
             ValueError: if that is not a whole number of batches.
@@ -99,7 +99,7 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
             next(islice(self.source2inds[source], consumed, consumed), None)
 
     def _repeated_indices(self, factors: Tensor) -> Iterator[int]:
-        """Passes over images in which each has as many places as its factor says."""
+        """Yield passes over the images, with as many places for each as its factor says."""
         generator = torch.Generator().manual_seed(self.seed)
         while True:
             chance = torch.rand(len(factors), generator=generator, dtype=factors.dtype)
@@ -111,7 +111,7 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
 
 
 def _shown_classes(dataset: BaseDataset) -> Tensor:
-    """``(I, N)`` bool, whether an image shows a class, be it as a crowd; no image is read."""
+    """Return ``(I, N)`` bool, whether an image shows a class, crowds included; reads no image."""
     shown = torch.zeros(len(dataset), len(dataset.metainfo['classes']), dtype=torch.bool)
     for index in range(len(dataset)):
         shown[index, dataset.get_cat_ids(index)] = True

@@ -1,16 +1,16 @@
-"""An index into a data set that says what randomness its augmentation has."""
+"""Index into a data set that carries the seed of its augmentation."""
 
 from mmpldc.utils.randomness import Purpose
 
 
 class SeededIndex(int):
-    """The integer, with the position of this draw in the sampler's stream.
+    """An integer with the position of this draw in the sampler's stream.
 
-    A data set that knows of it, such as :class:`~mmpldc.datasets.SemiDataset`, seeds the
-    augmentation with :attr:`position`; for others it is the integer.
+    A data set that supports it, such as :class:`~mmpldc.datasets.SemiDataset`, seeds the
+    augmentation with :attr:`position`; for others it is a plain integer.
 
     Args:
-        index: into the data set.
+        index: index into the data set.
         position: arguments of :func:`~mmpldc.utils.randomness.seeded`.
     """
 
@@ -25,5 +25,5 @@ class SeededIndex(int):
     def __getnewargs__(  # type: ignore[override]
         self,
     ) -> tuple[int, tuple[int, Purpose, int, int]]:
-        """For ``pickle``: the way to a worker process."""
+        """Return the arguments for ``pickle``, on the way to a worker process."""
         return int(self), self.position

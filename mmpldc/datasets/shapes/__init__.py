@@ -1,11 +1,19 @@
 """The generated data set of the quickstart."""
 
-from .dataset import make_dataset, parallel_map, write_coco_split
+from .dataset import (
+    SEMANTIC_CLASSES,
+    SEMANTIC_PALETTE,
+    make_dataset,
+    parallel_map,
+    write_coco_split,
+)
 from .scene import CLASSES, PALETTE, ShapesSpec, generate_scene
 
 __all__ = [
     'CLASSES',
     'PALETTE',
+    'SEMANTIC_CLASSES',
+    'SEMANTIC_PALETTE',
     'ShapesSpec',
     'generate_scene',
     'make_dataset',

@@ -1,4 +1,6 @@
-"""The generated data set on disk: COCO format, with a labelled and an unlabelled part.
+"""The generated data set on disk, with a labelled and an unlabelled part.
+
+Instances are in COCO format; for semantic segmentation there are label maps and lists of images.
 
 Every image is drawn from its own generator, seeded by (seed, split, index): the
 data do not depend on the order or the number of worker processes (another
@@ -18,25 +20,34 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from .scene import CATEGORIES, CLASSES, ShapesSpec, generate_scene
+from mmpldc.datasets.label_maps import write_label_map
 
-VERSION = 2  # raise when the same seed no longer gives the same data
+from .scene import CATEGORIES, CLASSES, PALETTE, ShapesSpec, generate_scene
+
+VERSION = 3  # raise when the same seed no longer gives the same data
 SPLITS = {'train': 'train_all', 'tuning': 'tuning', 'test': 'test'}  # images/ -> annotations/
 MIN_LABELED_PER_CLASS = 2
+SEMANTIC_CLASSES = ('background', *CLASSES)
+SEMANTIC_PALETTE = [(0, 0, 0), *PALETTE]
 
 
 def _write_scene(
     index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec
 ) -> tuple[dict, list[dict]]:
-    """Draw and store image ``index``; its COCO image record and annotations without ids."""
+    """Draw and store image ``index`` and its label map.
+
+    Returns its COCO image record, and annotations without ids.
+    """
     rng = np.random.default_rng([seed, list(SPLITS).index(split), index])
     image, labels, masks = generate_scene(rng, spec)
     file_name = f'{index + 1:06d}.jpg'
     path = root / 'images' / split / file_name
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise OSError(f'could not write {path}')
+    label_map = np.zeros(image.shape[:2], np.uint8)
     annotations = []
     for label, mask in zip(labels, masks, strict=True):
+        label_map[mask] = label + 1  # masks are disjoint
         rle = mask_utils.encode(np.asfortranarray(mask, np.uint8))
         annotations.append(
             dict(
@@ -48,6 +59,8 @@ def _write_scene(
                 segmentation=dict(size=list(mask.shape), counts=rle['counts'].decode()),
             )
         )
+    maps = root / 'labels' / split / f'{path.stem}.png'
+    write_label_map(maps, label_map, SEMANTIC_PALETTE)
     height, width = image.shape[:2]
     return dict(id=index + 1, file_name=file_name, height=height, width=width), annotations
 
@@ -78,13 +91,16 @@ def write_coco_split(
     workers: int | None = None,
     progress: Callable | None = None,
 ) -> dict:
-    """Write ``images/<split>/`` and its annotation file (see SPLITS); return the COCO dict.
+    """Write ``images/<split>/``, ``labels/<split>/`` and the annotation file (see SPLITS).
+
+    Returns the COCO dict.
 
     Masks are compressed RLE (exact, with several parts), for which mmdet's
     ``LoadAnnotations`` needs its default ``poly2mask=True``. ``progress`` is
     called as ``progress(split, done, num_images)``.
     """
-    (root / 'images' / split).mkdir(parents=True, exist_ok=True)
+    for folder in 'images', 'labels':
+        (root / folder / split).mkdir(parents=True, exist_ok=True)
     draw = partial(_write_scene, root=root, split=split, seed=seed, spec=spec)
     images, annotations = [], []
     for image, found in parallel_map(draw, num_images, workers):
@@ -111,6 +127,13 @@ def _write_annotations(path: Path, images: list, annotations: list) -> dict:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(coco))
     return coco
+
+
+def _write_list(path: Path, coco: dict, among: set | None = None) -> None:
+    """Names of a split's images without suffix, one a line, as mmsegmentation reads them."""
+    images = [image for image in coco['images'] if among is None or image['id'] in among]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(''.join(f'{Path(image["file_name"]).stem}\n' for image in images))
 
 
 def choose_labeled(coco: dict, num_labeled: int, seed: int) -> set:
@@ -156,6 +179,10 @@ def make_dataset(
     annotations), ``unlabeled_hidden`` (the others with theirs, to measure
     pseudo-labels, never to train), ``train_all``, ``tuning`` and ``test``.
 
+    For semantic segmentation ``labels/{train,tuning,test}/*.png`` (0 is background) and, in
+    ``lists/``: ``labeled.txt``, ``unlabeled.txt`` (of the same train images), ``tuning.txt`` and
+    ``test.txt``.
+
     ``spec.json`` is put in place last. Until then it is ``spec.json.partial``,
     and a folder that an interrupted run left so is written anew.
 
@@ -192,7 +219,7 @@ def make_dataset(
         os.replace(stamp, partial_stamp)
     elif root.exists() and any(root.iterdir()) and not partial_stamp.exists():
         raise FileExistsError(f'{root} is not empty and not a data set of shapes')
-    for folder in ('images', 'annotations'):
+    for folder in ('images', 'annotations', 'labels', 'lists'):
         shutil.rmtree(root / folder, ignore_errors=True)
     root.mkdir(parents=True, exist_ok=True)
     partial_stamp.write_text(json.dumps(content, indent=2))
@@ -207,6 +234,9 @@ def make_dataset(
         annotations = [a for a in train['annotations'] if (a['image_id'] in labeled) == in_labeled]
         _write_annotations(root / 'annotations' / f'{name}.json', images, annotations)
     _write_annotations(root / 'annotations' / 'unlabeled.json', images, [])
-    write('tuning', num_tuning)
-    write('test', num_test)
+    lists = root / 'lists'
+    _write_list(lists / 'labeled.txt', train, labeled)
+    _write_list(lists / 'unlabeled.txt', train, {i['id'] for i in train['images']} - labeled)
+    _write_list(lists / 'tuning.txt', write('tuning', num_tuning))
+    _write_list(lists / 'test.txt', write('test', num_test))
     os.replace(partial_stamp, stamp)

@@ -1,4 +1,4 @@
-"""Annotations as they come, also where nobody checked the file before."""
+"""Load annotations and refuse unusable ones."""
 
 from typing import Any
 
@@ -6,30 +6,30 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as _LoadAnnotations
 
 from mmpldc.datasets.checks.boxes import read_boxes
-from mmpldc.datasets.checks.images import ANOTHER_SIZE, TURNED, describe_sizes
 from mmpldc.datasets.checks.masks import LEFT_OUT, NO_PIXEL, read_masks
+from mmpldc.datasets.checks.pixels import ANOTHER_SIZE, TURNED, describe_sizes
 from mmpldc.datasets.input_faults import InputFault
 from mmpldc.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
 class LoadAnnotations(_LoadAnnotations):
-    """mmdet's class of this name, for training: it refuses what would crash it or teach nonsense.
+    """mmdet's class of the same name, with checks of the annotations for training.
 
-    That is an image of another size than annotated (OpenCV turns it by its EXIF orientation, which
-    annotation tools may not), boxes that are no numbers, and masks that pycocotools cannot read:
-    given one of these it may end the process, or read memory that is none of its own. What mmdet
-    leaves out is left out here: polygons of less than three points, or with an odd number of
+    It refuses an image of another size than annotated (OpenCV rotates it by its EXIF orientation,
+    which annotation tools may not), boxes that are not numbers, and masks that pycocotools cannot
+    read: such a mask may make pycocotools end the process, or read foreign memory. It leaves out
+    what mmdet leaves out: polygons of fewer than three points, or with an odd number of
     coordinates.
 
     Args:
-        max_instances: most instances of an image, because each takes a byte a pixel until the image
-            is cropped; of more a random choice is kept, drawn anew each time. None: all.
+        max_instances: most instances of an image, because each takes one byte per pixel until the
+            image is cropped; of more, a random selection is kept, drawn anew each time. None: all.
         **kwargs: of the parent, with masks from polygons or run lengths (``poly2mask``).
 
     Note:
-        No more targets than queries can be matched, 100 in the paper. What is not kept is
-        background to the queries that are left over, if the crop leaves fewer targets than queries.
+        At most as many targets as queries can be matched, 100 in the paper. Dropped instances are
+        background to the remaining queries, if the crop leaves fewer targets than queries.
     """
 
     def __init__(self, *, max_instances: int | None = None, **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class LoadAnnotations(_LoadAnnotations):
         self.max_instances = max_instances
 
     def transform(self, results: dict) -> dict:
-        """Check, choose, and load as the parent.
+        """Check the annotations, select among them, and load as the parent.
 
         Args:
             results: with ``img_path``, ``height`` and ``width`` as annotated, ``ori_shape`` as

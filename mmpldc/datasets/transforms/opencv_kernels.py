@@ -1,8 +1,8 @@
-"""Torchvision's slow photometric transforms with OpenCV doing the work.
+"""Run torchvision's slow photometric transforms on OpenCV.
 
-Arguments, random numbers and results are torchvision's, the latter to 2e-6 (the tests compare
-them). On a 1024 x 1024 image the blur with 13 taps takes a twentieth of the time, for torchvision
-blurs by one two-dimensional convolution; a hue shift takes a quarter.
+Arguments, random numbers and results are torchvision's; results agree to 2e-6 (the tests compare
+them). On a 1024 x 1024 image the blur with 13 taps takes a twentieth of the time, because
+torchvision blurs by one two-dimensional convolution; a hue shift takes a quarter.
 """
 
 import cv2

@@ -1,4 +1,4 @@
-"""The last transform of a view in training."""
+"""Pack a training view for fast transfer from workers."""
 
 from mmdet.datasets.transforms import PackDetInputs
 
@@ -8,11 +8,11 @@ from mmpldc.structures import PackedMasks, TrainingSample
 
 @TRANSFORMS.register_module()
 class PackTrainingInputs(PackDetInputs):
-    """mmdet's ``PackDetInputs`` with masks in a form that workers hand over fast.
+    """mmdet's ``PackDetInputs`` with masks that workers can transfer fast.
 
     Masks become :class:`~mmpldc.structures.PackedMasks`, the sample a
-    :class:`~mmpldc.structures.TrainingSample`. Ignored instances (crowds) are left behind: no loss
-    of Mask2Former's looks at them.
+    :class:`~mmpldc.structures.TrainingSample`. Ignored instances (crowds) are dropped: no loss of
+    Mask2Former uses them.
 
     Args:
         meta_keys: as in mmdet.

@@ -16,8 +16,8 @@ class TorchvisionTransforms(BaseTransform):
     """Apply torchvision's v2 transforms to the image alone; masks and boxes stay as they are.
 
     The paper's Table III names torchvision's colour jitter, grayscale, blur and erasing; this
-    class runs them as they are inside mmdet's pipeline. Only transforms that keep every pixel in
-    its place belong here, because the annotations are not touched.
+    Table III of the paper lists torchvision's colour jitter, grayscale, blur and erasing; this
+    class runs them unchanged inside mmdet's pipeline. Use only transforms that keep every pixel in
 
     The slow ones run on OpenCV, with torchvision's results (:mod:`.opencv_kernels`).
 

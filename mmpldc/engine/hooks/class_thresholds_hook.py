@@ -9,14 +9,14 @@ from mmpldc.registry import HOOKS
 
 @HOOKS.register_module()
 class ClassThresholdsLogHook(Hook):
-    """At each validation, log the thresholds of every class (DF-ACAT).
+    """Log the thresholds of every class at each validation (DF-ACAT).
 
-    As a table in the text log, and as scalars ``class_thr/NAME`` and ``mask_thr/NAME`` for
-    TensorBoard and other backends.
+    They appear as a table in the text log and as scalars ``class_thr/NAME`` and ``mask_thr/NAME``
+    for TensorBoard and other backends.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Log them."""
+        """Log the table and the scalars."""
         model = as_teacher_student(runner.model)
         thresholds = {} if model is None else model.thresholds_by_class()
         if not thresholds:
@@ -33,6 +33,6 @@ class ClassThresholdsLogHook(Hook):
                 for column, values in columns.items()
                 for name, value in zip(classes, values, strict=True)
             },
-            # runner.iter would build the training loop, and its data, when only validating.
+            # runner.iter would build the training loop and its data when only validating.
             step=getattr(runner._train_loop, 'iter', 0),
         )

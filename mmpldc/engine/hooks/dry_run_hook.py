@@ -1,4 +1,4 @@
-"""Takes the measures of a training in small."""
+"""Measure a few steps and report the time, memory and disk space that the run will need."""
 
 import resource
 import shutil
@@ -23,16 +23,16 @@ from mmpldc.registry import HOOKS
 
 @HOOKS.register_module()
 class DryRunHook(Hook):
-    """Stop after a few steps of each phase and print what the training will need.
+    """Stop after a few steps of each phase and print what the full run will need.
 
-    It is part of the config that :func:`mmpldc.engine.dry_run.dry_run_config` makes.
+    :func:`mmpldc.engine.dry_run.dry_run_config` adds this hook.
 
     Args:
-        plan: attributes of a :class:`~mmpldc.engine.projection.Plan`, of the training.
-        steps: how many iterations of each phase are made, the first of which does not count.
+        plan: attributes of a :class:`~mmpldc.engine.projection.Plan` of the full run.
+        steps: iterations to run in each phase; the first of each is not measured.
     """
 
-    priority = 85  # steps include the average and the log, not the checkpoint
+    priority = 85  # measured steps include the teacher update and the log, not the checkpoint
 
     def __init__(self, *, plan: dict, steps: Sequence[int]) -> None:
         self.plan = Plan(**plan)
@@ -45,12 +45,12 @@ class DryRunHook(Hook):
         self.pseudo_labels: list[float] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Look at the device, and at the disk before anything is written."""
+        """Read the state of the device and, before anything is written, of the disk."""
         self.device = next(runner.model.parameters()).device
         self.free = shutil.disk_usage(runner.work_dir).free
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Start the clock: the data is here."""
+        """Start the clock once the data has arrived."""
         name = self.steps[batch_idx]
         number = len(self.step_seconds[name]) + 1
         runner.logger.info(f'Dry run: {name}, step {number} of {self.steps.count(name)}')
@@ -59,7 +59,7 @@ class DryRunHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Stop the clock, and the training after the last step."""
+        """Stop the clock, and the run after the last step."""
         name = self.steps[batch_idx]
         self.step_seconds[name].append(self._now() - self.start)
         self._look_at_memory(name)
@@ -69,7 +69,7 @@ class DryRunHook(Hook):
             runner.train_loop.stop_training = True
 
     def before_val(self, runner: Runner) -> None:
-        """Let the validation see its first batch only."""
+        """Limit the validation to its first batch."""
         runner.logger.info('Dry run: validation')
         if not isinstance(runner.val_loop.dataloader, FirstBatch):
             runner.val_loop.dataloader = FirstBatch(runner.val_loop.dataloader)
@@ -86,10 +86,10 @@ class DryRunHook(Hook):
         self._look_at_memory('validation')
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """See that what decides on the best checkpoint exists.
+        """Check that validation computes the metric that selects the best checkpoint.
 
         Raises:
-            ValueError: naming what there is instead.
+            ValueError: if not; the message lists the available metrics.
         """
         saving = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         wanted = {name for hook in saving if hook.save_best for name in hook.key_indicators}
@@ -97,12 +97,12 @@ class DryRunHook(Hook):
         missing = sorted(wanted - {'auto', *metrics})
         if missing:
             raise ValueError(
-                f'default_hooks.checkpoint.save_best names {", ".join(missing)}, and validation '
-                f'gives {", ".join(metrics)}'
+                f'default_hooks.checkpoint.save_best names {", ".join(missing)}, but validation '
+                f'computes {", ".join(metrics)}'
             )
 
     def after_train(self, runner: Runner) -> None:
-        """Measure the data loader, and print the result on one rank.
+        """Measure the data loader and print the result on one rank.
 
         Raises:
             SystemExit: on every rank, if the disk is too small.
@@ -131,13 +131,13 @@ class DryRunHook(Hook):
         measured = self.measured = Measurements(**_largest([values for values, _ in ranks]))
         free = min(free for _, free in ranks)
         if is_main_process():
-            print(f'What this training needs, on {self._machine()}:')
+            print(f'What this run needs, on {self._machine()}:')
             print(summary(self.plan, measured, free=free), flush=True)
         need = disk_bytes(self.plan, measured)
         if need > free:
             raise SystemExit(
                 f'Dry run: the disk of {work_dir.parent} has {free / GB:.2f} GB free, and this '
-                f'training needs {need / GB:.2f} GB: free some, choose another --work-dir, or set '
+                f'run needs {need / GB:.2f} GB: free some space, choose another --work-dir, or set '
                 'default_hooks.checkpoint.max_keep_ckpts'
             )
 
@@ -148,15 +148,16 @@ class DryRunHook(Hook):
         return f'{get_world_size()} x {name}'
 
     def _now(self) -> float:
-        """Seconds, after what the device still has to do."""
+        """Return the time in seconds after the device has finished its queue."""
         if self.device.type != 'cpu':
             getattr(torch, self.device.type).synchronize(self.device)
         return time.perf_counter()
 
     def _look_at_memory(self, name: str) -> None:
-        """Of the device what torch has reserved, as the log resets other peaks; else the process's.
+        """Record peak memory: what torch has reserved on the device, or else the process's peak.
 
-        Neither falls: a later phase shows at least an earlier one's.
+        The log resets torch's other peaks. Neither value falls: a later phase shows at least the
+        peak of an earlier one.
         """
         if self.device.type != 'cpu':
             peak = getattr(torch, self.device.type).max_memory_reserved(self.device)
@@ -171,7 +172,7 @@ class DryRunHook(Hook):
 
 
 class FirstBatch:
-    """A data loader that stops after one batch, and otherwise is the one it was made of."""
+    """A wrapper around a data loader that stops after one batch."""
 
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
@@ -187,7 +188,7 @@ class FirstBatch:
 
 
 def _load_seconds(batches: Iterator, loader: DataLoader, count: int) -> float:
-    """Seconds that an iteration's ``count`` batches take when nothing else happens."""
+    """Seconds to load one iteration's ``count`` batches while nothing else runs."""
     ready = ceil(loader.num_workers * (loader.prefetch_factor or 0) / count)
     for _ in range(ready):
         next(batches)
@@ -208,7 +209,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _largest(values: Sequence) -> Any:
-    """The largest of each number, within lists and dictionaries; None where there is none."""
+    """Largest value of each number within lists and dictionaries; None where none exists."""
     first = values[0]
     if isinstance(first, dict):
         return {name: _largest([value[name] for value in values]) for name in first}

@@ -1,4 +1,4 @@
-"""Faster backbones, by option."""
+"""Run backbones in another memory format or compiled."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from mmpldc.utils.unwrapping import unwrapped
 class FastBackboneHook(Hook):
     """Run the backbones of student and teacher in another memory format, or compiled.
 
-    Same values up to rounding. What is gained depends on the machine: docs/performance.md. Made for
-    frozen backbones: DDP has laid out the gradients of one that trains before this, and would copy
-    them between formats at each step.
+    Outputs are the same up to rounding. The gain depends on the machine, see docs/performance.md.
+    Use it for frozen backbones: DDP lays out the gradients of a trained backbone before this hook
+    runs, and would copy them between formats at each step.
 
     Args:
         channels_last: keep weights, and so feature maps, as (batch, height, width, channel).
-        compile: let ``torch.compile`` make kernels for it; the first steps take longer.
+        compile: compile the backbone by ``torch.compile``; the first steps take longer.
     """
 
-    priority = 'HIGH'  # before MeanTeacherHook lets the two share what is frozen
+    priority = 'HIGH'  # before MeanTeacherHook shares the frozen parameters
 
     def __init__(self, *, channels_last: bool = True, compile: bool = False) -> None:
         self.channels_last = channels_last

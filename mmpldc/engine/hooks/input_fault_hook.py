@@ -1,4 +1,4 @@
-"""What training could not use, at its end."""
+"""Report the images that a run could not use."""
 
 from weakref import finalize
 
@@ -17,29 +17,29 @@ NAMED = 20
 
 @HOOKS.register_module()
 class InputFaultHook(Hook):
-    """Say at the end of training how many images could not be used, and which.
+    """Report at the end of a run how many images could not be used, and which.
 
-    ``SemiDataset`` has skipped them. In validation and testing nothing is skipped, as the scores
-    would be those of other images: the hook makes the error name the image.
+    ``SemiDataset`` skips such images in training. Validation and testing skip none, because the
+    scores would then be those of other images: the hook makes the error name the image.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """See to it that a run that fails reports as well, each rank by itself."""
+        """Make each rank of a failing run report its own faults."""
         dataset = runner.train_dataloader.dataset
         self._at_exit = finalize(runner, _report_own, dataset, runner.logger)
 
     def after_train(self, runner: Runner) -> None:
-        """Report what any rank met."""
+        """Report the faults of all ranks."""
         self._at_exit.detach()
         own = faulty_images(runner.train_dataloader.dataset)
         _report(sorted(set().union(*all_gather_object(own))), runner.logger)
 
     def before_val(self, runner: Runner) -> None:
-        """Name an image that cannot be used."""
+        """Make an error name the image that cannot be used."""
         guard_pipelines(runner.val_dataloader.dataset, on_fault='raise')
 
     def before_test(self, runner: Runner) -> None:
-        """As before validation."""
+        """Do the same as before validation."""
         guard_pipelines(runner.test_dataloader.dataset, on_fault='raise')
 
 

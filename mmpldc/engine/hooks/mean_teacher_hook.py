@@ -1,4 +1,4 @@
-"""Update the teacher: the student's mirror in burn-in, then its moving average."""
+"""Update the teacher: copy the student in burn-in, then average it."""
 
 from typing import Any, Literal, get_args
 
@@ -30,23 +30,23 @@ Buffers = Literal['average', 'copy', 'keep']
 class MeanTeacherHook(Hook):
     """Update the teacher of a :class:`~mmpldc.models.TeacherStudent`.
 
-    Until burn-in ends the teacher mirrors the student (so that it can be validated, and equals the
-    student at the boundary, parameters and buffers). From there on it is the student's exponential
-    moving average. A teacher that a checkpoint brought along (``load_from``) is not overwritten:
-    it does not change until burn-in ends, and is averaged from there.
+    Until burn-in ends the teacher mirrors the student: it can then be validated, and its parameters
+    and buffers equal the student's at the boundary. From there on it is the student's exponential
+    moving average. A teacher that comes from a checkpoint (``load_from``) is not overwritten: it
+    does not change until burn-in ends, and is averaged from there.
 
     A guided burn-in (Guided Distillation) needs such a teacher. When it ends, the teacher becomes a
     copy of the student, and is its average from there.
 
-    The phases are the model's (:class:`~mmpldc.phases.Phases`); the hook also tells the model the
-    position of the run. State lives in the model (``teacher_is_set``), so a resumed run goes on as
-    it was.
+    The model defines the phases (:class:`~mmpldc.phases.Phases`); the hook also passes the position
+    of the run to the model. State lives in the model (``teacher_is_set``), so a resumed run
+    continues exactly.
 
     Frozen parameters, such as the whole backbone in the paper, are one tensor for both networks
-    from the first step on, and no part of the average.
+    from the first step on, and are not averaged.
 
     On several ranks the running statistics of batch norms that train are averaged over the ranks
-    at each step, because each rank sees its own images: so the teacher is the same on all.
+    at each step, because each rank sees its own images. The teacher is therefore the same on all.
 
     Args:
         keep_rate: alpha, the share of the teacher that an update keeps; 0.9996 in the paper. Other
@@ -54,12 +54,12 @@ class MeanTeacherHook(Hook):
         ramp_up: start with a low keep rate that grows until it reaches ``keep_rate``.
             ``'iterations'`` (or True): 1 - 1 / (n + 1) after n iterations of the run (PAIS, whose
             keep rate is 0.999). ``'updates'``: 1 - 1 / n at the n-th update after burn-in (U2PL,
-            iMAS). None (or False): none.
+            iMAS). None (or False): no ramp.
         buffers: what happens to float buffers, such as a batch norm's running statistics, when
             parameters are averaged: ``'average'`` them too (the paper), ``'copy'`` the student's,
             or ``'keep'`` the teacher's own.
-        teacher_checkpoint: path or address of the weights that the teacher alone starts with: of a
-            plain network, or of a pair, whose teacher is taken. A resumed run does not read it
+        teacher_checkpoint: path or URL of the initial weights of the teacher alone: those of a
+            plain network, or of a pair, whose teacher is used. A resumed run does not read it
             again.
 
     Raises:
@@ -92,26 +92,25 @@ class MeanTeacherHook(Hook):
         self.teacher_checkpoint = teacher_checkpoint
 
     def before_run(self, runner: Runner) -> None:
-        """Refuse a second hook of this kind, which would average the teacher twice a step.
+        """Refuse a second hook of this kind, which would average the teacher twice per step.
 
         Raises:
-            ValueError: if there is one.
+            ValueError: if a second one exists.
         """
         if sum(isinstance(hook, MeanTeacherHook) for hook in runner.hooks) > 1:
             raise ValueError(
-                'there are two MeanTeacherHooks: keep default_hooks.mean_teacher, write the '
+                'the config has two MeanTeacherHooks: keep default_hooks.mean_teacher, write the '
                 'settings there, and remove the one in custom_hooks'
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Get the model ready, and start from the student if no teacher was given.
+        """Prepare the model, and initialise the teacher from the student unless one was given.
 
         Raises:
-            TypeError: if the model is no teacher-student pair.
-            ValueError: if gradients are accumulated in a loop whose
-                iterations are micro-batches, the teacher's checkpoint does not fit the model, or a
-                guided burn-in has no teacher.
-            FileNotFoundError: if there is no such checkpoint.
+            TypeError: if the model is not a teacher-student pair.
+            ValueError: if gradients are accumulated in a loop whose iterations are micro-batches,
+                the teacher's checkpoint does not fit the model, or a guided burn-in has no teacher.
+            FileNotFoundError: if the teacher's checkpoint does not exist.
         """
         _refuse_micro_batches(runner)
         model = as_teacher_student(runner.model)
@@ -125,7 +124,7 @@ class MeanTeacherHook(Hook):
         model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
         if self.teacher_checkpoint is not None and runner.iter == 0:
             _load_teacher(model, self.teacher_checkpoint)
-        # Host sync: once a run. The flag is read here and kept in step below.
+        # Host sync: once per run. The flag is read here and kept up to date below.
         self.teacher_is_set = bool(model.teacher_is_set)
         if not self.teacher_is_set:
             if model.phases.is_guided:
@@ -135,7 +134,7 @@ class MeanTeacherHook(Hook):
                 )
             _copy(model.paired_tensors())
         model.share_frozen_parameters()
-        runner.model.train()  # as the loop will do, so that norms show whether they train
+        runner.model.train()  # as the loop does later, so that norms show if they train
         self.running_statistics = _running_statistics(model.student)
         self.pairs = model.paired_tensors()
         kept = set()
@@ -145,17 +144,17 @@ class MeanTeacherHook(Hook):
         self.others = [pair for pair in self.pairs if id(pair[0]) in kept]
 
     def after_train(self, runner: Runner) -> None:
-        """Give the teacher a backbone of its own again."""
+        """Give the teacher its own backbone again."""
         self.model.unshare_parameters()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Tell the model the position of the run."""
+        """Pass the position of the run to the model."""
         self.model.set_progress(runner.iter, runner.max_iters)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Keep, copy or average, as the phase says: alpha * teacher + (1 - alpha) * student."""
+        """Keep, copy or average according to the phase: alpha * teacher + (1 - alpha) * student."""
         all_reduce_params(self.running_statistics, op='mean')
         phases = self.model.phases
         update = phases.teacher_update(runner.iter, has_own_teacher=self.teacher_is_set)
@@ -178,7 +177,7 @@ class MeanTeacherHook(Hook):
 
 
 def _refuse_micro_batches(runner: Runner) -> None:
-    """Gradients must be accumulated by a loop that counts optimiser steps."""
+    """Raise an error if gradients are accumulated by a loop that counts micro-batches."""
     count = accumulative_counts(runner.optim_wrapper)
     if count > 1 and not isinstance(runner.train_loop, AccumulatingTrainLoop):
         raise ValueError(
@@ -189,7 +188,7 @@ def _refuse_micro_batches(runner: Runner) -> None:
 
 
 def _load_teacher(model: TeacherStudent, path: str) -> None:
-    """Give the teacher weights of its own."""
+    """Load weights into the teacher alone."""
     weights = read_checkpoint(path)['state_dict']
     try:
         if any(name.startswith(TEACHER) for name in weights):
@@ -201,7 +200,7 @@ def _load_teacher(model: TeacherStudent, path: str) -> None:
 
 
 def _running_statistics(module: nn.Module) -> list[Tensor]:
-    """Means and variances that differ between ranks once they train."""
+    """Return the means and variances that differ between ranks once they train."""
     return [
         statistic
         for norm in module.modules()
@@ -218,7 +217,7 @@ def _running_statistics(module: nn.Module) -> list[Tensor]:
 def _average(pairs: list[tuple[Tensor, Tensor]], keep_rate: float) -> None:
     """teacher := keep_rate * teacher + (1 - keep_rate) * student, for (teacher, student) pairs.
 
-    Values are taken anew each time: a parameter may have got other memory meanwhile.
+    Values are read anew each time: a parameter's memory may have been replaced meanwhile.
     """
     ema_update_(
         [teacher.detach() for teacher, _ in pairs],

@@ -1,4 +1,4 @@
-"""Report, count and limit steps whose loss or gradient was not finite."""
+"""Report, count and limit skipped non-finite steps."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ SKIPPED, IN_A_ROW = 'skipped_steps', 'skipped_steps_in_a_row'  # in the message 
 
 
 class RankReport(NamedTuple):
-    """What one rank knows of a skipped step.
+    """One rank's report of a skipped step.
 
     Attributes:
         losses: the values that are not finite.
-        images: files of the batch that these losses come from.
+        images: image files behind these losses.
     """
 
     losses: dict[str, float]
@@ -31,24 +31,25 @@ class RankReport(NamedTuple):
 
 @HOOKS.register_module()
 class NonFiniteHook(Hook):
-    """Tell of steps that :class:`~mmpldc.engine.GuardedOptimWrapper` skipped; stop after many.
+    """Report steps that :class:`~mmpldc.engine.GuardedOptimWrapper` skipped; stop after many.
 
-    A warning names the losses and the images. The count of skipped steps is in the message hub
-    (``skipped_steps``), so a resumed run counts on. A gradient that overflows under a loss scaler
-    while all losses are finite is how the scaler finds its scale: it is told, and counts only
-    towards ``max_in_a_row``.
+    A warning names the losses and the images. The message hub keeps the count of skipped steps
+    (``skipped_steps``), so a resumed run continues the count. A gradient that overflows under a
+    loss scaler while all losses are finite is part of how the scaler finds its scale: the hook
+    reports it, and counts it only towards ``max_in_a_row``.
 
-    The teacher's average goes on after a skipped step: towards a student that has not moved.
-    Running statistics (batch norm) that the step's forward pass has spoilt are the teacher's again.
+    After a skipped step the teacher is still averaged, with an unchanged student. Running
+    statistics (batch norm) that the step's forward pass has corrupted are restored from the
+    teacher.
 
-    The end is the same on all ranks: each writes ``nonfinite_iter_N_rank_R.pth`` into the work
+    The run stops on all ranks at once: each writes ``nonfinite_iter_N_rank_R.pth`` into the work
     directory, for ``tools/analysis/replay_step.py``, and raises.
 
     Args:
-        max_in_a_row: so many skipped steps, one after the other, end the run.
+        max_in_a_row: number of consecutive skipped steps that ends the run.
     """
 
-    priority = 'ABOVE_NORMAL'  # before the teacher follows, and before anything is saved
+    priority = 'ABOVE_NORMAL'  # before the teacher is updated, and before anything is saved
 
     def __init__(self, *, max_in_a_row: int = 20) -> None:
         if max_in_a_row < 1:
@@ -56,19 +57,19 @@ class NonFiniteHook(Hook):
         self.max_in_a_row = max_in_a_row
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse an optimiser wrapper that would take any step."""
+        """Refuse an optimiser wrapper that does not skip non-finite steps."""
         if not isinstance(runner.optim_wrapper, StepGuard):
             raise ValueError(
                 f'{type(runner.optim_wrapper).__name__} takes steps that are not finite: set '
                 "optim_wrapper.type to 'mmpldc.GuardedOptimWrapper' (AMP: "
-                "'mmpldc.GuardedAmpOptimWrapper'), or do without NonFiniteHook by "
+                "'mmpldc.GuardedAmpOptimWrapper'), or disable NonFiniteHook by "
                 'default_hooks.non_finite=None'
             )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Look at what the optimiser wrapper did.
+        """Check whether the optimiser wrapper skipped the step.
 
         Raises:
             RuntimeError: after ``max_in_a_row`` skipped steps.
@@ -101,18 +102,18 @@ class NonFiniteHook(Hook):
             self._stop(runner, data_batch)
 
     def after_train(self, runner: Runner) -> None:
-        """Say how many steps were skipped."""
+        """Report the number of skipped steps."""
         if total := runner.message_hub.get_info(SKIPPED, 0):
-            runner.logger.warning(f'steps skipped for a loss or gradient not finite: {total}')
+            runner.logger.warning(f'steps skipped for a non-finite loss or gradient: {total}')
 
     def _stop(self, runner: Runner, data_batch: dict | list[dict]) -> None:
         folder = Path(runner.work_dir)
         name = f'nonfinite_iter_{runner.iter + 1}_rank_{{}}.pth'
         save_step(folder / name.format(get_rank()), runner, data_batch)
-        barrier()  # the first rank to leave has the launcher end the others
+        barrier()  # the launcher ends the other ranks once the first has exited
         raise RuntimeError(
             f'{self.max_in_a_row} steps in a row had a loss or gradient that was not finite, the '
-            f'last at iteration {runner.iter + 1}; weights are those from before them. The log '
+            f'last at iteration {runner.iter + 1}; weights are those before them. The log '
             f'names the images. `python tools/analysis/replay_step.py --trust-dump '
             f'{folder / name.format("RANK")}` repeats the last step and shows where it breaks. Try '
             'a lower learning rate or a longer warm-up, bfloat16 or float32 instead of float16, or '
@@ -128,7 +129,7 @@ def _report(outputs: dict, data_batch: dict | list[dict]) -> RankReport:
 
 
 def _image_paths(data_batch: dict | list[dict], parts: set[str]) -> Iterator[str]:
-    """Files behind the branches of some parts, 'sup' or 'unsup'; of all if none is given."""
+    """Yield the files behind the branches of some parts, 'sup' or 'unsup'; of all if empty."""
     for batch in data_batch if isinstance(data_batch, list) else [data_batch]:
         branches = batch['data_samples']
         if not isinstance(branches, dict):  # a batch of a single view
@@ -139,7 +140,7 @@ def _image_paths(data_batch: dict | list[dict], parts: set[str]) -> Iterator[str
 
 
 def _describe(reports: Sequence[RankReport]) -> str:
-    """The ranks with a loss that is not finite; all if there is none."""
+    """Describe the ranks with a loss that is not finite; all ranks if none has one."""
     lines = []
     anywhere = any(report.losses for report in reports)
     for rank, report in enumerate(reports):

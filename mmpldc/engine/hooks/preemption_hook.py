@@ -1,4 +1,4 @@
-"""A run that is told to stop leaves a checkpoint."""
+"""Save a checkpoint when a scheduler asks the run to stop."""
 
 import os
 import signal
@@ -23,29 +23,29 @@ Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.sig
 class PreemptionHook(Hook):
     """Save a checkpoint and exit when a scheduler sends a signal.
 
-    At the end of the step, or of the batch of a validation, in which any rank got the signal, all
-    ranks stop: the checkpoint is ``CheckpointHook``'s of that step, to be resumed from with
-    ``--resume``. The exit code is 75 (``os.EX_TEMPFAIL``), by which a batch script tells that the
-    job is to be queued again. In the last step nothing happens: the run ends by itself.
+    All ranks stop together, at the end of the training step or validation batch in which any rank
+    received the signal. ``CheckpointHook`` writes the checkpoint of that step; continue with
+    ``--resume``. The exit code is 75 (``os.EX_TEMPFAIL``), which lets a batch script requeue the
+    job. A signal in the last step has no effect: the run is about to end.
 
-    Ranks ask one another after each step through a gloo group on the CPU, without waiting for the
-    device.
+    Ranks exchange their state after each step through a gloo group on the CPU, without waiting for
+    the device.
 
     Args:
-        signals: names of those to handle. They are handled as before when training has ended.
+        signals: names of the signals to handle. After training they are handled as before.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, so that a step is not saved twice
 
     def __init__(self, *, signals: Sequence[str] = ('SIGTERM', 'SIGUSR1')) -> None:
         self.signals = {signal.Signals[name] for name in signals}
-        self.received = 0  # number of the signal
+        self.received = 0  # number of the received signal
         self.handlers: dict[signal.Signals, Handler] = {}
         self.group: distributed.ProcessGroup | None = None
         self.checkpoint_hook: CheckpointHook | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Start listening, if there is a hook that saves checkpoints by iteration."""
+        """Install the handlers, if a hook saves checkpoints by iteration."""
         hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         savers = [hook for hook in hooks if not hook.by_epoch]
         if not savers:
@@ -58,7 +58,7 @@ class PreemptionHook(Hook):
         self.process = os.getpid()
         if get_world_size() > 1:
             self.group = distributed.new_group(backend='gloo')
-        # Elsewhere Python refuses to handle signals.
+        # In other threads Python refuses to handle signals.
         if threading.current_thread() is threading.main_thread():
             for number in self.signals:
                 self.handlers[number] = signal.signal(number, self._receive)
@@ -67,7 +67,7 @@ class PreemptionHook(Hook):
             shield_workers(runner.val_dataloader, self.signals)
 
     def after_train(self, runner: Runner) -> None:
-        """Stop listening."""
+        """Restore the earlier handlers."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         self.handlers.clear()
@@ -76,12 +76,12 @@ class PreemptionHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Stop behind this step if there was a signal, unless the run ends anyway."""
+        """Stop after this step if a signal came, unless the run ends anyway."""
         if self.checkpoint_hook is not None and not self.is_last_train_iter(runner):
             self._stop_if_told(runner, self.checkpoint_hook, step=runner.iter + 1)
 
     def before_val(self, runner: Runner) -> None:
-        """Find out after how many batches of this validation all ranks can be asked."""
+        """Compute after how many batches of this validation all ranks can be asked."""
         if self.checkpoint_hook is None:
             return
         batches = torch.tensor(len(runner.val_dataloader))
@@ -92,12 +92,12 @@ class PreemptionHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Stop within a validation if there was a signal: it is repeated upon resuming."""
+        """Stop within a validation if a signal came; the validation is repeated on resume."""
         if self.checkpoint_hook is not None and batch_idx < self.common_val_batches:
             self._stop_if_told(runner, self.checkpoint_hook, step=runner.iter)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # a child, forked by a pool: nobody asks it to stop
+        if os.getpid() != self.process:  # a child forked by a pool: the signal is not for it
             os._exit(128 + number)
         self.received = number
 
@@ -115,11 +115,11 @@ class PreemptionHook(Hook):
             distributed.barrier(group=self.group)
         runner.logger.info(
             f'{signal.Signals(int(received)).name}: stopped after iteration {step}, which is in '
-            f'{saver.last_ckpt}. --resume goes on from there; the exit code is {os.EX_TEMPFAIL}.'
+            f'{saver.last_ckpt}. --resume continues from there; the exit code is {os.EX_TEMPFAIL}.'
         )
         runner.call_hook('after_run')
-        # Slurm sends SIGTERM to ranks that are slower to exit than the first. Python's shutdown
-        # would give them another code than 75; what is ignored stays ignored.
+        # Slurm sends SIGTERM to ranks that exit later than the first one. During Python's shutdown
+        # the signal would change their exit code from 75; an ignored signal stays ignored.
         for number in self.handlers:
             signal.signal(number, signal.SIG_IGN)
         raise SystemExit(os.EX_TEMPFAIL)

@@ -1,4 +1,4 @@
-"""The randomness of a training step."""
+"""Seed each training step."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from mmpldc.utils.randomness import Purpose, seed_process
 class StepSeedHook(Hook):
     """Seed each training step by (seed of the run, rank, iteration).
 
-    Points that a loss samples, dropout and whatever else a step draws are then the same in a
-    resumed run, without any generator's state in the checkpoint. Augmentation happens elsewhere and
-    is seeded there, see :class:`~mmpldc.datasets.ResumableMultiSourceSampler`.
+    Points that a loss samples, dropout and everything else drawn in a step are then the same in a
+    resumed run, without any generator's state in the checkpoint. Augmentation is seeded separately,
+    see :class:`~mmpldc.datasets.ResumableMultiSourceSampler`.
     """
 
     priority = 'HIGHEST'

@@ -1,4 +1,4 @@
-"""Warn of pseudo-labels that have stopped teaching anything."""
+"""Warn when the teacher collapses: pseudo-labels are missing, NaN or of one class."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ from mmpldc.datasets.class_counts import class_counts
 from mmpldc.models.teacher_student import LabelCounts, as_teacher_student
 from mmpldc.registry import HOOKS
 
-MIN_LABELS = 50  # fewer say little about the classes' shares
+MIN_LABELS = 50  # fewer say little about the class shares
 
 
 @HOOKS.register_module()
 class TeacherCollapseHook(Hook):
-    """Warn of a teacher that keeps no pseudo-label, or hardly any but those of one class.
+    """Warn if the teacher keeps no pseudo-labels, or almost only those of one class.
 
-    Looks back every ``interval`` steps in which the teacher labels, on all ranks together. A
-    resumed run begins to count anew, so its first warning may come up to ``interval`` steps later.
+    Checks every ``interval`` steps that use pseudo-labels, over all ranks. A resumed run restarts
+    the count, so its first warning may come up to ``interval`` steps later.
 
     Args:
-        interval: steps to look back at.
-        max_share: a class with a larger share of the kept labels is named, unless it has that share
-            of the labelled instances too.
+        interval: number of steps between checks; each check covers these steps.
+        max_share: a class with a larger share of the kept labels triggers the warning, unless it
+            has that share of the labelled instances too.
     """
 
     def __init__(self, *, interval: int = 500, max_share: float = 0.95) -> None:
@@ -37,10 +37,10 @@ class TeacherCollapseHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Count the step, and look back after the last of the interval.
+        """Count the step, and check after the last step of the interval.
 
         Raises:
-            RuntimeError: if the teacher's output held a NaN for every image.
+            RuntimeError: if the teacher's output contained NaN for every image.
         """
         model = as_teacher_student(runner.model)
         if model is None or not model.phases.uses_pseudo_labels(runner.iter):
@@ -54,21 +54,22 @@ class TeacherCollapseHook(Hook):
         when = f'iterations {runner.iter + 2 - self.interval} to {runner.iter + 1}'
         if counts.num_nan:
             runner.logger.warning(
-                f"{when}: the teacher's output held a NaN for {counts.num_nan} of "
+                f"{when}: the teacher's output contained NaN for {counts.num_nan} of "
                 f'{counts.num_images} images, which got no labels: {", ".join(counts.nan_images)}'
             )
         if counts.num_nan and counts.num_nan == counts.num_images:
             raise RuntimeError(
-                f"{when}: the teacher's output held a NaN for every image, so nothing is labelled "
-                'any more: resume from an earlier checkpoint, with a lower learning rate, or with '
+                f"{when}: the teacher's output contained NaN for every image, so none is labelled "
+                'any more: resume from an earlier checkpoint with a lower learning rate, or with '
                 'bfloat16 or float32 instead of float16'
             )
         total = sum(counts.kept)
         if not total:
             runner.logger.warning(
-                f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so they '
-                'teach nothing. If it never kept any, it is too weak for its thresholds: lengthen '
-                'model.burn_in_iters, or lower model.pseudo_label_filter.class_thr and mask_thr '
+                f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so the '
+                'student learns nothing from them. If it never kept any, it is too weak for its '
+                'thresholds: lengthen model.burn_in_iters, or lower '
+                'model.pseudo_label_filter.class_thr and mask_thr '
                 '(with DF-ACAT the ranges of model.class_thresholds); '
                 'tools/analysis/pseudo_label_quality.py --grid tries some. If it did, it has '
                 'diverged: lower the learning rate.'
@@ -89,7 +90,7 @@ class TeacherCollapseHook(Hook):
         runner.logger.warning(
             f'{when}: {share:.0%} of {sum(kept)} pseudo-labels, but {labelled_share:.0%} of the '
             f"labelled instances, are of class '{dataset.metainfo['classes'][label]}': the student "
-            'is about to forget the other classes. Lengthen model.burn_in_iters, raise '
+            'may forget the other classes. Lengthen model.burn_in_iters, raise '
             'model.pseudo_label_filter.class_thr, let thresholds follow the classes '
-            '(model.class_thresholds, DF-ACAT), or give CLIP more say (model.refiner).'
+            '(model.class_thresholds, DF-ACAT), or give CLIP more weight (model.refiner).'
         )

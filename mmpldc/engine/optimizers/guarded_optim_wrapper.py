@@ -1,4 +1,4 @@
-"""Optimiser steps that are only taken if the loss and every gradient are finite."""
+"""Skip optimiser steps whose loss or gradient is not finite."""
 
 import math
 from typing import Any
@@ -10,13 +10,14 @@ from mmpldc.registry import OPTIM_WRAPPERS
 
 
 class StepGuard(OptimWrapper):
-    """Mix-in for mmengine's ``OptimWrapper``: a NaN or an infinity costs one step, not the run.
+    """Mix-in for mmengine's ``OptimWrapper`` that skips a step with a NaN or an infinity.
 
-    Weights, the optimiser's moments and its count of steps stay as they were; schedules go on, they
-    count iterations. All ranks decide alike without asking one another: DDP's all-reduce takes a
-    NaN or an infinity of one rank to all of them, and each looks at the norm of what it got.
+    A skipped step leaves weights, the optimiser's moments and its step count unchanged; schedules
+    continue, because they count iterations. All ranks decide alike without communication: DDP's
+    all-reduce spreads a NaN or an infinity from one rank to all, and each rank checks the norm of
+    its reduced gradients.
 
-    Without ``clip_grad`` the norm is measured all the same, and logged as ``grad_norm``.
+    Without ``clip_grad`` the norm is measured as well, and logged as ``grad_norm``.
 
     Args:
         clip_grad: as in mmengine, of type ``'norm'``.
@@ -26,7 +27,7 @@ class StepGuard(OptimWrapper):
         ValueError: if gradients are to be clipped by value, which would hide an infinity.
 
     Attributes:
-        skipped (bool): whether the last step was not taken; the same on all ranks.
+        skipped (bool): whether the last step was skipped; the same on all ranks.
     """
 
     def __init__(self, *, clip_grad: dict | None = None, **kwargs: Any) -> None:
@@ -41,22 +42,22 @@ class StepGuard(OptimWrapper):
 
     @property
     def scales_loss(self) -> bool:
-        """Whether the loss is scaled, so that gradients may overflow though all is well."""
+        """Whether the loss is scaled, so that gradients may overflow in a healthy run."""
         return False
 
     def scale_loss(self, loss: Tensor) -> Tensor:
-        """As the parent; a loss that is not finite makes every gradient NaN.
+        """Scale the loss as the parent does; a non-finite loss makes every gradient NaN.
 
-        Otherwise a rank could have a NaN in its loss and none in its gradients (a constant term, a
-        branch that takes no part in the backward pass), and no other rank would know.
+        Otherwise one rank could have a NaN in its loss but none in its gradients (a constant term,
+        a branch outside of the backward pass), and the other ranks would not notice.
         """
         return super().scale_loss(loss * (loss.detach() * 0 + 1))  # times 1, or NaN
 
     def _clip_grad(self) -> None:
-        """As the parent; gradients that are not finite are dropped.
+        """Clip as the parent does; drop gradients that are not finite.
 
         mmengine's wrappers call this between the backward pass and the optimiser's step. A step
-        without gradients changes nothing; a loss scaler has noted before this what it found.
+        without gradients changes nothing; a loss scaler has recorded its findings before.
         """
         params = [
             param
@@ -82,11 +83,11 @@ class GuardedOptimWrapper(StepGuard):
 class GuardedAmpOptimWrapper(StepGuard, AmpOptimWrapper):
     """mmengine's ``AmpOptimWrapper`` with :class:`StepGuard`.
 
-    Its loss scaler begins high and is halved whenever a gradient overflows, so a few of the first
+    Its loss scaler starts high and is halved whenever a gradient overflows, so some of the first
     steps are skipped by design. Its state is part of a checkpoint.
     """
 
     @property
     def scales_loss(self) -> bool:
-        """See the parent; off in bfloat16 with ``loss_scale=dict(enabled=False)``."""
+        """Whether the scaler is on; bfloat16 needs none: ``loss_scale=dict(enabled=False)``."""
         return self.loss_scaler.is_enabled()

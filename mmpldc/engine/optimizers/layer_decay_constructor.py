@@ -1,4 +1,4 @@
-"""A learning rate that falls layer by layer towards a backbone's input."""
+"""Layer-wise learning-rate decay for backbones."""
 
 from logging import DEBUG
 
@@ -10,31 +10,31 @@ from mmpldc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 from .merged_constructor import MergedOptimWrapperConstructor
 
-# The embeddings of tokens and positions, by the names that mmdet and mmpretrain give them.
+# Names of the token and position embeddings in mmdet and mmpretrain.
 EMBEDDINGS = ('cls_token', 'pos_embed', 'relative_position_bias_table')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(MergedOptimWrapperConstructor):
-    """As its parent, with a learning rate that falls towards the input of a backbone.
+    """Merged constructor with a learning rate that falls towards the input of a backbone.
 
-    Layer l of a backbone of L learns at ``layer_decay_rate ** (L + 1 - l)`` times the rate: its
-    embedding is layer 0, its blocks 1 to L, norms after them L + 1. Its norms, biases and other
-    vectors and the embeddings of tokens and positions get no weight decay. Neck and head are as
-    mmengine makes them, and so are the options in ``paramwise_cfg``: an ``lr_mult`` of
-    ``custom_keys`` and the layer's factor multiply.
+    Layer l of a backbone of L layers trains at ``layer_decay_rate ** (L + 1 - l)`` times the
+    learning rate: the embedding is layer 0, the blocks are 1 to L, norms after them L + 1. The
+    backbone's norms, biases, other vectors and its token and position embeddings get no weight
+    decay. Neck and head follow mmengine, and so do the options in ``paramwise_cfg``: an ``lr_mult``
+    of ``custom_keys`` and the layer's factor multiply.
 
-    A backbone says by ``get_layer_depth(name, prefix)`` where a parameter stands, as mmpretrain's
-    do (see :class:`mmpldc.models.SwinTransformer`). mmpretrain's constructor asks the model itself,
-    mmdet's knows ConvNeXt only.
+    A backbone reports the depth of a parameter by ``get_layer_depth(name, prefix)``, as
+    mmpretrain's backbones do (see :class:`mmpldc.models.SwinTransformer`). mmpretrain's constructor
+    asks the model itself; mmdet's supports only ConvNeXt.
 
     Args:
         optim_wrapper_cfg: as in mmengine.
         paramwise_cfg: as in mmengine, and ``layer_decay_rate`` in (0, 1].
 
     Raises:
-        ValueError: without a valid ``layer_decay_rate``; when called on a model in which no module
-            tells the depth of its layers.
+        ValueError: without a valid ``layer_decay_rate``; on call, if no module of the model has
+            ``get_layer_depth``.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LayerDecayOptimWrapperConstructor(MergedOptimWrapperConstructor):
             )
 
     def adjust_groups(self, groups: list[dict], model: nn.Module) -> None:
-        """Scale the groups of the backbones' parameters."""
+        """Scale the learning rates of the backbones' parameter groups."""
         backbones = {
             f'{name}.' if name else '': module
             for name, module in model.named_modules()

@@ -1,4 +1,4 @@
-"""Few parameter groups instead of one for each parameter."""
+"""Merge parameter groups with equal options."""
 
 from collections.abc import Callable, Sequence
 from logging import INFO
@@ -21,35 +21,35 @@ APPLIED = (
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's, with one group for all parameters of equal options.
+    """mmengine's constructor, with one group for all parameters with equal options.
 
-    mmengine makes a group for each parameter as soon as there is a ``paramwise_cfg``. The
+    mmengine creates a group for each parameter as soon as ``paramwise_cfg`` is set. The
     optimiser's loops over tensors (``foreach``, ``fused``) then see one tensor at a time, and each
-    scheduler goes through hundreds of groups. The training is the same, bit for bit.
+    scheduler goes through hundreds of groups. The result of training is the same, bit for bit.
 
-    Frozen parameters, the teacher's for one, are left out; mmengine takes them in where there is no
-    ``paramwise_cfg``. A parameter that two modules share then counts once, as in mmengine.
+    Frozen parameters, such as the teacher's, are left out; mmengine includes them without
+    ``paramwise_cfg``. A parameter that two modules share counts once, as in mmengine.
 
     Args:
         optim_wrapper_cfg: as in mmengine.
         paramwise_cfg: as in mmengine.
 
     Note:
-        The state of an optimiser has its groups, so a training goes on only with the constructor
-        that it began with. Another one raises a ValueError that says so.
+        The optimiser's state contains its groups, so a run can only be resumed with the constructor
+        it started with. Another constructor raises a ValueError that says so.
     """
 
     def __init__(
         self, optim_wrapper_cfg: ConfigDict, paramwise_cfg: ConfigDict | None = None
     ) -> None:
-        # Without options mmengine would take all parameters; this one changes nothing else.
+        # Without options mmengine would take all parameters; this option changes nothing else.
         super().__init__(optim_wrapper_cfg, paramwise_cfg or dict(bypass_duplicate=True))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimiser and its wrapper.
 
         Args:
-            model: it, or its parallel wrapper.
+            model: the model, or its parallel wrapper.
 
         Raises:
             ValueError: if no parameter of the model needs a gradient.
@@ -64,7 +64,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def add_params(
         self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any
     ) -> None:
-        """As the parent, which calls this for each child with its prefix; then merge."""
+        """Collect as the parent, which calls this for each child with its prefix; then merge."""
         super().add_params(params, module, prefix=prefix, **kwargs)
         if prefix:
             return
@@ -86,7 +86,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: Sequence[dict], defaults: dict[str, Any]) -> list[dict]:
-    """Join parameter groups of equal options.
+    """Merge parameter groups with equal options.
 
     Args:
         groups: with ``params`` and options, as ``torch.optim`` takes them; not modified.
@@ -112,9 +112,9 @@ def merge_groups(groups: Sequence[dict], defaults: dict[str, Any]) -> list[dict]
 def _in_order(
     clip: Callable[..., Tensor | None], parameters: Sequence[nn.Parameter]
 ) -> Callable[..., Tensor | None]:
-    """A clipping function that takes parameters in the model's order.
+    """Return a clipping function that takes parameters in the model's order.
 
-    The norm of all gradients is a sum of floats, whose last bit depends on the order.
+    The norm of all gradients is a sum of floats, and its last bit depends on the order.
     """
     position = {parameter: index for index, parameter in enumerate(parameters)}
 
@@ -125,7 +125,7 @@ def _in_order(
 
 
 def _check_groups(optimizer: Optimizer, state_dict: dict) -> None:
-    """Refuse the state of an optimiser with other groups, before torch does so without advice."""
+    """Refuse the state of an optimiser with other groups, with more advice than torch gives."""
     own, loaded = (
         [len(group['params']) for group in groups]
         for groups in (optimizer.param_groups, state_dict['param_groups'])
@@ -133,7 +133,7 @@ def _check_groups(optimizer: Optimizer, state_dict: dict) -> None:
     if own != loaded:
         raise ValueError(
             f'the checkpoint has an optimiser of {len(loaded)} parameter groups ({sum(loaded)} '
-            f'parameters), this training one of {len(own)} ({sum(own)}): resume it with the '
+            f'parameters), this run one of {len(own)} ({sum(own)}): resume it with the '
             'optim_wrapper.constructor and paramwise_cfg that it was trained with '
             "(mmengine's own is constructor='DefaultOptimWrapperConstructor'), or start anew from "
             'its weights with load_from'

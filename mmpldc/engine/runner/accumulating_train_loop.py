@@ -1,4 +1,4 @@
-"""Training whose iterations are optimiser steps, also with gradient accumulation."""
+"""Training loop that counts optimiser steps, also with gradient accumulation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,23 +13,23 @@ from mmpldc.registry import LOOPS
 
 @LOOPS.register_module()
 class AccumulatingTrainLoop(IterBasedTrainLoop):
-    """mmengine's ``IterBasedTrainLoop`` with one optimiser step an iteration.
+    """mmengine's ``IterBasedTrainLoop`` with one optimiser step per iteration.
 
-    The step is made of ``optim_wrapper.accumulative_counts`` micro-batches, one after the other.
+    A step consists of ``optim_wrapper.accumulative_counts`` micro-batches, one after the other.
     Everything that counts iterations then counts steps: ``max_iters``, burn-in, the teacher's
     average, CLIP's weight, the schedules, validation, checkpoints and the log. In mmengine's loop
-    an iteration is a micro-batch. Without accumulation this is mmengine's loop.
+    an iteration is a micro-batch. Without accumulation the two loops are the same.
 
-    With accumulation, hooks are called once a step and see the list of its micro-batches as
-    ``data_batch``, and as ``outputs`` each value's mean over the micro-batches that have it.
+    With accumulation, hooks are called once per step. Their ``data_batch`` is the list of
+    micro-batches; their ``outputs`` hold each value's mean over the micro-batches that have it.
 
     Args:
         *args, **kwargs: of mmengine's ``IterBasedTrainLoop``; ``max_iters``, ``val_begin`` and
             ``val_interval`` in optimiser steps.
 
     Note:
-        A micro-batch is normalised by its own targets, as every batch is. The gradient is that of
-        one large batch where all micro-batches have equally many.
+        A micro-batch is normalised by its own targets, as every batch is. The gradient equals that
+        of one large batch only if all micro-batches have equally many targets.
     """
 
     dataloader_iterator: Any  # mmengine's, or MicroBatches of it
@@ -43,10 +43,10 @@ class AccumulatingTrainLoop(IterBasedTrainLoop):
         count = accumulative_counts(self.runner.optim_wrapper)
         if count > 1:
             self.dataloader_iterator = MicroBatches(self.dataloader_iterator, count)
-            # The Runner has set these from iterations, as if each were a micro-batch, and warns of
-            # a resumed one that is not a multiple.
+            # The Runner has set these from iterations, as if each were a micro-batch, and warns if
+            # a resumed iteration is not a multiple.
             self.runner.logger.info(
-                f'An iteration is an optimiser step of {count} micro-batches; none is lost upon '
+                f'An iteration is an optimiser step of {count} micro-batches; none is lost on '
                 'resuming.'
             )
             self.runner.optim_wrapper.initialize_count_status(
@@ -55,10 +55,10 @@ class AccumulatingTrainLoop(IterBasedTrainLoop):
         return super().run()
 
     def run_iter(self, data_batch: dict | list[dict]) -> None:
-        """Make one optimiser step.
+        """Run one optimiser step.
 
         Args:
-            data_batch: a batch, or with accumulation the list of micro-batches.
+            data_batch: a batch, or with accumulation a list of micro-batches.
         """
         if not isinstance(self.dataloader_iterator, MicroBatches):
             super().run_iter(data_batch)
@@ -82,7 +82,7 @@ class MicroBatches:
 
     Args:
         batches: mmengine's iterator over a data loader, with ``skip_iter``.
-        count: how many of its batches make an iteration.
+        count: number of batches per iteration.
     """
 
     def __init__(self, batches: Any, count: int) -> None:
@@ -93,21 +93,21 @@ class MicroBatches:
         return [next(self.batches) for _ in range(self.count)]
 
     def skip_iter(self, num_iters: int) -> None:
-        """Skip what a resumed run has seen."""
+        """Skip the batches that a resumed run has seen."""
         self.batches.skip_iter(num_iters * self.count)
 
 
 def accumulative_counts(optim_wrapper: OptimWrapper) -> int:
-    """Micro-batches of an optimiser step; 1 for a wrapper that does not accumulate."""
+    """Micro-batches per optimiser step; 1 for a wrapper that does not accumulate."""
     return getattr(optim_wrapper, '_accumulative_counts', 1)
 
 
 def mean_outputs(outputs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Each value's mean over the dictionaries that have it, in the order of appearance.
+    """Average each value over the dictionaries that have it, in order of appearance.
 
     Args:
-        outputs: named scalars of each micro-batch; statistics of pseudo-labels are absent where
-            there are none.
+        outputs: named scalars of each micro-batch; statistics of pseudo-labels are absent if the
+            micro-batch has none.
     """
     values: dict[str, list[Tensor]] = {}
     for output in outputs:

@@ -1,4 +1,4 @@
-"""Validation of the pair."""
+"""Validation loop for teacher and student."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from mmpldc.utils.unwrapping import unwrapped
 class TeacherStudentValLoop(ValLoop):
     """Validate the teacher, and the student less often or never.
 
-    Metrics are named ``teacher/...`` and ``student/...``, as mmdet's loop of this name does; that
-    one always validates both.
+    Metrics are named ``teacher/...`` and ``student/...``, as in mmdet's loop of the same name,
+    which always validates both.
 
     Args:
-        student_interval: validate the student at every this-many-th validation, and at the last
-            iteration; 1 is always, 0 never.
+        student_interval: validate the student at every n-th validation, and at the last iteration;
+            1 is always, 0 never.
         **kwargs: of mmengine's ``ValLoop``.
     """
 
@@ -26,7 +26,7 @@ class TeacherStudentValLoop(ValLoop):
         self.student_interval = student_interval
 
     def run(self) -> dict:
-        """Validate and call the hooks once, with the metrics of both.
+        """Validate, and call the hooks once with the metrics of both.
 
         Returns:
             Metrics by name.

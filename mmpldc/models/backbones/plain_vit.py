@@ -1,4 +1,4 @@
-"""A plain vision transformer, DINOv2 for one, on Mask2Former's grid."""
+"""Plain vision transformer, such as DINOv2, on Mask2Former's grid."""
 
 from typing import Any
 
@@ -9,41 +9,42 @@ from torch import Tensor
 
 from mmpldc.registry import MODELS
 
-STRIDE = 16  # of the map: ViTDet's, from which SimpleFeaturePyramid makes 4, 8, 16 and 32
+STRIDE = 16  # of the output map, as in ViTDet; SimpleFeaturePyramid derives 4, 8, 16 and 32
 
 
 @MODELS.register_module()
 class PlainViT(BaseModule):
-    """mmpretrain's ``VisionTransformer`` whose tokens lie on a grid of stride 16, for any patch.
+    """mmpretrain's ``VisionTransformer`` with tokens on a grid of stride 16, for any patch size.
 
-    The image is resized by patch / 16 (1024 to 896 for DINOv2's patches of 14), so that a token is
-    a cell of 16 x 16 pixels of the padded batch. mmpretrain interpolates the positional embedding
-    to that grid and calls ``scaled_dot_product_attention``; every layer attends to all tokens.
+    The image is resized by patch / 16 (1024 to 896 for DINOv2's patches of 14), so that a token
+    corresponds to a cell of 16 x 16 pixels of the padded batch. mmpretrain interpolates the
+    positional embedding to that grid and calls ``scaled_dot_product_attention``; every layer
+    attends to all tokens.
 
     Args:
-        frozen: no gradients, and eval mode for good.
+        frozen: train without gradients, and keep eval mode.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` for a checkpoint
             of mmpretrain. Without the prefix mmengine finds no key and only warns.
         vit: arguments of ``VisionTransformer`` (``arch``, ``patch_size``, ``img_size``, ...),
             apart from ``out_type`` and ``out_indices``.
 
     Note:
-        ViTDet has window attention in most layers, to save memory. DINOv2 was not trained with
-        windows, so there are none here.
+        ViTDet uses window attention in most layers, to save memory. DINOv2 was trained without
+        windows, so this class uses none.
     """
 
     def __init__(
         self, *, frozen: bool = False, init_cfg: OptMultiConfig = None, **vit: Any
     ) -> None:
         super().__init__()
-        # The transformer takes the checkpoint itself, so that keys need no further prefix.
+        # The transformer loads the checkpoint itself, so that keys need no further prefix.
         self.vit = _vision_transformer()(**vit, out_type='featmap', init_cfg=init_cfg)
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """The last layer's tokens, after the final norm, as a map.
+        """Return the last layer's tokens, after the final norm, as a feature map.
 
         Args:
             images: normalised, ``(B, 3, H, W)``.
@@ -52,7 +53,7 @@ class PlainViT(BaseModule):
             One map, ``(B, C, H / 16, W / 16)``.
 
         Raises:
-            ValueError: if a side is no multiple of 16.
+            ValueError: if a side is not a multiple of 16.
         """
         height, width = images.shape[-2:]
         if height % STRIDE or width % STRIDE:
@@ -72,7 +73,7 @@ class PlainViT(BaseModule):
 
 
 def _vision_transformer() -> type:
-    """The optional package's class, imported when a model with it is built and nowhere else."""
+    """Import the optional package's class, only when a model with it is built."""
     try:
         from mmpretrain.models import VisionTransformer
     except ImportError as error:

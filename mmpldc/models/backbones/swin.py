@@ -1,4 +1,4 @@
-"""mmdet's Swin, frozen in time and with layers that can be counted."""
+"""mmdet's Swin, frozen from the start and with a depth for each layer."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from mmpldc.registry import MODELS
 
 @MODELS.register_module()
 class SwinTransformer(MMDetSwinTransformer):
-    """mmdet's, with ``frozen_stages`` in force from the start and a depth for each parameter.
+    """mmdet's Swin that applies ``frozen_stages`` at once and reports each parameter's depth.
 
     mmdet freezes at the first call of ``train()``. By then the optimiser and
-    DistributedDataParallel have taken the parameters for trainable ones, and the latter waits for
-    their gradients in vain. ``frozen_stages=4`` of 4 freezes everything: patch embedding, stages
-    and the norms of the outputs, which a classifier's checkpoint does not have and which therefore
-    stay at weight 1 and bias 0.
+    DistributedDataParallel have registered the parameters as trainable, and the latter waits for
+    gradients that never come. ``frozen_stages=4`` of 4 freezes everything: patch embedding, stages
+    and the output norms. A classifier's checkpoint does not contain these norms, so they stay at
+    weight 1 and bias 0.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -23,20 +23,20 @@ class SwinTransformer(MMDetSwinTransformer):
         self._freeze_stages()
 
     def train(self, mode: bool = True) -> 'SwinTransformer':
-        """Switch the mode of what is not frozen; mmdet's returns None."""
+        """Switch the mode of the unfrozen parts; return the module, where mmdet returns None."""
         super().train(mode)
         return self
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Where a parameter stands, as mmpretrain's backbones tell it.
+        """Return the depth of a parameter, as mmpretrain's backbones do.
 
         Args:
-            param_name: its full name.
+            param_name: full name of the parameter.
             prefix: the part of the name that leads to this module.
 
         Returns:
             Its layer, 0 for the embedding, 1 to L for the blocks (patch merging counts with the
-            block before it) and L + 1 for the norms of the outputs; and L + 2.
+            block before it) and L + 1 for the output norms; and L + 2.
         """
         num_layers = sum(len(stage.blocks) for stage in self.stages) + 2
         name, *path = param_name.removeprefix(prefix).split('.')

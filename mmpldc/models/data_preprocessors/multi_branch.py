@@ -1,4 +1,4 @@
-"""Preprocessing of batches with several views."""
+"""Preprocess batches with several views."""
 
 import torch
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
@@ -8,26 +8,32 @@ from torch import Tensor
 from mmpldc.functional import PixelNormalization
 from mmpldc.registry import MODELS
 
+# mmengine's name, which mmdet and onedl-mmsegmentation have, and the original mmsegmentation's.
+CHANNEL_CONVERSION = ('_channel_conversion', 'channel_conversion')
+
 
 @MODELS.register_module()
 class MultiBranchDataPreprocessor(_MultiBranch):
-    """mmdet's class of this name, for batches in which a branch may have no image at all.
+    """mmdet's class of the same name, for batches in which a branch may have no image.
 
-    A batch of labelled images only (supervised training, or a rank that drew no unlabelled image)
-    has branches full of None, on which the parent fails.
+    In a batch of labelled images only (supervised training, or a rank that drew no unlabelled
+    image) some branches contain only None, and the parent fails.
 
-    It also reverses the channels (BGR to RGB) in place of the preprocessor that it wraps, whose
-    index ``[2, 1, 0]`` is copied to the device for each image, and waited for.
+    This class also reverses the channels (BGR to RGB) instead of the preprocessor that it wraps,
+    which copies its index ``[2, 1, 0]`` to the device for each image and waits.
     """
 
     def __init__(self, data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor)
-        self.reverses_channels = getattr(self.data_preprocessor, '_channel_conversion', False)
-        self.data_preprocessor._channel_conversion = False
+        self.reverses_channels = False
+        for name in CHANNEL_CONVERSION:
+            if getattr(self.data_preprocessor, name, False):
+                setattr(self.data_preprocessor, name, False)
+                self.reverses_channels = True
 
     @property
     def pixel_normalization(self) -> PixelNormalization:
-        """How pixels became the images that the model gets."""
+        """Normalisation from pixels to the model's input images."""
         preprocessor = self.data_preprocessor
         is_rgb = self.reverses_channels  # mmcv reads images as BGR
         if not preprocessor._enable_normalize:
@@ -63,5 +69,5 @@ def any_present(views: list) -> bool:
 
 
 def _reversed_channels(image: Tensor) -> Tensor:
-    """``(..., C, H, W)`` as by the index ``[2, 1, 0]``: more channels become the first three."""
+    """Index ``(..., C, H, W)`` as by ``[2, 1, 0]``: of more channels the first three remain."""
     return image.narrow(-3, 0, 3).flip(-3)

@@ -1,4 +1,4 @@
-"""Mask2Former's network, evaluated with less work."""
+"""Faster forward pass of Mask2Former's head."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -16,7 +16,7 @@ from mmpldc.structures import HeadOutputs, LayerOutputs
 
 
 class Level(NamedTuple):
-    """A feature level as the decoder's queries see it; S = h * w.
+    """A feature level as seen by the decoder's queries; S = h * w.
 
     Attributes:
         key: ``(B, S, C)`` tokens with their positions.
@@ -30,35 +30,35 @@ class Level(NamedTuple):
 
 
 class FastMask2FormerHead(Mask2FormerHead):
-    """mmdet's ``Mask2FormerHead`` with its forward rewritten; weights and values are the same.
+    """mmdet's ``Mask2FormerHead`` with its forward rewritten; weights and outputs are the same.
 
-    What differs from the parent's forward:
+    Differences from the parent's forward:
 
-    - Attention never makes its weights, and its masks are shared by the heads and kept out of the
-      graph (:mod:`mmpldc.functional.attention`).
-    - Positions are worked out once for all images.
-    - :meth:`predict_last` and :meth:`predict` make no outputs of the layers before the last.
+    - Attention weights are never materialised; attention masks are shared by the heads and kept out
+      of the graph (:mod:`mmpldc.functional.attention`).
+    - Positional encodings are computed once for all images.
+    - :meth:`predict_last` and :meth:`predict` skip the outputs of the layers before the last.
 
     The decoder's layers are not called as modules: mmengine's ``activation_checkpointing`` of them
     and hooks on them have no effect.
 
     Note:
-        Values are equal up to rounding. It may move a pixel at the very edge of a mask to its other
-        side, which changes that query a little, as the size of the batch does in mmdet.
+        Values are equal up to rounding. Rounding may flip a pixel at the very edge of a mask, which
+        changes that query a little, as a different batch size does in mmdet.
     """
 
     def forward(
         self, x: Sequence[Tensor], batch_data_samples: SampleList | None = None
     ) -> HeadOutputs:
-        """Outputs of all L prediction layers: the initial queries' and each decoder layer's.
+        """Compute the outputs of all L prediction layers: initial queries and each decoder layer.
 
         Args:
             x: the backbone's feature maps.
             batch_data_samples: not used; mmdet's interface.
 
         Returns:
-            Of each layer what :class:`~mmpldc.structures.LayerOutputs` holds; h and w are those of
-            the largest feature map.
+            For each layer the attributes of :class:`~mmpldc.structures.LayerOutputs`; h and w are
+            those of the largest feature map.
         """
         mask_features, levels = self._decode_pixels(x)
         query = self._initial_query(mask_features)
@@ -72,16 +72,16 @@ class FastMask2FormerHead(Mask2FormerHead):
 
     @torch.no_grad()
     def predict_last(self, x: Sequence[Tensor]) -> LayerOutputs:
-        """Outputs of the last layer alone, for inference.
+        """Compute the outputs of the last layer alone, for inference.
 
-        Masks of earlier layers serve attention alone, so they are made at its resolution: resizing
-        is linear, and to resize the mask features once is to resize every mask.
+        Masks of earlier layers are needed for attention only, so they are computed at its
+        resolution: resizing is linear, and resizing the mask features once resizes every mask.
 
         Args:
             x: the backbone's feature maps.
 
         Returns:
-            What :meth:`forward` gives for the last layer.
+            The last layer's outputs, as by :meth:`forward`.
         """
         mask_features, levels = self._decode_pixels(x)
         features = [resize(mask_features, level.size).flatten(2) for level in levels]
@@ -94,13 +94,13 @@ class FastMask2FormerHead(Mask2FormerHead):
         return self._predict_layer(query, mask_features)
 
     def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
-        """As the parent: :meth:`predict_last`, its masks resized to the padded batch frame."""
+        """Predict as the parent: :meth:`predict_last`, masks resized to the padded batch frame."""
         outputs = self.predict_last(x)
         size = batch_data_samples[0].batch_input_shape[:2]
         return outputs.cls_logits, resize(outputs.mask_logits, size)
 
     def _decode_pixels(self, x: Sequence[Tensor]) -> tuple[Tensor, list[Level]]:
-        """Mask features ``(B, C, h, w)``, and the levels from low to high resolution."""
+        """Return mask features ``(B, C, h, w)``, and the levels from low to high resolution."""
         mask_features, maps = self.pixel_decoder(x)
         levels = []
         for feature_map, project, embedding in zip(
@@ -117,14 +117,14 @@ class FastMask2FormerHead(Mask2FormerHead):
         return mask_features, levels
 
     def _initial_query(self, mask_features: Tensor) -> Tensor:
-        """The learnt queries of each image, ``(B, Q, C)``."""
+        """Return the learnt queries of each image, ``(B, Q, C)``."""
         return self.query_feat.weight.expand(len(mask_features), -1, -1)
 
     def _normalize(self, query: Tensor) -> Tensor:
         return self.transformer_decoder.post_norm(query)
 
     def _predict_layer(self, query: Tensor, mask_features: Tensor) -> LayerOutputs:
-        """Outputs for queries ``(B, Q, C)`` and mask features ``(B, C, h, w)``."""
+        """Predict from queries ``(B, Q, C)`` and mask features ``(B, C, h, w)``."""
         query = self._normalize(query)
         mask_logits = torch.einsum('bqc,bchw->bqhw', self.mask_embed(query), mask_features)
         return LayerOutputs(self.cls_embed(query), mask_logits)
@@ -137,14 +137,14 @@ def _decoder_layer(
     level: Level,
     mask: Tensor,
 ) -> Tensor:
-    """mmdet's layer: attention to the pixels, then among queries, feed-forward; norm after each.
+    """Apply mmdet's layer: attention to pixels, then among queries, feed-forward; norm after each.
 
     Args:
-        layer: its modules.
+        layer: the layer's modules.
         query: ``(B, Q, C)``.
         query_position: ``(Q, C)``.
-        level: what the queries attend to.
-        mask: ``(B, 1, Q, S)`` bool, True where a query looks.
+        level: the level that the queries attend to.
+        mask: ``(B, 1, Q, S)`` bool, True where a query may attend.
 
     Returns:
         ``(B, Q, C)``.
@@ -165,6 +165,6 @@ def _attend(
     value: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """``identity`` plus what its attention adds, ``(B, Q, C)``."""
+    """Add the attention's output to ``identity``, ``(B, Q, C)``."""
     attended = multi_head_attention(attention.attn, query, key, value, mask)
     return identity + attention.dropout_layer(attention.proj_drop(attended))

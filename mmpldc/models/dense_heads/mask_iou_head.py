@@ -1,4 +1,4 @@
-"""How well each query's mask fits, predicted from the query."""
+"""Head that predicts the mask IoU of each query."""
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -9,15 +9,15 @@ from mmpldc.registry import MODELS
 
 @MODELS.register_module()
 class MaskIoUHead(BaseModule):
-    """Predicts the IoU of each query's mask with its object (PAIS).
+    """Predict the IoU of each query's mask with its object (PAIS).
 
     Args:
-        channels: of a query, 256 in Mask2Former.
+        channels: channels of a query, 256 in Mask2Former.
         loss_weight: factor on its loss, 1 in PAIS.
 
     Note:
-        PAIS's release has one on each stage of K-Net; here all decoder layers share one, as they
-        share Mask2Former's class and mask heads.
+        PAIS's released code has one head per stage of K-Net; here all decoder layers share one, as
+        they share Mask2Former's class and mask heads.
     """
 
     def __init__(self, *, channels: int = 256, loss_weight: float = 1.0) -> None:
@@ -31,7 +31,7 @@ class MaskIoUHead(BaseModule):
         )
 
     def forward(self, query: Tensor) -> Tensor:
-        """Logits of the IoU.
+        """Compute IoU logits.
 
         Args:
             query: ``(..., C)`` float.
@@ -42,14 +42,14 @@ class MaskIoUHead(BaseModule):
         return self.layers(query).squeeze(-1)
 
     def loss(self, iou_logits: Tensor, iou: Tensor) -> Tensor:
-        """Binary cross-entropy to the IoU that was reached.
+        """Compute the binary cross-entropy with the actual IoU.
 
         Args:
             iou_logits: any shape.
             iou: float in [0, 1], same shape; gets no gradient.
 
         Returns:
-            Of the same shape.
+            A tensor of the same shape.
         """
         loss = F.binary_cross_entropy_with_logits(iou_logits, iou.detach(), reduction='none')
         return self.loss_weight * loss

@@ -66,14 +66,14 @@ class MaskTargets:
 
     @torch.no_grad()
     def iou_with(self, mask_logits: Tensor, index: Tensor) -> Tensor:
-        """IoU of predicted masks with chosen targets, at the resolution of the predictions.
+        """Compute the IoU of predicted masks with chosen targets, at the predictions' resolution.
 
-        A predicted mask is where its logit is positive; a target is read at the centre of each
-        pixel of the prediction.
+        A predicted mask contains the pixels with a positive logit; a target is read at the centre
+        of each pixel of the prediction.
 
         Args:
             mask_logits: ``(L, M, h, w)`` float.
-            index: ``(L, M)`` int64, the target of each.
+            index: ``(L, M)`` int64, index of each one's target.
 
         Returns:
             ``(L, M)`` float32 in [0, 1], 0 where both are empty.
@@ -84,30 +84,36 @@ class MaskTargets:
         every = torch.arange(len(self), device=device)
         values = self.sample(every, centres.expand(len(self), -1, -1))
         masks = self.is_inside(values).unflatten(1, size)
-        return torch.stack(  # a layer at a time, a bound on memory
+        return torch.stack(  # one layer at a time, to limit memory
             [mask_iou(mine > 0, masks[of]) for mine, of in zip(mask_logits, index, strict=True)]
         )
 
     def sample(self, index: Tensor, points: Tensor) -> Tensor:
-        """Masks of chosen targets at points, as they are: values or logits.
+        """Read the masks of chosen targets at points, as values or logits.
 
         Args:
-            index: ``(K,)`` int64, which target each row of ``points`` belongs to.
+            index: ``(K,)`` int64, index of the target for each row of ``points``.
             points: ``(K, P, 2)`` float, (x, y) in [0, 1] of the padded batch frame.
 
         Returns:
             ``(K, P)`` float32, values in [0, 1] of ground truth or logits of pseudo-labels;
-            :meth:`values` makes targets of them.
+            :meth:`values` converts both to targets.
 
         Note:
-            Pseudo-masks are read from logits and thresholded at the point, where the released code
-            upsamples all of them, thresholds and then reads them; the two differ only within a
+            Pseudo-masks are read from logits and thresholded at the point. The released code
+            upsamples all of them, thresholds and then reads them. The two differ only within a
             pixel of a mask's edge (tests/test_models/test_pseudo_labels/test_full_resolution.py).
+
+            Beyond the frame's edge logits are 0. Within half a cell of it (2 px at stride 4) logits
+            therefore fall to half, in a corner to a quarter. No label changes, but the uncertainty
+            u (Eq. 10) grows, and PMUA counts the edge less. The released code reads at full size,
+            where masks and uncertainty are 0 beyond the edge: the strip is half a pixel wide.
+            ``PseudoLabelFilter(full_resolution=True)`` gives the same width here.
         """
         return sample_points(self.maps, index, points)
 
     def values(self, samples: Tensor) -> Tensor:
-        """Mask values in [0, 1], float32, from what :meth:`sample` returned."""
+        """Convert the output of :meth:`sample` to mask values in [0, 1], float32."""
         return (samples > 0).float() if self.are_pseudo_labels else samples
 
     def is_inside(self, samples: Tensor) -> Tensor:
@@ -116,9 +122,9 @@ class MaskTargets:
 
 
 def _unpacked(masks: PackedMasks | BaseInstanceMasks, device: torch.device) -> Tensor:
-    """Masks of an image, ``(G, H, W)`` uint8."""
+    """Return the masks of an image, ``(G, H, W)`` uint8."""
     if isinstance(masks, PackedMasks):
         return masks.to(device, non_blocking=True).unpack()
     pixels = masks.to_ndarray().astype(np.uint8, copy=False)
-    # No wait: from pageable memory such a copy returns once the host's part is read.
+    # No wait: a copy from pageable memory returns once the host memory has been read.
     return torch.from_numpy(pixels).to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Costs of matching each query with each target, for all decoder layers."""
+"""Matching costs between queries and targets, for all decoder layers."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -22,7 +22,7 @@ def matching_costs(
     terms: Sequence[Callable[[InstanceData, InstanceData], Tensor]],
     num_points: int,
 ) -> list[Tensor]:
-    """Sum of the configured costs at random points, shared by an image's layers.
+    """Sum the configured costs at random points, which an image's layers share.
 
     Args:
         cls_logits: ``(L, B, Q, N + 1)`` float32.
@@ -37,7 +37,7 @@ def matching_costs(
     num_layers, num_images, num_queries = cls_logits.shape[:3]
     device = cls_logits.device
     points = torch.rand(num_images, num_points, 2, device=device)
-    # no wait: such a copy from pageable memory returns once the host's part is read
+    # no wait: a copy from pageable memory returns once the host memory has been read
     sizes = torch.tensor(targets.sizes).to(device, non_blocking=True)
     image_of_target = torch.arange(num_images, device=device).repeat_interleave(
         sizes, output_size=len(targets)

@@ -1,4 +1,4 @@
-"""Mask2Former's head with a criterion that also takes pseudo-labels."""
+"""Mask2Former's head with a loss that also accepts pseudo-labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,26 +28,26 @@ MOVED = {  # options of version 0.1
 
 @MODELS.register_module()
 class SemiMask2FormerHead(FastMask2FormerHead):
-    """mmdet's ``Mask2FormerHead`` with its criterion rewritten; network and weights are the same.
+    """mmdet's ``Mask2FormerHead`` with its loss rewritten; network and weights are the same.
 
-    What differs from mmdet's loss:
+    Differences from mmdet's loss:
 
     - Pseudo-labels are targets too: their masks stay logits at stride 4 and are read at the loss's
       own points (:class:`MaskTargets`).
     - Matching and losses run for all decoder layers at once, in float32 under any autocast.
     - Mask losses are divided by the number of targets, as in the official Mask2Former; mmdet counts
-      an image without targets as one mask. All losses are divided by what all ranks hold.
+      an image without targets as one mask. All divisors are totals over all ranks.
     - Losses of the auxiliary layers are summed into ``aux_loss_*``.
 
-    ``loss_mask`` may be :class:`~mmpldc.models.UncertaintyWeightedCrossEntropyLoss`, which weighs
+    ``loss_mask`` may be :class:`~mmpldc.models.UncertaintyWeightedCrossEntropyLoss`, which weights
     the pixels of pseudo-masks (PMUA), or mmdet's ``CrossEntropyLoss(use_sigmoid=True)``, which
     does not.
 
     Args:
         upsample_masks: whether :meth:`predict` resizes all masks to the padded batch, as mmdet's
             fusion heads expect. False for :class:`mmpldc.models.TopKMaskFormerFusionHead`, which
-            resizes those that it keeps.
-        iou_head: config of what predicts the IoU of each query's mask, such as
+            resizes only the masks that it keeps.
+        iou_head: config of a module that predicts the IoU of each query's mask, such as
             :class:`MaskIoUHead`; None: the network is mmdet's.
         score_by_iou: whether :meth:`predict` multiplies class probabilities by predicted IoUs.
         **kwargs: as in mmdet.
@@ -59,9 +59,16 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         The points for matching are drawn once per image and shared by its decoder layers; mmdet
         and the released code draw them anew for each layer, from the same distribution.
 
-        The number of masks that normalises the mask losses is mmdet's only where no image of the
+        The number of masks that normalises the mask losses equals mmdet's only if no image of the
         batch is empty (see above). Official Mask2Former and mmdet divide the class loss by each
-        rank's own weights, which gives images with few targets on a rank more say.
+        rank's own weights, so images on a rank with few targets count more there.
+
+        A labelled batch without any target trains every query towards "no object". In the released
+        code its class loss is 0, on each rank separately.
+
+        Mask losses are divided by at least one mask on all ranks together; the released code
+        divides by at least one mask per rank. With fewer targets than ranks a mask therefore weighs
+        more here, by up to the number of ranks; it counts the same on one rank and on eight.
     """
 
     def __init__(
@@ -84,13 +91,15 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         self.iou_head: Any = None
         if iou_head is not None:
             self.iou_head = MODELS.build(dict(channels=self.cls_embed.in_features) | iou_head)
-        # On the device once, where the loss would copy its list there at every call.
+        # On the device once; the loss would copy its list there at every call.
         self.register_buffer('class_weights', torch.tensor(self.class_weight), persistent=False)
         self.loss_cls.class_weight = None
 
     def predict(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[Tensor, Tensor]:
-        """As the parent; without ``upsample_masks`` the masks stay at the network's resolution, and
-        with ``score_by_iou`` the class probabilities are multiplied by the predicted IoU.
+        """Predict as the parent, with two options.
+
+        Without ``upsample_masks`` the masks stay at the network's resolution. With ``score_by_iou``
+        the class probabilities are multiplied by the predicted IoU.
 
         Args:
             x: the backbone's feature maps.
@@ -107,19 +116,19 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         return cls_logits, mask_logits
 
     def _predict_layer(self, query: Tensor, mask_features: Tensor) -> LayerOutputs:
-        """As the parent, and with an IoU head its logits."""
+        """Predict as the parent; with an IoU head also its logits."""
         outputs = super()._predict_layer(query, mask_features)
         if self.iou_head is None:
             return outputs
         return outputs._replace(iou_logits=self.iou_head(self._normalize(query)))
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Forward and compute the losses.
+        """Run the network and compute the losses.
 
         Args:
             x: the backbone's feature maps.
-            batch_data_samples: with ``gt_instances`` as :meth:`MaskTargets.from_instances` takes
-                them. Pseudo-labels stand there too.
+            batch_data_samples: with ``gt_instances`` as for :meth:`MaskTargets.from_instances`;
+                these may be pseudo-labels.
 
         Returns:
             ``loss_cls``, ``loss_mask``, ``loss_dice`` of the last layer and ``aux_loss_*`` of the
@@ -135,7 +144,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         batch_instances: Sequence[InstanceData],
         batch_img_metas: Sequence[dict] | None = None,
     ) -> dict[str, Tensor]:
-        """:meth:`loss_by_outputs` with mmdet's signature; meta information is not used."""
+        """Call :meth:`loss_by_outputs` with mmdet's signature; meta information is not used."""
         return self.loss_by_outputs(
             HeadOutputs(list(all_cls_logits), list(all_mask_logits)), batch_instances
         )
@@ -147,13 +156,13 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         label_weights: LabelWeights | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of all L prediction layers.
+        """Compute the losses of all L prediction layers.
 
         Args:
             outputs: of :meth:`forward`; IoU logits are trained on ground truth alone.
             batch_instances: B targets, see :meth:`MaskTargets.from_instances`.
-            label_weights: of the batch's T targets; None: all count the same.
-            progress: the position of the run, for weights of pixels that depend on it.
+            label_weights: weights of the batch's T targets; None: all count the same.
+            progress: the position of the run, for pixel weights that depend on it.
 
         Returns:
             As :meth:`loss`.
@@ -196,7 +205,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                     mask_logits.flatten(0, 1).index_select(0, rows).float()
                     for mask_logits, rows in zip(all_mask_logits, row, strict=True)
                 ]
-            )  # (L, M, h, w); all masks of all layers in one tensor would be copied for nothing
+            )  # (L, M, h, w); a single tensor of all masks of all layers would be a needless copy
             loss_mask, loss_dice = self._mask_losses(
                 matched, target, targets, label_weights, progress
             )
@@ -236,20 +245,21 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         label_weights: LabelWeights | None,
         progress: Progress | None,
     ) -> tuple[Tensor, Tensor]:
-        """Point-sampled mask and dice loss of the matched queries.
+        """Compute the point-sampled mask loss and dice loss of the matched queries.
 
         Args:
             matched: ``(L, M, h, w)`` mask logits.
-            target: ``(L, M)`` the target of each.
+            target: ``(L, M)`` index of each one's target.
             targets: the batch's targets.
-            label_weights: of each target; None: all count the same.
+            label_weights: weight of each target; None: all count the same.
             progress: the position of the run.
 
         Returns:
             Mask loss and dice loss, ``(L,)`` each, summed over masks.
         """
         if target.numel() == 0:
-            # Zero, but connected to the network: each rank must give each parameter a gradient.
+            # Zero, but connected to the network: each rank must compute a gradient for each
+            # parameter.
             nothing = matched.sum(dim=(1, 2, 3))
             return nothing, nothing
         logits = matched.flatten(0, 1)  # (L * M, h, w)

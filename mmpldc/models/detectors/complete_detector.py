@@ -1,4 +1,4 @@
-"""Filling in what Mask2Former's config repeats."""
+"""Complete a Mask2Former config with the values that it repeats."""
 
 import copy
 
@@ -9,18 +9,18 @@ from mmengine.config import ConfigDict
 def complete_detector(
     detector: ConfigType, backbone: OptConfigType, num_classes: int | None
 ) -> ConfigDict:
-    """Mask2Former's config with the backbone and the number of classes filled in.
+    """Fill the backbone and the number of classes into a Mask2Former config.
 
     Args:
         detector: config of a ``Mask2Former``; not modified.
-        backbone: put in as ``backbone`` unless None.
-        num_classes: N, written into the three places where the config repeats it, unless None.
+        backbone: used as ``backbone`` unless None.
+        num_classes: N, written to the three places where the config repeats it, unless None.
 
     Returns:
         A new config.
 
     Raises:
-        ValueError: if the head leaves upsampling to a fusion head that does not do it.
+        ValueError: if the head leaves upsampling to a fusion head that does not upsample.
     """
     detector = copy.deepcopy(ConfigDict(detector))
     if backbone is not None:
@@ -34,7 +34,7 @@ def complete_detector(
     fusion = detector.get('panoptic_fusion_head', {}).get('type', '')
     if detector.panoptic_head.get('upsample_masks') is False and not fusion.startswith('mmpldc.'):
         raise ValueError(
-            'panoptic_head.upsample_masks=False goes with panoptic_fusion_head.type='
-            f"'mmpldc.TopKMaskFormerFusionHead'; '{fusion}' takes masks as they come"
+            'panoptic_head.upsample_masks=False needs panoptic_fusion_head.type='
+            f"'mmpldc.TopKMaskFormerFusionHead'; '{fusion}' does not resize masks"
         )
     return detector

@@ -21,7 +21,7 @@ from .complete_detector import complete_detector
 
 @MODELS.register_module()
 class SemiMask2Former(TeacherStudent, BaseDetector):
-    """Mask2Former student with an EMA teacher that makes its pseudo-labels.
+    """Mask2Former student with an EMA teacher that produces its pseudo-labels.
 
     :meth:`loss` is the method. It has the structure and the names of mmdet's ``SemiBaseDetector``,
     except that views share their geometry: nothing is projected from one to another, and
@@ -33,36 +33,37 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     Args:
         detector: config of a ``Mask2Former`` whose head is ``mmpldc.SemiMask2FormerHead``; built
             twice, as student and teacher.
-        backbone: config of their backbone, put into ``detector``. It stands here because of mmdet's
-            ``init_detector``, which strips what ``model.backbone`` would load in vain.
-        num_classes: N, put into ``detector`` wherever Mask2Former's config repeats it; None leaves
-            that config alone.
+        backbone: config of their backbone, inserted into ``detector``. It is a separate argument
+            for mmdet's ``init_detector``, which removes needless pretrained weights from
+            ``model.backbone``.
+        num_classes: N, inserted into ``detector`` wherever Mask2Former's config repeats it; None
+            leaves that config unchanged.
         pseudo_label_filter: config of the transform that selects pseudo-labels among the teacher's
             predictions, see :class:`mmpldc.models.PseudoLabelFilter`.
-        refiner: config of what corrects the classes of kept labels, see
+        refiner: config of an object that corrects the classes of kept labels, see
             :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
-            ``Module``. None: the teacher's classes stand.
-        class_thresholds: config of thresholds that take the place of the filter's and follow the
-            teacher, see :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None: the filter's.
-        pseudo_label_weights: config of what weighs pseudo-labels in the losses, such as
-            :class:`mmpldc.models.DynamicAligningWeights`, or a list of such, whose weights are
+            ``Module``. None keeps the teacher's classes.
+        class_thresholds: config of thresholds that replace the filter's and follow the teacher, see
+            :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None uses the filter's.
+        pseudo_label_weights: config of the weights of pseudo-labels in the losses, such as
+            :class:`mmpldc.models.DynamicAligningWeights`, or a list of configs, whose weights are
             multiplied; None: all count the same.
         burn_in_iters: t_b, 20,000 in the paper; the only place where the boundary is set.
         burn_in: 'supervised', or 'guided' by a given teacher, see :class:`mmpldc.phases.Phases`.
         unsup_weight: lambda, 1.0 in the paper; a number or the config of a schedule. At 0 the run
             is the supervised baseline, whose teacher is the student's EMA.
         sup_views: labelled views with a supervised loss.
-        joint_forward: let the student see labelled and unlabelled views as one batch where they
+        joint_forward: pass labelled and unlabelled views through the student as one batch if they
             have the same size. Not with batch norms that train.
-        train_no_object_without_labels: what unlabelled images teach if no rank has a pseudo-label:
-            nothing (default, as released), or that no query shows an object.
+        train_no_object_without_labels: loss of unlabelled images if no rank has a pseudo-label:
+            none (default, as released), or "no object" for every query.
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
         data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
 
     Note:
-        The paper does not say what an unlabelled batch without any pseudo-label teaches; the
-        default is the released code's.
+        The paper does not define the loss of an unlabelled batch without any pseudo-label; the
+        default is that of the released code.
     """
 
     student: Mask2Former
@@ -108,7 +109,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         if not isinstance(pseudo_label_weights, list):
             pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
         self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
-        # Labelled views go through the network as one batch.
+        # Labelled views pass through the network as one batch.
         self.sup_views = tuple(sup_views)
         self.views = [self.sup_views]
         if not self.phases.is_supervised:
@@ -121,7 +122,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         return self.student.panoptic_head.num_classes
 
     def network_forward(self, network: Mask2Former, images: Tensor) -> HeadOutputs:
-        """Outputs of all prediction layers of student or teacher."""
+        """Compute the outputs of all prediction layers of student or teacher."""
         return network.panoptic_head(network.extract_feat(images), None)
 
     def loss(
@@ -161,11 +162,11 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         )
 
     def loss_by_gt_instances(self, outputs: HeadOutputs, samples: SampleList) -> dict[str, Tensor]:
-        """L_sup (Eq. 2): the labelled views in one batch, as released.
+        """Compute L_sup (Eq. 2), with the labelled views in one batch, as released.
 
         Args:
-            outputs: the student's for B images.
-            samples: theirs, with ``gt_instances``.
+            outputs: the student's outputs for B images.
+            samples: their data samples, with ``gt_instances``.
         """
         instances = [sample.gt_instances for sample in samples]
         losses = self.student.panoptic_head.loss_by_outputs(outputs, instances)
@@ -175,10 +176,10 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     def get_pseudo_instances(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
     ) -> list[InstanceData]:
-        """The teacher's pseudo-labels: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
+        """Label images by the teacher: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
 
-        In training an image for which the teacher's output holds a NaN gets no labels and is
-        counted (:class:`PseudoLabelCounter`): an error on one rank would leave the others waiting.
+        In training, an image with NaN in the teacher's output gets no labels and is counted
+        (:class:`PseudoLabelCounter`): an error on one rank would leave the others waiting.
 
         Args:
             batch_inputs: weak views, normalised ``(B, 3, H, W)``.
@@ -188,7 +189,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             Per image, the fields of :attr:`mmpldc.models.pseudo_labels.Selection.pseudo_instances`.
 
         Raises:
-            ValueError: outside of training, if the teacher's output holds a NaN.
+            ValueError: outside of training, if the teacher's output contains NaN.
         """
         outputs = self.teacher_outputs(batch_inputs)
         thresholds = None
@@ -225,14 +226,14 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     def get_candidates(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, *, min_class_quality: float = 0
     ) -> list[InstanceData]:
-        """What :meth:`get_pseudo_instances` chooses from, neither filtered nor corrected.
+        """Return the candidates of :meth:`get_pseudo_instances`, neither filtered nor corrected.
 
         Args:
-            batch_inputs, batch_data_samples: as there.
+            batch_inputs, batch_data_samples: as for :meth:`get_pseudo_instances`.
             min_class_quality: leave out candidates below it.
 
         Returns:
-            As there.
+            As for :meth:`get_pseudo_instances`.
         """
         selection = self.pseudo_label_filter.without_thresholds(min_class_quality).select(
             self.teacher_outputs(batch_inputs), tuple(batch_inputs.shape[-2:])
@@ -241,16 +242,16 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         return selection.pseudo_instances
 
     def teacher_outputs(self, images: Tensor) -> LayerOutputs:
-        """The teacher's outputs of its last layer for images ``(B, 3, H, W)``."""
+        """Return the outputs of the teacher's last layer for images ``(B, 3, H, W)``."""
         return self.teacher.panoptic_head.predict_last(self.teacher.extract_feat(images))
 
     def loss_by_pseudo_instances(
         self, outputs: HeadOutputs, pseudo_instances: list[InstanceData]
     ) -> dict[str, Tensor]:
-        """lambda * L_unsup: the student on the strong view, with PMUA in its mask loss (Eq. 11).
+        """Compute lambda * L_unsup on the strong view, with PMUA in the mask loss (Eq. 11).
 
         Args:
-            outputs: the student's for B images.
+            outputs: the student's outputs for B images.
             pseudo_instances: see :meth:`get_pseudo_instances`.
         """
         label_weights = None
@@ -264,7 +265,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         )
         weight = self.unsup_weight
         if not self.train_no_object_without_labels:
-            # Of all ranks. A multiply: each must run the same backward and all-reduces.
+            # Over all ranks. A factor: every rank must run the same backward and all-reduces.
             kept = losses['loss_cls'].new_full((), sum(map(len, pseudo_instances)))
             weight = weight * (reduce_mean(kept) > 0)
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, weight))
@@ -272,7 +273,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     def prepare_labeling(
         self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
     ) -> None:
-        """Load what corrects classes, and start the thresholds per class."""
+        """Load the refiner's model and initialise the thresholds per class."""
         if self.refiner is not None:
             self.refiner.prepare(classes, device)
         if self.class_thresholds is not None:
@@ -281,22 +282,22 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
     def set_thresholds(
         self, *, class_thr: float | None = None, mask_thr: float | None = None
     ) -> None:
-        """Label with other thresholds than the config's or (DF-ACAT) the checkpoint's.
+        """Replace the thresholds of the config or (DF-ACAT) of the checkpoint.
 
         Args:
-            class_thr: c_t of every class; None leaves the model's.
+            class_thr: c_t of every class; None keeps the model's.
             mask_thr: m_t, likewise.
 
         Raises:
-            ValueError: if the filter is coupled and has neither; or if thresholds that a checkpoint
-                should have brought are to be used, and it brought none.
+            ValueError: if the filter is coupled and so has neither, or if a kept threshold should
+                come from a checkpoint that has none.
         """
         (self.class_thresholds or self.pseudo_label_filter).set_thresholds(
             class_thr=class_thr, mask_thr=mask_thr
         )
 
     def thresholds_by_class(self) -> dict[str, Tensor]:
-        """Those of DF-ACAT."""
+        """Thresholds of DF-ACAT."""
         if self.class_thresholds is None:
             return {}
         class_thr, mask_thr, _ = self.class_thresholds.current(self.progress)
@@ -304,7 +305,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
 
 
 def _refuse_nan(selection: Selection, samples: SampleList) -> None:
-    """Raise a ``ValueError`` that names the first image whose outputs held a NaN."""
+    """Raise a ``ValueError`` that names the first image whose outputs contained NaN."""
     if any(selection.has_nan):
         path = samples[selection.has_nan.index(True)].img_path
         raise ValueError(f"the teacher's logits for {path} contain NaN: it has diverged")

@@ -1,4 +1,4 @@
-"""mmdet's pixel decoder, without waiting for the GPU."""
+"""mmdet's pixel decoder without waits for the GPU."""
 
 import math
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from mmpldc.registry import MODELS
 
 
 class DeformableAttention(MultiScaleDeformableAttention):
-    """mmcv's, batch first, with the sizes of its levels also known to the host.
+    """mmcv's deformable attention, batch first, with level sizes known to the host.
 
-    mmcv's reads them from the device to check them, and calls a slow substitute for its CUDA
-    operator in bfloat16. Here sampling runs in float32 under any autocast.
+    mmcv's class reads them from the device to check them, and replaces its CUDA operator in
+    bfloat16 by a slow substitute. Here sampling runs in float32 under any autocast.
     """
 
     def forward(
@@ -36,7 +36,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         level_sizes: Sequence[tuple[int, int]],
         **kwargs: Any,
     ) -> Tensor:
-        """Self-attention of the pixels of all levels, S in total.
+        """Attend among the pixels of all levels, S in total.
 
         Args:
             query: ``(B, S, C)``.
@@ -50,14 +50,14 @@ class DeformableAttention(MultiScaleDeformableAttention):
                 ``key_padding_mask`` (nothing is padded); not used.
 
         Returns:
-            ``(B, S, C)``, ``query`` added.
+            ``(B, S, C)``, with ``query`` added.
         """
         positioned = query + query_pos
         per_head = (self.num_heads, self.num_levels, self.num_points)
         value = self.value_proj(query).unflatten(-1, (self.num_heads, -1))
         offsets = self.sampling_offsets(positioned).unflatten(-1, (*per_head, 2))
         weights = self.attention_weights(positioned).unflatten(-1, (self.num_heads, -1))
-        # fp32 island: mmcv's operator takes no bfloat16, and locations need the digits.
+        # fp32 island: mmcv's operator does not support bfloat16, and locations need the precision.
         with torch.autocast(query.device.type, enabled=False):
             value = value.float()
             weights = weights.float().softmax(dim=-1).unflatten(-1, per_head[1:])
@@ -77,15 +77,15 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
 @MODELS.register_module()
 class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
-    """mmdet's with its forward rewritten; weights and values are the same.
+    """mmdet's pixel decoder with its forward rewritten; weights and outputs are the same.
 
-    mmdet's holds the sizes of levels on the device and reads them back: 9 waits for the GPU, and
-    one in each layer of the encoder. It also copies the values in each layer to blank padding that
+    mmdet's class keeps level sizes on the device and reads them back: 9 waits for the GPU, and
+    one in each layer of the encoder. In each layer it also copies the values to blank padding that
     does not exist.
 
     Args:
-        with_cp: compute the encoder's layers again in the backward pass, for memory: most of what a
-            step keeps is theirs (docs/performance.md).
+        with_cp: recompute the encoder's layers in the backward pass to save memory: they hold most
+            of a step's activations (docs/performance.md).
         **kwargs: as in mmdet.
 
     Note:
@@ -102,7 +102,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         """Mix the levels of the backbone.
 
         Args:
-            feats: its feature maps ``(B, C_i, h_i, w_i)``, from high to low resolution.
+            feats: the backbone's feature maps ``(B, C_i, h_i, w_i)``, from high to low resolution.
 
         Returns:
             Mask features ``(B, C, h, w)`` in the highest resolution, and ``num_outs`` feature maps
@@ -120,7 +120,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
             self.postional_encoding(None, feat[:1]).flatten(2).transpose(1, 2) + embedding
             for feat, embedding in zip(encoded, self.level_encoding.weight, strict=True)
         ]
-        # no wait: such a copy from pageable memory returns once the host's part is read
+        # no wait: a copy from pageable memory returns once the host memory has been read
         shapes = torch.tensor(sizes).to(feats[0].device, non_blocking=True)
         starts = torch.tensor([sum(counts[:level]) for level in range(len(counts))])
         geometry: dict[str, Any] = dict(
@@ -160,7 +160,7 @@ def sample_levels(
     level_sizes: Sequence[tuple[int, int]],
     images_a_launch: int = 64,
 ) -> Tensor:
-    """Weighted sums of values at each query's points: mmcv's operator on a GPU, else PyTorch's.
+    """Sum weighted values at each query's points, by mmcv's operator on a GPU, else by PyTorch.
 
     Args:
         value: ``(B, S, heads, C / heads)``, S pixels of all levels; not bfloat16 on a GPU.
@@ -169,10 +169,10 @@ def sample_levels(
         spatial_shapes: ``(levels, 2)`` int64, (h, w) of each level.
         level_start_index: ``(levels,)`` int64, first pixel of each level.
         level_sizes: ``spatial_shapes`` as Python integers.
-        images_a_launch: at most, of the operator; mmcv's default.
+        images_a_launch: most images per launch of the operator; mmcv's default.
 
     Returns:
-        ``(B, Q, C)``, zeros beyond a level's border.
+        ``(B, Q, C)``; values beyond a level's border are zero.
     """
     if not value.is_cuda:
         return multi_scale_deformable_attn_pytorch(value, level_sizes, locations, weights)
@@ -187,12 +187,12 @@ def sample_levels(
 
 
 def _divisor(batch: int, most: int) -> int:
-    """The operator wants a divisor of the batch: all of it, where that is allowed."""
+    """Return a divisor of the batch, as the operator requires; the whole batch if allowed."""
     return batch if batch <= most else math.gcd(batch, most)
 
 
 def _centres(feature_map: Tensor) -> Tensor:
-    """(x, y) in [0, 1] of the pixels' centres, ``(h * w, 2)`` float32, row by row."""
+    """Return pixel centres (x, y) in [0, 1], ``(h * w, 2)`` float32, row by row."""
     height, width = feature_map.shape[-2:]
     y, x = (
         (torch.arange(count, device=feature_map.device) + 0.5) / count for count in (height, width)

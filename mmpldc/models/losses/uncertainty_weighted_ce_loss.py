@@ -1,4 +1,4 @@
-"""The mask loss of PL-DC (PMUA), and of methods that weigh pixels in another way."""
+"""Mask loss of PL-DC (PMUA) and of other methods that weight pixels."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ class UncertaintyWeightedCrossEntropyLoss(nn.Module):
     Args:
         loss_weight: factor on the loss; 5.0 in Mask2Former.
         reduction: ``'none'``, ``'mean'`` or ``'sum'``.
-        pixel_weights: configs of what weighs the points of pseudo-masks, whose weights are
-            multiplied (:class:`~mmpldc.models.pseudo_labels.WeighsPixels`). The default is PMUA's
-            certainty; an empty list weighs none.
+        pixel_weights: configs of weights for the points of pseudo-masks; several are multiplied
+            (:class:`~mmpldc.models.pseudo_labels.WeighsPixels`). The default is PMUA's certainty;
+            an empty list gives every point the weight 1.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class UncertaintyWeightedCrossEntropyLoss(nn.Module):
         self.pixel_weights = [TASK_UTILS.build(part) for part in pixel_weights]
 
     def weigh(self, samples: MaskPoints) -> Tensor | None:
-        """Product of the weights of a pseudo-mask's points, ``(K, P)``; None: all weigh 1."""
+        """Multiply the weights of pseudo-mask points, ``(K, P)``; None: all are 1."""
         if not self.pixel_weights:
             return None
         weights = [weigh(samples) for weigh in self.pixel_weights]
@@ -57,12 +57,12 @@ class UncertaintyWeightedCrossEntropyLoss(nn.Module):
         reduction_override: str | None = None,
         weight: Tensor | None = None,
     ) -> Tensor:
-        """Weigh, sum and normalise.
+        """Weight, sum and normalise.
 
         Args:
             pred: the student's mask logits, any shape.
             target: mask values in [0, 1], same shape.
-            uncertainty: u in [0, 1] of the pseudo-mask, same shape: a weight of 1 - u; None: 1.
+            uncertainty: u in [0, 1] of the pseudo-mask, same shape, for a weight of 1 - u; None: 1.
             avg_factor: divides the sum under ``'mean'``: masks times points, as for the unweighted
                 loss, never the sum of the weights.
             reduction_override: used instead of ``reduction``.

@@ -1,4 +1,4 @@
-"""ViTDet's pyramid: four scales from the last map of a plain vision transformer."""
+"""ViTDet's feature pyramid: four scales from the last map of a plain vision transformer."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from mmpldc.registry import MODELS
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Layer norm over the channels of ``(B, C, H, W)``, at each position by itself."""
+    """Layer norm over the channels of ``(B, C, H, W)``, at each position separately."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape, contiguous."""
+        """Normalise; the output has the same shape and is contiguous."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
 
 
@@ -21,14 +21,14 @@ class LayerNorm2d(nn.LayerNorm):
 class SimpleFeaturePyramid(BaseModule):
     """ViTDet's simple feature pyramid (arXiv 2203.16527, section 3): strides 4, 8, 16 and 32.
 
-    From a map of stride 16, each scale by itself: two deconvolutions with a norm and GELU between
-    them, one, none, a max pooling. Then a 1 x 1 and a 3 x 3 convolution, each without bias and with
-    a norm. The first deconvolution halves the channels, the second halves them again, as in
-    detectron2's implementation, whose norms have an epsilon of 1e-6.
+    Each scale is computed from the map of stride 16: by two deconvolutions with a norm and GELU
+    between them, one, none, or a max pooling. Then follow a 1 x 1 and a 3 x 3 convolution, each
+    without bias and with a norm. The first deconvolution halves the channels, the second halves
+    them again, as in detectron2's implementation, whose norms have an epsilon of 1e-6.
 
     Args:
         in_channels: C of the transformer's map, a multiple of 4.
-        out_channels: of all four maps; 256 in ViTDet.
+        out_channels: channels of all four maps; 256 in ViTDet.
         init_cfg: as in mmengine's ``BaseModule``.
     """
 
@@ -37,7 +37,7 @@ class SimpleFeaturePyramid(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         half, quarter = in_channels // 2, in_channels // 4
-        resamplers = (  # the layers and the channels that they leave
+        resamplers = (  # the layers and their output channels
             (
                 (
                     nn.ConvTranspose2d(in_channels, half, kernel_size=2, stride=2),
@@ -63,10 +63,10 @@ class SimpleFeaturePyramid(BaseModule):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Four maps from the last one.
+        """Compute four maps from the last one.
 
         Args:
-            maps: of the backbone; the last is ``(B, C, H / 16, W / 16)``.
+            maps: of the backbone; the last one is ``(B, C, H / 16, W / 16)``.
 
         Returns:
             ``(B, out_channels, H / s, W / s)`` for s = 4, 8, 16, 32; the last rounded down.

@@ -1,4 +1,4 @@
-"""From the teacher's outputs to weighted targets: propose, measure, keep, weigh.
+"""Turn the teacher's outputs into weighted targets: propose, measure, keep, weigh.
 
 The refiners (:mod:`mmpldc.models.refiners`) correct classes between keeping and weighing.
 """

@@ -1,4 +1,4 @@
-"""The state of adaptive class-aware thresholds (DF-ACAT)."""
+"""Adaptive class-aware thresholds (DF-ACAT)."""
 
 from typing import Any
 
@@ -22,24 +22,27 @@ class ClassAwareThresholds(nn.Module):
     """Thresholds on class and mask quality, one of each per class, that follow the teacher.
 
     They start from the labelled instances of each class and move every step towards the mean
-    quality of the teacher's predictions of that class, on all ranks together. They are buffers:
-    a checkpoint holds them, and the teacher's EMA does not touch them. Loading a checkpoint, also
+    quality of the teacher's predictions of that class, over all ranks. They are buffers: a
+    checkpoint contains them, and the teacher's EMA leaves them alone. Loading a checkpoint, also
     by ``load_from``, takes over its thresholds if the number of classes is the same.
 
     Args:
         num_classes: N; filled in by :class:`~mmpldc.models.SemiMask2Former`.
         class_range: (T_min, T_max) of the class thresholds.
-        mask_range: those of the mask thresholds.
+        mask_range: (T_min, T_max) of the mask thresholds.
         keep_rate: alpha_tau of an update, 0.9996 as released.
-        count: whose quality enters the mean: ``'all'`` candidates of the filter, as released,
-            which include the many queries that see nothing; ``'objects'``, those whose likeliest
-            class is not "no object"; or ``'kept'``, those that became pseudo-labels.
+        count: predictions whose quality enters the mean: ``'all'`` candidates of the filter, as
+            released, which include the many queries without an object; ``'objects'``, those whose
+            most likely class is not "no object"; or ``'kept'``, those that became pseudo-labels.
 
     Note:
-        As released, except: state is saved and shared by all ranks, thresholds stay within their
-        range, ``count`` has better choices, and with ``'all'`` or ``'objects'`` mask quality is
-        that of the mask at its own stride, for upsampling every query would cost more than the
-        filter itself.
+        As released, except: thresholds move once per step instead of after every image; their
+        state is saved and shared by all ranks; they stay within their range; ``count`` has better
+        choices. With ``'all'`` or ``'objects'`` the mask quality is that of the mask at its own
+        stride, because upsampling every query would cost more than the filter itself.
+
+        The labelled instances that start the thresholds exclude crowds and ignored instances; the
+        released code counts crowds too.
     """
 
     class_thr: Tensor
@@ -69,16 +72,16 @@ class ClassAwareThresholds(nn.Module):
         self.count = count
         self.register_buffer('class_thr', torch.full((num_classes,), float(class_range[0])))
         self.register_buffer('mask_thr', torch.full((num_classes,), float(mask_range[0])))
-        # A checkpoint's thresholds must not be started anew.
+        # A checkpoint's thresholds must not be initialised again.
         self.register_buffer('is_started', torch.tensor(False))
 
     def start(self, counts: Tensor) -> None:
-        """Set the thresholds by class frequency, unless a checkpoint brought some.
+        """Initialise the thresholds by class frequency, unless a checkpoint has set them.
 
         Args:
             counts: ``(N,)``, labelled instances of each class, the same on all ranks.
         """
-        # Host sync: once a run.
+        # Host sync: once per run.
         if not self.is_started:
             counts = counts.to(self.class_thr.device)
             for thresholds, (low, high) in self._with_ranges():
@@ -88,10 +91,10 @@ class ClassAwareThresholds(nn.Module):
     def set_thresholds(
         self, *, class_thr: float | None = None, mask_thr: float | None = None
     ) -> None:
-        """Give all classes one threshold; None leaves those of the other kind.
+        """Set one threshold for all classes; None leaves those of the other kind.
 
         Raises:
-            ValueError: if some would stay that were never started.
+            ValueError: if the remaining ones were never initialised.
         """
         if not self.is_started and (class_thr is None or mask_thr is None):
             raise ValueError(
@@ -104,7 +107,7 @@ class ClassAwareThresholds(nn.Module):
             self.mask_thr.fill_(mask_thr)
 
     def current(self, progress: Progress | None = None) -> Thresholds:
-        """The thresholds that take the place of the filter's own, ``(N,)`` float each.
+        """Return the thresholds that replace the filter's own, ``(N,)`` float each.
 
         Args:
             progress: the position of the run, for methods whose thresholds depend on it.
@@ -118,7 +121,7 @@ class ClassAwareThresholds(nn.Module):
         """Move towards the mean quality of this step's predictions; every rank must call it.
 
         Args:
-            selection: what the filter made of ``outputs``.
+            selection: the filter's result for ``outputs``.
             outputs: of the teacher.
             progress: the position of the run, for methods whose update depends on it.
         """
@@ -139,7 +142,7 @@ class ClassAwareThresholds(nn.Module):
             )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        """As the parent; thresholds of another number of classes do not count as started."""
+        """Load as the parent; those for another number of classes do not count as initialised."""
         given = [state_dict.get(prefix + name) for name in ('class_thr', 'mask_thr')]
         if any(values is None or values.shape != self.class_thr.shape for values in given):
             state_dict.pop(prefix + 'is_started', None)
@@ -151,9 +154,9 @@ class ClassAwareThresholds(nn.Module):
     def _counted(
         self, selection: Selection, outputs: LayerOutputs
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Class and mask quality, label and weight (0 or 1) of M predictions, each ``(M,)``.
+        """Return class and mask quality, label and weight (0 or 1) of M predictions, ``(M,)`` each.
 
-        A NaN, which would stay in the thresholds for ever, counts for nothing.
+        NaN gets the weight 0; it would otherwise stay in the thresholds for ever.
         """
         if self.count == 'kept':
             kept = InstanceData.cat(selection.pseudo_instances)

@@ -1,4 +1,4 @@
-"""Filtering of the teacher's predictions (DDTF): which become pseudo-labels."""
+"""Filter the teacher's predictions to get pseudo-labels (DDTF)."""
 
 from itertools import accumulate
 from typing import Literal, get_args
@@ -35,11 +35,11 @@ class PseudoLabelFilter(BaseTransform):
     """Keep the teacher's good predictions: decoupled (DDTF, Eq. 5) or coupled filtering.
 
     Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled). :meth:`select`
-    does the work in steps that a method of its own may override: :meth:`propose` the candidates,
-    find :meth:`thresholds`, :meth:`measure` the masks of those whose class passes, :meth:`keep`.
-    As a transform it takes and returns a dict with the keys of :meth:`transform`.
+    works in steps that a method may override: it calls :meth:`propose` for the candidates,
+    :meth:`thresholds`, :meth:`measure` for the masks of candidates whose class passes, and
+    :meth:`keep`. As a transform it takes and returns a dict with the keys of :meth:`transform`.
 
-    The filter has no state; thresholds that move with the run are
+    The filter has no state; for thresholds that adapt during a run see
     :class:`~mmpldc.models.ClassAwareThresholds`.
 
     Args:
@@ -51,33 +51,33 @@ class PseudoLabelFilter(BaseTransform):
         min_area: a mask must have more pixels than this, counted in the padded batch frame; 5 in
             the released code.
         max_candidates: None takes each query's best class. A number takes that many best
-            (query, class) pairs an image, 100 in the released code.
+            (query, class) pairs per image, 100 in the released code.
         duplicate_iou: drop masks that overlap a better one by more than this IoU; None keeps all,
             as the paper does.
         soft_area: measure the area as the sum of the mask's probabilities at its own stride, as
             Guided Distillation does; mask quality is measured there too, nothing is upsampled.
         above_no_object: the class must also be at least as probable as "no object", as in Guided
-            Distillation; above 0.5 it is.
-        mask_quality: ``'mean_probability'`` inside of the mask (Eq. 4), or ``'predicted_iou'``, the
-            IoU that the teacher's ``iou_head`` predicts, as in PAIS.
+            Distillation; a class above 0.5 always is.
+        mask_quality: ``'mean_probability'`` inside the mask (Eq. 4), or ``'predicted_iou'``, the
+            IoU predicted by the teacher's ``iou_head``, as in PAIS.
         full_resolution: keep the mask logits at the size of the padded batch, for fidelity to the
-            released code: (H W)/(h w) times the memory for the targets of the loss.
+            released code; the loss's targets then need (H W)/(h w) times the memory.
 
     Raises:
         ValueError: if the thresholds or options do not fit together.
 
     Note:
-        As released, quality and area are those of the mask upsampled to the padded batch; but only
-        candidates whose class passes are upsampled, a few at a time, and the kept ones go on as
+        As released, quality and area are those of the mask upsampled to the padded batch. But only
+        candidates whose class passes are upsampled, a few at a time, and the kept masks remain
         logits at their own stride. tests/test_models/test_pseudo_labels/test_full_resolution.py
-        compares that with ``full_resolution``.
+        compares this with ``full_resolution``.
 
-        Guided Distillation asks for a class of more than 0.7 that is not "no object", and nothing
-        of the mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True, above_no_object=True``.
+        Guided Distillation requires a class above 0.7 that is not "no object", and nothing of the
+        mask's quality: ``class_thr=0.7, mask_thr=0, soft_area=True, above_no_object=True``.
         A quality of exactly ``class_thr`` passes here, not there.
 
-        PAIS asks for s > 0.35 and a predicted IoU i > 0.30: ``class_thr=0.35, mask_thr=0.30,
-        mask_quality='predicted_iou'``. Its s is a sigmoid's, here it is the softmax's.
+        PAIS requires s > 0.35 and a predicted IoU i > 0.30: ``class_thr=0.35, mask_thr=0.30,
+        mask_quality='predicted_iou'``. Its s comes from a sigmoid, here from the softmax.
 
         Neither the paper nor the released code removes duplicates; short schedules leave some.
     """
@@ -124,13 +124,13 @@ class PseudoLabelFilter(BaseTransform):
 
     @property
     def is_coupled(self) -> bool:
-        """Whether one threshold on the product of the qualities decides."""
+        """Whether a single threshold on the product of the qualities decides."""
         return self.score_thr is not None
 
     def set_thresholds(
         self, *, class_thr: float | None = None, mask_thr: float | None = None
     ) -> None:
-        """Filter with other thresholds from now on; None leaves one as it is.
+        """Replace the filter's thresholds; None leaves one unchanged.
 
         Raises:
             ValueError: if the filter is coupled.
@@ -146,12 +146,12 @@ class PseudoLabelFilter(BaseTransform):
             self.mask_thr = mask_thr
 
     def without_thresholds(self, min_class_quality: float = 0.0) -> 'PseudoLabelFilter':
-        """A filter that keeps all candidates of this one, for a look at what it chooses from.
+        """Return a filter that keeps all candidates of this one, for analysis.
 
-        Neither thresholds nor suppression of duplicates.
+        It applies neither thresholds nor duplicate suppression.
 
         Args:
-            min_class_quality: leave out candidates below it, most of which are queries that see no
+            min_class_quality: leave out candidates below it, most of which are queries without an
                 object.
         """
         return PseudoLabelFilter(
@@ -163,11 +163,11 @@ class PseudoLabelFilter(BaseTransform):
         )
 
     def transform(self, results: dict) -> dict:
-        """:meth:`select` with a dict for arguments and results, mmcv's interface.
+        """Call :meth:`select` with dicts for arguments and results, mmcv's interface.
 
         Required keys: ``cls_logits``, ``mask_logits``, with an IoU head ``iou_logits``, see
-        :class:`~mmpldc.structures.LayerOutputs`; ``input_shape`` (H, W). With ``class_thr`` and
-        ``mask_thr``, ``(N,)`` float, these take the place of the filter's own. Optional:
+        :class:`~mmpldc.structures.LayerOutputs`; ``input_shape`` (H, W). ``class_thr`` and
+        ``mask_thr``, ``(N,)`` float, replace the filter's own thresholds if given. Optional:
         ``progress``. Added keys: those of :class:`Selection`.
         """
         outputs = LayerOutputs(
@@ -193,10 +193,10 @@ class PseudoLabelFilter(BaseTransform):
         """Turn the teacher's outputs into pseudo-labels.
 
         Args:
-            outputs: of the teacher's last layer.
+            outputs: outputs of the teacher's last layer.
             input_shape: (H, W), the padded batch's size in pixels.
-            thresholds: in place of the filter's own (DF-ACAT).
-            progress: the position of the run; None outside of one.
+            thresholds: replace the filter's own (DF-ACAT).
+            progress: the position of the run; None outside of a run.
 
         Raises:
             ValueError: if thresholds do not fit the filter, or no IoU was predicted.
@@ -208,12 +208,12 @@ class PseudoLabelFilter(BaseTransform):
             thresholds = self.thresholds(progress)
         elif self.is_coupled:
             raise ValueError(
-                'thresholds per class go with decoupled filtering: give PseudoLabelFilter '
+                'thresholds per class need decoupled filtering: give PseudoLabelFilter '
                 'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
             )
         candidates = self.propose(outputs)
-        # m_k <= 1: no mask saves a candidate whose class fails; only the others are measured.
-        # Host sync: how many these are decides shapes.
+        # m_k <= 1: no mask can save a candidate whose class fails, so only the others are measured.
+        # Host sync: their number decides shapes.
         image, rank = self._passes_by_class(outputs, candidates, thresholds).nonzero(as_tuple=True)
         measured = self.measure(outputs, candidates, image, rank, input_shape)
         keep = self.keep(measured, thresholds.of_labels(measured.labels), progress)
@@ -229,17 +229,17 @@ class PseudoLabelFilter(BaseTransform):
         return Selection(pseudo_instances, candidates, has_nan)
 
     def thresholds(self, progress: Progress | None) -> Thresholds:
-        """The filter's own thresholds at a point of the run."""
+        """Return the filter's own thresholds at a point of the run."""
         if self.is_coupled:
             score_thr = value_at(self.score_thr, progress)
             return Thresholds(score_thr, 0.0, score_thr)  # c_k m_k <= c_k
         return Thresholds(value_at(self.class_thr, progress), value_at(self.mask_thr, progress))
 
     def propose(self, outputs: LayerOutputs) -> Candidates:
-        """Candidates of each image, by their class.
+        """Select each image's candidates by class.
 
         Raises:
-            ValueError: if a predicted IoU is the mask quality and the network predicts none.
+            ValueError: if the mask quality is a predicted IoU and the network predicts none.
         """
         if self.max_candidates is None:
             class_quality, labels, query = best_class_per_query(outputs.cls_logits)
@@ -259,11 +259,11 @@ class PseudoLabelFilter(BaseTransform):
         rank: Tensor,
         input_shape: tuple[int, int],
     ) -> InstanceData:
-        """Qualities and masks of M candidates.
+        """Measure the qualities and masks of M candidates.
 
         Args:
             outputs, candidates: of the batch.
-            image: ``(M,)`` int64 in [0, B), the image of each.
+            image: ``(M,)`` int64 in [0, B), the image of each candidate.
             rank: ``(M,)`` int64 in [0, C), its place in ``candidates``.
             input_shape: (H, W) of the padded batch.
 
@@ -293,11 +293,11 @@ class PseudoLabelFilter(BaseTransform):
     def keep(
         self, measured: InstanceData, thresholds: Thresholds, progress: Progress | None
     ) -> Tensor:
-        """Whether each of M measured candidates becomes a label, by its qualities.
+        """Decide by quality which of M measured candidates become labels.
 
         Args:
             measured: see :meth:`measure`.
-            thresholds: of each candidate's class.
+            thresholds: thresholds of each candidate's class.
             progress: the position of the run, for methods whose rule changes.
 
         Returns:
@@ -313,7 +313,7 @@ class PseudoLabelFilter(BaseTransform):
     def _passes_by_class(
         self, outputs: LayerOutputs, candidates: Candidates, thresholds: Thresholds
     ) -> Tensor:
-        """``(B, C)`` bool; a NaN passes, :func:`_has_nan` finds it."""
+        """Return ``(B, C)`` bool; NaN passes here and is found by :func:`_has_nan`."""
         class_thr = thresholds.of_labels(candidates.labels).class_thr
         fails = candidates.class_quality < class_thr
         if self.above_no_object:
@@ -324,7 +324,7 @@ class PseudoLabelFilter(BaseTransform):
     def _at_full_size(
         self, mask_logits: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Quality, area and, if wanted, logits of upsampled masks; a few at a time."""
+        """Measure quality, area and, if wanted, logits of upsampled masks, a few at a time."""
         if not len(mask_logits):  # interpolate refuses it
             nothing = mask_logits.new_zeros(0)
             return nothing, nothing, mask_logits.new_zeros(0, *size)
@@ -345,7 +345,7 @@ class PseudoLabelFilter(BaseTransform):
 
 
 def _predicted_iou(outputs: LayerOutputs) -> Tensor:
-    """Of each query, ``(B, Q)`` float32 in [0, 1]."""
+    """Return each query's predicted IoU, ``(B, Q)`` float32 in [0, 1]."""
     if outputs.iou_logits is None:
         raise ValueError(
             "mask_quality='predicted_iou' needs a teacher that predicts it: set "
@@ -355,10 +355,10 @@ def _predicted_iou(outputs: LayerOutputs) -> Tensor:
 
 
 def _has_nan(outputs: LayerOutputs, candidates: Candidates) -> Tensor:
-    """Whether an image has a NaN in any class or mask; ``(B,)`` bool.
+    """Whether an image has NaN in any class or mask; ``(B,)`` bool.
 
-    Infinite logits are no fault: they are sure. Masks of all queries count, also of classes that
-    fail.
+    Infinite logits are valid: they express certainty. Masks of all queries count, including those
+    of classes that fail.
     """
     has_nan = candidates.class_quality.isnan().any(dim=1)
     has_nan = has_nan | outputs.mask_logits.flatten(1).isnan().any(dim=1)
@@ -370,20 +370,20 @@ def _has_nan(outputs: LayerOutputs, candidates: Candidates) -> Tensor:
 def _split_by_image(
     candidates: InstanceData, image: Tensor, keep: Tensor, has_nan: Tensor
 ) -> tuple[list[InstanceData], list[bool]]:
-    """The kept candidates of each image, best score first, and ``has_nan`` on the host.
+    """Return each image's kept candidates, best score first, and ``has_nan`` on the host.
 
-    A NaN compares false everywhere, so a broken output would pass for one without objects. Queries
-    attend to one another: where one has a NaN, none is trusted.
+    NaN compares false everywhere, so a broken output would look like one without objects. Queries
+    attend to one another: if one has a NaN, none is trusted.
 
     Args:
-        candidates: M of them.
-        image: ``(M,)`` int64, the image of each.
+        candidates: M candidates.
+        image: ``(M,)`` int64, the image of each candidate.
         keep: ``(M,)`` bool.
         has_nan: ``(B,)`` bool.
     """
     keep = keep & ~has_nan[image]
     counts = image.new_zeros(len(has_nan)).index_add(0, image, keep.long())
-    # Host sync: the shapes of the images' targets, and what is broken, in one transfer.
+    # Host sync: the shapes of the images' targets and the NaN flags, in one transfer.
     sizes, has_nan = torch.stack([counts, has_nan.long()]).tolist()
     # by image, the kept ones first, by score
     order = candidates.scores.argsort(descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""Weights of pseudo-labels in the losses, by their quality."""
+"""Weight pseudo-labels in the losses by their quality."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ class LabelWeights(NamedTuple):
     """Weights of the T pseudo-labels of a batch.
 
     Attributes:
-        label: ``(T,)`` float, in the class loss of the query that a label is matched with.
-        mask: ``(T,)`` float, in its mask and dice loss.
-        no_object: of queries without a label. With it the class loss is divided by the number of
-            labels; None leaves both to the head.
+        label: ``(T,)`` float, in the class loss of the query matched with a label.
+        mask: ``(T,)`` float, in that query's mask and dice loss.
+        no_object: weight of queries without a label; the class loss is then divided by the number
+            of labels. None leaves weight and divisor to the head.
     """
 
     label: Tensor
@@ -29,7 +29,7 @@ class LabelWeights(NamedTuple):
 
     @classmethod
     def product(cls, parts: Sequence['LabelWeights']) -> 'LabelWeights':
-        """Of at least one; "no object" has the weight of those that give it one."""
+        """Multiply the weights of at least one part; those of "no object" where they are set."""
         given = [part.no_object for part in parts if part.no_object is not None]
         return cls(
             label=torch.stack([part.label for part in parts]).prod(dim=0),
@@ -42,10 +42,10 @@ class WeighsLabels(Protocol):
     """Interface of ``model.pseudo_label_weights``."""
 
     def __call__(self, labels: InstanceData, progress: Progress | None) -> LabelWeights:
-        """Weights of T labels.
+        """Compute the weights of T labels.
 
         Args:
-            labels: the batch's, image after image, with the fields of
+            labels: labels of the batch, image after image, with the fields of
                 :attr:`~mmpldc.models.pseudo_labels.Selection.pseudo_instances`; corrected by the
                 refiner if there is one.
             progress: the position of the run.
@@ -54,10 +54,10 @@ class WeighsLabels(Protocol):
 
 @TASK_UTILS.register_module()
 class DynamicAligningWeights:
-    """PAIS's dynamic aligning loss: the better a label, the more it counts.
+    """PAIS's dynamic aligning loss: better labels count more.
 
-    Class weight a * min(s, s0)^gamma, mask weight b * i^gamma, s the class quality and i the mask
-    quality that the filter gives, in PAIS the predicted IoU
+    The class weight is a * min(s, s0)^gamma, the mask weight b * i^gamma; s is the class quality
+    and i the mask quality of the filter, in PAIS the predicted IoU
     (``PseudoLabelFilter(mask_quality='predicted_iou')``).
 
     Args:
@@ -65,13 +65,13 @@ class DynamicAligningWeights:
         mask_scale: b.
         saturation: s0.
         exponent: gamma.
-        no_object_weight: of queries without a label, the square of the class threshold 0.35.
+        no_object_weight: weight of queries without a label, the square of the class threshold 0.35.
 
     Note:
         PAIS is released on K-Net, with a sigmoid and a focal loss for each class. Here its weights
-        stand in Mask2Former's cross-entropy: s is a softmax score, a query without a label is
-        taught "no object". As there, the class loss is divided by the number of labels, not by the
-        sum of the weights as Mask2Former's is.
+        enter Mask2Former's cross-entropy: s is a softmax score, and a query without a label is
+        trained towards "no object". As in PAIS, the class loss is divided by the number of labels,
+        not by the sum of the weights as in Mask2Former.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class DynamicAligningWeights:
         self.no_object_weight = no_object_weight
 
     def __call__(self, labels: InstanceData, progress: Progress | None = None) -> LabelWeights:
-        """See :class:`WeighsLabels`."""
+        """Compute the weights, see :class:`WeighsLabels`."""
         return LabelWeights(
             aligned_weight(labels.class_quality, **self.of_class),
             aligned_weight(labels.mask_quality, **self.of_mask),
@@ -98,20 +98,20 @@ class DynamicAligningWeights:
 
 @TASK_UTILS.register_module()
 class MaskQualityGate:
-    """Polite Teacher's gate: the class of every label teaches, the mask only of good ones.
+    """Polite Teacher's gate: the class of every label counts, the mask only of good ones.
 
     Args:
-        mask_thr: the mask quality must exceed it.
+        mask_thr: the mask quality must exceed this threshold.
 
     Note:
-        Polite Teacher gates the one mask loss of its model, here mask and dice loss. What they are
-        divided by stays the number of all labels.
+        Polite Teacher gates the single mask loss of its model; here mask and dice loss are gated.
+        Their divisor remains the number of all labels.
     """
 
     def __init__(self, *, mask_thr: float = 0.9) -> None:
         self.mask_thr = mask_thr
 
     def __call__(self, labels: InstanceData, progress: Progress | None = None) -> LabelWeights:
-        """See :class:`WeighsLabels`."""
+        """Compute the weights, see :class:`WeighsLabels`."""
         passes = (labels.mask_quality > self.mask_thr).float()
         return LabelWeights(torch.ones_like(labels.class_quality), passes)

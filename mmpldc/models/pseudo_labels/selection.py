@@ -1,4 +1,4 @@
-"""The steps from a teacher's outputs to pseudo-labels, as types."""
+"""Types for the steps from a teacher's outputs to pseudo-labels."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 class Candidates(NamedTuple):
-    """Predictions that a filter chooses from: C of each of B images.
+    """Predictions that a filter selects from: C in each of B images.
 
     Attributes:
         class_quality: ``(B, C)`` float32 in [0, 1], c_k (Eq. 3).
         labels: ``(B, C)`` int64 in [0, N).
-        query: ``(B, C)`` int64 in [0, Q), the query that each comes from.
-        mask_quality: ``(B, C)`` float32 in [0, 1] where the network predicts it; None where it has
-            to be measured, which only those that pass by their class are.
+        query: ``(B, C)`` int64 in [0, Q), the query of each candidate.
+        mask_quality: ``(B, C)`` float32 in [0, 1] if the network predicts it; None if it has to be
+            measured, which is done only for candidates that pass by their class.
     """
 
     class_quality: Tensor
@@ -24,13 +24,13 @@ class Candidates(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """Lowest qualities that are kept: one number for all classes, or ``(N,)`` float for each.
+    """Lowest qualities that are kept: one number for all classes, or ``(N,)`` float.
 
     Attributes:
         class_thr: on the class quality.
         mask_thr: on the mask quality.
         score_thr: on their product, instead of both; ``class_thr`` is then a lower bound that
-            saves measuring masks.
+            avoids measuring masks.
     """
 
     class_thr: float | Tensor
@@ -38,7 +38,7 @@ class Thresholds(NamedTuple):
     score_thr: float | None = None
 
     def of_labels(self, labels: Tensor) -> 'Thresholds':
-        """The thresholds that apply to ``(M,)`` int64 labels; numbers stay numbers."""
+        """Return the thresholds for ``(M,)`` int64 labels; numbers stay numbers."""
         class_thr, mask_thr = (
             threshold[labels] if isinstance(threshold, Tensor) else threshold
             for threshold in (self.class_thr, self.mask_thr)
@@ -47,16 +47,16 @@ class Thresholds(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What a filter made of a batch.
+    """Result of a filter for a batch.
 
     Attributes:
         pseudo_instances: per image an ``InstanceData`` of K kept labels, best score first:
             ``labels (K,)`` int64 in [0, N); ``class_quality``, ``mask_quality``, ``scores``
             ``(K,)`` float32 in [0, 1], the score being the product of the two; ``mask_logits``
             ``(K, h, w)`` float32 in the padded batch frame; ``cls_logits (K, N + 1)`` float32 of
-            the query that each comes from.
-        candidates: what they were chosen from.
-        has_nan: per image, whether a NaN in the teacher's output cost it all of its labels.
+            each label's query.
+        candidates: the candidates that the labels were selected from.
+        has_nan: per image, whether NaN in the teacher's output cost it all of its labels.
     """
 
     pseudo_instances: list[InstanceData]

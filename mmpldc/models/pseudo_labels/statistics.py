@@ -1,4 +1,4 @@
-"""What to watch during training: how many pseudo-labels there are and how good they claim to be."""
+"""Statistics of pseudo-labels for the log: their number and their own quality estimates."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ UNCERTAIN = 0.5  # a pixel counts as uncertain above this u: its probability is 
 
 
 def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[str, Tensor]:
-    """Statistics of a batch's pseudo-labels, for the log.
+    """Compute statistics of a batch's pseudo-labels for the log.
 
     Args:
         pseudo_instances: per image, ``class_quality``, ``mask_quality`` ``(K,)`` and
-            ``mask_logits (K, h, w)``, and ``corrected (K,)`` bool if a refiner was at work.
+            ``mask_logits (K, h, w)``, and with a refiner ``corrected (K,)`` bool.
 
     Returns:
         Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log averages
         over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
         ``pseudo_uncertain``, means over kept labels; the last is the share of a map's pixels with
         an uncertainty above 0.5. With a refiner also ``pseudo_corrected``, the share of kept labels
-        that it gave another class. No name contains "loss": mmengine would train on it.
+        whose class it changed. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
     per_image = kept.class_quality.new_full((), len(kept) / len(pseudo_instances))

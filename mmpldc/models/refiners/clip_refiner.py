@@ -1,4 +1,4 @@
-"""Dynamic instance category correction (DICC)."""
+"""Correct the classes of pseudo-labels by CLIP (DICC)."""
 
 from collections.abc import Sequence
 
@@ -28,27 +28,27 @@ FUSIONS = dict(linear=linear_fusion, product=product_fusion)
 class CLIPRefiner:
     """Correct the classes of pseudo-labels with a vision-language model (DICC, Eqs. 6 to 9).
 
-    The model's class distribution is fused with the teacher's under a weight that decays as the
+    The model's class distribution is fused with the teacher's, with a weight that decays as the
     teacher learns; the best fused class becomes the label, its probability the class quality.
-    Labels are not filtered again. Nothing of it is part of a checkpoint: the weight follows from
-    the iteration.
+    Labels are not filtered again. A checkpoint contains nothing of the refiner: the weight follows
+    from the iteration.
 
     Args:
-        scorer: config of a :class:`RegionScorer`, say ``mmpldc.OpenCLIPScorer``.
-        fusion: ``'linear'`` (Eq. 8) or ``'product'``, PLePI's as we read it, for comparison.
-        begin: a, up to which iteration the weight is ``initial_weight``; None: until the teacher
-            labels, so the burn-in's end, or 0 if that is guided.
-        end: T, from which iteration it is ``final_weight``; None: the last iteration.
+        scorer: config of a :class:`RegionScorer`, such as ``mmpldc.OpenCLIPScorer``.
+        fusion: ``'linear'`` (Eq. 8) or ``'product'``, our reading of PLePI, for comparison.
+        begin: a, last iteration with ``initial_weight``; None: the first iteration with
+            pseudo-labels, which is the end of burn-in, or 0 if burn-in is guided.
+        end: T, first iteration with ``final_weight``; None: the last iteration.
         initial_weight: 0.5 in the paper.
         final_weight: 0 in the paper.
 
     Note:
         A label's quality is the fused probability over the N classes, as released; with a weight of
-        0 nothing changes, and it stays c_k, which has "no object" in its softmax. Where the filter
+        0 nothing changes, and it stays c_k, whose softmax includes "no object". If the filter
         lets a query pass with two classes (``max_candidates``), both may get the same one.
 
-        The paper's weight decays from iteration 0. As released, it starts to at the end of burn-in;
-        ``begin=0`` gives the paper's.
+        The paper's weight decays from iteration 0. As released, the decay starts at the end of
+        burn-in; ``begin=0`` gives the paper's schedule.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CLIPRefiner:
         self.scorer.prepare(classes, device)
 
     def weight(self, progress: Progress) -> float:
-        """w at this point of training (Eq. 7)."""
+        """Return w at this point of the run (Eq. 7)."""
         return cosine_weight(
             progress.step,
             begin=progress.pseudo_label_start if self.begin is None else self.begin,
@@ -91,34 +91,34 @@ class CLIPRefiner:
         progress: Progress | None,
         normalization: PixelNormalization,
     ) -> list[InstanceData]:
-        """Corrected pseudo-labels.
+        """Correct pseudo-labels.
 
         Args:
             pseudo_instances: per image, K kept labels: ``cls_logits (K, N + 1)`` of the teacher,
                 ``labels``, ``class_quality``, ``mask_quality (K,)`` and ``mask_logits (K, h, w)``
                 in the padded batch frame; not modified.
             images: the weak views ``(B, 3, H, W)`` as the teacher saw them.
-            data_samples: theirs, with ``img_shape`` (height, width without padding).
-            progress: where training stands.
+            data_samples: their data samples, with ``img_shape`` (height, width without padding).
+            progress: the position of the run.
             normalization: of ``images``.
 
         Returns:
             Per image, the same labels with new ``labels (K,)`` int64, ``class_quality`` and
-            ``scores`` ``(K,)`` float32, and ``corrected (K,)`` bool, whether the class is another.
+            ``scores`` ``(K,)`` float32, and ``corrected (K,)`` bool, whether the class has changed.
 
         Raises:
             RuntimeError: if the model does not know its progress.
         """
         if progress is None:
             raise RuntimeError(
-                'how much CLIP weighs depends on the iteration: outside of training call '
+                "CLIP's weight depends on the iteration: outside of a run call "
                 'model.set_progress(step, max_steps) first'
             )
         weight = self.weight(progress)
         counts = [len(instances) for instances in pseudo_instances]
         if sum(counts) == 0 or weight == 0:
             return [_relabel(instances, instances.labels) for instances in pseudo_instances]
-        # Host to device: made of counts that the host knows, so nothing is read back.
+        # Host to device: built from counts that the host knows, so nothing is read back.
         image_index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(
             images.device, non_blocking=True
         )
@@ -142,7 +142,7 @@ class CLIPRefiner:
 def _relabel(
     instances: InstanceData, labels: Tensor, class_quality: Tensor | None = None
 ) -> InstanceData:
-    """A copy with another class, and its quality unless None."""
+    """Copy labels with another class, and another quality unless None."""
     relabelled = instances[:]
     relabelled.corrected = labels != instances.labels
     relabelled.labels = labels

@@ -1,4 +1,4 @@
-"""An image classifier as a scorer of masked regions, where CLIP is not wanted or cannot be had."""
+"""Score masked regions with an image classifier, as an alternative to CLIP."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from .region_scorer import RegionScorer, RegionScores
 
 @MODELS.register_module()
 class ImageClassifierScorer(RegionScorer):
-    """p(class) = what a classifier of mmpretrain gives to that class, by a map of its indices.
+    """Read p(class) from an mmpretrain classifier, through a map of its output indices.
 
     Args:
         classifier: config of an mmpretrain classifier with a head that returns logits:
@@ -29,23 +29,23 @@ class ImageClassifierScorer(RegionScorer):
             scope are mmpretrain's.
         checkpoint: path or URL of its weights, which must fit exactly; None only for a classifier
             that loads its own (``pretrained=True``, as timm's may).
-        class_indices: the classifier's outputs that stand for each of the detector's classes,
+        class_indices: the classifier's outputs for each of the detector's classes,
             ``dict(tiger=[292], deer=[351, 352, 353], ...)``. Their probabilities are summed; an
-            output listed for several classes is divided between them evenly. An empty list: the
-            classifier does not know the class, whose probability is 0.
+            output listed for several classes is divided evenly between them. An empty list means
+            that the classifier does not know the class; its probability is then 0.
         crop_size: side of the crops in pixels.
         mean: per channel in the classifier's order, for pixels in [0, 255], as in mmpretrain's
             ``data_preprocessor``.
         std: likewise.
-        bgr: whether the classifier's channels are in the order BGR, as caffe's weights want
+        bgr: whether the classifier's channels are in the order BGR, as with caffe's weights
             (mmpretrain's ``to_rgb=False``).
         square: extend each box to a square, else the crop is squeezed.
         context: factor on the sides of a box.
-        max_pixels: of all the crops in the classifier at once, a bound on memory; 2**22 are 83
-            crops of 224 x 224.
-        temperature: divides the logits; above 1 for a classifier that is too sure of itself, below
-            1 for one whose softmax is flat (trained with a binary loss, as some of timm's are).
-        min_mass: probability, in (0, 1], that all mapped outputs must have together; below it the
+        max_pixels: limit on the pixels of all crops in the classifier at once, to bound memory;
+            2**22 are 83 crops of 224 x 224.
+        temperature: divides the logits; above 1 for an overconfident classifier, below 1 for one
+            whose softmax is flat (trained with a binary loss, as some of timm's are).
+        min_mass: lowest total probability, in (0, 1], of all mapped outputs; below it the
             classifier sees something else, and the row is not valid.
     """
 
@@ -68,11 +68,11 @@ class ImageClassifierScorer(RegionScorer):
         if checkpoint is None and classifier.get('pretrained') is not True:
             raise ValueError(
                 'give the weights as checkpoint=... (or pretrained=True in a classifier that loads '
-                'its own, as TimmClassifier does): a classifier with random weights knows nothing'
+                'its own, as TimmClassifier does): a classifier with random weights is useless'
             )
         wrong = [name for name, own in class_indices.items() if not _are_indices(own)]
         if wrong:
-            raise ValueError(f'class_indices must hold a list of indices >= 0, and not for {wrong}')
+            raise ValueError(f'class_indices must hold lists of indices >= 0; wrong for {wrong}')
         if not 0 < min_mass <= 1:
             raise ValueError(f'min_mass must be in (0, 1], got {min_mass}')
         if temperature <= 0:
@@ -108,11 +108,11 @@ class ImageClassifierScorer(RegionScorer):
             too_large = [index for index in indices if index >= len(membership)]
             if too_large:
                 raise ValueError(
-                    f"class_indices['{name}'] has {too_large}, and the classifier has "
+                    f"class_indices['{name}'] has {too_large}, but the classifier has "
                     f'{len(membership)} outputs'
                 )
             membership[indices, column] = 1
-        # (C, N): what share of each of the classifier's outputs goes to each class
+        # (C, N): the share of each of the classifier's outputs that goes to each class
         self.membership = (membership / membership.sum(1, keepdim=True).clamp(min=1)).to(device)
 
     def score(
@@ -134,11 +134,11 @@ class ImageClassifierScorer(RegionScorer):
             return RegionScores(probabilities / mass.clamp(min=self.min_mass)[:, None], valid)
 
     def _logits(self, crops: Tensor) -> Tensor:
-        """``(k, C)`` of normalised RGB crops ``(k, 3, size, size)``."""
+        """Return ``(k, C)`` for normalised RGB crops ``(k, 3, size, size)``."""
         return self.network(crops.flip(1) if self.bgr else crops, mode='tensor')
 
     def _num_outputs(self, device: torch.device) -> int:
-        """C, found by a pass: no attribute is common to all classifiers."""
+        """Find C by a test pass, because classifiers have no common attribute for it."""
         with torch.no_grad():
             logits = self._logits(torch.zeros(1, 3, self.crops.size, self.crops.size).to(device))
         if not isinstance(logits, Tensor) or logits.ndim != 2:
@@ -149,7 +149,7 @@ class ImageClassifierScorer(RegionScorer):
         return logits.shape[1]
 
     def _load(self) -> nn.Module:
-        """The classifier on the CPU."""
+        """Return the classifier on the CPU."""
         registry = _mmpretrain_models()
         weights = None
         try:
@@ -158,11 +158,11 @@ class ImageClassifierScorer(RegionScorer):
                 network = registry.build(copy.deepcopy(self.classifier))
             if self.checkpoint is not None:
                 weights = _read_weights(self.checkpoint)
-        except Exception as error:  # mmpretrain and timm raise many kinds, from as many libraries
+        except Exception as error:  # mmpretrain and timm raise many types, from as many libraries
             raise RuntimeError(
                 f'cannot load classifier={self.classifier} checkpoint={self.checkpoint!r}: '
                 f'{error}\n'
-                'Without a network fetch the weights ahead of time, on a machine that has one, and '
+                'Without a network, fetch the weights in advance on a machine that has one, and '
                 'give the file as checkpoint=...; or run python tools/cache_text_embeddings.py '
                 'CONFIG there, which prepares the refiner once, and copy the caches that it fills: '
                 '$TORCH_HOME/hub/checkpoints for a URL, $HF_HOME for pretrained=True. Training '
@@ -178,7 +178,7 @@ class ImageClassifierScorer(RegionScorer):
 
 
 def _mmpretrain_models() -> Registry:
-    """The optional package's registry, imported when a scorer is prepared and nowhere else."""
+    """Import the optional package's registry, only when a scorer is prepared."""
     try:
         import mmpretrain.models  # noqa: F401, fills the registry
         from mmpretrain.registry import MODELS as registry
@@ -190,9 +190,9 @@ def _mmpretrain_models() -> Registry:
 
 
 def _read_weights(source: str) -> dict[str, Tensor]:
-    """The state dict in a file or at a URL.
+    """Read the state dict from a file or a URL.
 
-    Not by mmengine's download, which waits for the other ranks, while here one goes first.
+    mmengine's download is not used: it waits for the other ranks, while here one rank goes first.
     """
     if source.startswith(('http://', 'https://', 'file://')):
         checkpoint = load_url(source, map_location='cpu')

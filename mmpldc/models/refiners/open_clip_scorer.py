@@ -1,4 +1,4 @@
-"""CLIP as a scorer of masked regions (Eq. 6), by open_clip."""
+"""Score masked regions with CLIP (Eq. 6), by open_clip."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ from .text_embeddings import cached_text_embeddings, default_cache, weights_key
 
 MODES = ('crop', 'mask_pool')
 ENSEMBLES = ('softmax', 'mean')
-LARGEST_SCALE = 100.0  # CLIP's own bound on the scale of its logits
+LARGEST_SCALE = 100.0  # CLIP's own limit on the scale of its logits
 
 
 @MODELS.register_module()
@@ -40,30 +40,30 @@ class OpenCLIPScorer(RegionScorer):
             ``'local-dir:FOLDER'`` for a folder with ``open_clip_config.json`` and weights.
         pretrained: a tag of that model (``'openai'``, ...) or the path of a checkpoint; None with
             ``local-dir:``.
-        mode: ``'crop'``, a picture of each object, as in the paper, or ``'mask_pool'``, one pass
+        mode: ``'crop'``, a crop of each object, as in the paper, or ``'mask_pool'``, one pass
             over the whole image whose features are averaged over each mask, as released; for
             towers that end in a feature map (ModifiedResNet, timm's ConvNeXt).
         descriptions: texts of each class, see :func:`read_prompts`.
         templates: texts for any class, likewise.
-        ensemble: how several texts of a class make one logit: ``'softmax'`` weighted, as released,
-            or ``'mean'`` of the normalised embeddings.
+        ensemble: how several texts of a class are combined into one logit: ``'softmax'`` weighted,
+            as released, or ``'mean'`` of the normalised embeddings.
         crop_size: side of the crops in pixels; None: the model's own, the only one that towers with
-            positions (ViT, ModifiedResNet) take.
+            positions (ViT, ModifiedResNet) accept.
         square: extend each box to a square, else the crop is squeezed.
         context: factor on the sides of a box.
         logit_scale: factor on the cosine similarity; None: the model's own, at most 100.
-        max_pixels: of all the pictures in the tower at once, a bound on memory; 2**22 are 83 crops
+        max_pixels: limit on the pixels in the tower at once, to bound memory; 2**22 are 83 crops
             of 224 x 224 or 4 images of 1024 x 1024.
-        cache_dir: where open_clip keeps its downloads; None: its own choice.
+        cache_dir: open_clip's download folder; None: its default.
         text_cache: folder of text embeddings; None: ``$MMPLDC_CACHE/text_embeddings``.
 
     Note:
-        The paper's patches are 224 x 224 pictures, its text model CLIP's RN50. The released code
-        pools ``convnext_large_d_320``, feeds it pixels in [0, 255], and padding too. Here pixels
-        are normalised as the model wants, and padding is left out.
+        The paper uses patches of 224 x 224 pixels and the text model of CLIP's RN50. The released
+        code pools ``convnext_large_d_320``, with pixels in [0, 255] and including padding. Here
+        pixels are normalised as the model expects, and padding is left out.
 
-        ``mask_pool`` with a ModifiedResNet takes the value path of its attention pooling for the
-        averaged feature (as MaskCLIP does), for a mask has no grid of positions to attend to.
+        ``mask_pool`` with a ModifiedResNet applies the value path of its attention pooling to the
+        averaged feature (as MaskCLIP does), because a mask has no grid of positions to attend to.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class OpenCLIPScorer(RegionScorer):
         self.visual: Any = None  # open_clip's image tower
 
     def prepare(self, classes: Sequence[str], device: torch.device) -> None:
-        """See the parent; the text tower is dropped once the classes are embedded."""
+        """See the parent; the text tower is discarded once the classes are embedded."""
         prompts = read_prompts(classes, descriptions=self.descriptions, templates=self.templates)
         clip, embeddings = load_first_on_one_rank(lambda: self._load(prompts))
         self.visual = clip.visual.eval().requires_grad_(False).to(device)
@@ -132,7 +132,7 @@ class OpenCLIPScorer(RegionScorer):
             raise RuntimeError('OpenCLIPScorer is not loaded: call prepare(classes, device) first')
         regions = self._crop if self.mode == 'crop' else self._mask_pool
         features, valid = regions(images, sizes, mask_logits, image_index)
-        # fp32 island: a scale of 100 makes half precision's error in a cosine visible.
+        # fp32 island: at a scale of 100, half precision's error in a cosine becomes visible.
         with torch.autocast(images.device.type, enabled=False):
             features = F.normalize(features.float(), dim=-1)
             if self.ensemble == 'mean':
@@ -144,7 +144,7 @@ class OpenCLIPScorer(RegionScorer):
 
     @torch.no_grad()
     def _check_crop_size(self, device: torch.device) -> None:
-        """By a pass, for not every tower takes every size, and training must not find out late."""
+        """Run a test pass: not every tower accepts every size, and a run must not fail late."""
         size = self.crops.size
         try:
             self._embed(torch.zeros(1, 3, size, size, device=device))
@@ -166,7 +166,7 @@ class OpenCLIPScorer(RegionScorer):
         return self.crops(self._embed, images, sizes, mask_logits, image_index)
 
     def _embed(self, crops: Tensor) -> Tensor:
-        """``(k, D)``; some towers (CoCa's) return their tokens too."""
+        """Return ``(k, D)``; some towers (CoCa's) return their tokens too."""
         embedded = self.visual(crops)
         return embedded[0] if isinstance(embedded, tuple) else embedded
 
@@ -189,14 +189,14 @@ class OpenCLIPScorer(RegionScorer):
         return self.embed_pooled(pooled), masks.flatten(1).any(dim=1)
 
     def _feature_map(self, images: Tensor) -> Tensor:
-        """``(B, C, h, w)``, the tower's last map."""
+        """Return the tower's last map, ``(B, C, h, w)``."""
         maps = self.visual.forward_intermediates(
             images, indices=1, intermediates_only=True, output_fmt='NCHW'
         )
         return maps['image_intermediates'][-1]
 
     def _load(self, prompts: list[list[str]]) -> tuple[Any, Tensor]:
-        """The model on the CPU, and an embedding ``(T, D)`` of each text."""
+        """Return the model on the CPU, and an embedding ``(T, D)`` of each text."""
         clip, tokenizer = self._create_model()
 
         @torch.no_grad()
@@ -209,7 +209,7 @@ class OpenCLIPScorer(RegionScorer):
         return clip, cached_text_embeddings(texts, key, encode, self.text_cache)
 
     def _create_model(self) -> tuple[Any, Callable[[list[str]], Tensor]]:
-        """The model on the CPU, and its tokenizer."""
+        """Return the model on the CPU, and its tokenizer."""
         open_clip = _open_clip()
         try:
             clip = open_clip.create_model(
@@ -221,12 +221,12 @@ class OpenCLIPScorer(RegionScorer):
             options = _own_vocabulary(self.model)
             tokenizer = open_clip.get_tokenizer(self.model, cache_dir=self.cache_dir, **options)
             return clip.eval(), tokenizer
-        except ImportError:  # of a package that this model needs; its own message says which
+        except ImportError:  # of a package that this model needs; the message names it
             raise
-        except Exception as error:  # open_clip raises many kinds, from as many libraries
+        except Exception as error:  # open_clip raises many types, from as many libraries
             raise RuntimeError(
                 f'cannot load CLIP model={self.model!r} pretrained={self.pretrained!r}: {error}\n'
-                'Without a network fetch the weights ahead of time, on a machine that has one: '
+                'Without a network, fetch the weights in advance on a machine that has one: '
                 f"python tools/cache_text_embeddings.py CONFIG fills open_clip's cache "
                 '(copy that folder, cache_dir=... points to it), or give the path of a checkpoint '
                 'as pretrained=... Training with refiner=None needs no CLIP: labels keep the '
@@ -235,7 +235,7 @@ class OpenCLIPScorer(RegionScorer):
 
 
 def _open_clip() -> ModuleType:
-    """The optional package, imported when a scorer is prepared and nowhere else."""
+    """Import the optional package, only when a scorer is prepared."""
     try:
         import open_clip
     except ImportError as error:
@@ -246,7 +246,7 @@ def _open_clip() -> ModuleType:
 
 
 def _own_vocabulary(model: str) -> dict[str, str]:
-    """Options for the tokenizer of a local folder that has byte-pair merges of its own."""
+    """Return tokenizer options for a local folder with its own byte-pair merges."""
     file = Path(model.removeprefix('local-dir:')) / 'vocabulary.txt.gz'
     return dict(bpe_path=str(file)) if file.is_file() else {}
 
@@ -256,7 +256,7 @@ def _side(size: int | Sequence[int]) -> int:
 
 
 def _embedding_of_pooled(visual: Any, name: str) -> Callable[[Tensor], Tensor]:
-    """From an averaged feature ``(K, C)`` of a tower's last map to CLIP's space ``(K, D)``."""
+    """Return a map from averaged features ``(K, C)`` of the last map to CLIP's space ``(K, D)``."""
     if hasattr(visual, 'attnpool'):  # ModifiedResNet
         return lambda pooled: visual.attnpool.c_proj(visual.attnpool.v_proj(pooled))
     if (
@@ -264,6 +264,6 @@ def _embedding_of_pooled(visual: Any, name: str) -> Callable[[Tensor], Tensor]:
     ):  # timm's, whose head pools first
         return lambda pooled: visual.head(visual.trunk.head(pooled[:, :, None, None]))
     raise ValueError(
-        f"mode='mask_pool' needs a tower that ends in a feature map (RN50 or convnext_*), and "
-        f"{name} has a {type(visual).__name__}: take mode='crop'"
+        f"mode='mask_pool' needs a tower that ends in a feature map (RN50 or convnext_*), but "
+        f"{name} has a {type(visual).__name__}: use mode='crop'"
     )

@@ -1,4 +1,4 @@
-"""Crops of masked objects, as an image classifier or CLIP wants them."""
+"""Crop masked objects for an image classifier or CLIP."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ from mmpldc.functional import (
 
 
 class RegionCrops:
-    """Runs a network over the crops around masks, some at a time.
+    """Run a network on the crops around masks, in chunks.
 
     Args:
         size: side of the network's input, pixels.
@@ -24,7 +24,7 @@ class RegionCrops:
         std: likewise.
         square: extend each box to a square around its centre, else the crop is squeezed.
         context: factor on the sides of the box.
-        max_pixels: of the crops in the network, and of the masks at full size, at once.
+        max_pixels: limit on the pixels of crops in the network, and of full-size masks, at once.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class RegionCrops:
         mask_logits: Tensor,
         image_index: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs of the network.
+        """Compute the network's outputs for all masks.
 
         Args:
             network: from normalised crops ``(k, 3, size, size)`` to ``(k, D)``.
@@ -63,7 +63,7 @@ class RegionCrops:
             ``(K, D)``, and ``(K,)`` bool that is false for masks without a pixel in the image.
 
         Note:
-            Padding, and what lies outside of the image, has the network's mean colour.
+            Padding and everything outside of the image get the network's mean colour.
         """
         frame = images.shape[-2], images.shape[-1]
         content = content_mask(sizes, padded=frame, shape=frame, device=images.device)
@@ -82,5 +82,5 @@ class RegionCrops:
         return torch.cat(outputs), valid
 
     def _split(self, rows: Tensor, height: int, width: int) -> tuple[Tensor, ...]:
-        """In chunks, for pictures of that size."""
+        """Split rows into chunks for images of that size."""
         return rows.split(max(1, self.max_pixels // (height * width)))

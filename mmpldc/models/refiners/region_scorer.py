@@ -1,4 +1,4 @@
-"""The interface between label correction and the models that know classes."""
+"""Interface between label correction and the models that classify regions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 class RegionScores(NamedTuple):
-    """What a scorer says about K masks.
+    """Scores of K masks.
 
     Attributes:
         probabilities: ``(K, N)`` float32, rows sum to 1 where valid.
-        valid: ``(K,)`` bool, false where the scorer cannot tell (say, the mask vanished at its
-            resolution); such a row means nothing.
+        valid: ``(K,)`` bool, false where the scorer cannot decide (for example, the mask vanished
+            at its resolution); such a row is meaningless.
     """
 
     probabilities: Tensor
@@ -22,11 +22,12 @@ class RegionScores(NamedTuple):
 
 
 class RegionScorer(ABC):
-    """Scores masked regions of images against the classes of a data set.
+    """Score masked regions of images against the classes of a data set.
 
-    A scorer is not a ``Module`` and holds its network as a plain attribute: a frozen giant must not
-    reach the detector's state dict, its optimiser or its data-parallel wrapper. Building one is
-    cheap; the network is loaded by :meth:`prepare`, which only training and analysis call.
+    A scorer is not a ``Module`` and holds its network as a plain attribute, because a large frozen
+    network must not enter the detector's state dict, its optimiser or its data-parallel wrapper.
+    Construction is cheap; :meth:`prepare`, which only training and analysis call, loads the
+    network.
     """
 
     @abstractmethod
@@ -34,12 +35,12 @@ class RegionScorer(ABC):
         """Load the network, frozen and in eval mode.
 
         Args:
-            classes: the N names of the detector's classes, in their order.
-            device: where to run.
+            classes: the N class names of the detector, in order.
+            device: device of the network.
 
         Raises:
-            RuntimeError: if weights cannot be had, saying how to get them.
-            ValueError: if a class cannot be scored, naming it.
+            RuntimeError: if the weights are not available; the message says how to get them.
+            ValueError: if a class cannot be scored, with its name.
         """
 
     @abstractmethod
@@ -50,7 +51,7 @@ class RegionScorer(ABC):
         mask_logits: Tensor,
         image_index: Tensor,
     ) -> RegionScores:
-        """Class probabilities of each mask.
+        """Compute class probabilities of each mask.
 
         Args:
             images: ``(B, 3, H, W)`` float32 RGB in [0, 1], padded.

@@ -1,4 +1,4 @@
-"""Text embeddings on disk, so that the text tower runs once for all trainings."""
+"""Cache text embeddings on disk, so that the text tower runs once for all runs."""
 
 import hashlib
 import os
@@ -15,16 +15,16 @@ from mmpldc.utils.files import atomic_write
 
 
 def default_cache() -> Path:
-    """``$MMPLDC_CACHE/text_embeddings``, by default in ``~/.cache/mmpldc``."""
+    """Return ``$MMPLDC_CACHE/text_embeddings``, by default in ``~/.cache/mmpldc``."""
     root = os.environ.get('MMPLDC_CACHE', '~/.cache/mmpldc')
     return Path(root).expanduser() / 'text_embeddings'
 
 
 def weights_key(model: str, pretrained: str | None) -> str:
-    """A name for a model's weights: its tag, or the content of its files.
+    """Name a model's weights by their tag, or by the content of their files.
 
     Args:
-        model: as for open_clip, maybe ``'local-dir:FOLDER'``.
+        model: as for open_clip, possibly ``'local-dir:FOLDER'``.
         pretrained: a tag, the path of a checkpoint, or None.
 
     Returns:
@@ -47,13 +47,13 @@ def weights_key(model: str, pretrained: str | None) -> str:
 def cached_text_embeddings(
     texts: Sequence[str], key: str, encode: Callable[[list[str]], Tensor], folder: Path
 ) -> Tensor:
-    """Embeddings from the cache; what it lacks is encoded and added.
+    """Return embeddings from the cache; encode and add missing ones.
 
     Args:
         texts: T texts.
-        key: of the weights that ``encode`` has, see :func:`weights_key`.
-        encode: from t texts to ``(t, D)``.
-        folder: of the cache.
+        key: identifies the weights behind ``encode``, see :func:`weights_key`.
+        encode: maps t texts to ``(t, D)``.
+        folder: cache folder.
 
     Returns:
         ``(T, D)`` float32 on the CPU.
@@ -67,9 +67,9 @@ def cached_text_embeddings(
     if unknown:
         known |= dict(zip(unknown, encode(unknown).float().cpu().unbind(), strict=True))
         try:
-            # Another process, maybe on another machine, sees the old file or the new one.
+            # Another process, possibly on another machine, sees either the old file or the new one.
             with atomic_write(path, 'wb') as file:
                 torch.save(known, file)
-        except OSError as error:  # a cache that cannot be written must not stop a training
+        except OSError as error:  # a cache that is not writable must not stop a run
             warnings.warn(f'text embeddings are not cached: {error}', stacklevel=2)
     return torch.stack([known[text] for text in texts])

@@ -1,4 +1,4 @@
-"""MaskFormer's post-processing that resizes only the masks it returns."""
+"""MaskFormer's post-processing with resizing only of the returned masks."""
 
 from typing import Any
 
@@ -11,23 +11,23 @@ from torch import Tensor
 from mmpldc.functional import mask_boxes, resize, to_image_frame
 from mmpldc.registry import MODELS
 
-MAX_PIXELS = 2**26  # of all masks resized at a time, a bound on memory
+MAX_PIXELS = 2**26  # of all masks resized at a time, to bound memory
 
 
 @MODELS.register_module()
 class TopKMaskFormerFusionHead(MaskFormerFusionHead):
-    """mmdet's ``MaskFormerFusionHead``, with the same instances for less work.
+    """mmdet's ``MaskFormerFusionHead`` with the same instances for less work.
 
-    The best pairs of query and class are chosen first. The masks of their queries alone are then
-    resized, each once, however many classes it was chosen for; boxes come from all masks at a time,
-    not by a loop that waits for the GPU at each. Masks of any size are taken, so that a head need
-    not resize them before (``SemiMask2FormerHead(upsample_masks=False)``).
+    It first selects the best pairs of query and class. It then resizes only the masks of their
+    queries, each once, however many of its classes were selected. Boxes are computed for all masks
+    at a time, not in a loop that waits for the GPU at each. Masks may have any size, so the head
+    need not resize them before (``SemiMask2FormerHead(upsample_masks=False)``).
 
-    With ``panoptic_on``, which needs every mask, all is as in mmdet.
+    With ``panoptic_on``, which needs every mask, everything is as in mmdet.
 
     Note:
-        Scores are computed in float32 under any autocast, where mmdet's overflow in float16.
-        ``max_per_image`` may exceed the number of pairs of query and class; mmdet fails there.
+        Scores are computed in float32 under any autocast; mmdet's overflow in float16.
+        ``max_per_image`` may exceed the number of pairs of query and class; mmdet fails then.
     """
 
     def predict(
@@ -38,19 +38,19 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         rescale: bool = False,
         **kwargs: Any,
     ) -> list[dict]:
-        """Instances of each image.
+        """Predict the instances of each image.
 
         Args:
             mask_cls_results: ``(B, Q, N + 1)`` class logits, the last is "no object".
             mask_pred_results: ``(B, Q, h, w)`` mask logits in the padded batch frame, at any
                 resolution.
             batch_data_samples: with ``batch_input_shape``, ``img_shape`` and ``ori_shape``.
-            rescale: into the frame of the original image instead of the network's image.
+            rescale: return the original image's frame instead of the network image's.
 
         Returns:
-            For each image ``ins_results``, of K = ``max_per_image`` pairs, less those of stuff
+            For each image ``ins_results`` of K = ``max_per_image`` pairs, minus those of stuff
             classes: ``bboxes`` ``(K, 4)``, ``labels`` ``(K,)``, ``scores`` ``(K,)`` and ``masks``
-            ``(K, H, W)`` bool. In mmdet's order, which is not that of the scores.
+            ``(K, H, W)`` bool. They are in mmdet's order, which is not that of the scores.
         """
         if self.test_cfg.get('panoptic_on', True) or self.test_cfg.get('semantic_on', False):
             size = tuple(batch_data_samples[0].metainfo['batch_input_shape'])
@@ -71,21 +71,21 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
     def _instances(
         self, cls_logits: Tensor, mask_logits: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
-        """Of one image; class logits ``(Q, N + 1)``, mask logits ``(Q, h, w)``."""
+        """Predict one image from class logits ``(Q, N + 1)`` and mask logits ``(Q, h, w)``."""
         class_scores, queries, labels = top_pairs(
             cls_logits, self.test_cfg.get('max_per_image', 100)
         )
         if self.num_stuff_classes > 0:
             thing = labels < self.num_things_classes
             class_scores, queries, labels = class_scores[thing], queries[thing], labels[thing]
-        # Waits for the GPU, once per image: the number of masks to resize is decided here.
+        # Host sync, once per image: it fixes the number of masks to resize.
         queries, pair_of = queries.unique(return_inverse=True)
         sizes = (
             tuple(meta['batch_input_shape']),
             tuple(meta['img_shape'][:2]),
             tuple(meta['ori_shape'][:2]) if rescale else None,
         )
-        # On a CPU one at a time: a mask stays in the cache. A GPU takes as many as fit.
+        # On a CPU one mask at a time, which stays in the cache. A GPU takes as many as fit.
         height, width = sizes[-1] or sizes[1]
         on_cpu = mask_logits.device.type == 'cpu'
         num_at_once = 1 if on_cpu else max(1, MAX_PIXELS // (height * width))
@@ -103,24 +103,24 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
 
 
 def top_pairs(cls_logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best pairs of query and class, as mmdet chooses and orders them.
+    """Select the best pairs of query and class, in mmdet's choice and order.
 
     Args:
         cls_logits: ``(Q, N + 1)``, the last is "no object".
-        num: how many; all Q * N if there are fewer.
+        num: number of pairs; all Q * N if fewer exist.
 
     Returns:
         Probability (float32), query and class (int64) of each, ``(num,)``.
     """
     num_classes = cls_logits.shape[1] - 1
     probabilities = cls_logits.float().softmax(dim=-1)[:, :-1].flatten()
-    # Unsorted like mmdet's, so that ties fall alike.
+    # Unsorted as in mmdet, so that ties are broken alike.
     scores, pairs = probabilities.topk(min(num, len(probabilities)), sorted=False)
     return scores, pairs // num_classes, pairs % num_classes
 
 
 def mask_scores(mask_logits: Tensor) -> Tensor:
-    """The mean probability of the pixels inside a mask, those above 0.5; 0 where there are none.
+    """Average the probability of the pixels inside each mask (above 0.5); 0 for an empty mask.
 
     Args:
         mask_logits: ``(K, H, W)``.

@@ -1,4 +1,4 @@
-"""The mask cross-entropy between every query and every target."""
+"""Mask cross-entropy cost between every query and every target."""
 
 import torch.nn.functional as F
 from mmdet.models.task_modules.assigners import CrossEntropyLossCost
@@ -11,12 +11,12 @@ from mmpldc.registry import TASK_UTILS
 class MaskCrossEntropyCost(CrossEntropyLossCost):
     """mmdet's ``CrossEntropyLossCost(use_sigmoid=True)`` with half the work.
 
-    With logits x and targets t the cross-entropy is softplus(x) - x t, whose first term is the same
-    for all targets: one matrix product and one softplus in place of two each.
+    With logits x and targets t the cross-entropy is softplus(x) - x t. Its first term is the same
+    for all targets, which leaves one matrix product and one softplus instead of two each.
     """
 
     def _binary_cross_entropy(self, cls_pred: Tensor, gt_labels: Tensor) -> Tensor:
-        """As the parent.
+        """Compute the parent's cost.
 
         Args:
             cls_pred: mask logits at P points, ``(Q, P)``.

@@ -1,4 +1,4 @@
-"""The core that all methods share: a student, its teacher, and where the run stands."""
+"""Core shared by all methods: a student, its teacher and the position of the run."""
 
 from .base import TeacherStudent, as_teacher_student
 from .joint_forward import forward_batches, refuse_training_norms

@@ -1,4 +1,4 @@
-"""The core of every method: a student, its teacher, and where the run stands."""
+"""Core of every method: a student, its teacher and the position of the run."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -38,20 +38,20 @@ class TeacherStudent(BaseModel):
     Args:
         network: config of student and teacher.
         burn_in_iters: t_b, the iterations of burn-in.
-        burn_in: its kind, see :class:`mmpldc.phases.Phases`.
+        burn_in: kind of burn-in, see :class:`mmpldc.phases.Phases`.
         unsup_weight: lambda, a number or the config of a schedule (:mod:`mmpldc.schedules`). At 0
             the run is supervised, needs no unlabelled view, and the teacher is the student's EMA.
-        joint_forward: let the student see labelled and unlabelled images as one batch where they
+        joint_forward: pass labelled and unlabelled images through the student as one batch if they
             have the same size. Not with batch norms that train: their statistics would mix both.
         semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
         data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor``.
         init_cfg: as in mmengine's ``BaseModule``.
 
     Attributes:
-        views: groups of views that a batch must have; those of a group show the same pixels. The
-            task sets them.
-        teacher_is_set: bool buffer. False: the teacher mirrors the student. True: it is a model of
-            its own, averaged or brought by a checkpoint, and must not be overwritten.
+        views: groups of views that a batch must have; the views of a group show the same pixels.
+            The task sets them.
+        teacher_is_set: bool buffer. False: the teacher mirrors the student. True: it has its own
+            weights, averaged or loaded from a checkpoint, and must not be overwritten.
     """
 
     teacher_is_set: Tensor
@@ -80,16 +80,16 @@ class TeacherStudent(BaseModel):
         self.register_buffer('teacher_is_set', torch.tensor(False))
         self.pseudo_label_counter = PseudoLabelCounter(self.num_classes)
 
-    # What a task implements
+    # To be implemented by a task
 
     @property
     @abstractmethod
     def num_classes(self) -> int:
-        """N, classes of the networks."""
+        """N, the number of the networks' classes."""
 
     @abstractmethod
     def network_forward(self, network: nn.Module, images: Tensor) -> Any:
-        """The raw outputs of student or teacher, as its losses take them.
+        """Return the raw outputs of student or teacher, as the losses expect them.
 
         Args:
             network: :attr:`student` or :attr:`teacher`.
@@ -103,29 +103,29 @@ class TeacherStudent(BaseModel):
     def loss(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
     ) -> dict[str, Tensor]:
-        """One training step: losses and statistics by name."""
+        """Run one training step; return losses and statistics by name."""
 
     def prepare_labeling(
         self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
     ) -> None:
-        """Get ready what makes pseudo-labels; only called for a run that uses them.
+        """Prepare the parts that produce pseudo-labels; called only if the run uses them.
 
         Args:
             classes: the N class names of the data set.
-            class_counts: returns how much of each class is labelled, ``(N,)`` int64.
+            class_counts: returns the labelled amount of each class, ``(N,)`` int64.
             device: of the model.
         """
 
     def thresholds_by_class(self) -> dict[str, Tensor]:
-        """Thresholds for the log by name, ``(N,)`` float each; empty if they are not per class."""
+        """Thresholds to log by name, ``(N,)`` float each; empty if they are not per class."""
         return {}
 
-    # The training step's tools
+    # Tools for the training step
 
     def begin_step(self, samples: dict[str, SampleList]) -> Progress:
-        """Check a batch, and say where the run stands.
+        """Check a batch and return the position of the run.
 
-        It looks at every view in burn-in too, so that a wrong config ends at the first batch.
+        Every view is checked in burn-in too, so that a wrong config fails at the first batch.
 
         Args:
             samples: data samples by view.
@@ -143,13 +143,13 @@ class TeacherStudent(BaseModel):
         return self.progress
 
     def student_predictions(self, batches: Sequence[Tensor]) -> list[Any]:
-        """The student's outputs for batches of images, in one pass if ``joint_forward`` allows.
+        """Run the student on batches of images, in one pass if ``joint_forward`` allows.
 
         Args:
             batches: normalised images, ``(B_i, 3, H_i, W_i)``.
 
         Returns:
-            Of each batch, what :meth:`network_forward` returns.
+            For each batch the output of :meth:`network_forward`.
         """
         return forward_batches(
             lambda images: self.network_forward(self.student, images),
@@ -159,32 +159,32 @@ class TeacherStudent(BaseModel):
 
     @property
     def unsup_weight(self) -> float:
-        """Lambda at this point of the run."""
+        """Lambda at the current position of the run."""
         return value_at(self.phases.unsup_weight, self.progress)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """As mmengine's, with the log on the CPU.
+        """Parse losses as mmengine does, with the log values on the CPU.
 
         Args:
             losses: see :meth:`loss`; scalars.
 
         Returns:
-            The sum of what is named a loss, and every entry, detached, float32.
+            The sum of the entries named as losses, and every entry, detached, float32.
         """
         loss, log_vars = super().parse_losses(losses)
-        # Host sync: one for all values, where the log would read them one by one.
+        # Host sync: one for all values; the log would read them one by one.
         values = torch.stack([value.detach().float() for value in log_vars.values()]).cpu()
         return loss, dict(zip(log_vars, values, strict=True))
 
-    # What the hook calls
+    # Called by the hook
 
     def prepare_training(self, classes: Sequence[str], class_counts: Callable[[], Tensor]) -> None:
-        """Check the model against the data, and get ready what makes pseudo-labels.
+        """Check the model against the data and prepare the parts that produce pseudo-labels.
 
         Args:
             classes: class names of the training data.
-            class_counts: returns how much of each class is labelled, ``(N,)`` int64; only called
-                if something depends on it.
+            class_counts: returns the labelled amount of each class, ``(N,)`` int64; called only if
+                a part depends on it.
 
         Raises:
             ValueError: if the data have another number of classes, or a batch norm trains although
@@ -192,12 +192,12 @@ class TeacherStudent(BaseModel):
         """
         if len(classes) != self.num_classes:
             raise ValueError(
-                f'the data set has {len(classes)} classes, {classes}, and model.num_classes is '
+                f'the data set has {len(classes)} classes, {classes}, but model.num_classes is '
                 f'{self.num_classes}: make them equal'
             )
         if self.phases.is_supervised:
             return
-        self.train()  # as the loop will do, so that norms show whether they train
+        self.train()  # as the loop does later, so that norms show whether they train
         if self.joint_forward:
             refuse_training_norms(self.student)
         self.prepare_labeling(classes, class_counts, next(self.parameters()).device)
@@ -207,24 +207,24 @@ class TeacherStudent(BaseModel):
         self.progress = self.phases.progress(step, max_steps)
 
     def load_teacher(self, weights: dict[str, Tensor]) -> None:
-        """Give the teacher weights of its own, those of a network like it."""
+        """Give the teacher its own weights, from a network of the same kind."""
         self.teacher.load_state_dict(weights)
         self.teacher_is_set.fill_(True)
 
     def share_frozen_parameters(self) -> None:
-        """Let frozen parameters with equal values be one tensor for both networks."""
+        """Store frozen parameters with equal values as one tensor for both networks."""
         for mine, theirs in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
-            # Host sync, once a run: a checkpoint may have brought a teacher with another backbone.
+            # Host sync, once per run: a checkpoint may contain a teacher with another backbone.
             if not theirs.requires_grad and torch.equal(mine, theirs):
                 mine.data = theirs.data
 
     def unshare_parameters(self) -> None:
-        """Give the teacher tensors of its own again; weights loaded next may differ."""
+        """Give the teacher separate tensors again; weights loaded next may differ."""
         for parameter in self.teacher.parameters():
             parameter.data = parameter.data.clone()
 
     def restore_statistics(self) -> None:
-        """Replace buffers of the student that are not finite by the teacher's.
+        """Replace the student's non-finite buffers by the teacher's.
 
         A step that is skipped has already updated the running statistics of batch norms.
         """
@@ -233,7 +233,7 @@ class TeacherStudent(BaseModel):
             if not mine.isfinite().all():
                 mine.copy_(theirs)
 
-    # Inference, on one of the two
+    # Inference, on one of the two networks
 
     def train(self, mode: bool = True) -> 'TeacherStudent':
         """Switch the student; the teacher stays in eval mode."""
@@ -245,8 +245,8 @@ class TeacherStudent(BaseModel):
         """mmengine's entry point.
 
         Args:
-            inputs: of :meth:`loss` in mode 'loss', else normalised images ``(B, 3, H, W)``.
-            data_samples: likewise; B samples.
+            inputs: as for :meth:`loss` in mode 'loss', else normalised images ``(B, 3, H, W)``.
+            data_samples: as for :meth:`loss` in mode 'loss', else B samples.
             mode: 'loss', 'predict' or 'tensor'.
         """
         if mode == 'loss':
@@ -258,15 +258,15 @@ class TeacherStudent(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> SampleList:
-        """Samples with predictions of the network that ``semi_test_cfg.predict_on`` names."""
+        """Return samples with predictions of the network named by ``semi_test_cfg.predict_on``."""
         return self._tested_network(batch_inputs, batch_data_samples, mode='predict')
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: Any = None) -> Any:
-        """Raw outputs of the same network, mode 'tensor'."""
+        """Return raw outputs of the same network, mode 'tensor'."""
         return self._tested_network(batch_inputs, batch_data_samples, mode='tensor')
 
     def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
-        """Feature maps of the same network."""
+        """Return feature maps of the same network."""
         return self._tested_network.extract_feat(batch_inputs)
 
     @property
@@ -286,9 +286,9 @@ class TeacherStudent(BaseModel):
     ) -> None:
         """Load a checkpoint of a pair, or of a plain network into both.
 
-        The teacher counts as set if the checkpoint brings a whole one: a plain checkpoint has none,
-        and one whose weights do not all fit (another number of classes, another backbone) would
-        leave it partly random, so it mirrors the student instead.
+        The teacher counts as set only if all of its weights are in the checkpoint and fit. A plain
+        checkpoint has no teacher; one with another number of classes or another backbone would
+        leave the teacher partly random. In both cases the teacher mirrors the student instead.
         """
         key = prefix + 'teacher_is_set'
         parts = (prefix + 'student.', prefix + TEACHER)
@@ -314,7 +314,7 @@ class TeacherStudent(BaseModel):
         )
 
     def _unfit_weights(self, state_dict: dict[str, Any], prefix: str) -> list[str]:
-        """Names of the teacher's weights that are missing or have another shape."""
+        """List the teacher's weights that are missing or have another shape."""
         return [
             name
             for name, own in self.teacher.state_dict().items()
@@ -322,7 +322,7 @@ class TeacherStudent(BaseModel):
         ]
 
     def paired_tensors(self) -> list[tuple[Tensor, Tensor]]:
-        """Parameters and buffers, teacher's and student's, without those that are one tensor."""
+        """Return (teacher, student) pairs of parameters and buffers, except shared tensors."""
         pairs = zip(
             chain(self.teacher.parameters(), self.teacher.buffers()),
             chain(self.student.parameters(), self.student.buffers()),
@@ -332,6 +332,6 @@ class TeacherStudent(BaseModel):
 
 
 def as_teacher_student(model: nn.Module) -> TeacherStudent | None:
-    """A Runner's model, out of its wrapper, if it is a teacher-student pair of ours."""
+    """Unwrap a Runner's model and return it if it is a teacher-student pair, else None."""
     model = unwrapped(model)
     return model if isinstance(model, TeacherStudent) else None

@@ -1,4 +1,4 @@
-"""Several batches of images through a network, in one pass if they have one size."""
+"""Run a network on several batches, in one pass if their images have one size."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -12,16 +12,16 @@ Outputs = TypeVar('Outputs')
 def forward_batches(
     forward: Callable[[Tensor], Outputs], batches: Sequence[Tensor], *, jointly: bool
 ) -> list[Outputs]:
-    """Outputs for each batch.
+    """Compute the outputs of each batch.
 
     Args:
         forward: from normalised images ``(B, 3, H, W)`` to a tensor, or a list, tuple or named
             tuple of such things, whose first dimension is the batch.
         batches: images, ``(B_i, 3, H_i, W_i)``.
-        jointly: make one pass where all have the same size.
+        jointly: make one pass if all images have the same size.
 
     Returns:
-        Of each batch, what ``forward`` returns.
+        For each batch the output of ``forward``.
     """
     if not jointly or len({images.shape[1:] for images in batches}) > 1:
         return [forward(images) for images in batches]
@@ -33,6 +33,8 @@ def _split(outputs: Any, sizes: list[int]) -> list[Any]:
         return [None] * len(sizes)
     if isinstance(outputs, Tensor):
         return list(outputs.split(sizes))
+    if not outputs:
+        return [outputs] * len(sizes)
     parts = zip(*(_split(part, sizes) for part in outputs), strict=True)
     if hasattr(outputs, '_fields'):  # a named tuple
         return [type(outputs)(*part) for part in parts]
@@ -40,10 +42,10 @@ def _split(outputs: Any, sizes: list[int]) -> list[Any]:
 
 
 def refuse_training_norms(network: nn.Module) -> None:
-    """Refuse batch norms that train, for a pass that mixes labelled and unlabelled images.
+    """Raise an error for batch norms that train, before a pass mixes both kinds of images.
 
     Raises:
-        ValueError: if there is one.
+        ValueError: if the network has such a norm.
     """
     if any(
         isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training

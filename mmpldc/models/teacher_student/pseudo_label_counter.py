@@ -1,4 +1,4 @@
-"""Running counts of pseudo-labels, which show a teacher that collapses."""
+"""Count pseudo-labels during a run, to detect a collapsing teacher."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce
 from torch import Tensor, nn
 
-MAX_NAMES = 20  # of images, that a message can list
+MAX_NAMES = 20  # of images that a message lists at most
 
 
 class LabelCounts(NamedTuple):
-    """Counts of all ranks.
+    """Counts over all ranks.
 
     Attributes:
         kept: N numbers, pseudo-labels of each class.
-        num_images: unlabelled images that the teacher has seen.
-        num_nan: those of them for which its output held a NaN.
+        num_images: unlabelled images that the teacher has processed.
+        num_nan: number of these for which its output contained NaN.
         nan_images: files of some of these.
     """
 
@@ -29,9 +29,9 @@ class LabelCounts(NamedTuple):
 
 
 class PseudoLabelCounter(nn.Module):
-    """Counts this rank's pseudo-labels without waiting for the device, until someone reads them.
+    """Count this rank's pseudo-labels without waiting for the device until the counts are read.
 
-    Checkpoints do not hold the counts: a resumed run begins to count anew.
+    Checkpoints do not contain the counts: a resumed run starts counting anew.
 
     Args:
         num_classes: N.
@@ -49,9 +49,9 @@ class PseudoLabelCounter(nn.Module):
         """Count a batch.
 
         Args:
-            counts: ``(N,)`` int64, its pseudo-labels of each class.
-            has_nan: per image, whether the teacher's output held a NaN.
-            paths: the images' files.
+            counts: ``(N,)`` int64, the batch's pseudo-labels of each class.
+            has_nan: per image, whether the teacher's output contained NaN.
+            paths: image files.
         """
         self.kept += counts
         self.num_images += len(paths)
@@ -59,7 +59,7 @@ class PseudoLabelCounter(nn.Module):
         self.nan_images.extend(path for path, nan in zip(paths, has_nan, strict=True) if nan)
 
     def pop_counts(self) -> LabelCounts:
-        """The counts of all ranks since the last call; every rank must call it."""
+        """Return the counts of all ranks since the last call; every rank must call it."""
         own = torch.cat([self.kept, self.kept.new_tensor([self.num_images, self.num_nan])])
         all_reduce(own)
         # Host sync: the caller's, once in hundreds of steps.

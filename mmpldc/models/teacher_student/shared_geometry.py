@@ -1,4 +1,4 @@
-"""The views of an image must show the same pixels."""
+"""Check that the views of an image show the same pixels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +12,14 @@ ADVICE = (
 
 
 def check_views(samples: Mapping[str, SampleList], groups: Sequence[Sequence[str]]) -> None:
-    """Refuse a batch that lacks a view, or whose views of an image differ in geometry.
+    """Check that a batch has all views, and that the views of an image share their geometry.
 
     Args:
         samples: data samples by the view's name.
-        groups: names of views that must be there and show the same pixels.
+        groups: names of required views; those of a group must show the same pixels.
 
     Raises:
-        ValueError: naming the view, or as :func:`check_shared_geometry`.
+        ValueError: if a view is missing, or as :func:`check_shared_geometry`.
     """
     for first, *others in groups:
         for name in (first, *others):
@@ -33,17 +33,17 @@ def check_views(samples: Mapping[str, SampleList], groups: Sequence[Sequence[str
 
 
 def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
-    """Refuse views whose masks would not fit each other.
+    """Check that the masks of one view fit the other.
 
     Args:
         weak: data samples of the weak views, with ``homography_matrix`` (3, 3), ``img_shape``,
-            ``flip`` and ``img_id`` in their meta information; a view without a homography was not
-            moved.
+            ``flip`` and ``img_id`` in their meta information; a view without a homography is in
+            its original place.
         strong: those of the strong views, in the same order.
 
     Raises:
-        ValueError: naming the image and what differs, or that ``PackDetInputs`` left the
-            homography out.
+        ValueError: with the image and the difference, or if ``PackDetInputs`` left out the
+            homography.
     """
     for weak_sample, strong_sample in zip(weak, strong, strict=True):
         for key in ('img_id', 'img_shape', 'flip', 'flip_direction'):
@@ -56,7 +56,7 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
 
 
 def _homography(sample: DetDataSample) -> np.ndarray:
-    """``(3, 3)`` from the original frame to the view's."""
+    """Return ``(3, 3)``, from the original frame to the view's."""
     meta = sample.metainfo
     if 'homography_matrix' in meta:
         return meta['homography_matrix']

@@ -207,6 +207,47 @@ def validate_on_test_images(world):
     shutil.copytree(world.image('', 'test'), world.image('', 'tuning'), dirs_exist_ok=True)
 
 
+def many_crowds(coco):
+    """All but one object of the class of the grey image's triangle."""
+    own = [a for a in coco['annotations'] if a['category_id'] == 1 and not a['iscrowd']]
+    for one in own[1:]:
+        one.update(iscrowd=1, segmentation=dict(size=[64, 64], counts=[0, 64 * 64]))
+        one.update(bbox=[0, 0, 64, 64])
+    size = {image['id']: [image['height'], image['width']] for image in coco['images']}
+    for one in own[1:]:
+        height, width = one['segmentation']['size'] = size[one['image_id']]
+        one['segmentation']['counts'] = [0, height * width]
+        one['bbox'] = [0, 0, width, height]
+
+
+def along_rows(coco):
+    """Rows 4 to 9 of columns 20 to 49, as a program that goes along the rows writes them."""
+    runs = [4 * 64 + 20, 30, *[34, 30] * 5]
+    one = coco['annotations'][0]
+    one['segmentation'] = dict(size=[64, 64], counts=[*runs, 64 * 64 - sum(runs)])
+    one.update(bbox=[20, 4, 30, 6], area=180)
+
+
+def hole(coco):
+    ring = [10, 10, 50, 10, 50, 50, 10, 50]
+    inner = [20, 20, 40, 20, 40, 40, 20, 40]
+    coco['annotations'][0].update(
+        segmentation=[ring, inner], bbox=[10, 10, 40, 40], area=40 * 40 - 20 * 20
+    )
+
+
+def panoptic(coco):
+    for one in coco['annotations']:
+        one['segments_info'] = [dict(id=1, category_id=one['category_id'])]
+        del one['segmentation']
+
+
+def classes_text(world):
+    classes('disc')(world)
+    for dataset in (world.labeled, world.unlabeled, world.val, world.cfg.test_dataloader.dataset):
+        dataset.metainfo.classes = 'disc'
+
+
 def set_config(key, value):
     return lambda world: world.cfg.merge_from_dict({key: value})
 
@@ -222,7 +263,8 @@ CASES = [
     ('cut off', text('{"images": [\n{"id": 1,'), 'error', 'line 2, column 10: not valid JSON'),
     ('number without end', text('9' * 5000), 'error', 'cannot be read (Exceeds the limit'),
     ('nested without end', text('[' * 100000), 'error', 'cannot be read (maximum recursion'),
-    ('binary', lambda w: w.path('labeled').write_bytes(b'\x1f\x8b\xff'), 'error', 'binary data'),
+    ('binary', lambda w: w.path('labeled').write_bytes(b'\0\xff'), 'error', 'binary data'),
+    ('gzip', lambda w: w.path('labeled').write_bytes(b'\x1f\x8b\xff'), 'error', 'a gzip archive'),
     ('results', text('[{"image_id": 1, "score": 0.5}]'), 'error', 'is a list of results'),
     ('list', text('[]'), 'error', 'is a list, not a data set'),
     ('number', text('3'), 'error', 'holds a single int, not a COCO-format'),
@@ -247,6 +289,8 @@ CASES = [
     ('no category id', category(id=None), 'error', 'category [0]: id: missing'),
     ('no category name', category(name=None), 'error', 'category 1: name: missing'),
     ('category id twice', category(id=2), 'error', 'category 2: id: not unique'),
+    ('category name of blanks', category(name=' '), 'error', "empty: write the class's name"),
+    ('category name true', category(name=True), 'error', 'YAML reads on, off, yes and no'),
     ('category name twice', repeat('categories', id=99), 'error', 'category 99: name: not unique'),
     # annotations
     ('no annotations', labeled(lambda c: c.update(annotations=[])), 'error', 'nothing to train on'),
@@ -281,9 +325,20 @@ CASES = [
     ('box beyond all floats', annotation(bbox=[1, 2, 3, 10**400]), 'error', BOX + 'not four fin'),
     ('area not finite', annotation(area=NAN), 'error', 'area: not a finite number'),
     ('area 0', annotation(area=0), 'warning', 'mmdet leaves the annotation out'),
-    ('box of another mask', annotation(bbox=[0, 0, 4, 64]), 'warning', 'does not fit its mask'),
+    ('box of another mask', annotation(bbox=[0, 0, 4, 64]), 'warning', 'one of them is wrong'),
     ('corners', labeled(boxes_as_corners), 'warning', 'is [x0, y0, x1, y1] by its mask'),
+    ('ignored', annotation(ignore=1), 'warning', 'ignore: set, so that mmdet leaves'),
+    ('all ignored', labeled(lambda c: [a.update(ignore=1) for a in c['annotations']]),
+     'warning, error', 'nothing is left'),
+    ('all areas 0', labeled(lambda c: [a.update(area=0) for a in c['annotations']]),
+     'warning, error', 'mmdet leaves out all'),
+    ('mostly crowds', labeled(many_crowds), 'warning', 'CVAT exports masks of its brush as crowds'),
     # masks; test_masks.py has more
+    ('shares', annotation(segmentation=[[0.1, 0.1, 0.9, 0.1, 0.9, 0.9]]), 'error',
+     'shares of the image, 0 to 1'),
+    ('along rows', labeled(along_rows), 'error', 'the run lengths go along the rows'),
+    ('hole', labeled(hole), 'warning', 'a polygon lies inside another one'),
+    ('panoptic', labeled(panoptic), 'error', 'is a panoptic json'),
     ('no mask', annotation(segmentation=None), 'error', MASK + 'missing; must be a list of polyg'),
     ('no polygon', annotation(segmentation=[]), 'error', MASK + 'no polygon'),
     ('odd polygon', annotation(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), 'error', 'an odd number'),
@@ -306,6 +361,8 @@ CASES = [
      "class 'Trefoils' (the file has 'trefoil')"),
     ('classes not set', without_classes, 'error', 'metainfo.classes is not set'),
     ('classes reordered', classes(*CLASSES[::-1]), 'error', 'in another order than the file'),
+    ('classes a text', classes_text, 'warning, error', "is the text 'disc', whose letters"),
+    ('no classes', classes(), 'error', 'is empty: name the classes'),
     ('files reordered', everywhere(reorder), 'error', 'in another order than the file'),
     ('class renamed in val', val(rename('disc', 'Disc')), 'error', "(the file has 'Disc')"),
     ('unused category', everywhere(unused_category), 'warning', 'not in metainfo.classes'),

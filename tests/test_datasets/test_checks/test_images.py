@@ -2,13 +2,10 @@
 
 import os
 
-import cv2
-import numpy as np
 import pytest
-from PIL import Image
 
-from mmpldc.datasets.checks import check_content, find_images
-from mmpldc.datasets.checks.images import Folders, UnreadableImage, read_size
+from mmpldc.datasets.checks import find_images
+from mmpldc.datasets.checks.images import Folders
 
 # ---------------------------------------------------------------- looking up
 
@@ -85,78 +82,3 @@ def test_broken_links_are_missing_and_folders_no_images(tmp_path):
     assert paths == [None, None]
     assert ['are not on disk' in findings[0].message, 'is a folder' in findings[1].message]
     assert findings[1].where == 'image b.jpg: file_name'
-
-
-# ---------------------------------------------------------------- decoding
-
-
-@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp', '.webp', '.tiff'])
-def test_size_of_common_formats(tmp_path, suffix):
-    path = str(tmp_path / f'a{suffix}')
-    cv2.imwrite(path, np.zeros((30, 50, 3), np.uint8))
-    assert read_size(path) == ((30, 50), False)
-
-
-@pytest.mark.parametrize(('orientation', 'size'), [(1, (30, 50)), (3, (30, 50)), (6, (50, 30))])
-def test_size_is_that_after_turning(tmp_path, orientation, size):
-    """As an independent reference, what OpenCV loads."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = str(tmp_path / 'a.jpg')
-    Image.new('RGB', (50, 30)).save(path, exif=exif)
-    assert cv2.imread(path).shape[:2] == size
-    assert read_size(path) == (size, size == (50, 30))
-
-
-def test_16_bit_and_transparent_images(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((30, 50), np.uint16))
-    cv2.imwrite(str(tmp_path / 'b.png'), np.zeros((30, 50, 4), np.uint8))
-    assert read_size(str(tmp_path / 'a.png')) == read_size(str(tmp_path / 'b.png'))
-
-
-def test_unreadable_file(tmp_path):
-    with pytest.raises(UnreadableImage, match=r'cannot be read \(No such file'):
-        read_size(str(tmp_path / 'a.jpg'))
-
-
-@pytest.fixture
-def images(tmp_path):
-    """Ten images of 20 x 10, the sixth of 5 x 5."""
-    paths = []
-    for index in range(10):
-        paths.append(str(tmp_path / f'{index}.png'))
-        size = (5, 5, 3) if index == 5 else (10, 20, 3)
-        cv2.imwrite(paths[-1], np.zeros(size, np.uint8))
-    return paths, np.full((10, 2), (10, 20))
-
-
-def test_all_or_some_are_decoded(images):
-    paths, sizes = images
-    (finding,) = check_content(paths, sizes, file='a.json', limit=None)
-    assert (finding.level, finding.where) == ('error', f'image {paths[5]}')
-    assert '(20 x 10 annotated, 5 x 5 read)' in finding.message
-    assert check_content(paths, sizes, file='a.json', limit=2) == []  # the first and the last
-    assert check_content(paths[5:], sizes[5:], file='a.json', limit=2) != []
-    assert check_content(paths, sizes, file='a.json', limit=0) == []
-    assert check_content([None, paths[0]], sizes[:2], file='a.json', limit=99) == []
-
-
-def test_size_of_an_unlabelled_image_is_a_warning(images):
-    paths, sizes = images
-    (finding,) = check_content(paths, sizes, file='a.json', limit=None, is_unlabeled=True)
-    assert finding.level == 'warning'
-
-
-def test_unknown_sizes_are_not_compared(images):
-    paths, sizes = images
-    sizes[5] = 0, 20
-    assert check_content(paths, sizes, file='a.json', limit=None) == []
-
-
-def test_one_finding_for_all_empty_images(images):
-    paths, sizes = images
-    for path in paths[:4]:
-        open(path, 'w').close()
-    findings = check_content(paths, sizes, file='a.json', limit=None)
-    assert len(findings) == 2
-    assert findings[0].where.startswith('4 images (')

@@ -1,5 +1,7 @@
 """Small files in the formats that the converters read."""
 
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,11 +10,15 @@ from pycocotools import mask as mask_utils
 
 @pytest.fixture
 def write_image():
-    """Write a black RGB image and make its folder; ``options`` are those of PIL's ``save``."""
+    """Write an RGB image and make its folder; ``options`` are those of PIL's ``save``.
+
+    Each path has a colour of its own: equal files are copies.
+    """
 
     def write_image(path, width=8, height=6, **options):
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new('RGB', (width, height)).save(path, **options)
+        color = zlib.crc32(str(path).encode()).to_bytes(4, 'big')[:3]
+        Image.new('RGB', (width, height), tuple(color)).save(path, **options)
 
     return write_image
 

@@ -1,9 +1,12 @@
 """Labelme's files."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.converters import convert_labelme
@@ -52,7 +55,8 @@ def test_polygons_and_groups(tmp_path, add, write_image):
     )
     add('a/c', [])
     write_image(tmp_path / 'not_annotated.jpg')
-    coco = convert_labelme(tmp_path)
+    with pytest.warns(UserWarning, match=r'without a json: 1, such as not_annotated\.jpg'):
+        coco = convert_labelme(tmp_path)
     assert coco['images'] == [
         dict(id=1, file_name='a/c.jpg', width=WIDTH, height=HEIGHT),
         dict(id=2, file_name='b.jpg', width=WIDTH, height=HEIGHT),
@@ -105,9 +109,11 @@ def test_images_are_sorted(tmp_path, add, write_image):
         write_image(tmp_path / f'{name}.jpg', WIDTH, HEIGHT)
     add('1', [shape('first')], imagePath='z.jpg')
     add('2', [shape('second')], imagePath='y.jpg')
-    coco = convert_labelme(tmp_path)
-    assert [image['file_name'] for image in coco['images']] == ['y.jpg', 'z.jpg']
-    assert [(a['image_id'], a['category_id']) for a in coco['annotations']] == [(1, 2), (2, 1)]
+    with pytest.warns(UserWarning, match='they count as negatives'):
+        coco = convert_labelme(tmp_path, negatives=True)
+    assert [image['file_name'] for image in coco['images']] == ['1.jpg', '2.jpg', 'y.jpg', 'z.jpg']
+    coco = {key: value for key, value in coco.items() if key != 'images'}
+    assert [(a['image_id'], a['category_id']) for a in coco['annotations']] == [(3, 2), (4, 1)]
 
 
 def test_given_classes(tmp_path, add):
@@ -137,6 +143,16 @@ def test_unsupported_shapes(tmp_path, add):
     [
         pytest.param([], dict(imagePath=None), "has no 'imagePath'", id='other json'),
         pytest.param([], dict(imagePath='no.jpg'), "'no.jpg' does not exist", id='missing'),
+        pytest.param([], dict(imagePath='D:\\'), 'does not exist', id='folder'),
+        pytest.param(
+            [shape(points=[[0, 0], [1, None], [2, 2]])], {}, r'point 1 is \[1, None\]', id='null'
+        ),
+        pytest.param([shape(points=None)], {}, 'has no points: too few', id='no points'),
+        pytest.param([shape(label=None)], {}, 'has the label None', id='no label'),
+        pytest.param(['x'], {}, "shape 0 has no 'label'", id='text'),
+        pytest.param(
+            [shape(shape_type='mask', points=SQUARE[:2])], {}, "'mask' is not a PNG", id='mask'
+        ),
         pytest.param([], dict(imagePath='../a.jpg'), 'is not in ', id='outside'),
         pytest.param([], dict(imageWidth=30, imageHeight=40), 'is for 30 x 40 pixels', id='size'),
         pytest.param([shape('z')], {}, r'shape 0 \(z\) is of no known class: x, y', id='class'),
@@ -166,3 +182,60 @@ def test_image_annotated_twice(tmp_path, add):
 def test_no_files(tmp_path):
     with pytest.raises(FileNotFoundError, match='no json below'):
         convert_labelme(tmp_path)
+
+
+def png(mask):
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, 'PNG')
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ('corner', 'box', 'area'),
+    [
+        ((10, 8), [12, 8, 4, 4], 16),
+        ((10.4, 7.6), [12, 8, 4, 4], 16),
+        ((37, 8), [39, 8, 1, 4], 4),  # cut off by the right edge
+        ((-3, -2), [0, 0, 3, 2], 6),
+    ],
+)
+def test_masks(tmp_path, add, mask_of, corner, box, area):
+    """Run lengths of the PNG, at its place in the image."""
+    mask = np.zeros((4, 6), np.uint8)
+    mask[:, 2:] = 1
+    (x, y) = corner
+    one = shape(points=[[x, y], [x + 5, y + 3]], shape_type='mask') | dict(mask=png(mask))
+    add('a', [one])
+    (annotation,) = convert_labelme(tmp_path)['annotations']
+    assert (annotation['bbox'], annotation['area']) == (box, area)
+    assert mask_of(annotation).shape == (HEIGHT, WIDTH)
+
+
+def test_mask_and_polygon_of_a_group(tmp_path, add):
+    mask = np.ones((2, 3), np.uint8)
+    one = shape(points=[[10, 10], [12, 11]], shape_type='mask', group_id=3) | dict(mask=png(mask))
+    add('a', [shape(group_id=3), one])
+    (annotation,) = convert_labelme(tmp_path)['annotations']
+    assert annotation['area'] == 16 + 6 and 'counts' in annotation['segmentation']
+
+
+def test_path_of_another_computer(tmp_path, add, write_image):
+    """The image lies beside the json, or in the folder of images."""
+    add('in/a', [shape()], imagePath='D:\\data\\photos\\a.jpg')
+    add('in/b', [shape()], imagePath='/home/else/photos/b.jpg')
+    images = convert_labelme(tmp_path / 'in')['images']
+    assert [image['file_name'] for image in images] == ['a.jpg', 'b.jpg']
+    write_image(tmp_path / 'all/c.jpg', WIDTH, HEIGHT)
+    add('json/c', [shape()], imagePath='D:\\c.jpg')
+    (tmp_path / 'json/c.jpg').unlink()
+    (image,) = convert_labelme(tmp_path / 'json', images=tmp_path / 'all')['images']
+    assert image['file_name'] == 'c.jpg'
+
+
+def test_no_shapes(tmp_path, add):
+    add('a', [])
+    with pytest.raises(ValueError, match='no shape in 1 json files'):
+        convert_labelme(tmp_path)
+    add('a', [shape(shape_type='line', points=[[0, 0], [1, 1]])])
+    with pytest.raises(ValueError, match=r'no shape in .* but those of unsupported types \(1 line'):
+        convert_labelme(tmp_path, skip_unsupported=True)

@@ -79,7 +79,7 @@ def test_ignored_values(folders, write_labels):
 @pytest.mark.parametrize(
     ('labels', 'options', 'error', 'words'),
     [
-        pytest.param(None, {}, FileNotFoundError, r'c\.png is missing, .*c\.jpg', id='missing'),
+        pytest.param(None, {}, FileNotFoundError, r'no label map .*a/c\.png', id='missing'),
         pytest.param(label_map(np.uint16, 1000, 3000), {}, ValueError, 'class 3', id='class'),
         pytest.param(
             label_map(np.uint8, 1, 2), {}, ValueError, 'value 1, with divisor 1000', id='divisor'
@@ -124,8 +124,11 @@ def test_instance_folders(folders, write_labels, mask_of):
     write_labels(masks / 'b/traffic_1.png', np.eye(6, 8, dtype=bool))
     write_labels(masks / 'b/traffic light.png', np.full(SHAPE, 7, np.uint8))
     write_labels(masks / 'b/light_2_b.png', np.zeros(SHAPE, np.uint8))
-    with pytest.warns(UserWarning, match=r'without a pixel are left out: 1, in b\.jpg'):
-        coco = convert_instance_folders(images, masks, CLASSES, workers=1)
+    with pytest.warns(UserWarning) as warned:
+        coco = convert_instance_folders(images, masks, CLASSES, negatives=True, workers=1)
+    told = [str(warning.message) for warning in warned]
+    assert any('without a pixel are left out: 1, in b.jpg' in text for text in told)
+    assert any('without a folder of masks: 1, such as a/c.jpg; they count' in t for t in told)
     assert found(coco) == [
         (2, 2, 48, [0, 0, 8, 6], 0),
         (2, 4, 6, [0, 0, 6, 6], 0),
@@ -151,3 +154,44 @@ def test_bad_instance_folders(folders, write_labels, name, mask, error, words):
     write_labels(masks / f'{name}.png', mask)
     with pytest.raises(error, match=words):
         convert_instance_folders(images, masks, CLASSES, workers=1)
+
+
+@pytest.mark.parametrize('name', ['light_0.PNG', 'light.tif', 'light_1.bmp'])
+@pytest.mark.filterwarnings('ignore:images without')
+def test_suffixes_of_masks(folders, write_labels, name):
+    images, masks = folders
+    write_labels(masks / 'b' / name, np.ones(SHAPE, np.uint8))
+    assert len(convert_instance_folders(images, masks, CLASSES, workers=1)['annotations']) == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_masks_with_loss(folders, write_labels):
+    images, masks = folders
+    write_labels(masks / 'b/light_0.jpg', np.ones(SHAPE, np.uint8))
+    with pytest.raises(ValueError, match=r'light_0\.jpg: saving a mask in this format changes it'):
+        convert_instance_folders(images, masks, CLASSES, workers=1)
+    write_labels(masks / 'b.jpg', np.ones(SHAPE, np.uint8))
+    with pytest.raises(FileNotFoundError, match=r'no label map .*jpg cannot hold labels'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
+@pytest.mark.parametrize(
+    'name', ['b.PNG', 'b.tif', 'b_mask.png', 'b-labels.bmp', 'mask_b.png', 'b_gt_labelIds.png']
+)
+@pytest.mark.parametrize('folder', ['masks', 'images', 'images/masks'], ids=str)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_names_of_label_maps(folders, write_labels, tmp_path, name, folder):
+    """In a folder of their own, below that of the images, or beside the images."""
+    images, _ = folders
+    write_labels(tmp_path / folder / name, np.ones(SHAPE, np.uint8))
+    coco = convert_label_maps(images, tmp_path / folder, ['x'], divisor=1, workers=1)
+    assert [image['file_name'] for image in coco['images']] == ['b.jpg']
+    assert [one['area'] for one in coco['annotations']] == [48]
+
+
+def test_two_label_maps_of_an_image(folders, write_labels):
+    images, masks = folders
+    for name in ('b.png', 'b.tif'):
+        write_labels(masks / name, np.ones(SHAPE, np.uint8))
+    with pytest.raises(ValueError, match=r'b\.png and b\.tif are for the same image'):
+        convert_label_maps(images, masks, ['x'], divisor=1, workers=1)

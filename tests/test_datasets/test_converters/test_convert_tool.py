@@ -72,7 +72,7 @@ def test_masks(convert, tmp_path, images, write_labels, capsys):
     assert coco.annToMask(coco.loadAnns(coco.getAnnIds(imgIds=[2]))[0]).nonzero() == ([0], [0])
     write_labels(tmp_path / 'folders/b/big dog_1.png', np.eye(6, 8, dtype=bool))
     assert convert('masks', images, '--instance-folders', tmp_path / 'folders', *options).out == (
-        f'{out}: 3 images, 1 instances (cat: 0, big dog: 1)\n'
+        f'{out}: 1 images, 1 instances (cat: 0, big dog: 1)\n'
     )
 
 
@@ -82,9 +82,12 @@ def test_yolo(convert, tmp_path, images):
     (tmp_path / 'data.yaml').write_text('names: [cat, dog]')
     out = tmp_path / 'out.json'
     for names in (('--data', tmp_path / 'data.yaml'), ('--classes', 'cat', 'dog')):
-        printed = convert('yolo', images, tmp_path / 'labels', *names, '--out', out)
-        assert printed.out == f'{out}: 3 images, 1 instances (cat: 0, dog: 1)\n'
-        assert printed.err == 'warning: instances without a pixel are left out: 1, in b.jpg\n'
+        given = ('yolo', images, tmp_path / 'labels', *names, '--out', out)
+        printed = convert(*given)
+        assert printed.out == f'{out}: 1 images, 1 instances (cat: 0, dog: 1)\n'
+        assert 'warning: images without a label file: 2, such as a.jpg; they are' in printed.err
+        assert 'warning: instances without a pixel are left out: 1, in b.jpg\n' in printed.err
+        assert convert(*given, '--negatives').out.startswith(f'{out}: 3 images, 1 instances')
 
 
 def test_labelme(convert, tmp_path, images):
@@ -97,7 +100,7 @@ def test_labelme(convert, tmp_path, images):
     options = ('--images', images, '--classes', 'z', 'x', '--skip-unsupported', '--out', out)
     printed = convert('labelme', tmp_path / 'json', *options)
     assert printed.out == f'{out}: 1 images, 1 instances (z: 0, x: 1)\n'
-    assert printed.err == 'warning: unsupported shapes are left out: 1 line\n'
+    assert 'warning: unsupported shapes are left out: 1 line\n' in printed.err
 
 
 def test_images(convert, tmp_path, images):
@@ -127,3 +130,26 @@ def test_error_of_a_process(tmp_path, images, write_labels):
     (line,) = done.stderr.splitlines()
     assert line.startswith(f'error: {tmp_path}/maps/a.png has the value 5000')
     assert not out.exists()
+
+
+def test_via_and_voc(convert, tmp_path, images, write_labels):
+    shape = dict(name='rect', x=1, y=1, width=4, height=3)
+    region = dict(shape_attributes=shape, region_attributes=dict(kind='cat', note='x'))
+    content = dict(k=dict(filename='b.jpg', size=1, regions=[region], file_attributes={}))
+    (tmp_path / 'via.json').write_text(json.dumps(content))
+    out = tmp_path / 'out.json'
+    given = (tmp_path / 'via.json', '--images', images, '--attribute', 'kind', '--out', out)
+    assert convert('via', *given).out == f'{out}: 1 images, 1 instances (cat: 1)\n'
+    (tmp_path / 'voc').mkdir()
+    images.rename(tmp_path / 'voc/JPEGImages')
+    for folder in ('SegmentationObject', 'SegmentationClass'):
+        write_labels(tmp_path / f'voc/{folder}/a.png', np.ones((6, 8), np.uint8))
+    options = ('--classes', 'cat', '--workers', 1, '--out', out)
+    assert convert('voc', tmp_path / 'voc', *options).out.endswith(
+        '1 images, 1 instances (cat: 1)\n'
+    )
+
+
+def test_plain(convert, tmp_path, images):
+    printed = convert('plain', images, '--out-dir', tmp_path / 'out', '--white', 4095)
+    assert '3 images copied, 0 written anew' in printed.out

@@ -22,7 +22,12 @@ def test_polygons(folders):
         '0 0.75 0.5 1.0 0.5 1 1 0.75 1 \n'  # 2 x 3 pixels, to the corner
     )
     (labels / 'classes.txt').write_text('x\ny\n')  # belongs to no image
-    coco = convert_yolo(images, labels, ['x', 'y'])
+    with pytest.warns(
+        UserWarning, match=r'without a label file: 1, such as a/c\.png; they are left'
+    ):
+        assert len(convert_yolo(images, labels, ['x', 'y'])['images']) == 1
+    with pytest.warns(UserWarning, match='they count as negatives'):
+        coco = convert_yolo(images, labels, ['x', 'y'], negatives=True)
     assert coco['images'] == [
         dict(id=1, file_name='a/c.png', width=8, height=6),
         dict(id=2, file_name='b.jpg', width=8, height=6),
@@ -79,6 +84,8 @@ def test_turned_image(folders, write_image):
         ('1 0 0 1 0 1 -0.5', r'coordinate -0\.5 lies outside'),
         ('1 0 0 1 0 1 nan', 'coordinate nan lies outside'),
         ('x 0 0 1 0 1 1', 'not a class number'),
+        ('0.5 0 0 1 0 1 1', r'class 0\.5 is no whole number'),
+        ('nan 0 0 1 0 1 1', 'class nan is no whole number'),
         ('1 0 0 1 0 1 1,0', 'not a class number and coordinates'),
     ],
 )
@@ -107,15 +114,76 @@ def test_class_names(tmp_path, content):
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        ('names: {1: a, 2: b}', r'numbered from 0 on, got \[1, 2\]'),
+        ('names: {1: a, 2: b}', r'numbered from 0 on, got 1, 2'),
         ('names: {a: 0, b: 1}', 'numbered from 0 on'),
         ('names: []', "has no 'names'"),
         ('nc: 3', "has no 'names'"),
         ('- a', "has no 'names'"),
         ('names: [a', 'is not yaml'),
+        (b'names: [\xd6se]', 'line 1: is not in UTF-8'),
     ],
 )
 def test_bad_class_names(tmp_path, content, words):
-    (tmp_path / 'data.yaml').write_text(content)
+    (tmp_path / 'data.yaml').write_bytes(content if type(content) is bytes else content.encode())
     with pytest.raises(ValueError, match=rf'data\.yaml.*{words}'):
         read_class_names(tmp_path / 'data.yaml')
+
+
+def test_names_are_text(tmp_path):
+    """YAML takes on, off, no, null and numbers for something else."""
+    path = tmp_path / 'data.yaml'
+    path.write_text('names: [on, off, no, null, 1.0, 007]\n', encoding='utf-8-sig')
+    assert read_class_names(path) == ['on', 'off', 'no', 'null', '1.0', '007']
+    path.write_text('nc: 2\nnames:\n  0: y\n  1: n\n', encoding='utf-16')
+    assert read_class_names(path) == ['y', 'n']
+
+
+@pytest.mark.parametrize('name', ['classes.txt', 'obj.names'])
+def test_names_one_a_line(tmp_path, name):
+    (tmp_path / name).write_text('big apple\r\npear\r\n\r\n', encoding='utf-8-sig')
+    assert read_class_names(tmp_path / name) == ['big apple', 'pear']
+    (tmp_path / name).write_text('\n')
+    with pytest.raises(ValueError, match='has no names of classes'):
+        read_class_names(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('line', 'polygon'),
+    [
+        ('0.0 0 0 0.5 0 0.5 0.5', [0, 0, 4, 0, 4, 3]),
+        ('0 -0.0000001 0 1.0000002 0 1 1.0009', [0, 0, 8, 0, 8, 6]),
+        ('\ufeff0\t0 0 0.5 0 0.5 0.5', [0, 0, 4, 0, 4, 3]),
+        ('0 0 0 5e-1 0 0.5 0.5\r', [0, 0, 4, 0, 4, 3]),
+    ],
+    ids=['class', 'rounding', 'byte order mark', 'exponent'],
+)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_variants(folders, line, polygon):
+    images, labels = folders
+    (labels / 'b.TXT').write_text(f'{line}\n', encoding='utf-8', newline='')
+    (annotation,) = convert_yolo(images, labels, ['x'])['annotations']
+    assert annotation['segmentation'] == [polygon] and annotation['category_id'] == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_parts_joined_by_a_bridge(folders, write_image):
+    """Ultralytics joins the parts of an object by a line to and fro, which has no pixels."""
+    images, labels = folders
+    write_image(images / 'b.jpg', 100, 100)
+    first, second = '.1 .1 .3 .1 .3 .3 .1 .3 .1 .1', '.6 .61 .8 .6 .8 .8 .6 .8 .6 .61'
+    (labels / 'b.txt').write_text(f'0 {first} {second} .1 .1\n0 {first}\n0 {second}\n')
+    joined, *parts = convert_yolo(images, labels, ['x'])['annotations']
+    assert joined['area'] == sum(part['area'] for part in parts)
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_boxes(folders):
+    images, labels = folders
+    (labels / 'b.txt').write_text('0 0.5 0.5 0.2 0.2\n0 0 0 1 0 1 1\n0 0.5 0.5 0.2 0.2\n')
+    with pytest.raises(ValueError, match=r'b\.txt, line 1: a box.*--skip-boxes'):
+        convert_yolo(images, labels, ['x'])
+    with pytest.warns(UserWarning, match=r'boxes are left out: 2, in b\.jpg'):
+        assert len(convert_yolo(images, labels, ['x'], skip_boxes=True)['annotations']) == 1
+    (labels / 'b.txt').write_text('0 0.5 0.5 0.2 0.2\n')
+    with pytest.raises(ValueError, match='has boxes only, but masks are needed'):
+        convert_yolo(images, labels, ['x'], skip_boxes=True)

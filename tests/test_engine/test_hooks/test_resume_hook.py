@@ -108,6 +108,6 @@ def test_a_checkpoint_without_an_optimiser_continues_nothing(make_runner, toy_pa
     make_runner(model=toy_pair(), max_iters=1, checkpoint=dict(save_optimizer=False)).train()
     path = str(tmp_path / 'work_dir/iter_1.pth')
     options = dict(model=toy_pair(), hooks=(ResumeHook(),), max_iters=2, load_from=path)
-    with pytest.raises(ValueError, match=r'iter_1\.pth cannot be resumed: it has no state'):
+    with pytest.raises(ValueError, match=r'iter_1\.pth cannot be resumed: it has no opt'):
         make_runner(resume=True, **options).train()
     make_runner(resume=False, **options).train()

@@ -124,7 +124,7 @@ def test_images_with_a_nan_are_named(look):
     steps = [[]] * BURN_IN + [[0, 1]] * 4
     ((when, text),) = look(steps, nan=(1,))
     assert when == BURN_IN + 3
-    assert 'held a NaN for 4 of 8 images' in text
+    assert 'contained NaN for 4 of 8 images' in text
     assert text.endswith('31.jpg, 41.jpg, 51.jpg, 61.jpg')
 
 

@@ -207,9 +207,7 @@ def test_the_state_of_other_groups_is_refused():
     model = Network()
     wrapper, stock = build(model), build(model, STOCK)
     train(model, stock, 1)
-    with pytest.raises(
-        ValueError, match=r'of 23 parameter groups.* this training one of 3 .*resume'
-    ):
+    with pytest.raises(ValueError, match=r'of 23 parameter groups.* this run one of 3 .*resume'):
         wrapper.load_state_dict(stock.state_dict())
 
 

@@ -143,3 +143,52 @@ def test_single_views_pass_through(preprocessor):
     found = preprocessor(data, training=False)
     assert found['inputs'].shape == (1, 3, 8, 8)
     assert found['data_samples'][0].batch_input_shape == (8, 8)
+
+
+class TestOfMmsegmentation:
+    """Around its preprocessor, whose attribute the original mmsegmentation calls otherwise."""
+
+    @pytest.fixture(params=['_channel_conversion', 'channel_conversion'])
+    def inner(self, request):
+        module = pytest.importorskip('mmseg.models.data_preprocessor')
+
+        class Named(module.SegDataPreProcessor):
+            def forward(self, data, training=False):
+                self._channel_conversion = getattr(self, request.param)
+                return super().forward(data, training)
+
+        def build(**settings):
+            inner = Named(**settings)
+            converts = inner._channel_conversion
+            del inner._channel_conversion
+            setattr(inner, request.param, converts)
+            return inner
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(MODELS.module_dict, 'NamedPreprocessor', build)
+            yield dict(
+                type='NamedPreprocessor',
+                mean=[10.0, 20.0, 30.0],
+                std=[2.0, 4.0, 5.0],
+                bgr_to_rgb=True,
+                size=(8, 8),
+            )
+
+    def test_channels_are_reversed_once(self, inner):
+        from mmseg.structures import SegDataSample
+
+        preprocessor = MODELS.build(
+            dict(type='mmpldc.MultiBranchDataPreprocessor', data_preprocessor=inner)
+        )
+        assert preprocessor.pixel_normalization.is_rgb
+        image = torch.randint(0, 256, (3, 8, 6), dtype=torch.uint8)
+        data = dict(
+            inputs=dict(sup_weak=[image], unsup_weak=[None]),
+            data_samples=dict(sup_weak=[SegDataSample()], unsup_weak=[None]),
+        )
+        (found,) = preprocessor(data, training=True)['inputs']['sup_weak']
+        expected = (image.flip(0) - preprocessor.data_preprocessor.mean) / (
+            preprocessor.data_preprocessor.std
+        )
+        torch.testing.assert_close(found[..., :6], expected)
+        assert found[..., 6:].eq(0).all()

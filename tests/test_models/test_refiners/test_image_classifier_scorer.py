@@ -258,7 +258,7 @@ def test_weights_that_do_not_fit_are_an_error(make_scorer):
 
 def test_missing_weights_say_how_to_get_them(make_scorer, tmp_path):
     scorer, _ = make_scorer(prepare=False, checkpoint=str(tmp_path / 'nowhere.pth'))
-    with pytest.raises(RuntimeError, match=r'(?s)nowhere\.pth.*ahead of time.*refiner=None'):
+    with pytest.raises(RuntimeError, match=r'(?s)nowhere\.pth.*in advance.*refiner=None'):
         scorer.prepare(CLASSES, CPU)
 
 

@@ -445,7 +445,7 @@ def test_towers_without_a_suitable_map_are_refused_when_prepared(tower, make_new
 
     fastvit has ``trunk.stages`` as ConvNeXt does, and a convolution behind them.
     """
-    with pytest.raises(ValueError, match=r"mode='mask_pool' needs .* take mode='crop'"):
+    with pytest.raises(ValueError, match=r"mode='mask_pool' needs .* use mode='crop'"):
         make_new_scorer(tower, mode='mask_pool')
 
 

@@ -210,7 +210,7 @@ def test_called_again_only_what_is_not_done_is_done(
         (['--seeds', '0', '1', '--tuning-seeds', '1'], 'each seed once'),
         (['--seeds', '3', '3'], 'each seed once'),
         (['--cost-steps', '5'], '--cost-steps must be at least'),
-        (['--base', 'mine.py'], 'needs a --work-dir'),
+        (['--base', 'mine.py'], 'needs its own --work-dir'),
     ],
 )
 def test_arguments_that_make_no_sense(script, options, message, capsys):
@@ -243,17 +243,17 @@ def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
 
 def test_folder_of_another_base_or_of_two_processes(script, arguments, base):
     study = script.Study(script.parse_args(arguments))
-    with pytest.raises(SystemExit, match='another comparison is at work'):
+    with pytest.raises(SystemExit, match='another comparison is running'):
         script.Study(script.parse_args(arguments))
     study.lock.close()
     with pytest.raises(
-        SystemExit, match=r'begun with other settings \(num_images is 3 now, was 500\)'
+        SystemExit, match=r'started with other settings \(num_images is 3 now, was 500\)'
     ):
         script.Study(script.parse_args([*arguments, '--num-images', '3']))
     cfg = Config.fromfile(base)
     cfg.model.unsup_weight = 3.0
     cfg.dump(base)
-    with pytest.raises(SystemExit, match=r'begun with other settings \(model\.'):
+    with pytest.raises(SystemExit, match=r'started with other settings \(model\.'):
         script.Study(script.parse_args(arguments))
 
 
@@ -274,7 +274,7 @@ def test_runs_of_another_config_are_not_taken_for_this_ones(
 
     monkeypatch.setattr(study, 'experiment', changed)
     with pytest.raises(
-        SystemExit, match=rf'pais@{BEST} was begun with other settings \(model\.unsup_weight is 3'
+        SystemExit, match=rf'pais@{BEST} was started with other settings \(model\.unsup_weight is 3'
     ):
         run(script, monkeypatch, [*arguments, *options])
 
@@ -412,4 +412,4 @@ def test_a_failing_run_ends_the_comparison_with_its_error(arguments, base):
     process = start([*arguments, '--methods', 'pldc'])
     output = process.communicate()[0]
     assert process.returncode == 1
-    assert 'missing.json' in output and 'the whole log is' in output
+    assert 'missing.json' in output and 'the full log is' in output

@@ -11,20 +11,20 @@ FOLDER = Path(__file__).parent
 def read_prompts(
     classes: Sequence[str], *, descriptions: str | None, templates: str | None
 ) -> list[list[str]]:
-    """The texts of each class: its descriptions, the templates with its name, or both.
+    """Collect the texts of each class: its descriptions, the templates with its name, or both.
 
     Args:
         classes: N names.
         descriptions: a JSON file that maps each class to a list of texts; ``'coco'`` or
-            ``'cityscapes'`` for those that come with mmpldc; None for none.
+            ``'cityscapes'`` for the texts included in mmpldc; None for none.
         templates: a JSON file with a list of texts that contain ``{}``, the place of the name;
-            ``'templates'`` for the one that comes with mmpldc; None for none.
+            ``'templates'`` for the list included in mmpldc; None for none.
 
     Returns:
         N lists of at least one text.
 
     Raises:
-        ValueError: if both are None, a class is missing (all missing ones are named), or a file
+        ValueError: if both are None, a class is missing (the message names all of them), or a file
             does not have the form described here.
     """
     if descriptions is None and templates is None:
@@ -44,7 +44,7 @@ def read_prompts(
         if missing:
             raise ValueError(
                 f'{descriptions} has no descriptions of {missing}: add a list of texts for each, '
-                "or take templates='templates', descriptions=None"
+                "or use templates='templates', descriptions=None"
             )
         for name, own in zip(classes, prompts, strict=True):
             own += by_class[name]
@@ -56,7 +56,7 @@ def _read(name: str) -> Any:
     path = builtin if builtin.exists() else Path(name)
     if not path.exists():
         known = sorted(file.stem for file in FOLDER.glob('*.json'))
-        raise ValueError(f'there is no file {path}, and it is none of the texts at hand: {known}')
+        raise ValueError(f'there is no file {path}, and it is none of the included texts: {known}')
     try:
         return json.loads(path.read_text(encoding='utf-8'))
     except json.JSONDecodeError as error:

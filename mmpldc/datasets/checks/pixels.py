@@ -1,0 +1,237 @@
+"""What is in the images: can they be read, as annotated, and as the camera meant them?"""
+
+import io
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import cv2
+import mmcv
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from mmpldc.utils.threads import in_threads
+
+from ..image_header import ImageHeader, read_header
+from .findings import Finding, Level, some
+
+MOST_HEADERS = 20000  # of a set, some 2 s
+TURNED = (
+    'the EXIF orientation turns the image when it is loaded, but the annotated width and height '
+    '(and masks) are those before: annotate the turned image, or store it turned and without EXIF'
+)
+SWAPPED = 'width and height are swapped, if the image is right: exchange them'
+ANOTHER_SIZE = 'another size than annotated: correct width and height, or take the right image'
+SAME_SIZE_TURNED = (
+    'the EXIF orientation turns or mirrors the image when it is loaded, and its size does not tell '
+    'whether it was annotated like that: look at the pictures of tools/dataset/check.py --out-dir'
+)
+PAGES = (
+    'several pages, of which training reads the first one: tools/dataset/convert.py plain writes '
+    'a file for each'
+)
+DIM = 128  # of 255: below, the upper half of an image's range is empty
+
+
+class UnreadableImage(Exception):
+    """An image that training could not load; the message says why and what to do."""
+
+
+class Decoded(NamedTuple):
+    """What training makes of an image.
+
+    Attributes:
+        size: height and width.
+        is_turned: whether its EXIF orientation swaps them (mmcv turns the image).
+        brightest: value of an image of 16 bits; None for other images.
+    """
+
+    size: tuple[int, int]
+    is_turned: bool
+    brightest: int | None = None
+
+
+def read_size(path: str) -> tuple[tuple[int, int], bool]:
+    """Decode an image as training does.
+
+    Returns:
+        Height and width, and whether its EXIF orientation swaps them (mmcv turns the image).
+
+    Raises:
+        UnreadableImage: if it cannot be decoded, or only in part.
+    """
+    decoded = decode(path)
+    return decoded.size, decoded.is_turned
+
+
+def decode(path: str) -> Decoded:
+    """Decode an image as training does.
+
+    Raises:
+        UnreadableImage: if it cannot be decoded, or only in part.
+    """
+    try:
+        with open(path, 'rb') as file:
+            content = file.read()
+    except OSError as error:
+        raise UnreadableImage(f'cannot be read ({error.strerror})') from None
+    except ValueError as error:  # of a name that no file can have
+        raise UnreadableImage(f'cannot be read ({error})') from None
+    if not content:
+        raise UnreadableImage('is empty (0 bytes): copy or download it again')
+    if content[:256].lstrip().lower().startswith((b'<!doctype html', b'<html')):
+        raise UnreadableImage('is a web page, not an image: download it again')
+    turned, brightest = False, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(io.BytesIO(content)) as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+                image.load()  # OpenCV before 4.12 fills what is cut off with grey, Pillow objects
+                if image.mode[0] == 'I':
+                    brightest = int(np.max(np.asarray(image)))
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        pass  # OpenCV may know the format, and has another limit
+    except Exception as error:  # decoders raise many types
+        raise UnreadableImage('is cut off or damaged: copy or download it again') from error
+    try:
+        pixels = mmcv.imfrombytes(content, backend='cv2')
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')
+    return Decoded(pixels.shape[:2], turned, brightest)
+
+
+def describe_sizes(annotated: tuple[int, int], read: tuple[int, int]) -> str:
+    """Two sizes, each height and width, in words."""
+    return f'{annotated[1]} x {annotated[0]} annotated, {read[1]} x {read[0]} read'
+
+
+def check_content(
+    paths: Sequence[str | None],
+    sizes: np.ndarray,
+    *,
+    file: str,
+    limit: int | None,
+    is_unlabeled: bool = False,
+) -> list[Finding]:
+    """Compare images with what is annotated: all by their headers, some by their pixels.
+
+    Args:
+        paths: N images; None is passed over.
+        sizes: ``(N, 2)`` annotated height and width; 0 is not compared.
+        file: annotation file, which findings name.
+        limit: number of images to decode, spread evenly over the set; None for all. Of an
+            unlabelled set, headers are read of these alone.
+        is_unlabeled: a wrong size is a warning then, and a turned image none: no mask relies on
+            it.
+
+    Returns:
+        One finding for each kind of fault.
+    """
+    there = [row for row, path in enumerate(paths) if path is not None]
+    decoded = _spread(there, limit)
+    faults = _Faults(file)
+    level: Level = 'warning' if is_unlabeled else 'error'
+    outcomes = in_threads(_decoded_or_fault, [paths[row] for row in decoded])
+    headers = dict.fromkeys(decoded if is_unlabeled else _spread(there, MOST_HEADERS))
+    for row in headers:
+        headers[row] = _header(paths[row])
+        if headers[row] is not None:
+            _check_header(headers[row], paths[row], is_unlabeled, faults)
+    brightest = {}
+    read_sizes = {
+        row: ((header.height, header.width), header.orientation >= 5)
+        for row, header in headers.items()
+        if header is not None
+    }
+    for row, outcome in zip(decoded, outcomes, strict=True):
+        if isinstance(outcome, UnreadableImage):
+            faults.add('error', str(outcome), paths[row])
+            read_sizes.pop(row, None)
+        else:
+            read_sizes[row] = outcome.size, outcome.is_turned
+            brightest[row] = outcome.brightest
+    for row in sorted(read_sizes):
+        (height, width), turned = read_sizes[row]
+        annotated = tuple(sizes[row].tolist())
+        if not all(annotated) or annotated == (height, width):
+            continue
+        fault = ANOTHER_SIZE
+        if annotated == (width, height):
+            fault = TURNED if turned else SWAPPED
+        example = f' ({describe_sizes(annotated, (height, width))})'
+        faults.add(level, fault, paths[row], example=example)
+    return [*faults.findings(), *_check_depth(brightest, paths, file)]
+
+
+class _Faults:
+    """Images by level and kind of fault."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.names: dict[tuple[Level, str], list[str]] = defaultdict(list)
+        self.examples: dict[tuple[Level, str], str] = {}
+
+    def add(self, level: Level, fault: str, path: str, *, example: str = '') -> None:
+        self.names[level, fault].append(path)
+        self.examples.setdefault((level, fault), example)
+
+    def findings(self) -> list[Finding]:
+        return [
+            Finding(level, self.file, some('image', names), fault + self.examples[level, fault])
+            for (level, fault), names in self.names.items()
+        ]
+
+
+def _spread(rows: list[int], limit: int | None) -> list[int]:
+    """At most ``limit`` of the rows, spread evenly."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return [rows[place] for place in np.linspace(0, len(rows) - 1, limit).astype(int)]
+
+
+def _header(path: str) -> ImageHeader | None:
+    try:
+        return read_header(path)
+    except ValueError:  # decoding says why, if this image is chosen; else training passes it over
+        return None
+
+
+def _check_header(header: ImageHeader, path: str, is_unlabeled: bool, faults: _Faults) -> None:
+    if header.pages > 1:
+        faults.add('warning', PAGES, path, example=f' ({header.pages} pages)')
+    is_square = header.width == header.height
+    same_size = header.orientation in (2, 3, 4) or (header.orientation >= 5 and is_square)
+    if same_size and not is_unlabeled:
+        example = f' (orientation {header.orientation})'
+        faults.add('warning', SAME_SIZE_TURNED, path, example=example)
+
+
+def _check_depth(
+    brightest: dict[int, int | None], paths: Sequence[str | None], file: str
+) -> Iterable[Finding]:
+    """Images of 16 bits of which training, which takes the upper 8, would see little."""
+    deep = {row: value for row, value in brightest.items() if value is not None}
+    if not deep:
+        return
+    value = max(deep.values())
+    level = value >> 8
+    if level >= DIM:
+        return
+    white = (1 << value.bit_length()) - 1
+    message = (
+        f'16 bits, of which training takes the upper 8: the brightest value, {value}, becomes '
+        f'{level} of 255. tools/dataset/convert.py plain --white {white} writes copies of 8 bits'
+    )
+    names = [paths[row] for row in deep]
+    yield Finding('error' if level == 0 else 'warning', file, some('image', names), message)
+
+
+def _decoded_or_fault(path: str) -> Decoded | UnreadableImage:
+    try:
+        return decode(path)
+    except UnreadableImage as error:
+        return error

@@ -1,0 +1,87 @@
+"""Copies of images: one image must not be in two sets, whatever its name and format."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from .equal_files import find_equal_files
+from .roboflow import find_versions
+from .same_picture import find_same_pictures
+
+How = Literal['equal', 'stored anew', 'version']
+
+__all__ = [
+    'Copy',
+    'How',
+    'find_copies',
+    'find_equal_files',
+    'find_same_pictures',
+    'find_versions',
+    'group_copies',
+]
+
+
+class Copy(NamedTuple):
+    """An image that is another one.
+
+    Attributes:
+        path: of the copy.
+        original: path of the other one.
+        how: 'equal' bytes; the same picture, 'stored anew'; or a 'version' that Roboflow made.
+    """
+
+    path: str
+    original: str
+    how: How
+
+
+def find_copies(
+    paths: Sequence[str], originals: Sequence[str], *, equal_only: bool = False
+) -> list[Copy]:
+    """Images that are others once more.
+
+    Args:
+        paths: of images that are to differ from the others, without symbolic links. A path that
+            is among the originals is that image, no copy of it.
+        originals: paths of those others.
+        equal_only: look for equal bytes only. That reads files of equal size, the other kinds
+            decode every image.
+
+    Returns:
+        The copies, in the order of ``paths``.
+    """
+    known = set(originals)
+    paths = [path for path in dict.fromkeys(paths) if path not in known]
+    found: dict[str, Copy] = {}
+    kinds = {'equal': find_equal_files}
+    if not equal_only:
+        kinds |= {'stored anew': find_same_pictures, 'version': find_versions}
+    for how, find in kinds.items():
+        left = [path for path in paths if path not in found]
+        found |= {
+            path: Copy(path, original, how) for path, original in find(left, originals).items()
+        }
+    return [found[path] for path in paths if path in found]
+
+
+def group_copies(paths: Sequence[str]) -> dict[str, str]:
+    """Images that are others of the same list once more.
+
+    Args:
+        paths: of images, without symbolic links.
+
+    Returns:
+        Each such path to the first one, in order, of those that show the same.
+    """
+    places = {path: place for place, path in enumerate(dict.fromkeys(paths))}
+    first = {path: path for path in places}
+
+    def first_of(path: str) -> str:
+        while first[path] != path:
+            path = first[path]
+        return path
+
+    for find in (find_equal_files, find_same_pictures, find_versions):
+        for path, original in find(list(places), list(places)).items():
+            own, other = sorted((first_of(path), first_of(original)), key=places.__getitem__)
+            first[other] = own
+    return {path: first_of(path) for path in places if first_of(path) != path}

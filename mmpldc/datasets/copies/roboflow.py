@@ -1,0 +1,60 @@
+"""Versions that Roboflow makes of one image: it crops and turns, and names the source."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from .perceptual_hash import hash_files, turned
+
+MARK = re.compile(
+    r'(?P<source>.+)_(jpe?g|png|bmp|tiff?|webp|heic|avif)\.rf\.\w{16,}', re.IGNORECASE
+)
+# Bits of 256 under the best of eight turns; benchmarks/copies.py measures it. Of different
+# photographs 1 pair in 30,000 is as near, and these are bursts; here the names agree as well.
+MAX_DISTANCE = 72
+
+
+def find_versions(paths: Sequence[str], originals: Sequence[str]) -> dict[str, str]:
+    """Files that are, by their names and their pictures, versions of one image.
+
+    Args:
+        paths: files to look at, ``NAME_jpg.rf.HASH.jpg`` or ``NAME.jpg``.
+        originals: files to compare them with; one of the two has Roboflow's mark.
+
+    Returns:
+        Path to original, in the order of ``paths``. Crops of more than a few percent, and turns
+        other than by 90 degrees, are not recognised.
+    """
+    by_source: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for path in dict.fromkeys(originals):
+        source, is_marked = source_of(path)
+        by_source[source].append((path, is_marked))
+    suspects: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        source, is_marked = source_of(path)
+        found = [other for other, marked in by_source.get(source, ()) if marked or is_marked]
+        suspects[path] = [other for other in found if other != path]
+    involved = [path for path, found in suspects.items() if found]
+    involved += [other for found in suspects.values() for other in found]
+    bits = dict(zip(*hash_files(involved), strict=True))
+    versions = {}
+    for path, found in suspects.items():
+        for other in found:
+            if path in bits and other in bits:
+                distances = (turned(bits[path]) ^ bits[other]).sum(axis=(1, 2))
+                if distances.min() <= MAX_DISTANCE:
+                    versions[path] = other
+                    break
+    return versions
+
+
+def source_of(path: str) -> tuple[str, bool]:
+    """Name of the image that a file was made from, and whether Roboflow's mark says so.
+
+    Roboflow replaces what is neither a letter nor a digit, so these are left out.
+    """
+    stem = os.path.splitext(os.path.basename(path))[0]
+    mark = MARK.fullmatch(stem)
+    source = mark['source'] if mark else stem
+    return re.sub(r'[\W_]+', '-', source).strip('-').casefold(), mark is not None

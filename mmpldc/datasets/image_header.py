@@ -1,0 +1,99 @@
+"""What the header of an image says, without decoding its pixels."""
+
+import threading
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from mmpldc.utils.files import FileIdentity, file_identity
+
+PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
+_unlimited = threading.Lock()
+
+
+class ImageHeader(NamedTuple):
+    """An image as mmcv loads it.
+
+    Attributes:
+        width: in pixels, turned as EXIF says.
+        height: likewise.
+        orientation: of EXIF, 1 to 8; 1 is upright, those from 5 on swap the sides.
+        is_deep: whether values have more than 8 bits.
+        has_one_channel: grey, black and white, or a palette.
+        pages: of a TIFF or GIF, of which training reads the first one.
+        software: that made the image, by its EXIF; empty if it does not say.
+    """
+
+    width: int
+    height: int
+    orientation: int
+    is_deep: bool
+    has_one_channel: bool
+    pages: int
+    software: str
+
+
+def read_header(path: str | Path) -> ImageHeader:
+    """Read the header of an image, once as long as the file does not change.
+
+    Raises:
+        ValueError: if the file is missing or not an image.
+
+    Note:
+        Pixels are not decoded: a truncated file passes, and the orientation of a PNG that has it
+        after its pixels is not seen.
+    """
+    file = file_identity(str(path))
+    if file is None:
+        raise ValueError(f'{path} cannot be read as an image: no such file')
+    return _read(file)
+
+
+@lru_cache(maxsize=2**18)
+def _read(file: FileIdentity) -> ImageHeader:
+    path = file.path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels
+            with _open(path) as image:
+                # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
+                exif = _exif(image.info.get('exif', b''))
+                width, height = image.size
+                is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
+                has_one_channel = len(image.getbands()) == 1
+                pages = getattr(image, 'n_frames', 1) if image.format in PAGED else 1
+    except UnidentifiedImageError:
+        raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
+    except Exception as error:  # decoders raise many types
+        raise ValueError(f'{path} cannot be read as an image: {error}') from error
+    orientation = exif.get(ExifTags.Base.Orientation)
+    orientation = orientation if orientation in range(1, 9) else 1
+    if orientation >= 5:
+        width, height = height, width
+    software = str(exif.get(ExifTags.Base.Software, ''))
+    return ImageHeader(width, height, orientation, is_deep, has_one_channel, pages, software)
+
+
+def _open(path: str | Path) -> Image.Image:
+    """Open an image of any size: Pillow's limit is for pixels that are decoded."""
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError:
+        with _unlimited:
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                return Image.open(path)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+
+
+def _exif(content: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    try:
+        exif.load(content)
+    except Exception:  # broken EXIF, which Pillow raises anything for and OpenCV ignores
+        return Image.Exif()
+    return exif

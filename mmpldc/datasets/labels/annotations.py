@@ -1,0 +1,107 @@
+"""Annotations of a user's file: what they refer to, flags and ids put right."""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+
+from ..checks.records import Records
+from .values import flag, is_id, read_whole_numbers, whole_number
+
+
+def repair_references(
+    annotations: Records, field: str, known: set, moved: Mapping[Hashable, int]
+) -> None:
+    """Read the ids that annotations refer to as what they stand for, and follow moved ones.
+
+    Args:
+        annotations: changed in place; what is put right is added to the findings.
+        field: ``'image_id'`` or ``'category_id'``.
+        known: ids that there are.
+        moved: new ids by old ones.
+    """
+    changed, example = [], None
+    for row, annotation in enumerate(annotations.records):
+        given = annotation.get(field)
+        value = given if type(given) is int else whole_number(given)
+        if not is_id(value):
+            continue
+        new = moved.get(value, value)
+        if new is not given and new in known:
+            annotation[field] = new
+            if type(given) is not int and value not in moved:
+                changed.append(row)
+                example = given if example is None else example
+    message = f'was {example!r}: read as a whole number'
+    annotations.report('repaired', changed, field, message)
+
+
+def repair_flags(annotations: Records) -> None:
+    """Write ``iscrowd``, and ``ignore`` where it is given, as 0 or 1."""
+    missing = []
+    read: dict[str, list[int]] = {}
+    for row, annotation in enumerate(annotations.records):
+        crowd = annotation.get('iscrowd')
+        if crowd is None:
+            annotation['iscrowd'] = 0
+            missing.append(row)
+        for field in 'iscrowd', 'ignore':
+            value = annotation.get(field)
+            if type(value) is not int and value is not None:
+                annotation[field] = flag(value)
+                if type(annotation[field]) is int:
+                    read.setdefault(field, []).append(row)
+    annotations.report('repaired', missing, 'iscrowd', 'missing: 0 written')
+    for field, rows in read.items():
+        annotations.report('repaired', rows, field, 'not 0 or 1: read as such')
+
+
+def drop_repeated(annotations: Records) -> None:
+    """Leave out annotations that repeat an earlier one: image, class, box and mask.
+
+    The same mask in another class is warned of.
+    """
+    first: dict[tuple, list[dict]] = {}
+    repeated, otherwise = [], []
+    for row, annotation in enumerate(annotations.records):
+        box = annotation.get('bbox')
+        key = (
+            repr(annotation.get('image_id')),
+            repr(annotation.get('iscrowd')),
+            tuple(map(str, box)) if type(box) is list else None,
+        )
+        earlier = first.setdefault(key, [])
+        mask, category = annotation.get('segmentation'), annotation.get('category_id')
+        same = [other for other in earlier if other.get('segmentation') == mask] if mask else []
+        if any(other.get('category_id') == category for other in same):
+            repeated.append(row)
+            continue
+        if same:
+            otherwise.append(row)
+        earlier.append(annotation)
+    message = 'the same as an annotation before, its id apart: left out'
+    annotations.report('repaired', repeated, 'segmentation', message)
+    message = 'the same mask as an annotation of another class: one of them is wrong'
+    annotations.report('warning', otherwise, 'category_id', message)
+    left_out = set(repeated)
+    annotations.records[:] = [
+        annotation for row, annotation in enumerate(annotations.records) if row not in left_out
+    ]
+
+
+def repair_ids(annotations: Records) -> None:
+    """Number all annotations from 1 unless their ids are different whole numbers above 0."""
+    read_whole_numbers(annotations, 'id')
+    ids = [annotation.get('id') for annotation in annotations.records]
+    if set(map(type, ids)) <= {int} and len(set(ids)) == len(ids) and min(ids, default=1) > 0:
+        return
+    counts = Counter(repr(identity) for identity in ids)
+    wrong = [
+        row
+        for row, identity in enumerate(ids)
+        if type(identity) is not int or identity <= 0 or counts[repr(identity)] > 1
+    ]
+    annotations.report(
+        'repaired', wrong, 'id', 'missing, a text, not unique or below 1: all numbered from 1'
+    )
+    for row, annotation in enumerate(annotations.records):
+        annotations.names.keep(annotation, row)
+        annotation['id'] = row + 1

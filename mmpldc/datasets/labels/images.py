@@ -1,0 +1,132 @@
+"""Images of a user's file: names, sizes and ids put right."""
+
+import posixpath
+from collections.abc import Hashable
+from pathlib import Path
+
+from ..checks.findings import Finding
+from ..checks.records import Names, Records
+from ..converters.image_files import image_size
+from .photos import find_meant
+from .values import is_id, number, read_whole_numbers
+
+
+def repair_images(
+    coco: dict, file: str, names: Names, folder: Path | None
+) -> tuple[dict[Hashable, int], list[Finding]]:
+    """Correct names, read sizes and ids as what they stand for, merge repeated images, in place.
+
+    Args:
+        coco: content of the file.
+        file: its path.
+        names: of records, kept where an id changes.
+        folder: of the photos; None leaves names and missing sizes as they are.
+
+    Returns:
+        The new id of each image whose id was changed, by the old one as
+        :func:`~mmpldc.datasets.labels.values.whole_number` reads it, and findings.
+    """
+    images = Records(coco['images'], 'image', file, names)
+    if folder is not None:
+        _correct_names(images, folder)
+    _read_sizes(images, folder)
+    read_whole_numbers(images, 'id')
+    moved = _merge(images)
+    numbered = _number(images)
+    moved = {old: numbered.get(new, new) for old, new in moved.items()} | numbered
+    return moved, images.findings
+
+
+def _correct_names(images: Records, folder: Path) -> None:
+    """Replace names that no photo has by those of the photos that they mean."""
+    given = [image.get('file_name') for image in images.records]
+    meant = find_meant([name for name in given if type(name) is str and name.strip()], folder)
+    rows_by_reason: dict[str, list[int]] = {}
+    for row, name in enumerate(given):
+        if type(name) is str and name in meant:
+            images.records[row]['file_name'] = meant[name].name
+            rows_by_reason.setdefault(meant[name].why, []).append(row)
+    for why, rows in rows_by_reason.items():
+        example = given[rows[0]]
+        message = f"no photo has this name ({why}): '{example}' is '{meant[example].name}'"
+        images.report('repaired', rows, 'file_name', message)
+
+
+def _read_sizes(images: Records, folder: Path | None) -> None:
+    """Read sizes of floats and texts as numbers, and missing ones from the photos."""
+    numbers, missing = [], []
+    for row, image in enumerate(images.records):
+        sides = image.get('width'), image.get('height')
+        if type(sides[0]) is int and type(sides[1]) is int and min(sides) > 0:
+            continue
+        read = [number(side) for side in sides]
+        if all(side is not None and side >= 1 and side.is_integer() for side in read):
+            image.update(width=int(read[0]), height=int(read[1]))
+            numbers.append(row)
+        elif all(side is None or side == 0 for side in sides) and folder is not None:
+            size = _size_of(folder, image.get('file_name'))
+            if size is not None:
+                image.update(width=size[0], height=size[1])
+                missing.append(row)
+    images.report('repaired', numbers, 'width, height', 'not whole numbers: read as such')
+    images.report('repaired', missing, 'width, height', 'missing: read from the photo')
+
+
+def _size_of(folder: Path, name: object) -> tuple[int, int] | None:
+    if type(name) is not str or not name:
+        return None
+    try:
+        return image_size(folder / name)
+    except ValueError:  # which the checks report
+        return None
+
+
+def _merge(images: Records) -> dict[Hashable, int]:
+    """Merge records of the same photo; the ids of those left out -> of those that stay."""
+    ids = [image.get('id') for image in images.records]
+    owners: dict[Hashable, set] = {}
+    for identity, image in zip(ids, images.records, strict=True):
+        if is_id(identity):
+            owners.setdefault(identity, set()).add(_photo(image))
+    first: dict[tuple, int] = {}
+    moved, rows = {}, []
+    for row, image in enumerate(images.records):
+        photo = _photo(image)
+        if photo is None or not is_id(ids[row]) or len(owners[ids[row]]) > 1:
+            continue  # whose annotations are whose cannot be told
+        original = first.setdefault(photo, row)
+        if original != row:
+            rows.append(row)
+            if ids[row] != ids[original]:
+                moved[ids[row]] = ids[original]
+    if rows:
+        message = 'the same photo as an image before: merged, with the annotations of both'
+        images.report('repaired', rows, 'file_name', message)
+        left_out = set(rows)
+        images.records[:] = [i for row, i in enumerate(images.records) if row not in left_out]
+    return moved
+
+
+def _photo(image: dict) -> tuple | None:
+    """What tells photos apart; None if it is not known."""
+    name, width, height = (image.get(field) for field in ('file_name', 'width', 'height'))
+    if type(name) is not str or not name or not {type(width), type(height)} <= {int}:
+        return None
+    return posixpath.normpath(name), width, height
+
+
+def _number(images: Records) -> dict[Hashable, int]:
+    """Give images whose ids are texts numbers; old ids -> new ones."""
+    ids = [image.get('id') for image in images.records]
+    texts = [row for row, identity in enumerate(ids) if type(identity) is str and is_id(identity)]
+    if not texts or len({ids[row] for row in texts}) < len(texts):  # ids twice are an error
+        return {}
+    example, taken = ids[texts[0]], {identity for identity in ids if type(identity) is int}
+    free = (identity for identity in range(1, 2 * len(ids) + 2) if identity not in taken)
+    new = {}
+    for row in texts:
+        images.names.keep(images.records[row], row)
+        new[ids[row]] = images.records[row]['id'] = next(free)
+    message = f"was the text '{example}': numbered anew, for COCO's evaluation needs numbers"
+    images.report('repaired', texts, 'id', message)
+    return new

@@ -1,0 +1,196 @@
+"""Sets drawn from checked labels: annotated images, negatives, and those to validate on."""
+
+import hashlib
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..checks.findings import Finding, some
+from ..converters.image_files import image_record
+from ..split import count_instances, find_images
+from .prepare import Labels
+
+FEW_INSTANCES = 5  # of a class: its AP moves by a fifth or more with each of them
+
+
+def separate_unannotated(
+    labels: Labels, negatives: Collection[str] | None
+) -> tuple[list[dict], list[Finding]]:
+    """Take images without an annotation out of a set, negatives apart, in place.
+
+    An image that is listed without an annotation may be empty, or nobody has looked at it yet:
+    annotation tools list all.
+
+    Args:
+        labels: checked.
+        negatives: names of images on which nothing is, see :func:`read_negatives`; None if all
+            images without an annotation are such.
+
+    Returns:
+        The records that were taken out, and findings that count both kinds.
+    """
+    coco = labels.coco
+    annotated = {annotation['image_id'] for annotation in coco['annotations']}
+    empty = [image for image in coco['images'] if image['id'] not in annotated]
+    kept = [i for i in empty if negatives is None or i['file_name'] in negatives]
+    left = {image['id'] for image in empty} - {image['id'] for image in kept}
+    findings = []
+    for images, what in (
+        ([image for image in empty if image['id'] in left], UNANNOTATED),
+        (kept, 'negatives: nothing is on them'),
+    ):
+        if images:
+            where = some('image', [image['file_name'] for image in images])
+            findings.append(Finding('note', labels.file, where, what))
+    coco['images'] = [image for image in coco['images'] if image['id'] not in left]
+    return [image for image in empty if image['id'] in left], findings
+
+
+UNANNOTATED = (
+    'listed without an annotation: taken for images that nobody annotated; if nothing is on them, '
+    '--negatives all, or --negatives FILE with their names'
+)
+
+
+def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
+    """Names of images on which nothing is, from a list; those that no file lists are added.
+
+    Args:
+        path: of a text with a file name or image id in each line.
+        files: labelled files, the first of which gets photos that none lists.
+
+    Raises:
+        ValueError: if a name is no photo, or is annotated.
+    """
+    lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    found = set()
+    for line in filter(None, lines):
+        image, labels = _look_up(line, files)
+        if image is None:
+            labels = files[0]
+            try:
+                image = image_record(labels.folder, line)
+            except ValueError as error:
+                raise ValueError(f'{path}: {line} is listed nowhere: {error}') from None
+            identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
+            labels.coco['images'].append(dict(id=identity, **image))
+        elif any(one['image_id'] == image['id'] for one in labels.coco['annotations']):
+            raise ValueError(f'{path}: {line} has annotations in {labels.file}: it is no negative')
+        found.add(image['file_name'])
+    return found
+
+
+def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict | None, Labels | None]:
+    for labels in files:
+        try:
+            (index,) = find_images(labels.coco, [name])
+        except ValueError:
+            continue
+        return labels.coco['images'][index], labels
+    return None, None
+
+
+# ---------------------------------------------------------------- validation
+
+
+def _place(name: str, seed: int) -> float:
+    """A number in [0, 1) for a name, alike for both Unicode forms."""
+    text = f'{seed}/{unicodedata.normalize("NFC", name)}'.encode(errors='surrogatepass')
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) / 2**64
+
+
+def draw_held_out(
+    coco: dict,
+    percent: float,
+    seed: int,
+    *,
+    keep: Collection[str] = (),
+    same: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Choose images to validate on.
+
+    Each image's name decides, so that more labels never move an image from validation to training,
+    with two exceptions: training keeps an instance of each class, and each class that more than one
+    image has is validated on. Images that only the latter put there are in ``keep`` next time.
+
+    Args:
+        coco: checked content of a file.
+        percent: share of images, above 0 and below 100.
+        seed: of the choice.
+        keep: names of images that were validated on before.
+        same: names of images that show the same as another one -> that one's name: they stay
+            together.
+
+    Returns:
+        ``(I,)`` bool, True for at least one and not for all.
+
+    Raises:
+        ValueError: if there are fewer than two images, or ``percent`` is out of range.
+    """
+    if not 0 < percent < 100:
+        raise ValueError(f'--val-percent must be above 0 and below 100, got {percent:g}')
+    own = [image['file_name'] for image in coco['images']]
+    names, group = np.unique([(same or {}).get(name, name) for name in own], return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(f'{len(names)} annotated image is too few to hold some out: give --val')
+    kept = {(same or {}).get(name, name) for name in keep}
+    places = np.array([_place(name, seed) for name in names])
+    held_out = (places < percent / 100) | np.array([name in kept for name in names])
+    has = np.zeros((len(names), len(coco['categories'])), bool)
+    np.logical_or.at(has, group, count_instances(coco) > 0)
+    _cover_classes(held_out, has, places)
+    return held_out[group]
+
+
+def _cover_classes(held_out: np.ndarray, has: np.ndarray, places: np.ndarray) -> None:
+    """Move images so that both sets have each class, if that is possible, and neither is empty.
+
+    Args:
+        held_out: ``(I,)`` bool, changed in place.
+        has: ``(I, N)`` bool, classes of each image.
+        places: ``(I,)``, by which images are preferred.
+    """
+    for label in np.argsort(has.sum(axis=0), kind='stable'):
+        rows = np.flatnonzero(has[:, label])
+        if len(rows) and held_out[rows].all():
+            held_out[rows[places[rows].argmax()]] = False
+    for label in np.argsort(has.sum(axis=0), kind='stable'):
+        rows = np.flatnonzero(has[:, label])
+        if len(rows) > 1 and not held_out[rows].any():
+            for row in rows[np.argsort(places[rows])]:
+                others = ~held_out
+                others[row] = False
+                if has[others].any(axis=0)[has[row]].all():  # training loses no class
+                    held_out[row] = True
+                    break
+    if not held_out.any():
+        held_out[places.argmin()] = True
+    if held_out.all():
+        held_out[places.argmax()] = False
+
+
+def warn_of_few(coco: dict, file: str, name: str) -> list[Finding]:
+    """Warn of classes with too few instances for their AP to say something.
+
+    Args:
+        coco: content of an evaluated set.
+        file: its path.
+        name: ``'validation'`` or ``'test'``.
+    """
+    instances = count_instances(coco).sum(axis=0).tolist()
+    counts = dict(zip((c['name'] for c in coco['categories']), instances, strict=True))
+    absent = [label for label, number in counts.items() if number == 0]
+    few = [f'{label} ({n})' for label, n in counts.items() if 0 < n < FEW_INSTANCES]
+    findings = []
+    if absent:
+        message = f'no instance in the {name} set: the AP is the mean of the other classes'
+        findings.append(Finding('warning', file, some('class', absent), message))
+    if few:
+        message = (
+            f'fewer than {FEW_INSTANCES} instances in the {name} set: a single one moves the '
+            'AP of the class by a fifth or more'
+        )
+        findings.append(Finding('warning', file, some('class', few), message))
+    return findings

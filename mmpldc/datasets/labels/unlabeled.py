@@ -1,0 +1,75 @@
+"""The unlabelled set: the photos of a folder that no annotated set has."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from ..checks.findings import Finding, some
+from ..converters.coco import build_coco
+from ..converters.image_files import find_images, image_record
+from ..unwanted_images import by_kind, find_unwanted
+
+
+def unlabeled_set(
+    folder: Path,
+    categories: list[dict],
+    *,
+    known: Collection[str],
+    out_dir: Path,
+    skip_unreadable: bool,
+    keep_all: bool = False,
+) -> tuple[dict, list[Finding], list[str]]:
+    """A COCO-format file of all photos of a folder but those that are annotated.
+
+    Args:
+        folder: of the photos, which may have subfolders.
+        categories: of the labelled set.
+        known: paths of images of other sets; links are followed.
+        out_dir: what is written below it is no photo.
+        skip_unreadable: leave out files that are no images.
+        keep_all: leave out the known images themselves only, not their copies, and not what is no
+            photo (:mod:`mmpldc.datasets.unwanted_images`).
+
+    Returns:
+        The content, findings, and a line for each file that was left out.
+
+    Raises:
+        FileNotFoundError: if there is no photo.
+        ValueError: if one cannot be read, or none is left.
+    """
+    paths = {name: os.path.realpath(folder / name) for name in find_images(folder)}
+    known = {os.path.realpath(path) for path in known}
+    written = os.path.join(os.path.realpath(out_dir), '')
+    names = [n for n, path in paths.items() if path not in known and not path.startswith(written)]
+    unwanted = {} if keep_all else find_unwanted([paths[name] for name in names], known)
+    left_out = [f'{path}: {reason.why}' for path, reason in unwanted.items()]
+    findings = [
+        Finding(
+            'note',
+            str(folder),
+            some('image', lines),
+            f'{kind}: left out of the unlabelled set; --keep-all keeps them',
+        )
+        for kind, lines in by_kind(unwanted, {paths[name]: name for name in names}).items()
+    ]
+    records, unreadable = [], []
+    for name in (name for name in names if paths[name] not in unwanted):
+        try:
+            records.append((image_record(folder, name), []))
+        except ValueError as error:
+            if not skip_unreadable:
+                raise ValueError(
+                    f'{error}; --skip-unreadable leaves such files out of the unlabelled set'
+                ) from None
+            unreadable.append(name)
+            left_out.append(str(error))
+    if unreadable:
+        message = 'cannot be read: left out of the unlabelled set'
+        findings.append(Finding('note', str(folder), some('file', unreadable), message))
+    if not records:
+        raise ValueError(
+            f'all photos below {folder} are annotated, none is left to learn from without labels: '
+            'give --unlabeled-images, or train on the labels alone (configs/supervised)'
+        )
+    description = f'unlabelled images of {folder.name}'
+    return build_coco(records, categories, description=description), findings, left_out

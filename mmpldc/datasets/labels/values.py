@@ -1,0 +1,81 @@
+"""Values as exports write them, read as what COCO has there."""
+
+import math
+
+from ..checks.records import Records
+
+TRUE = frozenset({'1', '1.0', 'true', 'yes'})
+FALSE = frozenset({'0', '0.0', 'false', 'no', ''})
+
+
+def whole_number(value: object) -> object:
+    """The whole number that a float or a text stands for; anything else as it is.
+
+    ``'07'`` stays a text: it may be another id than 7.
+    """
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is str:
+        text = value.strip()
+        if text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text:
+            return int(text)
+    return value
+
+
+def number(value: object) -> float | None:
+    """A finite number, also of a text; None for anything else."""
+    if type(value) in (int, float, str):
+        try:
+            result = float(value)
+        except (ValueError, OverflowError):
+            return None
+        if math.isfinite(result):
+            return result
+    return None
+
+
+def flag(value: object) -> object:
+    """0 or 1 for what stands for it; anything else as it is."""
+    text = str(value).strip().lower()
+    return 1 if text in TRUE else 0 if text in FALSE else value
+
+
+def read_whole_numbers(records: Records, field: str) -> None:
+    """Replace floats and texts of a field that stand for whole numbers, and report them."""
+    values = [record.get(field) for record in records.records]
+    if set(map(type, values)) <= {int}:
+        return
+    changed = []
+    for row, value in enumerate(values):
+        read = whole_number(value)
+        if type(read) is not type(value):
+            changed.append(row)
+            if field == 'id':
+                records.names.keep(records.records[row], row)
+            records.records[row][field] = read
+    if changed:
+        message = f'was {values[changed[0]]!r}: read as a whole number'
+        records.report('repaired', changed, field, message)
+
+
+def drop_nulls(coco: object, file: str) -> list:
+    """Leave out the nulls of a file's lists, in place; what was left out, as findings."""
+    findings = []
+    for name, kind in (
+        ('images', 'image'),
+        ('annotations', 'annotation'),
+        ('categories', 'category'),
+    ):
+        values = coco.get(name) if isinstance(coco, dict) else None
+        if isinstance(values, list) and None in values:
+            rows = [row for row, value in enumerate(values) if value is None]
+            records = Records([{} if value is None else value for value in values], kind, file)
+            records.report('repaired', rows, 'null', 'no record: left out')
+            findings += records.findings
+            coco[name] = [value for value in values if value is not None]
+    return findings
+
+
+def is_id(value: object) -> bool:
+    """Whether records can be told apart by it."""
+    return type(value) is int or (type(value) is str and bool(value.strip()))

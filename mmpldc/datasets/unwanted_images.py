@@ -1,0 +1,213 @@
+"""Images in a folder that are no photographs to learn from: copies, masks, thumbnails, drawings."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from mmpldc.utils.pictures import SOFTWARE
+from mmpldc.utils.threads import in_threads
+
+from .copies import find_copies, find_same_pictures
+from .image_header import ImageHeader, read_header
+from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
+
+HOW = {
+    'equal': 'a copy of',
+    'stored anew': 'stored anew, or mirrored, from',
+    'version': "Roboflow's version of",
+}
+# Folders of masks; what is in them is looked at.
+MASK_FOLDER = re.compile(
+    rf'(\w+[ _.-])?({MASK_WORDS}|annotations?|segmentation_?(class|object)|semantic|trimaps?)'
+    '([ _.-]?(images|maps|png))?',
+    re.IGNORECASE,
+)
+PAINTED_FOLDERS = frozenset({'work_dirs', 'vis_data', 'vis_image'})  # of mmengine's visualizer
+THUMBNAIL = re.compile(r'(^|[ _.-])(thumb(nail)?s?|previews?|small)(?=[ _.-]|$)', re.IGNORECASE)
+LARGEST_THUMBNAIL = 0.5  # of the width of the image
+# What a label map is like: few values, equal to those of the pixels beside them.
+SAMPLED_ROWS = 64
+MAX_VALUES = 256
+MIN_EQUAL = 0.95
+# Of 64 grey levels, in a mask that was saved with loss: a common one has this share, and those next
+# to each other are few.
+MIN_SHARE, WIDEST_RUN, MIN_IN_FEW = 0.005, 4, 0.95
+
+
+class Unwanted(NamedTuple):
+    """Why an image should not be in an unlabelled set.
+
+    Attributes:
+        kind: of such images, in the plural.
+        why: in words, such as ``'a copy of photos/0001.jpg'``.
+    """
+
+    kind: str
+    why: str
+
+
+def find_unwanted(paths: Sequence[str], known: Collection[str]) -> dict[str, Unwanted]:
+    """Images that should not be in an unlabelled set.
+
+    Args:
+        paths: of the images in a folder, without symbolic links.
+        known: paths of annotated images, likewise.
+
+    Returns:
+        Path to reason, in the order of ``paths``.
+    """
+    known = sorted(set(known))
+    found: dict[str, Unwanted] = {}
+    for kind, find in (
+        ('pictures painted by a tool', _painted),
+        ('masks', _masks),
+        ('thumbnails', _thumbnails),
+        ('copies of annotated images', _copies),
+    ):
+        reasons = find([path for path in paths if path not in found], known)
+        found |= {path: Unwanted(kind, why) for path, why in reasons.items()}
+    return {path: found[path] for path in paths if path in found}
+
+
+def by_kind(found: Mapping[str, Unwanted], names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Unwanted images in words, such as ``'b.jpg, a copy of photos/0001.jpg'``, by their kind.
+
+    Args:
+        found: reasons by path.
+        names: of the images, by path.
+    """
+    lines = defaultdict(list)
+    for path, reason in found.items():
+        lines[reason.kind].append(f'{names[path]}, {reason.why}')
+    return dict(lines)
+
+
+def _copies(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    return {copy.path: f'{HOW[copy.how]} {copy.original}' for copy in find_copies(paths, known)}
+
+
+def _painted(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Pictures that tools drew, by their EXIF or their folder."""
+    folders = _folders(paths)
+    found = {}
+    for path in paths:
+        of_tools = PAINTED_FOLDERS.intersection(folders[path])
+        if of_tools:
+            found[path] = f'painted by a tool: in {min(of_tools)}'
+        elif _header(path) is not None and _header(path).software == SOFTWARE:
+            found[path] = 'painted by mmpldc'
+    return found
+
+
+# ---------------------------------------------------------------- masks
+
+
+def _masks(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Label maps and masks: by their names, their folders or their depth, and their pixels."""
+    folders = _folders(paths)
+    stems = defaultdict(list)
+    for path in [*paths, *known]:
+        stems[_stem(path)].append(path)
+    suspects: dict[str, str] = {}
+    for path in paths:
+        stem, is_lossless = _stem(path), path.lower().endswith(MASK_SUFFIXES)
+        of_image = image_stem(stem)
+        partners = [other for other in stems.get(of_image, ()) if other != path]
+        if partners and (is_lossless or of_image != stem):
+            suspects[path] = f'a mask of {partners[0]}'
+        elif any(map(MASK_FOLDER.fullmatch, folders[path])) or of_image != stem:
+            suspects[path] = 'a mask'
+        elif is_lossless and _header(path) is not None and _header(path).has_one_channel:
+            suspects[path] = 'a label map'
+    if suspects and any(in_threads(is_flat, _spread(known))):
+        return {}  # the annotated images are as flat themselves
+    flat = in_threads(is_flat, list(suspects))
+    return {path: why for (path, why), yes in zip(suspects.items(), flat, strict=True) if yes}
+
+
+def is_flat(path: str) -> bool:
+    """Whether an image has few values, and the same one over large areas, as label maps have.
+
+    Args:
+        path: of the image. In a JPEG, whose values are not exact, few grey levels have to do.
+    """
+    try:
+        with Image.open(path) as image:
+            is_lossy = image.format in ('JPEG', 'WEBP', 'MPO')
+            if is_lossy or image.mode in ('CMYK', 'F'):
+                pixels = np.asarray(image.convert('L'))
+            else:
+                pixels = np.asarray(image)
+    except Exception:  # decoders raise many types; the checks of images say what is wrong
+        return False
+    if is_lossy:
+        shares = np.bincount(pixels.ravel() // 4, minlength=64) / pixels.size
+        common = shares >= MIN_SHARE
+        # runs of levels: narrow ones around each value, where a photograph has wide ones
+        runs = ''.join('x' if one else ' ' for one in common).split()
+        return shares[common].sum() >= MIN_IN_FEW and max(map(len, runs)) <= WIDEST_RUN
+    rows = np.linspace(0, len(pixels) - 1, min(SAMPLED_ROWS, len(pixels))).astype(int)
+    sampled = pixels[rows].reshape(len(rows), pixels.shape[1], -1)
+    equal = (sampled[:, 1:] == sampled[:, :-1]).all(axis=2)
+    values = np.unique(sampled.reshape(-1, sampled.shape[2]), axis=0)
+    return bool(len(values) <= MAX_VALUES and equal.size and equal.mean() >= MIN_EQUAL)
+
+
+def _spread(paths: Sequence[str], count: int = 16) -> list[str]:
+    return list(paths[:: 1 + len(paths) // count])
+
+
+# ---------------------------------------------------------------- thumbnails
+
+
+def _thumbnails(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Small versions of images of the same name, which must show the same."""
+    by_name = defaultdict(list)
+    for path in [*paths, *known]:
+        by_name[_full_name(path)].append(path)
+    found = {}
+    for path in paths:
+        named = by_name[_full_name(path)]
+        if len(named) == 1 or (header := _header(path)) is None:
+            continue
+        larger = [
+            other
+            for other in named
+            if _header(other) is not None
+            and header.width <= LARGEST_THUMBNAIL * _header(other).width
+        ]
+        for original in find_same_pictures([path], larger).values():
+            found[path] = f'a thumbnail of {original}'
+    return found
+
+
+def _full_name(path: str) -> str:
+    """Name without suffix of the image that a thumbnail may be of."""
+    return THUMBNAIL.sub('', _stem(path)).strip(' _.-').casefold()
+
+
+# ---------------------------------------------------------------- names and headers
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _folders(paths: Sequence[str]) -> dict[str, list[str]]:
+    """Names of the folders of each path, below the one that all are in."""
+    if not paths:
+        return {}
+    root = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return {path: os.path.relpath(os.path.dirname(path), root).split(os.sep) for path in paths}
+
+
+def _header(path: str) -> ImageHeader | None:
+    try:
+        return read_header(path)
+    except ValueError:  # which those who use the image report
+        return None

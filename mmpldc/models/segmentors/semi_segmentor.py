@@ -1,0 +1,412 @@
+"""Semantic segmentation: the training step of U2PL, iMAS, UniMatch and the mean teacher."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.utils import rename_loss_dict
+from mmdet.structures import SampleList
+from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
+from mmseg.models.segmentors import BaseSegmentor, EncoderDecoder
+from torch import Tensor, nn
+
+from mmpldc.functional import dense_labels, image_ease, label_probabilities, valid_pixels
+from mmpldc.models.pseudo_labels.dense import DenseLabels
+from mmpldc.models.teacher_student import TeacherStudent
+from mmpldc.phases import BurnIn
+from mmpldc.registry import MODELS, TASK_UTILS
+from mmpldc.structures.seg_training_sample import stack_labels
+
+from .mixing import MixPlan
+from .outputs import (
+    SegOutputs,
+    TeacherPass,
+    auxiliary_heads,
+    complete_segmentor,
+    drop_channels,
+    shrink,
+)
+from .pixel_contrast import TeacherMaps
+from .student_view import IGNORE, StudentView, Targets, mix_maps, mix_targets
+
+
+class SemiSegmentor(TeacherStudent, BaseSegmentor):
+    """A segmentor of mmsegmentation as student, with an EMA teacher that labels pixels.
+
+    A method is made of parts: which pixels count, which views the student sees and how they are
+    mixed, how losses are averaged, and a contrastive loss. :meth:`loss` reads like the algorithm.
+
+    Args:
+        segmentor: config of a ``mmseg.EncoderDecoder``; built twice.
+        backbone: config of its backbone, put into ``segmentor``. It stands here because of
+            ``init_model``, which strips what ``model.backbone`` would load in vain.
+        num_classes: C, put into all heads.
+        reliability: config of what chooses the pixels that count, see
+            :class:`~mmpldc.models.pseudo_labels.dense.ChoosesPixels`.
+        student_views: settings of each :class:`StudentView`.
+        unsup_loss: config of :class:`~mmpldc.models.segmentors.weak_to_strong.WeakToStrongLoss`.
+        ease: arguments of :func:`mmpldc.functional.image_ease` (iMAS): ``threshold``, and maybe
+            ``ignore_class`` and ``version``; None: images are not weighed.
+        contrast: config of :class:`~mmpldc.models.segmentors.PixelContrast` (U2PL); the decode head
+            must be ``mmpldc.RepresentationASPPHead``. None: no contrast.
+        burn_in_iters: iterations with labels alone.
+        burn_in: see :class:`mmpldc.phases.Phases`.
+        unsup_weight: lambda, a number or the config of a schedule; at 0 the run is supervised.
+        sup_weight: factor on the supervised losses; 0.5 in UniMatch.
+        semi_test_cfg: ``predict_on='teacher'`` or ``'student'``.
+        data_preprocessor: config of ``mmpldc.MultiBranchDataPreprocessor`` around
+            ``mmseg.SegDataPreProcessor``.
+        init_cfg: as in mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: if the parts do not fit together.
+
+    Note:
+        The teacher labels in one pass, in eval mode, what it sees unmixed. U2PL's released code has
+        a second pass in train mode, so that its labels and its entropies come from different modes
+        and images. UniMatch has no teacher; here it has one that mirrors the student
+        (``default_hooks.mean_teacher.keep_rate=0``) and labels in eval mode, where the released
+        student labels in train mode.
+    """
+
+    student: EncoderDecoder
+    teacher: EncoderDecoder
+
+    def __init__(
+        self,
+        *,
+        segmentor: ConfigType,
+        backbone: OptConfigType = None,
+        num_classes: int,
+        reliability: ConfigType | None = None,
+        student_views: Sequence[dict] = (dict(view='unsup_weak'),),
+        unsup_loss: ConfigType | None = None,
+        ease: dict | None = None,
+        contrast: OptConfigType = None,
+        burn_in_iters: int,
+        burn_in: BurnIn = 'supervised',
+        unsup_weight: float | ConfigType = 1.0,
+        sup_weight: float = 1.0,
+        semi_test_cfg: ConfigType | None = None,
+        data_preprocessor: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        self._num_classes = num_classes
+        super().__init__(
+            network=complete_segmentor(segmentor, backbone, num_classes),
+            burn_in_iters=burn_in_iters,
+            burn_in=burn_in,
+            unsup_weight=unsup_weight,
+            joint_forward=False,  # of the base: here norms train on all images, as in the papers
+            semi_test_cfg=semi_test_cfg,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.reliability = TASK_UTILS.build(
+            reliability or dict(type='mmpldc.ConfidentPixels', threshold=0.0)
+        )
+        self.student_views = [StudentView(**settings) for settings in student_views]
+        self.unsup_loss = TASK_UTILS.build(unsup_loss or dict(type='mmpldc.WeakToStrongLoss'))
+        self.ease = ease
+        self.sup_weight = sup_weight
+        self.contrast = None
+        if contrast is not None:
+            self.contrast = MODELS.build(dict(num_classes=num_classes) | contrast)
+        self.views = [('sup_weak',)]
+        if not self.phases.is_supervised:
+            names = ['unsup_weak', *(one.view for one in self.student_views)]
+            self.views.append(tuple(dict.fromkeys(names)))
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        if self.ease is None and any(view.needs_ease for view in self.student_views):
+            raise ValueError("a view is mixed by the images' ease: set model.ease")
+        has_branch = hasattr(self.student.decode_head, 'forward_with_representation')
+        if self.contrast is not None and not has_branch:
+            raise ValueError(
+                'model.contrast needs features: set '
+                "model.segmentor.decode_head.type='mmpldc.RepresentationASPPHead'"
+            )
+        if self.num_classes < 2 or self.student.decode_head.out_channels != self.num_classes:
+            raise ValueError(
+                f'a pixel has one of at least two classes here, and an output for each: got '
+                f'num_classes={self.num_classes}, out_channels='
+                f'{self.student.decode_head.out_channels}'
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self._num_classes
+
+    # ---------------------------------------------------------------- networks
+
+    def network_forward(
+        self, network: EncoderDecoder, images: Tensor, dropout: Tensor | None = None
+    ) -> SegOutputs:
+        """Outputs of student or teacher.
+
+        Args:
+            network: which of them.
+            images: normalised ``(B, 3, H, W)``.
+            dropout: ``(B,)`` float on the CPU, the share of channels that is dropped of each image;
+                None: nothing is.
+        """
+        maps = network.extract_feat(images)
+        if dropout is not None and (dropout > 0).any():
+            maps = [
+                drop_channels(feature_map, dropout) if index in (0, len(maps) - 1) else feature_map
+                for index, feature_map in enumerate(maps)
+            ]
+        features = None
+        if self.contrast is None:
+            logits = network.decode_head(maps)
+        else:
+            logits, features = network.decode_head.forward_with_representation(maps)
+        auxiliary = ()
+        if network.training:
+            auxiliary = tuple(head(maps) for head in auxiliary_heads(network))
+        return SegOutputs(logits, auxiliary, features)
+
+    def to_image_size(self, logits: Tensor, size: Sequence[int]) -> Tensor:
+        """Logits ``(B, C, *size)`` float32, as mmsegmentation's heads resize them."""
+        return F.interpolate(
+            logits.float(),
+            tuple(size),
+            mode='bilinear',
+            align_corners=self.student.decode_head.align_corners,
+        )
+
+    # ---------------------------------------------------------------- the step
+
+    def loss(
+        self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
+    ) -> dict[str, Tensor]:
+        """One step: L = L_sup + lambda * L_unsup + L_contrast.
+
+        Args:
+            batch_inputs: per view, normalised images ``(B, 3, H, W)``, all of one size.
+            batch_data_samples: per view, B data samples; labelled ones with ``gt_sem_seg``.
+
+        Returns:
+            Losses named ``sup_*``, and with pseudo-labels ``unsup_*`` and statistics of the labels
+            named ``pseudo_*``; scalars.
+
+        Raises:
+            RuntimeError: without ``MeanTeacherHook``.
+            ValueError: if the batch lacks a view, or two views of an image differ in geometry.
+        """
+        progress = self.begin_step(batch_data_samples)
+        images, samples = batch_inputs['sup_weak'], batch_data_samples['sup_weak']
+        truth = stack_labels(samples)
+        if not self.phases.uses_pseudo_labels(progress.step):
+            outputs = self.network_forward(self.student, images)
+            losses = self.loss_by_gt(outputs, truth)
+            if self.contrast is not None:  # DDP wants a gradient for each parameter
+                losses['sup_loss_contrast'] = 0.0 * outputs.features.sum()
+            return losses
+        weak = batch_inputs['unsup_weak']
+        on_labeled, teacher = self.teacher_labels(images, weak, batch_data_samples['unsup_weak'])
+        reliable, unreliable = self.reliability(teacher.dense, progress)
+        ease = self.image_ease(weak, teacher.dense)
+        plans = [view.plan(teacher.dense.labels, ease) for view in self.student_views]
+        shown = [
+            view.show(batch_inputs, plan, ease)
+            for view, plan in zip(self.student_views, plans, strict=True)
+        ]
+        of_labeled, *of_views = self._student_outputs([images, *shown])
+        losses = self.loss_by_gt(of_labeled, truth)
+        targets = [
+            mix_targets(plan, teacher.dense.labels, reliable, teacher.dense.valid) for plan in plans
+        ]
+        losses['unsup_loss_ce'] = self.unsup_weight * self._unsupervised(
+            of_views, plans, targets, ease
+        )
+        if self.contrast is not None:
+            labels, is_reliable, _ = targets[0]
+            losses['unsup_loss_contrast'] = self._contrast(
+                (of_labeled, of_views[0]),
+                (on_labeled, teacher),
+                (truth, labels.masked_fill(~is_reliable, IGNORE)),
+                plans[0],
+                (reliable, unreliable),
+            )
+        self._count(teacher, reliable)
+        return losses | self._statistics(teacher.dense, reliable, ease)
+
+    def loss_by_gt(self, outputs: SegOutputs, truth: Tensor) -> dict[str, Tensor]:
+        """L_sup of the decode head and the auxiliary heads.
+
+        Args:
+            outputs: of the student for labelled images.
+            truth: ``(B, H, W)`` int64 in [0, C), 255 without label.
+        """
+        losses = {}
+        heads = [('', self.student.decode_head, outputs.logits)]
+        for index, (head, logits) in enumerate(
+            zip(auxiliary_heads(self.student), outputs.auxiliary, strict=True)
+        ):
+            heads.append((f'aux{index}_', head, logits))
+        for prefix, head, logits in heads:
+            logits = self.to_image_size(logits, truth.shape[1:])
+            parts = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else None
+            for part in parts or [head.loss_decode]:
+                name = prefix + part.loss_name
+                value = self.sup_weight * part(logits, truth, ignore_index=IGNORE)
+                losses[name] = losses[name] + value if name in losses else value
+        return rename_loss_dict('sup_', losses)
+
+    @torch.no_grad()
+    def teacher_labels(
+        self, labeled: Tensor, weak: Tensor, samples: SampleList
+    ) -> tuple[SegOutputs | None, TeacherPass]:
+        """The teacher's outputs and labels, in one pass; labelled images only for the contrast.
+
+        Args:
+            labeled: ``(A, 3, H, W)``.
+            weak: ``(B, 3, H, W)``.
+            samples: of ``weak``.
+        """
+        of_labeled = None
+        if self.contrast is None:
+            outputs = self.network_forward(self.teacher, weak)
+        else:
+            both = self.network_forward(self.teacher, torch.cat([labeled, weak]))
+            of_labeled = SegOutputs(both.logits[: len(labeled)], (), both.features[: len(labeled)])
+            outputs = SegOutputs(both.logits[len(labeled) :], (), both.features[len(labeled) :])
+        size = tuple(weak.shape[2:])
+        logits = self.to_image_size(outputs.logits, size)
+        labels, confidence = dense_labels(logits)
+        valid = valid_pixels([sample.img_shape for sample in samples], size, weak.device)
+        has_nan = logits.flatten(1).isnan().any(dim=1)
+        valid = valid & ~has_nan[:, None, None]
+        return of_labeled, TeacherPass(
+            outputs, DenseLabels(logits, labels, confidence, valid), has_nan, samples
+        )
+
+    @torch.no_grad()
+    def image_ease(self, weak: Tensor, teacher: DenseLabels) -> Tensor | None:
+        """Ease of each image ``(B,)`` (iMAS), or None.
+
+        Args:
+            weak: ``(B, 3, H, W)``, which the student sees here in eval mode, as released.
+            teacher: its view of the same images.
+        """
+        if self.ease is None:
+            return None
+        self.student.eval()
+        outputs = self.network_forward(self.student, weak)
+        self.student.train()
+        labels, confidence = dense_labels(self.to_image_size(outputs.logits, weak.shape[2:]))
+        return image_ease(
+            labels,
+            teacher.labels,
+            confidence,
+            teacher.confidence,
+            teacher.valid,
+            num_classes=self.num_classes,
+            **self.ease,
+        )
+
+    def _student_outputs(self, batches: Sequence[Tensor]) -> list[SegOutputs]:
+        """Outputs for labelled images and each view, in one pass."""
+        shares = [0.0, *(view.feature_dropout for view in self.student_views)]
+        counts = torch.tensor([len(images) for images in batches])
+        dropout = torch.tensor(shares).repeat_interleave(counts)
+        outputs = self.network_forward(self.student, torch.cat(list(batches)), dropout)
+        sizes = counts.tolist()  # of the host
+        auxiliary = zip(*(logits.split(sizes) for logits in outputs.auxiliary), strict=True)
+        features = [None] * len(sizes)
+        if outputs.features is not None:
+            features = outputs.features.split(sizes)
+        return [
+            SegOutputs(*parts)
+            for parts in zip(
+                outputs.logits.split(sizes),
+                auxiliary if outputs.auxiliary else [()] * len(sizes),
+                features,
+                strict=True,
+            )
+        ]
+
+    def _unsupervised(
+        self,
+        outputs: Sequence[SegOutputs],
+        plans: Sequence[MixPlan | None],
+        targets: Sequence[Targets],
+        ease: Tensor | None,
+    ) -> Tensor:
+        """Weighted mean of the losses of the views that are active at this step; scalar."""
+        losses, weights = [], []
+        for view, output, plan, (labels, reliable, valid) in zip(
+            self.student_views, outputs, plans, targets, strict=True
+        ):
+            logits = self.to_image_size(output.logits, labels.shape[1:])
+            losses.append(self.unsup_loss(logits, labels, reliable, valid, ease))
+            active = labels.new_ones((), dtype=torch.bool) if plan is None else plan.is_active
+            weights.append(view.weight * active.float())
+        weights = torch.stack(weights)
+        return (torch.stack(losses) * weights).sum() / weights.sum().clamp(min=1e-6)
+
+    def _contrast(
+        self,
+        student: tuple[SegOutputs, SegOutputs],
+        teacher: tuple[SegOutputs, TeacherPass],
+        labels: tuple[Tensor, Tensor],
+        plan: MixPlan | None,
+        chosen: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """L_c (U2PL), of labelled images and the first view; maps are read at the head's stride."""
+        of_labeled, of_view = student
+        on_labeled, on_weak = teacher
+        stride = of_labeled.logits.shape[2:]
+        truth, targets = (shrink(part, stride) for part in labels)
+        reliable, unreliable = (shrink(part, stride) for part in chosen)
+        pseudo_labels = shrink(on_weak.dense.labels, stride).masked_fill(~reliable, IGNORE)
+        if plan is not None:
+            plan = plan._replace(from_others=shrink(plan.from_others, stride))
+        weak_labels = shrink(on_weak.dense.labels, stride)
+        probability = label_probabilities(on_weak.outputs.logits, weak_labels)
+        nothing = torch.full_like(truth, IGNORE)
+        return self.contrast(
+            torch.cat([of_labeled.features, of_view.features]),
+            torch.cat([truth, targets]),
+            torch.cat(
+                [label_probabilities(on_labeled.logits, truth), mix_maps(plan, probability, 0.0)]
+            ),
+            TeacherMaps(
+                features=torch.cat([on_labeled.features, on_weak.outputs.features]),
+                logits=torch.cat([on_labeled.logits, on_weak.outputs.logits]),
+                truth=torch.cat([truth, torch.full_like(pseudo_labels, IGNORE)]),
+                pseudo_labels=torch.cat([nothing, pseudo_labels]),
+                unreliable=torch.cat([torch.zeros_like(truth, dtype=torch.bool), unreliable]),
+            ),
+        )
+
+    def _count(self, teacher: TeacherPass, reliable: Tensor) -> None:
+        """Count the pixels of each class that count."""
+        labels = teacher.dense.labels.where(reliable, self.num_classes).flatten()
+        counts = labels.new_zeros(self.num_classes + 1)
+        counts.index_add_(0, labels, torch.ones_like(labels))
+        paths = [sample.metainfo.get('img_path', '') for sample in teacher.samples]
+        # Host sync: which images have a NaN, for the warning that names them.
+        self.pseudo_label_counter.update(counts[:-1], teacher.has_nan.tolist(), paths)
+
+    def _statistics(
+        self, teacher: DenseLabels, reliable: Tensor, ease: Tensor | None
+    ) -> dict[str, Tensor]:
+        """For the log: share of valid pixels that count, their confidence, and the mean ease."""
+        num = reliable.sum()
+        statistics = dict(
+            pseudo_coverage=num / teacher.valid.sum().clamp(min=1),
+            pseudo_confidence=teacher.confidence.where(reliable, 0.0).sum() / num.clamp(min=1),
+        )
+        if ease is not None:
+            statistics['pseudo_ease'] = ease.mean()
+        return statistics
+
+    # ---------------------------------------------------------------- mmsegmentation's interface
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits at the images' size, of the tested network."""
+        return self._tested_network.encode_decode(inputs, batch_img_metas)

@@ -1,0 +1,30 @@
+"""Text files as other programs write them."""
+
+import codecs
+from pathlib import Path
+
+MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: 'utf-32',
+    codecs.BOM_UTF32_BE: 'utf-32',
+    codecs.BOM_UTF8: 'utf-8-sig',
+    codecs.BOM_UTF16_LE: 'utf-16',
+    codecs.BOM_UTF16_BE: 'utf-16',
+}
+
+
+def read_text(path: str | Path) -> str:
+    """A text in UTF-8, or in what its byte order mark says.
+
+    Raises:
+        ValueError: if it is in another encoding; the message says how to go on.
+    """
+    content = Path(path).read_bytes()
+    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), 'utf-8')
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b'\n') + 1
+        raise ValueError(
+            f'{path}, line {line}: is not in UTF-8 (byte {content[error.start]:#04x}): save the '
+            'file as UTF-8'
+        ) from None

@@ -1,0 +1,104 @@
+"""Files of any encoding, and files that are no annotations: read, or named for what they are."""
+
+import json
+import zipfile
+
+import pytest
+
+from mmpldc.datasets.coco_files import (
+    UnusableFile,
+    outline_fault,
+    read_coco,
+    read_json,
+    write_all,
+)
+
+COCO = dict(images=[], annotations=[], categories=[dict(id=1, name='Öse')])
+
+
+@pytest.mark.parametrize(
+    'encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be', 'utf-32']
+)
+def test_encodings(tmp_path, encoding):
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(COCO, ensure_ascii=False), encoding=encoding)
+    assert read_json(path) == COCO
+
+
+def test_other_encodings_are_named(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(COCO, ensure_ascii=False, indent=1), encoding='latin-1')
+    with pytest.raises(UnusableFile, match=r'a\.json: line 7, byte .* not UTF-8 .*Öse.*: save it'):
+        read_json(path)
+
+
+def test_zip_archive(tmp_path):
+    path = tmp_path / 'a.json'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('annotations/instances_default.json', '{}')
+    with pytest.raises(UnusableFile, match=r'zip archive: .*\(annotations/instances_default.json'):
+        read_json(path)
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'', 'line 1, column 1: not valid JSON'),
+        (b'{"images": [', 'line 1, column 13: not valid JSON'),
+        (b'PK\x03\x04 broken', 'zip archive'),
+        (b'\x1f\x8b\x08', 'gzip archive'),
+        (b'\x89PNG\r\n\x1a\n', 'an image'),
+        (b'%PDF-1.7', 'PDF'),
+        (b'<?xml version="1.0"?>', 'XML or HTML'),
+        (b'{"id": 1}\n{"id": 2}', 'line 2: a second JSON text'),
+        (b'\xff\xfe\x00', ''),
+    ],
+)
+def test_no_json(tmp_path, content, words):
+    path = tmp_path / 'a.json'
+    path.write_bytes(content)
+    with pytest.raises(UnusableFile) as caught:
+        read_json(path)
+    assert words in caught.value.problem and str(caught.value).startswith(f'{path}: ')
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ([dict(image_id=1, score=0.5)], 'a list of results'),
+        ([dict(id=1, data={}, annotations=[])], 'Label Studio'),
+        ([dict(image='a.jpg', annotations=[])], 'CreateML'),
+        (dict(version='5', shapes=[]), "labelme's"),
+        ({'a.jpg12': dict(filename='a.jpg', regions=[])}, 'VIA'),
+        ({'_via_settings': {}}, 'VIA'),
+        (dict(size={}, objects=[]), 'Supervisely'),
+        (dict(COCO, annotations=[dict(segments_info=[])]), 'panoptic'),
+        (dict(COCO, images={}), '"images" is a dict'),
+        (dict(COCO, images=[3]), 'images[0] is not an object'),
+        (dict(images=[]), 'annotations, categories missing'),
+        (3, 'a single int'),
+        (COCO, None),
+    ],
+)
+def test_other_formats_are_named(content, words):
+    fault = outline_fault(content)
+    assert fault is None if words is None else words in fault
+
+
+def test_lists_may_be_optional(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('{"images": []}')
+    assert read_coco(path) == dict(images=[])
+    with pytest.raises(ValueError, match="no list 'categories'"):
+        read_coco(path, 'categories')
+
+
+def test_all_files_are_written_or_none(tmp_path):
+    first, second = tmp_path / 'a.json', tmp_path / 'b.json'
+    first.write_text('before')
+    with pytest.raises(TypeError):
+        write_all({first: 'after', second: None})
+    assert [path.name for path in tmp_path.iterdir()] == ['a.json']
+    assert first.read_text() == 'before'
+    write_all({first: 'after', second: 'new'})
+    assert (first.read_text(), second.read_text()) == ('after', 'new')

@@ -1,0 +1,36 @@
+"""Copies that training reads as they are meant."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmpldc.datasets.converters import write_plain_images
+
+
+def test_plain_images(tmp_path, write_image):
+    source, out = tmp_path / 'in', tmp_path / 'in/out'
+    write_image(source / 'a/x.jpg')
+    deep = np.array([[0, 819, 4095, 5000]], np.uint16)
+    Image.fromarray(deep).save(source / 'y.png')
+    Image.fromarray(np.array([[-1, 0.5, 4095, np.nan]], np.float32)).save(source / 'z.tif')
+    pages = [Image.new('RGB', (5, 4), (value, 0, 0)) for value in (1, 2, 3)]
+    pages[0].save(source / 'p.tiff', save_all=True, append_images=pages[1:])
+    for _ in range(2):  # its own copies are no input
+        counts = write_plain_images(source, out, white=4095)
+    assert counts == dict(copied=1, scaled=3, pages=2)
+    assert (out / 'a/x.jpg').read_bytes() == (source / 'a/x.jpg').read_bytes()
+    assert np.asarray(Image.open(out / 'y.png')).tolist() == [[0, 51, 255, 255]]
+    assert np.asarray(Image.open(out / 'z.tif')).tolist() == [[0, 0, 255, 0]]
+    found = [np.asarray(Image.open(out / name))[0, 0, 0] for name in ('p.tiff', 'p_page3.png')]
+    assert found == [1, 3]
+
+
+def test_bad_input(tmp_path, write_image):
+    write_image(tmp_path / 'in/x.png')
+    with pytest.raises(ValueError, match='choose another --out-dir'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'in/../in')
+    with pytest.raises(ValueError, match='--white must be above 0'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'out', white=-1)
+    Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / 'in/y.tif')
+    with pytest.raises(ValueError, match=r'y\.tif has values .* give --white'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'out')

@@ -1,0 +1,141 @@
+"""The json of VGG Image Annotator 2."""
+
+import json
+
+import pytest
+
+from mmpldc.datasets.converters import convert_via
+
+WIDTH, HEIGHT = 40, 30
+RECT = dict(name='rect', x=2, y=3, width=10, height=8)
+
+
+def region(shape=RECT, **attributes):
+    return dict(shape_attributes=shape, region_attributes=attributes)
+
+
+@pytest.fixture
+def convert(tmp_path, write_image):
+    """Write a json of these regions by file name, and convert it."""
+    for name in ('a.jpg', 'more/b.jpg', 'c.jpg'):
+        write_image(tmp_path / 'images' / name, WIDTH, HEIGHT)
+
+    def convert(entries, wrap=lambda content: content, **options):
+        content = {
+            f'{name}123': dict(filename=name, size=123, regions=regions, file_attributes={})
+            for name, regions in entries.items()
+        }
+        path = tmp_path / 'via.json'
+        path.write_text(json.dumps(wrap(content)))
+        return convert_via(path, images=tmp_path / 'images', **options)
+
+    return convert
+
+
+@pytest.mark.parametrize(
+    ('shape', 'area'),
+    [
+        (RECT, 80),
+        (dict(name='polygon', all_points_x=[0, 10, 10, 0], all_points_y=[0, 0, 5, 5]), 50),
+        (dict(name='circle', cx=20, cy=15, r=10), 314),
+        (dict(name='ellipse', cx=20, cy=15, rx=12, ry=6), 226),
+        (dict(name='ellipse', cx=20, cy=15, rx=12, ry=6, theta=1.5707963), 226),
+    ],
+    ids=['rect', 'polygon', 'circle', 'ellipse', 'turned'],
+)
+def test_shapes(convert, shape, area):
+    coco = convert({'a.jpg': [region(shape, kind='cat')]})
+    (annotation,) = coco['annotations']
+    assert annotation['area'] == pytest.approx(area, rel=0.03)
+    if 'theta' in shape:
+        assert annotation['bbox'][3] > annotation['bbox'][2]
+    assert coco['categories'] == [dict(id=1, name='cat')]
+
+
+def project(content):
+    return dict(_via_settings={}, _via_img_metadata=content, _via_attributes={})
+
+
+def numbered(content):
+    """Regions of version 1: a dict by number."""
+    return {
+        key: entry | dict(regions={str(n): one for n, one in enumerate(entry['regions'])})
+        for key, entry in content.items()
+    }
+
+
+@pytest.mark.parametrize('wrap', [lambda content: content, project, numbered])
+@pytest.mark.parametrize('name', ['b.jpg', 'more/b.jpg', 'C:\\data\\b.jpg', 'http://x.org/b.jpg'])
+def test_layouts(convert, wrap, name):
+    regions = [region(kind='dog'), region(kind={'cat': True, 'dog': False})]
+    coco = convert({name: regions}, wrap)
+    assert [image['file_name'] for image in coco['images']] == ['more/b.jpg']
+    assert [annotation['category_id'] for annotation in coco['annotations']] == [2, 1]
+
+
+def test_images_without_regions(convert):
+    entries = {'a.jpg': [region(kind='x')], 'c.jpg': []}
+    with pytest.warns(UserWarning, match=r'images without a region: 1, such as c\.jpg'):
+        assert len(convert(entries)['images']) == 1
+    with pytest.warns(UserWarning, match='negatives'):
+        assert len(convert(entries, negatives=True)['images']) == 2
+
+
+def test_classes(convert):
+    assert convert({'a.jpg': [region()]}, classes=['x'])['annotations'][0]['category_id'] == 1
+    two = {'a.jpg': [region(kind='x', color='red')]}
+    assert convert(two, attribute='color')['categories'] == [dict(id=1, name='red')]
+    given = convert({'a.jpg': [region(kind='x')]}, classes=['y', 'x'])
+    assert given['annotations'][0]['category_id'] == 2
+
+
+@pytest.mark.parametrize(
+    ('entries', 'options', 'words'),
+    [
+        ({'a.jpg': [region()]}, {}, 'name the only class with --classes'),
+        (
+            {'a.jpg': [region(a='x', b='y')]},
+            {},
+            r"'a' \(1 regions\), 'b' \(1 regions\).*--attribute",
+        ),
+        ({'a.jpg': [region(a='x'), region()]}, {}, "region 1: the attribute 'a' does not name one"),
+        ({'a.jpg': [region(a=' ')]}, {}, 'region 0: the attribute'),
+        ({'a.jpg': [region(a={'x': True, 'y': True})]}, {}, 'region 0: the attribute'),
+        ({'a.jpg': [region(a='x')]}, dict(classes=['y']), "'x' is no known class: y"),
+        ({'d.jpg': [region(a='x')]}, {}, "'d.jpg': it is not in"),
+        ({'a.jpg': [], 'x/a.jpg': []}, {}, r'a\.jpg is in the file twice'),
+        ({'a.jpg': []}, {}, 'has no region'),
+        ({'a.jpg': [region(dict(name='point', cx=1, cy=1), a='x')]}, {}, "'point'.*--skip-unsup"),
+        ({'a.jpg': [region(RECT | dict(x=None), a='x')]}, {}, 'a rect: x is None, no number'),
+        (
+            {'a.jpg': [region(dict(name='polygon', all_points_x=[1], all_points_y=[1]), a='x')]},
+            {},
+            'has 1 points: too few',
+        ),
+        ({'a.jpg': [dict(region_attributes={})]}, {}, "a region has no 'shape_attributes'"),
+    ],
+)
+def test_bad_input(convert, entries, options, words):
+    with pytest.raises(ValueError, match=rf'via\.json.*{words}'):
+        convert(entries, **options)
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (dict(images=[], annotations=[]), 'is no json of VIA 2'),
+        (dict(project={}, file={}, view={}, metadata={}), 'is of VIA 3'),
+        ([], 'is no json of VIA 2'),
+        ({}, 'has no image'),
+    ],
+)
+def test_other_files(convert, content, words):
+    with pytest.raises(ValueError, match=rf'via\.json {words}'):
+        convert({}, lambda _: content)
+
+
+def test_unsupported_regions(convert):
+    point = region(dict(name='point', cx=1, cy=1), kind='x')
+    with pytest.warns(UserWarning, match='unsupported regions are left out: 1 point'):
+        coco = convert({'a.jpg': [point, region(kind='x')]}, skip_unsupported=True)
+    assert len(coco['annotations']) == 1

@@ -1,0 +1,62 @@
+"""Which photo a name means that no photo has."""
+
+import pytest
+
+from mmpldc.datasets.labels.photos import find_meant
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    for name in ('0001.jpg', '0002.jpg', 'a/ü.jpg', 'b/twice.jpg', 'c/twice.jpg', 'a b #1.jpg'):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('name', 'meant', 'why'),
+    [
+        ('.\\0001.jpg', '0001.jpg', 'backslashes'),
+        ('a\\ü.jpg', 'a/ü.jpg', 'backslashes'),
+        ('C:\\data\\photos\\0001.jpg', '0001.jpg', "another computer's folder"),
+        ('\\\\server\\share\\0001.jpg', '0001.jpg', 'backslashes'),
+        ('/home/me/job_7/a/ü.jpg', 'a/ü.jpg', "another computer's folder"),
+        ('photos/0001.jpg', '0001.jpg', 'the folder photos twice'),
+        ('photos/a/ü.jpg', 'a/ü.jpg', 'the folder photos twice'),
+        ('0001.JPG', '0001.jpg', 'another case or Unicode form'),
+        ('a/u\u0308.jpg', 'a/ü.jpg', 'another case or Unicode form'),
+        ('0001', '0001.jpg', 'no suffix'),
+        (' 0001.jpg', '0001.jpg', 'blanks around it'),
+        ('https://example.com/upload/0001.jpg?sig=1', '0001.jpg', 'a URL'),
+        ('s3://bucket/set/0001.jpg', '0001.jpg', 'a URL'),
+        ('/data/local-files/?d=set/a%20b%20%231.jpg', 'a b #1.jpg', 'a URL'),
+        ('a%20b%20%231.jpg', 'a b #1.jpg', 'percent signs'),
+        ('images/1a2b3c4d-0001.jpg', '0001.jpg', 'an annotation tool'),
+        (f'0001_jpg.rf.{"a1" * 16}.jpg', '0001.jpg', 'an annotation tool'),
+    ],
+)
+def test_a_name_means_the_only_photo_that_fits(photos, name, meant, why):
+    found = find_meant([name, '0002.jpg'], photos)
+    assert list(found) == [name]
+    assert found[name].name == meant and why in found[name].why
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['val/0001.jpg'],  # a folder that says something else
+        ['0001.png'],  # maybe a mask
+        ['0003.jpg'],
+        ['x/twice.jpg'],
+        ['/elsewhere/0001.jpg', '0001.jpg'],  # is listed itself
+        ['/train/0001.jpg', '/val/0001.jpg'],  # one photo for two names
+        ['\x00', '\ud800', '/', 'C:'],
+    ],
+)
+def test_a_doubtful_name_means_none(photos, names):
+    assert find_meant(names, photos) == {}
+
+
+def test_no_folder(tmp_path):
+    assert find_meant(['a.jpg'], tmp_path / 'none') == {}

@@ -1,0 +1,125 @@
+"""What lies among photographs and is none: masks, thumbnails, painted pictures, copies."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from mmpldc.datasets.unwanted_images import by_kind, find_unwanted, is_flat
+from mmpldc.utils.pictures import save_picture
+
+ANIMALS = Path(__file__).parents[3] / 'shared/data/animals'
+
+
+def label_map(mode='L', size=(240, 180)):
+    """Two objects with round borders."""
+    image = Image.new('L', size)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((20, 30, 120, 110), fill=51)
+    draw.rectangle((140, 60, 200, 150), fill=101)
+    if mode == 'P':
+        image.putpalette([value for i in range(256) for value in (i, 255 - i, 128)])
+    if mode == '1':
+        return image.point(lambda value: 255 * (value > 0)).convert('1')
+    return image if mode in 'LP' else image.convert(mode)
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    """Four photos, of which the first is annotated; and how to write more beside them."""
+
+    def write(name, image, **options):
+        path = tmp_path / 'photos' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, **options)
+        return str(path)
+
+    paths = [write(f'{number:04d}.jpg', photo(number), quality=90) for number in range(4)]
+    return paths, write
+
+
+MASKS = [
+    ('masks/0001.png', 'L'),
+    ('0001.png', 'P'),  # beside 0001.jpg
+    ('0001_mask.png', 'RGB'),
+    ('0001_mask.jpg', 'L'),
+    ('0001-instanceIds.tif', 'L'),
+    ('mask_0001.PNG', '1'),
+    ('SegmentationClass/0001.png', 'P'),
+    ('gt/7.bmp', 'RGB'),
+    ('annotations/0001/disc_0.png', '1'),
+    ('depthless.png', 'L'),  # one channel among colour photos
+    ('labels/0009.png', 'RGBA'),
+]
+
+
+@pytest.mark.parametrize(('name', 'mode'), MASKS, ids=[name for name, _ in MASKS])
+def test_masks(photos, name, mode):
+    paths, write = photos
+    mask = write(name, label_map(mode))
+    found = find_unwanted([*paths[1:], mask], paths[:1])
+    assert [(path, reason.kind) for path, reason in found.items()] == [(mask, 'masks')]
+
+
+@pytest.mark.parametrize('name', ['0001_mask.png', 'masks/0001.png', '0001.png'])
+def test_photographs_are_no_masks_whatever_their_names(photos, photo, name):
+    paths, write = photos
+    for image in (photo(9), photo(9).convert('L')):
+        assert find_unwanted([*paths[1:], write(name, image)], paths[:1]) == {}
+
+
+def test_flat_pictures_are_wanted_where_annotated_ones_are_flat(photos):
+    """Scans and drawings: none is taken for a mask."""
+    _, write = photos
+    drawings = [write(f'd/{n}.png', label_map('L', (240 + n, 180))) for n in range(3)]
+    assert find_unwanted(drawings[1:], drawings[:1]) == {}
+
+
+@pytest.mark.parametrize(
+    'name', ['thumbs/0001.jpg', '0001_thumb.jpg', 'thumb-0001.png', 'small/0001.webp']
+)
+def test_thumbnails(photos, photo, name):
+    paths, write = photos
+    small = write(name, photo(1).resize((80, 60)))
+    found = find_unwanted([*paths[1:], small], paths[:1])
+    assert {path: reason.why for path, reason in found.items()} == {
+        small: f'a thumbnail of {paths[1]}'
+    }
+    write(name, photo(7).resize((80, 60)))  # another camera counts alike
+    assert find_unwanted([*paths[1:], small], paths[:1]) == {}
+
+
+def test_painted_pictures(photos, photo):
+    paths, write = photos
+    save_picture(Path(paths[0]).parent / 'report/samples/1.jpg', np.asarray(photo(5)))
+    painted = [
+        str(Path(paths[0]).parent / 'report/samples/1.jpg'),
+        write('work_dirs/mine/20260101/vis_data/vis_image/val_0.png', photo(6)),
+    ]
+    found = find_unwanted([*paths[1:], *painted], paths[:1])
+    assert [path for path, reason in found.items() if 'painted' in reason.kind] == painted
+
+
+def test_copies_and_words(photos, photo):
+    paths, write = photos
+    copies = [write('a.png', photo(0)), write('b (1).jpg', photo(0), quality=90)]
+    found = find_unwanted([*paths[1:], *copies], paths[:1])
+    assert by_kind(found, dict(zip(copies, 'ab', strict=True))) == {
+        'copies of annotated images': [
+            f'a, stored anew, or mirrored, from {paths[0]}',
+            f'b, a copy of {paths[0]}',
+        ]
+    }
+
+
+def test_nothing(tmp_path):
+    assert find_unwanted([], []) == find_unwanted([], [str(tmp_path / 'a.jpg')]) == {}
+    (tmp_path / 'masks').mkdir()
+    (tmp_path / 'masks/x.png').write_text('no image')
+    assert find_unwanted([str(tmp_path / 'masks/x.png')], []) == {}
+
+
+@pytest.mark.skipif(not ANIMALS.exists(), reason='needs photographs')
+def test_no_photograph_is_flat():
+    assert not any(is_flat(str(path)) for path in sorted(ANIMALS.glob('*/*.jpg'))[::3])

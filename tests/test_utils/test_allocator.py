@@ -1,0 +1,36 @@
+"""Large blocks are reused: counted by the system's own page faults, in fresh processes."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+import numpy as np
+from mmpldc.utils.allocator import keep_large_blocks
+if sys.argv[1] == 'keep':
+    assert keep_large_blocks()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+total = np.zeros(1)
+for step in range(12):
+    if step == 2:
+        before = faults()
+    block = np.ones(2**22)  # 32 MiB
+    other = block + 1
+    total += other[-1]
+    del block, other
+assert total == 24
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a setting of glibc')
+def test_kept_blocks_cost_no_page_faults():
+    keep, plain = (
+        int(subprocess.check_output([sys.executable, '-c', SCRIPT, kind]))
+        for kind in ('keep', 'plain')
+    )
+    assert plain > 100  # 16,384 pages a step, or 32 huge ones
+    assert keep < plain / 10
