@@ -105,20 +105,20 @@ def check_coco(
     annotated[image_rows[instances]] = True
     is_sound = not any(finding.level == 'error' for finding in findings)
     if annotations.records and role in ('labeled', 'val') and is_sound:
-        message = None
+        problem: str | None = None
         if not annotated.any():
-            message = (
+            problem = (
                 'only crowds: give the file that has the masks of single objects; CVAT exports '
                 'masks of its brush as crowds: --crowds-as-instances of tools/dataset/new_config.py'
             )
         elif (dropped | ignored)[instances].all():
-            message = (
+            problem = (
                 f'mmdet leaves out all {count(int(instances.sum()), "object")} (ignore, an area of '
                 '0 or a side below 1): nothing is left; tools/dataset/new_config.py computes boxes '
                 'and areas from the masks'
             )
-        if message:
-            findings.append(Finding('error', file, 'annotations', message))
+        if problem:
+            findings.append(Finding('error', file, 'annotations', problem))
     if annotated.any():
         findings += _check_crowds(crowds, category_rows, classes, file, most_crowds)
     per_image = np.bincount(image_rows[instances], minlength=len(image_ids))

@@ -220,8 +220,8 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
         findings.append(Finding('error', file, 'train_dataloader.batch_size', message))
     classes = next((data.classes for data in sets if data.role == 'labeled'), None)
     num_classes = cfg.get('model', {}).get('num_classes')
-    known = classes is not None and num_classes is not None and not has_wrong_classes
-    if known and num_classes != len(classes):
+    is_known = num_classes is not None and not has_wrong_classes
+    if is_known and classes is not None and num_classes != len(classes):
         message = (
             f'is {num_classes}, but the labelled set has {len(classes)} classes: '
             'write model.num_classes=len(classes)'
@@ -231,7 +231,7 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
 
 
 def _fault_of_classes(data: DataSet) -> str | None:
-    if data.classes_are_text:
+    if data.classes is not None and data.classes_are_text:
         name = data.classes[0]
         return f"is the text '{name}', whose letters would be classes: write ('{name}',)"
     return None if data.classes is None or data.classes else 'is empty: name the classes'

@@ -12,7 +12,7 @@ from .findings import Finding, Level, some
 
 # Of two sets: up to so many, images are decoded and compared in any case (some 5 s).
 MOST_COMPARED = 5000
-SAME = {
+SAME: dict[How, str] = {
     'equal': '',
     'stored anew': 'the same picture, stored anew, resized or mirrored, is ',
     'version': 'versions of one image, by their names and pictures, are ',
@@ -69,7 +69,7 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
         pairs: dict[How, list[tuple[int, int]]] = {how: [] for how in SAME}
         pairs['equal'] = list(_join(first.paths, second.paths))
         own, others = (
-            {path: row for row, path in enumerate(listed.paths)} for listed in (first, second)
+            {path: row for row, path in enumerate(paths)} for paths in (first.paths, second.paths)
         )
         for copy in _copies(first, second, all_contents):
             pairs[copy.how].append((own[copy.original], others[copy.path]))
@@ -79,8 +79,8 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
 
 
 def _copies(first: Listed, second: Listed, all_contents: bool) -> list[Copy]:
-    originals = [path for path in first.paths if path is not None]
-    paths = [path for path in second.paths if path is not None]
+    originals = [path for path in first.paths or () if path is not None]
+    paths = [path for path in second.paths or () if path is not None]
     is_small = len(originals) + len(paths) <= MOST_COMPARED
     return find_copies(paths, originals, equal_only=not (is_small or all_contents))
 
@@ -152,7 +152,7 @@ def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[
 
 def _describe_copies(listed: Listed) -> list[Finding]:
     """Images of one set with the content of an earlier one."""
-    paths = [path for path in listed.paths if path is not None]
+    paths = [path for path in listed.paths or () if path is not None]
     copies = [
         f'{os.path.basename(path)} = {os.path.basename(original)}'
         for path, original in find_equal_files(paths, paths).items()
