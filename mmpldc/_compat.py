@@ -13,7 +13,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Requirement(NamedTuple):
@@ -133,7 +133,7 @@ def check_extras(cfg: dict) -> None:
         raise SystemExit(NEEDS_MMSEG)
 
 
-def _names_mmseg(cfg: object) -> bool:
+def _names_mmseg(cfg: Any) -> bool:
     if isinstance(cfg, (list, tuple)):
         return any(map(_names_mmseg, cfg))
     if not hasattr(cfg, 'items'):

@@ -10,7 +10,9 @@ from unittest import mock
 from mmengine.logging import print_log
 
 
-def _print_log(msg: object, logger: logging.Logger | str | None = None, level: int = logging.INFO):
+def _print_log(
+    msg: object, logger: logging.Logger | str | None = None, level: int = logging.INFO
+) -> None:
     if logger is not None or level >= logging.INFO:
         print_log(msg, logger, level)
 

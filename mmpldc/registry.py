@@ -10,6 +10,7 @@ registry's own children and the root's. What needs mmsegmentation is imported wh
 """
 
 from importlib import import_module
+from typing import Any
 
 from mmdet import registry as mmdet_registry
 from mmengine.registry import Registry
@@ -39,7 +40,7 @@ TASK_UTILS = _child_of('TASK_UTILS', 'mmpldc.models')
 def _semantic(registry: Registry, module: str, name: str) -> None:
     """Register a type that needs mmsegmentation by a function that imports and builds it."""
 
-    def build(*args, **kwargs) -> object:
+    def build(*args: Any, **kwargs: Any) -> object:
         if not is_installed('mmseg'):
             raise ImportError(NEEDS_MMSEG)
         return getattr(import_module(module), name)(*args, **kwargs)

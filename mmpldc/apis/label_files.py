@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -126,10 +126,11 @@ def label_studio_config(classes: Sequence[str], *, polygons: bool) -> str:
 
 def _coco_shape(label: PseudoLabel, polygon_tolerance: float | None) -> dict:
     """Return ``segmentation`` and the ``area`` and ``bbox`` computed from it."""
-    segmentation = rle = label.rle
+    rle = label.rle
+    segmentation: dict | list[list[float]] = rle
     if polygon_tolerance is not None:
-        segmentation = mask_to_polygons(decode_mask(rle), tolerance=polygon_tolerance)
-        rle = polygons_to_rle(segmentation, rle['size'])
+        polygons = mask_to_polygons(decode_mask(rle), tolerance=polygon_tolerance)
+        segmentation, rle = polygons, polygons_to_rle(polygons, rle['size'])
     return dict(
         segmentation=segmentation,
         area=int(coco_mask.area(rle)),
@@ -143,6 +144,7 @@ def _regions(
     """Return the regions that show a label, without ids."""
     width, height = image['width'], image['height']
     mask = decode_mask(label.rle)
+    values: list[dict[str, Any]]
     if polygon_tolerance is None:
         kind, values = 'brushlabels', [dict(format='rle', rle=label_studio_rle(mask))]
     else:
@@ -163,7 +165,7 @@ def _regions(
         )
 
 
-def _write_list(file: TextIO, items: Iterable[dict]) -> None:
+def _write_list(file: IO[str], items: Iterable[dict]) -> None:
     """Write a JSON list, one item per line, as the items arrive."""
     separator = '['
     for item in items:

@@ -96,6 +96,6 @@ def label_studio_rle(mask: np.ndarray) -> list[int]:
                     (index, bits) for index, bits in enumerate(LENGTH_BITS) if part <= 1 << bits
                 )
                 code.append(f'1{index:02b}{part - 1:0{bits}b}{value:08b}')
-    bits = ''.join(code)
-    num_bytes = -(-len(bits) // 8)
-    return list(int(bits.ljust(8 * num_bytes, '0'), 2).to_bytes(num_bytes, 'big'))
+    joined = ''.join(code)
+    num_bytes = -(-len(joined) // 8)
+    return list(int(joined.ljust(8 * num_bytes, '0'), 2).to_bytes(num_bytes, 'big'))

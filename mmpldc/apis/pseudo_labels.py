@@ -177,9 +177,9 @@ def _to_labels(instances: InstanceData, sample: DetDataSample) -> list[PseudoLab
     # One by one: all masks of a large image at once may not fit into memory.
     for index in range(len(instances)):
         one = instances[index : index + 1]
-        mask = logits_in_original_frame(one.mask_logits, sample.metainfo)[0] > 0
+        inside = logits_in_original_frame(one.mask_logits, sample.metainfo)[0] > 0
         # Host sync: file contents have to leave the device.
-        mask = mask.cpu().numpy()
+        mask = inside.cpu().numpy()
         if mask.any():
             labels.append(
                 PseudoLabel(

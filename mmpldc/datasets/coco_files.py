@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from mmpldc.utils.files import atomic_write
 
@@ -45,7 +46,7 @@ class UnusableFile(ValueError):
         self.problem = problem
 
 
-def read_json(path: str | Path) -> object:
+def read_json(path: str | Path) -> Any:
     """Content of a json in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
     Raises:
@@ -141,7 +142,7 @@ def outline_fault(coco: object, *, optional: tuple[str, ...] = ()) -> str | None
         if set(map(type, records)) - {dict}:
             row = next(row for row, record in enumerate(records) if type(record) is not dict)
             return f'{name}[{row}] is not an object with named fields: write it as COCO does'
-    first = next(iter(coco.get('annotations', [])), {})
+    first: dict = next(iter(coco.get('annotations', [])), {})
     if 'segments_info' in first and 'segmentation' not in first:
         return f'annotations: {OTHER_FORMATS["segments_info"]}'
     return None

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from mmpldc.utils.files import FileIdentity, file_identity
 
@@ -69,7 +69,7 @@ def _read(file: FileIdentity) -> ImageHeader:
         raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
-    orientation = exif.get(ExifTags.Base.Orientation)
+    orientation = exif.get(ExifTags.Base.Orientation, 1)
     orientation = orientation if orientation in range(1, 9) else 1
     if orientation >= 5:
         width, height = height, width
@@ -77,7 +77,7 @@ def _read(file: FileIdentity) -> ImageHeader:
     return ImageHeader(width, height, orientation, is_deep, has_one_channel, pages, software)
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(path: str | Path) -> ImageFile.ImageFile:
     """Open an image of any size: Pillow's limit is for pixels that are decoded."""
     try:
         return Image.open(path)

@@ -116,7 +116,7 @@ def _fault_of_input(error: Exception, path: str, results: dict) -> str | None:
     if isinstance(error, InputFault | OSError):
         return str(error)
     # OpenCV's other errors concern wrong arguments, or memory.
-    if is_loaded and getattr(error, 'code', None) == cv2.Error.StsAssert:
+    if is_loaded and isinstance(error, cv2.error) and error.code == cv2.Error.StsAssert:
         height, width = results['ori_shape']
         return f'OpenCV cannot {error.func} an image of {width} x {height} px: {error.err}'
     # mmcv asserts that an image was decoded.

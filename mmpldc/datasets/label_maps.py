@@ -109,3 +109,23 @@ def write_label_map(path: Path, values: np.ndarray, palette: Sequence[Sequence[i
     image = Image.fromarray(values)
     image.putpalette(colors.tobytes())
     image.save(path, 'PNG')
+
+
+def renumbering(info: dict) -> np.ndarray:
+    """What mmsegmentation's data sets make of the values in a file.
+
+    Args:
+        info: of an image, with ``reduce_zero_label`` (0 becomes 255, and all others one less) and
+            ``label_map`` (class -> class, of a config that names some of the classes); each may be
+            missing.
+
+    Returns:
+        ``(256,)`` uint8, value in the file -> class.
+    """
+    table: np.ndarray = np.arange(NUM_VALUES, dtype=np.uint8)
+    if info.get('reduce_zero_label'):
+        table = np.where(table == IGNORE, IGNORE, table - 1).astype(np.uint8)  # 0 wraps to 255
+    renamed = table.copy()
+    for old, new in (info.get('label_map') or {}).items():
+        renamed[table == old] = new
+    return renamed

@@ -125,7 +125,8 @@ def find_names(known: Sequence[str], names: Sequence[str]) -> np.ndarray:
     for index, name in enumerate(known):
         by_name[name] = index
         by_stem[image_stem(name)].add(index)
-    found, unknown = [], []
+    found: list[int] = []
+    unknown: list[str] = []
     for name in names:
         matches = {by_name[name]} if name in by_name else by_stem.get(image_stem(name), set())
         if len(matches) > 1:

@@ -1,5 +1,7 @@
 """Labelled and unlabelled images as one data set."""
 
+from typing import Any
+
 from mmdet.utils import ConfigType
 from mmengine.dataset import BaseDataset, ConcatDataset
 
@@ -48,7 +50,7 @@ class SemiDataset(ConcatDataset):
         unlabeled: ConfigType | None = None,
         split: str | None = None,
         on_fault: OnFault = 'skip',
-        **shared,
+        **shared: Any,
     ) -> None:
         parts = semi_parts(labeled, unlabeled, split=split, shared=shared)
         super().__init__([_build(part) for part in parts.values()])

@@ -1,7 +1,9 @@
 """Complete the configs of the labelled and the unlabelled part of a ``SemiDataset``."""
 
 from collections.abc import Mapping
+from typing import Literal
 
+Part = Literal['labeled', 'unlabeled']
 UNLABELED = '-unlabeled'
 
 
@@ -11,7 +13,7 @@ def semi_parts(
     *,
     split: str | None = None,
     shared: Mapping | None = None,
-) -> dict[str, dict]:
+) -> dict[Part, dict]:
     """Fill shared settings into the parts' configs.
 
     Args:
@@ -28,12 +30,14 @@ def semi_parts(
     Raises:
         ValueError: if a part has an ``ann_file`` besides ``split``, so that two files are named.
     """
-    parts = {'labeled': labeled} | ({} if unlabeled is None else {'unlabeled': unlabeled})
-    files = {}
+    parts: dict[Part, Mapping] = {'labeled': labeled}
+    if unlabeled is not None:
+        parts['unlabeled'] = unlabeled
+    files: dict[Part, str] = {}
     if split is not None:
         stem = str(split).removesuffix('.json').removesuffix(UNLABELED)
         files = {'labeled': f'{stem}.json', 'unlabeled': f'{stem}{UNLABELED}.json'}
-    complete = {}
+    complete: dict[Part, dict] = {}
     for name, part in parts.items():
         if name in files and part.get('ann_file'):
             raise ValueError(

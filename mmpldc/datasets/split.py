@@ -147,13 +147,14 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     Raises:
         ValueError: naming what is not in the file, is ambiguous, or stands in the list twice.
     """
-    known, by_last_part = {}, defaultdict(set)
+    known: dict[str, set[int]] = {}
+    by_last_part: dict[str, set[int]] = defaultdict(set)
     for index, image in enumerate(coco['images']):
         known[str(image['id'])] = known[image['file_name']] = {index}
         by_last_part[_last_part(image['file_name'])].add(index)
         if '_leftImg8bit' in image['file_name']:
             by_last_part[_cityscapes_frame(image['file_name'])].add(index)
-    found = []
+    found: list[int | None] = []
     for name in map(str, names):
         last_part, frame = _last_part(name), _cityscapes_frame(name)
         matches = known.get(name) or by_last_part.get(last_part) or by_last_part.get(frame) or set()

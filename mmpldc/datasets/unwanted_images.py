@@ -99,7 +99,7 @@ def _painted(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
         of_tools = PAINTED_FOLDERS.intersection(folders[path])
         if of_tools:
             found[path] = f'painted by a tool: in {min(of_tools)}'
-        elif _header(path) is not None and _header(path).software == SOFTWARE:
+        elif (header := _header(path)) is not None and header.software == SOFTWARE:
             found[path] = 'painted by mmpldc'
     return found
 
@@ -122,7 +122,7 @@ def _masks(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
             suspects[path] = f'a mask of {partners[0]}'
         elif any(map(MASK_FOLDER.fullmatch, folders[path])) or of_image != stem:
             suspects[path] = 'a mask'
-        elif is_lossless and _header(path) is not None and _header(path).has_one_channel:
+        elif is_lossless and (header := _header(path)) is not None and header.has_one_channel:
             suspects[path] = 'a label map'
     if suspects and any(in_threads(is_flat, _spread(known))):
         return {}  # the annotated images are as flat themselves
@@ -178,8 +178,8 @@ def _thumbnails(paths: Sequence[str], known: Sequence[str]) -> dict[str, str]:
         larger = [
             other
             for other in named
-            if _header(other) is not None
-            and header.width <= LARGEST_THUMBNAIL * _header(other).width
+            if (theirs := _header(other)) is not None
+            and header.width <= LARGEST_THUMBNAIL * theirs.width
         ]
         for original in find_same_pictures([path], larger).values():
             found[path] = f'a thumbnail of {original}'

@@ -39,11 +39,12 @@ class AtomicBackend(LocalBackend):
 
 
 def _explain(error: OSError, path: Path, size: int) -> str:
+    reason = str(error) if error.errno is None else os.strerror(error.errno)
     needed = f'it needs {size / MEGABYTE:,.1f} MB'
     if path.parent.is_dir():
         free = shutil.disk_usage(path.parent).free
         needed += f', {free / MEGABYTE:,.1f} MB are free in {path.parent} (a quota may allow less)'
     return (
-        f'{path} was not written ({os.strerror(error.errno)}): {needed}. Earlier files are '
+        f'{path} was not written ({reason}): {needed}. Earlier files are '
         'intact: free some space, then continue with --resume'
     )

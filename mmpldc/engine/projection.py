@@ -144,7 +144,7 @@ def summary(plan: Plan, measured: Measurements, *, free: int) -> str:
     load = measured.load_seconds
     speed = f'{measured.images / load:.3g} images/s, {load:.3g} s an iteration of {measured.images}'
     rows.append(('data loading', speed, _loading_remark(measured)))
-    peak = max(measured.memory, key=measured.memory.get)
+    peak = max(measured.memory, key=lambda name: measured.memory[name])
     parts = ', '.join(f'{name} {size / GB:.2f} GB' for name, size in measured.memory.items())
     of_total = '' if measured.total_memory is None else f' of {measured.total_memory / GB:.1f} GB'
     rows.append(('peak memory', parts, f'{measured.memory[peak] / GB:.2f} GB{of_total}'))

@@ -92,13 +92,13 @@ def saved_checkpoints(work_dir: Path) -> list[Path]:
         if (match := NAME.fullmatch(path.name)) is not None
     }
     own = [path for path in steps if steps[path] <= last_step or path.stat().st_mtime > written]
-    return sorted(own, key=steps.get, reverse=True)
+    return sorted(own, key=steps.__getitem__, reverse=True)
 
 
 def _choose(runner: Runner) -> str | None:
     """Return the newest intact checkpoint; None if the work directory has no checkpoint."""
     work_dir = Path(runner.work_dir)
-    damaged = {}
+    damaged: dict[Path, str] = {}
     for path in saved_checkpoints(work_dir):
         problem = find_damage(path)
         if problem is None:

@@ -19,7 +19,7 @@ from mmpldc.utils.unwrapping import unwrapped
 try:
     from numpy._core import multiarray
 except ImportError:  # NumPy 1
-    from numpy.core import multiarray
+    from numpy.core import multiarray  # type: ignore[no-redef]
 
 # Types that a batch contains besides tensors; torch.load builds nothing else.
 BATCH_TYPES = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ class CocoMetric(MMDetCocoMetric):
         ImportError: if the backend is not installed.
     """
 
-    def __init__(self, *, backend: str = 'pycocotools', **kwargs) -> None:
+    def __init__(self, *, backend: str = 'pycocotools', **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if backend not in BACKENDS:
             raise ValueError(f'CocoMetric: backend is one of {BACKENDS}, got {backend!r}')

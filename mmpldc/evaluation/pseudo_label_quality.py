@@ -6,11 +6,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from mmdet.structures import SampleList
+from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpldc.functional import pairwise_mask_iou, to_image_frame
+from mmpldc.models import SemiMask2Former
 
 IOU_THR = 0.5  # a pseudo-mask is correct above this IoU, as in the paper's Fig. 5
 
@@ -93,7 +94,7 @@ class PseudoLabelTable:
         )
 
 
-def compare_pseudo_labels(model: nn.Module, dataloader: Iterable[dict]) -> PseudoLabelTable:
+def compare_pseudo_labels(model: SemiMask2Former, dataloader: Iterable[dict]) -> PseudoLabelTable:
     """Label annotated images as if they were unlabelled and compare with the annotations.
 
     Args:
@@ -108,7 +109,7 @@ def compare_pseudo_labels(model: nn.Module, dataloader: Iterable[dict]) -> Pseud
 
 
 def compare_candidates(
-    model: nn.Module, dataloader: Iterable[dict], *, min_class_quality: float = 0.0
+    model: SemiMask2Former, dataloader: Iterable[dict], *, min_class_quality: float = 0.0
 ) -> PseudoLabelTable:
     """Like :func:`compare_pseudo_labels`, for all candidates of the model's filter.
 
@@ -129,7 +130,7 @@ def compare_candidates(
 
 @torch.no_grad()
 def _compare(
-    model: nn.Module,
+    model: SemiMask2Former,
     dataloader: Iterable[dict],
     label: Callable[[Tensor, SampleList], list[InstanceData]],
 ) -> PseudoLabelTable:
@@ -152,7 +153,7 @@ def _compare(
 
 
 def _compare_image(
-    instances: InstanceData, sample, image: int, first_target: int
+    instances: InstanceData, sample: DetDataSample, image: int, first_target: int
 ) -> dict[str, np.ndarray]:
     count = len(instances)
     iou, same_class_iou = np.zeros((2, count))

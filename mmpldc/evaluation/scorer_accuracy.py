@@ -4,13 +4,15 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from mmdet.structures.mask.structures import BaseInstanceMasks
+from torch import Tensor
 
 from mmpldc.functional import to_batch_frame, unit_rgb
+from mmpldc.models import SemiMask2Former
 
 
 @torch.no_grad()
-def scorer_confusion(model: nn.Module, dataloader: Iterable[dict]) -> np.ndarray:
+def scorer_confusion(model: SemiMask2Former, dataloader: Iterable[dict]) -> np.ndarray:
     """Classify the annotated objects by the refiner's scorer alone (the paper's Table II).
 
     Args:
@@ -22,6 +24,8 @@ def scorer_confusion(model: nn.Module, dataloader: Iterable[dict]) -> np.ndarray
         ``(N, N + 1)`` int64, truth x scored class; the last column counts objects that the scorer
         cannot classify, for example because they are too small.
     """
+    if model.refiner is None:
+        raise ValueError('the model has no scorer: set model.refiner')
     num_classes = model.num_classes
     confusion = np.zeros((num_classes, num_classes + 1), np.int64)
     for batch in dataloader:
@@ -58,7 +62,7 @@ def precision_and_recall(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         return right / confusion[:, :-1].sum(axis=0), right / confusion.sum(axis=1)
 
 
-def _logits_in_batch_frame(masks, metainfo: dict) -> Tensor:
+def _logits_in_batch_frame(masks: BaseInstanceMasks, metainfo: dict) -> Tensor:
     """Map annotated masks (original frame) to ``(K, H, W)`` float, above 0 on the masks."""
     logits = masks.to_tensor(torch.float32, 'cpu') * 2 - 1
     return to_batch_frame(

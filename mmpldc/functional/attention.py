@@ -12,6 +12,11 @@ def attention_mask(mask_logits: Tensor) -> Tensor:
 
     Returns:
         ``(B, 1, Q, S)`` bool, True where the query looks; without gradient, no row is all False.
+
+    Example:
+        >>> attention_mask(torch.tensor([[[2.0, -1.0], [-3.0, -4.0]]]))  # the second mask is empty
+        tensor([[[[ True, False],
+                  [ True,  True]]]])
     """
     inside = mask_logits.detach().sigmoid() >= 0.5
     return (inside | ~inside.any(dim=-1, keepdim=True)).unsqueeze(1)
@@ -42,6 +47,13 @@ def multi_head_attention(
 
     Raises:
         ValueError: if ``weights`` has keys or values of another width, or keys added to the input.
+
+    Example:
+        >>> weights = torch.nn.MultiheadAttention(8, num_heads=2, batch_first=True)
+        >>> query, key = torch.rand(1, 3, 8), torch.rand(1, 5, 8)
+        >>> attended = multi_head_attention(weights, query, key, key)
+        >>> torch.allclose(attended, weights(query, key, key)[0], atol=1e-6)
+        True
     """
     if weights.in_proj_weight is None or weights.bias_k is not None or weights.add_zero_attn:
         raise ValueError(
@@ -50,11 +62,12 @@ def multi_head_attention(
         )
     matrices = weights.in_proj_weight.chunk(3)
     biases = (None,) * 3 if weights.in_proj_bias is None else weights.in_proj_bias.chunk(3)
-    projected = (
+    queries, keys, values = (
         F.linear(tokens, matrix, bias).unflatten(-1, (weights.num_heads, -1)).transpose(1, 2)
         for tokens, matrix, bias in zip((query, key, value), matrices, biases, strict=True)
     )  # (B, heads, Q or S, C / heads) each
+    dropout = weights.dropout if weights.training else 0.0
     attended = F.scaled_dot_product_attention(
-        *projected, attn_mask=mask, dropout_p=weights.dropout if weights.training else 0.0
+        queries, keys, values, attn_mask=mask, dropout_p=dropout
     )
     return weights.out_proj(attended.transpose(1, 2).flatten(2))

@@ -21,6 +21,10 @@ def cosine_weight(
 
     Returns:
         w in [0, 1].
+
+    Example:
+        >>> [cosine_weight(step, begin=100, end=300) for step in (0, 100, 200, 300)]
+        [0.5, 0.5, 0.25, 0.0]
     """
     if step >= end:
         return final
@@ -36,6 +40,10 @@ def teacher_probabilities(cls_logits: Tensor) -> Tensor:
 
     Returns:
         ``(K, N)`` float32, rows sum to 1.
+
+    Example:
+        >>> teacher_probabilities(torch.tensor([[0.0, 0.0, 5.0]]))  # most likely no object
+        tensor([[0.5000, 0.5000]])
     """
     return cls_logits[..., :-1].float().softmax(dim=-1)
 
@@ -50,6 +58,10 @@ def linear_fusion(teacher: Tensor, vlm: Tensor, weight: float) -> Tensor:
 
     Returns:
         ``(K, N)``, rows sum to 1.
+
+    Example:
+        >>> linear_fusion(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.1, 0.9]]), 0.25)
+        tensor([[0.7000, 0.3000]])
     """
     return weight * vlm + (1 - weight) * teacher
 
@@ -62,6 +74,10 @@ def product_fusion(teacher: Tensor, vlm: Tensor, weight: float) -> Tensor:
     Note:
         A reading of PLePI, which PL-DC's Table 5 compares with: that paper's formula was not at
         hand, only PL-DC's words "joint probability distribution of the teacher's and CLIP's".
+
+    Example:
+        >>> product_fusion(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.1, 0.9]]), 0.5)
+        tensor([[0.5000, 0.5000]])
     """
     tiny = 1e-12  # a class that one of them excludes stays possible for the other
     joint = weight * vlm.clamp(min=tiny).log() + (1 - weight) * teacher.clamp(min=tiny).log()

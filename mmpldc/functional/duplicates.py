@@ -1,5 +1,6 @@
 """Removing pseudo-labels that describe the same object twice."""
 
+import torch
 from torch import Tensor
 
 from .quality import pairwise_mask_iou
@@ -21,6 +22,11 @@ def suppress_duplicates(
 
     Returns:
         ``(K,)`` bool, true for the masks to keep.
+
+    Example:
+        >>> masks = torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 0]], [[0, 0, 0, 1]]]).bool()
+        >>> suppress_duplicates(masks, torch.tensor([0.8, 0.9, 0.7]), iou_thr=0.5)
+        tensor([False,  True,  True])
     """
     order = scores.argsort(descending=True, stable=True)
     iou = pairwise_mask_iou(masks[order], masks[order])
@@ -28,6 +34,6 @@ def suppress_duplicates(
     if image is not None:
         duplicates &= image[order][:, None] == image[order]
     overlaps_better = duplicates.any(dim=0)
-    keep = scores.new_empty(scores.shape, dtype=bool)
+    keep = scores.new_empty(scores.shape, dtype=torch.bool)
     keep[order] = ~overlaps_better
     return keep

@@ -63,7 +63,7 @@ def image_ease(
     common = counts.diagonal(dim1=1, dim2=2)
     iou = common / (of_teacher + of_student - common).clamp(min=1)
     num_valid = valid.sum(dim=(1, 2)).clamp(min=1)
-    total, certain = 0.0, 0.0
+    total = certain = torch.zeros_like(iou[:, 0])
     for areas, confidence in (
         (of_teacher, teacher_confidence),
         (of_student, student_confidence),

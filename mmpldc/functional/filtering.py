@@ -19,6 +19,12 @@ def best_class_per_query(cls_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Note:
         The released code takes :func:`topk_query_class_pairs` with k = 100; with class thresholds
         above 0.5 both keep the same labels.
+
+    Example:
+        >>> logits = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]])  # the second: no object
+        >>> quality, label, query = best_class_per_query(logits)
+        >>> quality, label, query
+        (tensor([[0.7870, 0.0453]]), tensor([[0, 0]]), tensor([[0, 1]]))
     """
     quality, label = class_quality(cls_logits)
     query = torch.arange(label.shape[1], device=label.device).expand_as(label)
@@ -37,6 +43,12 @@ def topk_query_class_pairs(cls_logits: Tensor, k: int) -> tuple[Tensor, Tensor, 
 
     Returns:
         Class quality, label and query index, each ``(B, min(k, Q * N))``, best first.
+
+    Example:
+        >>> logits = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]])
+        >>> quality, label, query = topk_query_class_pairs(logits, 2)
+        >>> quality, label, query
+        (tensor([[0.7870, 0.1065]]), tensor([[0, 1]]), tensor([[0, 0]]))
     """
     probabilities = foreground_probabilities(cls_logits)
     num_classes = probabilities.shape[-1]
@@ -62,6 +74,11 @@ def dual_threshold_filter(
 
     Returns:
         Bool of the same shape, true where the candidate is kept.
+
+    Example:
+        >>> of_class, of_mask = torch.tensor([0.9, 0.9, 0.5]), torch.tensor([0.9, 0.6, 0.9])
+        >>> dual_threshold_filter(of_class, of_mask, class_thr=0.7, mask_thr=0.8)
+        tensor([ True, False, False])
     """
     return (class_quality >= class_thr) & (mask_quality >= mask_thr)
 
@@ -78,5 +95,10 @@ def coupled_threshold_filter(
 
     Returns:
         Bool of the same shape, true where the candidate is kept.
+
+    Example:
+        >>> of_class, of_mask = torch.tensor([0.9, 0.9, 0.5]), torch.tensor([0.9, 0.6, 0.9])
+        >>> coupled_threshold_filter(of_class, of_mask, score_thr=0.5)
+        tensor([ True,  True, False])
     """
     return class_quality * mask_quality >= score_thr

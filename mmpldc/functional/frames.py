@@ -7,7 +7,12 @@ Size = tuple[int, int]  # height, width
 
 
 def resize(maps: Tensor, size: Size) -> Tensor:
-    """Bilinear resizing of ``(B, C, h, w)`` float maps, by pixel centres."""
+    """Bilinear resizing of ``(B, C, h, w)`` float maps, by pixel centres.
+
+    Example:
+        >>> resize(torch.tensor([[[[0.0, 4.0]]]]), (1, 4))
+        tensor([[[[0., 1., 3., 4.]]]])
+    """
     return F.interpolate(maps, size, mode='bilinear', align_corners=False)
 
 
@@ -28,7 +33,6 @@ def to_image_frame(
         ``(K, H, W)``.
 
     Example:
-        >>> import torch
         >>> logits = torch.ones(2, 8, 8)
         >>> to_image_frame(logits, (32, 32), (24, 32), (48, 64)).shape
         torch.Size([2, 48, 64])
@@ -56,7 +60,6 @@ def to_batch_frame(mask_logits: Tensor, batch_size: Size, image_size: Size) -> T
         ``(K, *batch_size)``.
 
     Example:
-        >>> import torch
         >>> to_batch_frame(torch.ones(1, 2, 2), (3, 4), (2, 2))
         tensor([[[ 1.,  1., -1., -1.],
                  [ 1.,  1., -1., -1.],

@@ -25,6 +25,13 @@ def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Image, query and target index, each ``(L, M)`` int64 with M = sum of min(Q, G_i). Targets
         are numbered through the batch, image after image; rows are ordered by image and target.
+
+    Example:
+        >>> one_target = torch.tensor([[[0.9], [0.1], [0.5]]])  # 1 layer, 3 queries
+        >>> two_targets = torch.tensor([[[0.2, 0.8], [0.7, 0.3], [0.5, 0.9]]])
+        >>> image, query, target = hungarian_match([one_target, two_targets])
+        >>> image, query, target
+        (tensor([[0, 1, 1]]), tensor([[1, 0, 1]]), tensor([[0, 1, 2]]))
     """
     num_layers, num_queries = costs[0].shape[:2]
     sizes = [cost.shape[2] for cost in costs]
@@ -43,4 +50,5 @@ def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
             matches[1, layer, columns] = query[order]
             matches[2, layer, columns] = target[order] + first
             column += len(order)
-    return torch.from_numpy(matches).to(costs[0].device, non_blocking=True).unbind(0)
+    image, query, target = torch.from_numpy(matches).to(costs[0].device, non_blocking=True)
+    return image, query, target

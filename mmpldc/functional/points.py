@@ -38,6 +38,11 @@ def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
 
     Returns:
         ``(K, P)`` float32.
+
+    Example:
+        >>> masks = torch.tensor([[[1, 0], [0, 1]]], dtype=torch.uint8)
+        >>> sample_points(masks, torch.tensor([0]), torch.tensor([[[0.25, 0.25], [0.5, 0.5]]]))
+        tensor([[1.0000, 0.5000]])
     """
     rows = _rows_at_once(points.shape[1])
     parts = [
@@ -93,6 +98,11 @@ def uncertain_points(
 
     Returns:
         ``(K, P, 2)`` float32, (x, y) in [0, 1].
+
+    Example:
+        >>> mask_logits = torch.zeros(2, 8, 8)
+        >>> uncertain_points(mask_logits, 16, oversample_ratio=3, importance_ratio=0.75).shape
+        torch.Size([2, 16, 2])
     """
     rows = _rows_at_once(int(num_points * oversample_ratio))
     parts = [

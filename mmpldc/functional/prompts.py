@@ -16,6 +16,12 @@ def pad_prompts(embeddings: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     Returns:
         ``(N, J, D)`` float with J the largest number, rows of 0 where a class has fewer, and
         ``(N, J)`` bool, true where there is a description.
+
+    Example:
+        >>> padded, is_prompt = pad_prompts([torch.ones(1, 4), torch.ones(2, 4)])
+        >>> padded.shape, is_prompt
+        (torch.Size([2, 2, 4]), tensor([[ True, False],
+                [ True,  True]]))
     """
     counts = torch.tensor([len(rows) for rows in embeddings])
     padded = torch.nn.utils.rnn.pad_sequence(list(embeddings), batch_first=True)
@@ -31,6 +37,11 @@ def softmax_ensemble(logits: Tensor, is_prompt: Tensor) -> Tensor:
 
     Returns:
         ``(K, N)`` float.
+
+    Example:
+        >>> is_prompt = torch.tensor([[True, True], [True, False]])
+        >>> softmax_ensemble(torch.tensor([[[0.0, 9.0], [4.0, 0.0]]]), is_prompt).round()
+        tensor([[9., 4.]])
     """
     share = logits.masked_fill(~is_prompt, -torch.inf).softmax(dim=-1)
     return (share * logits).sum(dim=-1)
@@ -45,5 +56,9 @@ def mean_embedding(embeddings: Tensor, is_prompt: Tensor) -> Tensor:
 
     Returns:
         ``(N, D)`` float, rows of length 1.
+
+    Example:
+        >>> mean_embedding(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]), torch.tensor([[True, True]]))
+        tensor([[0.7071, 0.7071]])
     """
     return F.normalize((embeddings * is_prompt[..., None]).sum(dim=1), dim=-1)

@@ -17,6 +17,10 @@ def resize_masks(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
 
     Returns:
         ``(K, H, W)`` bool, where the probability is above 0.5.
+
+    Example:
+        >>> resize_masks(torch.tensor([[[-1.0, 3.0]]]), (1, 4))
+        tensor([[[False, False,  True,  True]]])
     """
     if not len(mask_logits):  # interpolate takes no empty batch
         return mask_logits.new_zeros(0, *size, dtype=torch.bool)
@@ -32,6 +36,12 @@ def mask_boxes(masks: Tensor) -> Tensor:
     Returns:
         ``(K, 4)`` float32, x1, y1, x2, y2 in pixels, the edges of the outermost pixels (a mask of
         one pixel has a box of size 1); all 0 for an empty mask.
+
+    Example:
+        >>> masks = torch.tensor([[[0, 1, 1, 0]], [[0, 0, 0, 0]]]).bool()
+        >>> mask_boxes(masks)
+        tensor([[1., 0., 3., 1.],
+                [0., 0., 0., 0.]])
     """
     edges = []
     for occupied in (masks.any(dim=1), masks.any(dim=2)):  # columns (K, W), rows (K, H)
@@ -53,6 +63,10 @@ def context_boxes(boxes: Tensor, *, square: bool, context: float) -> Tensor:
 
     Returns:
         ``(K, 4)`` float, which may reach out of the image.
+
+    Example:
+        >>> context_boxes(torch.tensor([[10.0, 10.0, 20.0, 30.0]]), square=True, context=1.5)
+        tensor([[ 0.,  5., 30., 35.]])
     """
     center = (boxes[:, :2] + boxes[:, 2:]) / 2
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -73,6 +87,11 @@ def crop_regions(images: Tensor, boxes: Tensor, image_index: Tensor, size: int) 
 
     Returns:
         ``(K, C, size, size)`` float32.
+
+    Example:
+        >>> image = torch.tensor([[[[1.0, 1.0, 5.0, 7.0], [1.0, 1.0, 5.0, 7.0]]]])
+        >>> crop_regions(image, torch.tensor([[2.0, 0.0, 4.0, 2.0]]), torch.tensor([0]), 1)
+        tensor([[[[6.]]]])
     """
     rois = torch.cat([image_index[:, None].float(), boxes.float()], dim=1)
     return roi_align(images.float(), rois, size, aligned=True)
@@ -88,6 +107,11 @@ def pool_masks(features: Tensor, masks: Tensor, image_index: Tensor) -> Tensor:
 
     Returns:
         ``(K, C)`` float32, 0 for an empty mask.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0, 9.0]]]])  # one channel of 1 x 3 pixels
+        >>> pool_masks(features, torch.tensor([[[True, True, False]]]), torch.tensor([0]))
+        tensor([[2.]])
     """
     # fp32 island: a sum over pixels. Every mask against every image: B times the work of the
     # needed, which is little beside the network that made the features, and needs no loop.
@@ -114,6 +138,11 @@ def content_mask(
 
     Returns:
         ``(B, h, w)`` bool, true for cells whose centre lies in the content.
+
+    Example:
+        >>> content_mask([(2, 4)], padded=(4, 4), shape=(2, 2), device=torch.device('cpu'))
+        tensor([[[ True,  True],
+                 [False, False]]])
     """
     # Host to device: one small copy; image sizes are known to the host only.
     limits = torch.tensor(sizes).to(device, non_blocking=True)

@@ -14,6 +14,10 @@ def frequency_thresholds(counts: Tensor, *, low: float, high: float) -> Tensor:
 
     Returns:
         ``(N,)`` float32 in [low, high]: the rarer a class, the easier its labels pass.
+
+    Example:
+        >>> frequency_thresholds(torch.tensor([3, 1]), low=0.4, high=0.8)
+        tensor([0.7000, 0.5000])
     """
     counts = counts.float()
     return low + (high - low) * counts / counts.sum().clamp(min=1)
@@ -29,6 +33,10 @@ def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
     Returns:
         ``(N,)`` float32.
+
+    Example:
+        >>> class_sums(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0, 0, 2]), 3)
+        tensor([0.7500, 0.0000, 1.0000])
     """
     sums = torch.zeros(num_classes, device=values.device)
     return sums.index_add_(0, labels, values.float())
@@ -49,6 +57,12 @@ def move_thresholds(
 
     Returns:
         ``(N,)`` float.
+
+    Example:
+        >>> sums, counts = torch.tensor([1.8, 0.0]), torch.tensor([2.0, 0.0])  # mean 0.9; none
+        >>> thresholds = torch.tensor([0.5, 0.5])
+        >>> move_thresholds(thresholds, sums, counts, keep_rate=0.75, low=0.4, high=0.8)
+        tensor([0.6000, 0.5000])
     """
     moved = keep_rate * thresholds + (1 - keep_rate) * sums / counts.clamp(min=1)
     return torch.where(counts > 0, moved, thresholds).clamp(low, high)

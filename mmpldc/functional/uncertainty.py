@@ -13,6 +13,10 @@ def mask_uncertainty(mask_logits: Tensor) -> Tensor:
     Returns:
         float32 of the same shape in [0, 1]: 1 on the decision boundary, 0 where the mask is
         certain. A NaN stays a NaN.
+
+    Example:
+        >>> mask_uncertainty(torch.tensor([-torch.inf, 0.0, torch.inf]))
+        tensor([0., 1., 0.])
     """
     return 1 - 2 * (mask_logits.float().sigmoid() - 0.5).abs()
 
@@ -33,6 +37,10 @@ def uncertainty_weighted_bce(
 
     Returns:
         float32 loss of the same shape, not reduced.
+
+    Example:
+        >>> uncertainty_weighted_bce(torch.zeros(2), torch.ones(2), torch.tensor([0.0, 0.5]))
+        tensor([0.6931, 0.3466])
     """
     loss = F.binary_cross_entropy_with_logits(pred_logits.float(), target.float(), reduction='none')
     return loss if uncertainty is None else (1 - uncertainty.float()) * loss

@@ -1,6 +1,7 @@
 """Pack the instance masks of an image into one small tensor."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ class PackedMasks:
         self, bits: Tensor, size: tuple[int, int], padded_size: tuple[int, int] | None = None
     ) -> None:
         self.bits = bits
-        self.size = tuple(size)
-        self.padded_size = tuple(size if padded_size is None else padded_size)
+        self.size = (size[0], size[1])
+        self.padded_size = self.size if padded_size is None else (padded_size[0], padded_size[1])
 
     @classmethod
     def pack(cls, masks: BaseInstanceMasks) -> 'PackedMasks':
@@ -61,7 +62,7 @@ class PackedMasks:
             raise ValueError(f'masks are padded with 0, not {pad_val}: set mask_pad_value=0')
         return PackedMasks(self.bits, self.size, out_shape)
 
-    def to(self, *args, **kwargs) -> 'PackedMasks':
+    def to(self, *args: Any, **kwargs: Any) -> 'PackedMasks':
         """Move or convert as ``Tensor.to`` does."""
         return PackedMasks(self.bits.to(*args, **kwargs), self.size, self.padded_size)
 

@@ -16,6 +16,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
@@ -50,7 +51,7 @@ def _log_history() -> list:
     array = np.empty(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
     dtypes = {type(np.dtype(code)) for code in np.typecodes['AllInteger'] + '?efd'}
-    functions = [(_statistics_method, 'builtins.getattr')]
+    functions: list[tuple[Any, str]] = [(_statistics_method, 'builtins.getattr')]
     for core in 'core', '_core':
         functions.append((array, f'numpy.{core}.multiarray._reconstruct'))
         functions.append((scalar, f'numpy.{core}.multiarray.scalar'))
@@ -112,7 +113,7 @@ def safe_loading(source: str) -> Iterator[None]:
         ) from error
 
 
-def load_url(url: str, **options) -> dict:
+def load_url(url: str, **options: Any) -> dict:
     """Load the checkpoint at a URL, from torch's cache if it is there.
 
     Args:
@@ -128,7 +129,7 @@ def load_url(url: str, **options) -> dict:
         return torch.hub.load_state_dict_from_url(url, **dict(check_hash=has_hash) | options)
 
 
-def _read(file, map_location=None, weights_only=None) -> dict:
+def _read(file: Any, map_location: Any = None, weights_only: bool | None = None) -> dict:
     """Replace mmengine's function that falls back to unrestricted reading."""
     return torch.load(file, map_location=map_location, weights_only=not is_trusted())
 
@@ -137,7 +138,9 @@ def _protect_mmengine() -> None:
     load_checkpoint = CheckpointLoader.load_checkpoint.__func__
 
     @functools.wraps(load_checkpoint)
-    def protected(cls, filename, map_location=None, logger='current'):
+    def protected(
+        cls: type, filename: str, map_location: Any = None, logger: Any = 'current'
+    ) -> Any:
         with safe_loading(filename):
             loaded = load_checkpoint(cls, filename, map_location, logger)
         meta = loaded.get('meta') if isinstance(loaded, dict) else None

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
@@ -100,7 +101,7 @@ def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
     for found in sources.values():
         found = {key.lower(): value for key, value in found.items()}
         if len(found.get('classes') or ()) == num_classes:
-            information = dict(classes=tuple(found['classes']))
+            information: dict[str, Any] = dict(classes=tuple(found['classes']))
             palette = found.get('palette') or dataset.metainfo.get('palette')
             if isinstance(palette, list | tuple) and len(palette) == num_classes:
                 information['palette'] = [tuple(map(int, colour)) for colour in palette]

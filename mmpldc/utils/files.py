@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 SUFFIX = '.partial'
 
@@ -60,7 +60,7 @@ def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: object, *, indent: int | None = None, **options) -> None:
+def write_json(path: Path, content: object, *, indent: int | None = None, **options: Any) -> None:
     """Write JSON with :func:`atomic_write`; a failure leaves the old file unchanged.
 
     Args:

@@ -23,11 +23,12 @@ def load_first_on_one_rank(load: Callable[[], Loaded]) -> Loaded:
             its own error.
     """
     local_rank = int(os.environ.get('LOCAL_RANK', get_rank()))
-    loaded = error = None
+    loaded: list[Loaded] = []
+    error: Exception | None = None
     for is_my_turn in (local_rank == 0, local_rank != 0):
         if is_my_turn:
             try:
-                loaded = load()
+                loaded.append(load())
             except Exception as caught:  # of any type: the other ranks must learn of it
                 error = caught
         messages = all_gather_object(None if error is None else f'rank {get_rank()}: {error}')
@@ -36,4 +37,4 @@ def load_first_on_one_rank(load: Callable[[], Loaded]) -> Loaded:
         failed = [message for message in messages if message is not None]
         if failed:
             raise RuntimeError(failed[0])
-    return loaded
+    return loaded[0]

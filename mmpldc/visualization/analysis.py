@@ -58,7 +58,10 @@ def binned_mean(
     """
     order = quality.argsort(kind='stable')
     bins = np.array_split(order, min(num_bins, len(order))) if len(order) else []
-    return tuple(np.array([values[index].mean() for index in bins]) for values in (quality, iou))
+    mean_quality, mean_iou = (
+        np.array([values[index].mean() for index in bins]) for values in (quality, iou)
+    )
+    return mean_quality, mean_iou
 
 
 def plot_confusion_matrix(

@@ -76,7 +76,7 @@ def save_grid(path: Path, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
     strips = []
     for title, pictures in rows.items():
         cells = [
-            cv2.copyMakeBorder(picture, *[4] * 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
+            cv2.copyMakeBorder(picture, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
             for picture in pictures
         ]
         strip = np.hstack(cells)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from .classes import plain
-from .findings import Finding, count, some
+from .findings import Finding, Level, count, some
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
 
@@ -105,20 +105,20 @@ def check_coco(
     annotated[image_rows[instances]] = True
     is_sound = not any(finding.level == 'error' for finding in findings)
     if annotations.records and role in ('labeled', 'val') and is_sound:
-        message = None
+        problem: str | None = None
         if not annotated.any():
-            message = (
+            problem = (
                 'only crowds: give the file that has the masks of single objects; CVAT exports '
                 'masks of its brush as crowds: --crowds-as-instances of tools/dataset/new_config.py'
             )
         elif (dropped | ignored)[instances].all():
-            message = (
+            problem = (
                 f'mmdet leaves out all {count(int(instances.sum()), "object")} (ignore, an area of '
                 '0 or a side below 1): nothing is left; tools/dataset/new_config.py computes boxes '
                 'and areas from the masks'
             )
-        if message:
-            findings.append(Finding('error', file, 'annotations', message))
+        if problem:
+            findings.append(Finding('error', file, 'annotations', problem))
     if annotated.any():
         findings += _check_crowds(crowds, category_rows, classes, file, most_crowds)
     per_image = np.bincount(image_rows[instances], minlength=len(image_ids))
@@ -261,7 +261,7 @@ def _check_annotations(annotations: Records, role: Role) -> np.ndarray:
         annotations.report('warning', zero, 'id', message)
     flags = [record.get('iscrowd') for record in annotations.records]
     missing = [row for row, flag in enumerate(flags) if flag is None]
-    level = 'error' if role in EVALUATED else 'warning'
+    level: Level = 'error' if role in EVALUATED else 'warning'
     message = "missing; COCO's evaluation needs it: write 0, and 1 for a group of objects"
     annotations.report(level, missing, 'iscrowd', message)
     wrong = [row for row, flag in enumerate(flags) if repr(flag) not in FLAGS]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .findings import Finding, some
+from .findings import Finding, Level, some
 
 
 class Named(NamedTuple):
@@ -38,7 +38,7 @@ def check_classes(sets: Sequence[Named]) -> list[Finding]:
     Returns:
         Findings; comparisons between sets are left out where a set has an error by itself.
     """
-    messages = defaultdict(list)
+    messages: defaultdict[tuple[Level, str], list[str]] = defaultdict(list)
     for named in sets:
         fault = _missing(named) or _order(named)
         if fault:

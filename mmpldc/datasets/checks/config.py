@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from mmdet.datasets import CocoDataset, LVISV05Dataset
 from mmdet.datasets.api_wrappers import COCO
@@ -77,7 +78,8 @@ def has_label_maps(dataset: dict) -> bool:
 
 def named_datasets(cfg: Config) -> Iterator[tuple[str, Role, dict]]:
     """Name, role and config of each set."""
-    for loader, role in ('train', 'labeled'), ('val', 'val'), ('test', 'test'):
+    loaders: tuple[tuple[str, Role], ...] = ('train', 'labeled'), ('val', 'val'), ('test', 'test')
+    for loader, role in loaders:
         dataset = (cfg.get(f'{loader}_dataloader') or {}).get('dataset')
         if dataset is None:
             continue
@@ -132,7 +134,7 @@ def _why_skipped(dataset: dict) -> str | None:
     return None
 
 
-def dataset_type(dataset: dict) -> type:
+def dataset_type(dataset: dict) -> Any:
     """The class of a data set's config; NoneType if it is not known."""
     kind = dataset.get('type')
     if isinstance(kind, str):
@@ -218,8 +220,8 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
         findings.append(Finding('error', file, 'train_dataloader.batch_size', message))
     classes = next((data.classes for data in sets if data.role == 'labeled'), None)
     num_classes = cfg.get('model', {}).get('num_classes')
-    known = classes is not None and num_classes is not None and not has_wrong_classes
-    if known and num_classes != len(classes):
+    is_known = num_classes is not None and not has_wrong_classes
+    if is_known and classes is not None and num_classes != len(classes):
         message = (
             f'is {num_classes}, but the labelled set has {len(classes)} classes: '
             'write model.num_classes=len(classes)'
@@ -229,7 +231,7 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
 
 
 def _fault_of_classes(data: DataSet) -> str | None:
-    if data.classes_are_text:
+    if data.classes is not None and data.classes_are_text:
         name = data.classes[0]
         return f"is the text '{name}', whose letters would be classes: write ('{name}',)"
     return None if data.classes is None or data.classes else 'is empty: name the classes'

@@ -14,6 +14,7 @@ from .boxes import (
     to_float,
     visible,
 )
+from .findings import Level
 from .masks import check_masks, read_masks
 from .records import NUMBER, Records
 
@@ -56,7 +57,7 @@ def check_geometry(
     has_mask = ~np.isnan(extents).any(axis=1)
     are_corners = has_mask & look_like_corners(boxes, extents)
 
-    def report(level: str, rows: np.ndarray, field: str, message: str) -> None:
+    def report(level: Level, rows: np.ndarray, field: str, message: str) -> None:
         nonlocal unjudged
         rows = rows & unjudged
         annotations.report(level, rows, field, message)

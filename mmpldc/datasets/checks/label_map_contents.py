@@ -85,7 +85,7 @@ def check_label_map_contents(
     Returns:
         One finding for each kind of fault, and what was counted.
     """
-    rows = np.arange(len(images))
+    rows: np.ndarray = np.arange(len(images))
     if limit is not None and limit < len(rows):
         rows = np.linspace(0, len(rows) - 1, limit).astype(np.int64)
 
@@ -188,15 +188,15 @@ def _check_values(
 
 
 def _check_palettes(read: Sequence[_Read], file: str, classes: tuple[str, ...]) -> list[Finding]:
-    swapped = [one for one in read if one.swapped]
+    swapped = [(one.path, one.swapped) for one in read if one.swapped]
     if not swapped:
         return []
-    label, painted = swapped[0].swapped
+    label, painted = swapped[0][1]
     message = (
         f"paint class {label} ('{classes[label]}') in the colour of '{classes[painted]}': are the "
         'classes of the files in another order than metainfo.classes?'
     )
-    where = some('label map', [one.path for one in swapped])
+    where = some('label map', [path for path, _ in swapped])
     return [Finding('warning', file, where, message)]
 
 

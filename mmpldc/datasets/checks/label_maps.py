@@ -9,8 +9,8 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 
+from mmpldc.datasets.label_maps import renumbering
 from mmpldc.datasets.name_lists import image_stem
-from mmpldc.datasets.transforms.load_seg_annotations import LoadSegAnnotations, renumbering
 
 from .annotations import Role
 from .config import dataset_type, has_label_maps, named_datasets
@@ -207,7 +207,7 @@ def _check_classes(cfg: Config, sets: Sequence[_Set]) -> list[Finding]:
     written = {'model.num_classes': (cfg.get('model') or {}).get('num_classes')}
     for name, _, dataset in named_datasets(cfg):
         for transform in dataset.get('pipeline') or []:
-            if str(transform.get('type')).endswith(LoadSegAnnotations.__name__):
+            if str(transform.get('type')).endswith('LoadSegAnnotations'):
                 written[f'{name}: LoadSegAnnotations.num_classes'] = transform.get('num_classes')
     for where, number in written.items():
         if number is not None and number != num_classes:
@@ -219,5 +219,5 @@ def _check_classes(cfg: Config, sets: Sequence[_Set]) -> list[Finding]:
 def _listed(data: _Set) -> Listed:
     paths = [os.path.realpath(path) if os.path.exists(path) else None for path in data.images]
     stems = [image_stem(path) for path in data.images]
-    names = [os.path.basename(path) for path in data.images]
+    names: list[str | None] = [os.path.basename(path) for path in data.images]
     return Listed(data.name, data.role, data.file, stems, names, paths)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from ..copies import Copy, How, find_copies, find_equal_files
 from .annotations import EVALUATED, Role
-from .findings import Finding, some
+from .findings import Finding, Level, some
 
 # Of two sets: up to so many, images are decoded and compared in any case (some 5 s).
 MOST_COMPARED = 5000
-SAME = {
+SAME: dict[How, str] = {
     'equal': '',
     'stored anew': 'the same picture, stored anew, resized or mirrored, is ',
     'version': 'versions of one image, by their names and pictures, are ',
@@ -69,7 +69,7 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
         pairs: dict[How, list[tuple[int, int]]] = {how: [] for how in SAME}
         pairs['equal'] = list(_join(first.paths, second.paths))
         own, others = (
-            {path: row for row, path in enumerate(listed.paths)} for listed in (first, second)
+            {path: row for row, path in enumerate(paths)} for paths in (first.paths, second.paths)
         )
         for copy in _copies(first, second, all_contents):
             pairs[copy.how].append((own[copy.original], others[copy.path]))
@@ -79,8 +79,8 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
 
 
 def _copies(first: Listed, second: Listed, all_contents: bool) -> list[Copy]:
-    originals = [path for path in first.paths if path is not None]
-    paths = [path for path in second.paths if path is not None]
+    originals = [path for path in first.paths or () if path is not None]
+    paths = [path for path in second.paths or () if path is not None]
     is_small = len(originals) + len(paths) <= MOST_COMPARED
     return find_copies(paths, originals, equal_only=not (is_small or all_contents))
 
@@ -113,6 +113,7 @@ def _describe(
 ) -> list[Finding]:
     if not pairs:
         return []
+    level: Level
     if first.role == second.role or {first.role, second.role} <= set(EVALUATED):
         level, advice = 'warning', 'make sure that this is meant'
     elif {first.role, second.role} & set(EVALUATED):
@@ -144,14 +145,14 @@ def _files(first: Listed, second: Listed) -> str:
     return ', '.join(dict.fromkeys([first.file, second.file]))
 
 
-def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[str]:
+def _names(first: Listed, second: Listed, pairs: list[tuple[int, int]]) -> list[str | None]:
     names = [(first.file_names[a], second.file_names[b]) for a, b in pairs]
     return [own if own == other else f'{own} = {other}' for own, other in names]
 
 
 def _describe_copies(listed: Listed) -> list[Finding]:
     """Images of one set with the content of an earlier one."""
-    paths = [path for path in listed.paths if path is not None]
+    paths = [path for path in listed.paths or () if path is not None]
     copies = [
         f'{os.path.basename(path)} = {os.path.basename(original)}'
         for path, original in find_equal_files(paths, paths).items()

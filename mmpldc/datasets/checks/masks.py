@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 
 from . import rle
+from .findings import Level
 from .records import INTEGER, NUMBER, Records
 
 CHUNK = 20000  # annotations read at once: bounds memory
@@ -26,7 +27,7 @@ def check_masks(records: Records, sizes: np.ndarray) -> tuple[np.ndarray, list]:
     values = _segmentations(records)
     extents, faults = read_masks(values, sizes)
     for fault, rows in faults.items():
-        level = 'warning' if fault in (SHORT_PART, NO_PIXEL) else 'error'
+        level: Level = 'warning' if fault in (SHORT_PART, NO_PIXEL) else 'error'
         records.report(level, rows, 'segmentation', fault)
     return extents, values
 

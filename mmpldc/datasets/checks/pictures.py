@@ -32,14 +32,16 @@ def draw_samples(report: Report, out_dir: Path, *, count: int = 4) -> list[str]:
     faulty = {file for finding in report.errors for file in finding.file.split(', ')}
     drawn = []
     for data, contents in report.sets:
-        usable = contents is not None and contents.annotated.any() and data.img_prefix is not None
-        if usable and data.ann_file not in faulty:
+        usable = data.img_prefix is not None and data.ann_file not in faulty
+        if usable and contents is not None and contents.annotated.any():
             drawn += _draw(data, contents, out_dir, count)
     return drawn
 
 
 def _draw(data: DataSet, contents: Contents, out_dir: Path, count: int) -> list[str]:
     coco, _ = load_coco(data.ann_file)
+    if coco is None or contents.categories is None or data.img_prefix is None:
+        return []
     rows = np.flatnonzero(contents.annotated)
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
     images = {coco['images'][row]['id']: coco['images'][row] for row in rows}

@@ -131,16 +131,16 @@ def check_content(
     Returns:
         One finding for each kind of fault.
     """
-    there = [row for row, path in enumerate(paths) if path is not None]
-    decoded = _spread(there, limit)
+    there = {row: path for row, path in enumerate(paths) if path is not None}
+    decoded = _spread(list(there), limit)
     faults = _Faults(file)
     level: Level = 'warning' if is_unlabeled else 'error'
-    outcomes = in_threads(_decoded_or_fault, [paths[row] for row in decoded])
-    headers = dict.fromkeys(decoded if is_unlabeled else _spread(there, MOST_HEADERS))
-    for row in headers:
-        headers[row] = _header(paths[row])
-        if headers[row] is not None:
-            _check_header(headers[row], paths[row], is_unlabeled, faults)
+    outcomes = in_threads(_decoded_or_fault, [there[row] for row in decoded])
+    headers: dict[int, ImageHeader | None] = {}
+    for row in decoded if is_unlabeled else _spread(list(there), MOST_HEADERS):
+        header = headers[row] = _header(there[row])
+        if header is not None:
+            _check_header(header, there[row], is_unlabeled, faults)
     brightest = {}
     read_sizes = {
         row: ((header.height, header.width), header.orientation >= 5)
@@ -149,7 +149,7 @@ def check_content(
     }
     for row, outcome in zip(decoded, outcomes, strict=True):
         if isinstance(outcome, UnreadableImage):
-            faults.add('error', str(outcome), paths[row])
+            faults.add('error', str(outcome), there[row])
             read_sizes.pop(row, None)
         else:
             read_sizes[row] = outcome.size, outcome.is_turned
@@ -163,7 +163,7 @@ def check_content(
         if annotated == (width, height):
             fault = TURNED if turned else SWAPPED
         example = f' ({describe_sizes(annotated, (height, width))})'
-        faults.add(level, fault, paths[row], example=example)
+        faults.add(level, fault, there[row], example=example)
     return [*faults.findings(), *_check_depth(brightest, paths, file)]
 
 

@@ -22,6 +22,7 @@ def load_coco(path: str, *, optional: Collection[str] = ()) -> tuple[dict | None
         Its content, with ``images``, ``annotations`` and ``categories`` that are lists of dicts,
         or None; and one finding if it is None.
     """
+    problem: str | None
     try:
         coco = read_json(path)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from .annotations import Contents, check_coco
 from .classes import Named, check_classes
 from .config import DataSet, check_config, sets_of
-from .findings import Finding, count, some
+from .findings import Finding, Level, count, some
 from .images import Folders, find_images
 from .label_maps import check_label_maps
 from .leaks import Listed, check_leaks
@@ -141,7 +141,7 @@ def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], li
     known = contents.sizes.all(axis=1)
     small = int((known & (contents.sizes.min(axis=1) < data.min_size)).sum())
     if small:
-        level = 'error' if small == len(known) else 'warning'
+        level: Level = 'error' if small == len(contents.sizes) else 'warning'
         lost = count(small, 'image')
         message = f'leaves out {lost} with a side below {data.min_size}: lower it if needed'
         findings.append(Finding(level, data.ann_file, 'filter_cfg.min_size', message))
@@ -157,7 +157,7 @@ def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], li
 def _named(data: DataSet, contents: Contents) -> Named:
     return Named(
         file=data.ann_file,
-        categories=contents.categories,
+        categories=contents.categories or {},
         classes=data.classes,
         is_default=data.has_default_classes,
         is_labeled=data.role == 'labeled',

@@ -97,7 +97,8 @@ def build_coco(records: Iterable[Record], categories: list[dict], *, description
         Ids start at 1 because pycocotools' evaluation takes an annotation whose id is 0 for one
         that nothing matches.
     """
-    images, annotations, empty = [], [], []
+    images, empty = [], []
+    annotations: list[dict] = []
     for image_id, (image, found) in enumerate(records, start=1):
         images.append(dict(id=image_id, **image))
         for annotation in found:

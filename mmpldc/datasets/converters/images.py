@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..coco_files import read_coco
 from ..unwanted_images import by_kind, find_unwanted
-from .coco import build_coco, first_of
+from .coco import Record, build_coco, first_of
 from .image_files import find_images, image_record
 
 NAMED = 3  # images that a warning names
@@ -62,7 +62,8 @@ def convert_images(
     left_out = {name: unwanted[path].why for name, path in paths.items() if path in unwanted}
     if not names:
         raise ValueError(f'all images below {root} are excluded: none is left')
-    records, unreadable = [], []
+    records: list[Record] = []
+    unreadable = []
     for name in names:
         try:
             records.append((image_record(root, name), []))

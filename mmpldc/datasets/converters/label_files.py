@@ -14,7 +14,7 @@ def without_suffix(names: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: if two images differ in the suffix only.
     """
-    images = {}
+    images: dict[str, str] = {}
     for name in names:
         stem = str(PurePosixPath(name).with_suffix(''))
         if stem in images:

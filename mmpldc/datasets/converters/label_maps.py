@@ -30,7 +30,8 @@ def read_label_map(path: Path, image: dict) -> np.ndarray:
             labels = np.asfortranarray(label_map)
     except (OSError, ValueError) as error:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
-    check_size(path, *labels.shape[::-1], image)
+    height, width = labels.shape
+    check_size(path, width, height, image)
     return labels
 
 

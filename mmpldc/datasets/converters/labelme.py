@@ -61,7 +61,9 @@ def convert_labelme(
     """
     root = Path(annotations)
     image_root = root if images is None else Path(images)
-    read, sources, skipped = [], {}, Counter()
+    read = []
+    sources: dict[str, Path] = {}
+    skipped: Counter[str] = Counter()
     for path in sorted(root.rglob('*.json')):
         image, shapes = _read(path, image_root)
         source = sources.setdefault(image['file_name'], path)

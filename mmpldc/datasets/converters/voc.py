@@ -144,7 +144,10 @@ def _voc_colors() -> np.ndarray:
     """VOC's colour of each value: its bits, by threes, are the highest bits of the channels."""
     values = np.arange(256)
     channels = [
-        sum((values >> (3 * place + channel) & 1) << (7 - place) for place in range(3))
+        sum(
+            ((values >> (3 * place + channel) & 1) << (7 - place) for place in range(3)),
+            np.zeros_like(values),
+        )
         for channel in range(3)
     ]
     return channels[0] << 16 | channels[1] << 8 | channels[2]
@@ -175,12 +178,13 @@ def _read(
         if not counts.any():
             raise ValueError(f'{where} has no class in {paths[1]}')
         kind = int(kinds[counts.argmax()])
-        if kind >= len(category_ids):
+        category_id = category_ids[kind] if kind < len(category_ids) else None
+        if category_id is None:
             raise ValueError(
                 f'{where} has a class in {paths[1]} that has no name (value or colour {kind}): '
                 'name all with --classes'
             )
-        annotations.append(mask_annotation(mask, category_id=category_ids[kind]))
+        annotations.append(mask_annotation(mask, category_id=category_id))
     return image, annotations
 
 
@@ -205,7 +209,8 @@ def _read_values(path: Path, image: dict, colors: np.ndarray | None) -> np.ndarr
                 raise ValueError(f'colours ({png.mode}), neither a palette nor RGB')
     except (OSError, ValueError) as error:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
-    check_size(path, *values.shape[::-1], image)
+    height, width = values.shape
+    check_size(path, width, height, image)
     return np.asfortranarray(values)
 
 

@@ -29,10 +29,10 @@ def read_class_names(path: str | Path) -> list[str]:
     path = Path(path)
     text = read_text(path)
     if path.suffix.lower() not in ('.yaml', '.yml'):
-        names = [line.strip() for line in text.splitlines()]
-        if not any(names):
+        lines = [line.strip() for line in text.splitlines()]
+        if not any(lines):
             raise ValueError(f'{path} has no names of classes')
-        return names[: max(row for row, name in enumerate(names, 1) if name)]
+        return lines[: max(row for row, name in enumerate(lines, 1) if name)]
     try:
         # the base loader reads all as text: YAML's own takes on and off for true and false
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506

@@ -1,6 +1,6 @@
 """Copies of images: one image must not be in two sets, whatever its name and format."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from .equal_files import find_equal_files
@@ -8,6 +8,7 @@ from .roboflow import find_versions
 from .same_picture import find_same_pictures
 
 How = Literal['equal', 'stored anew', 'version']
+Find = Callable[[Sequence[str], Sequence[str]], dict[str, str]]
 
 __all__ = [
     'Copy',
@@ -52,7 +53,7 @@ def find_copies(
     known = set(originals)
     paths = [path for path in dict.fromkeys(paths) if path not in known]
     found: dict[str, Copy] = {}
-    kinds = {'equal': find_equal_files}
+    kinds: dict[How, Find] = {'equal': find_equal_files}
     if not equal_only:
         kinds |= {'stored anew': find_same_pictures, 'version': find_versions}
     for how, find in kinds.items():

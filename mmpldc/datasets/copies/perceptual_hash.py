@@ -73,21 +73,25 @@ def hash_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """
     paths = list(dict.fromkeys(paths))
     files = [file_identity(path) for path in paths]
-    new = [row for row, file in enumerate(files) if file is not None and file not in _known]
+    new = [
+        (path, file)
+        for path, file in zip(paths, files, strict=True)
+        if file is not None and file not in _known
+    ]
     for start in range(0, len(new), CHUNK):
-        rows = new[start : start + CHUNK]
+        some = new[start : start + CHUNK]
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels
-            thumbnails = in_threads(_thumbnail, [paths[row] for row in rows])
-        for row, packed in zip(rows, _packed(thumbnails), strict=True):
-            _known[files[row]] = packed
+            thumbnails = in_threads(_thumbnail, [path for path, _ in some])
+        for (_, file), packed in zip(some, _packed(thumbnails), strict=True):
+            _known[file] = packed
     found = {
-        path: _known[file]
-        for path, file in zip(paths, files, strict=True)
-        if file is not None and _known[file] is not None
+        path: packed
+        for path, known in zip(paths, files, strict=True)
+        if known is not None and (packed := _known[known]) is not None
     }
-    packed = np.frombuffer(b''.join(found.values()), np.uint8)
-    bits = np.unpackbits(packed).astype(bool).reshape(len(found), BITS, BITS)
+    joined = np.frombuffer(b''.join(found.values()), np.uint8)
+    bits = np.unpackbits(joined).astype(bool).reshape(len(found), BITS, BITS)
     return list(found), bits
 
 
@@ -124,15 +128,15 @@ def _thumbnail(path: str) -> np.ndarray | None:
 
 def _packed(thumbnails: list[np.ndarray | None]) -> list[bytes | None]:
     """The hash of each thumbnail in 32 bytes; None without enough contrast."""
-    rows = [
-        row
+    usable = {
+        row: one
         for row, one in enumerate(thumbnails)
         if one is not None and one.std(dtype=np.float64) >= MIN_CONTRAST
-    ]
+    }
     packed: list[bytes | None] = [None] * len(thumbnails)
-    if rows:
-        bits = perceptual_hash(np.stack([thumbnails[row] for row in rows]))
-        for row, own in zip(rows, bits, strict=True):
+    if usable:
+        bits = perceptual_hash(np.stack(list(usable.values())))
+        for row, own in zip(usable, bits, strict=True):
             packed[row] = np.packbits(own).tobytes()
     return packed
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 from ..checks.records import Records
 from .values import flag, is_id, read_whole_numbers, whole_number
@@ -90,7 +91,7 @@ def drop_repeated(annotations: Records) -> None:
 def repair_ids(annotations: Records) -> None:
     """Number all annotations from 1 unless their ids are different whole numbers above 0."""
     read_whole_numbers(annotations, 'id')
-    ids = [annotation.get('id') for annotation in annotations.records]
+    ids: list[Any] = [annotation.get('id') for annotation in annotations.records]
     if set(map(type, ids)) <= {int} and len(set(ids)) == len(ids) and min(ids, default=1) > 0:
         return
     counts = Counter(repr(identity) for identity in ids)

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 from ..checks.findings import Finding
 from ..checks.records import Names, Records
@@ -39,7 +40,7 @@ def repair_images(
 
 def _correct_names(images: Records, folder: Path) -> None:
     """Replace names that no photo has by those of the photos that they mean."""
-    given = [image.get('file_name') for image in images.records]
+    given: list[Any] = [image.get('file_name') for image in images.records]
     meant = find_meant([name for name in given if type(name) is str and name.strip()], folder)
     rows_by_reason: dict[str, list[int]] = {}
     for row, name in enumerate(given):
@@ -56,12 +57,13 @@ def _read_sizes(images: Records, folder: Path | None) -> None:
     """Read sizes of floats and texts as numbers, and missing ones from the photos."""
     numbers, missing = [], []
     for row, image in enumerate(images.records):
-        sides = image.get('width'), image.get('height')
+        sides: tuple[Any, Any] = image.get('width'), image.get('height')
         if type(sides[0]) is int and type(sides[1]) is int and min(sides) > 0:
             continue
         read = [number(side) for side in sides]
-        if all(side is not None and side >= 1 and side.is_integer() for side in read):
-            image.update(width=int(read[0]), height=int(read[1]))
+        whole = [int(side) for side in read if side is not None and side >= 1 and side.is_integer()]
+        if len(whole) == 2:
+            image.update(width=whole[0], height=whole[1])
             numbers.append(row)
         elif all(side is None or side == 0 for side in sides) and folder is not None:
             size = _size_of(folder, image.get('file_name'))
@@ -83,13 +85,14 @@ def _size_of(folder: Path, name: object) -> tuple[int, int] | None:
 
 def _merge(images: Records) -> dict[Hashable, int]:
     """Merge records of the same photo; the ids of those left out -> of those that stay."""
-    ids = [image.get('id') for image in images.records]
+    ids: list[Any] = [image.get('id') for image in images.records]
     owners: dict[Hashable, set] = {}
     for identity, image in zip(ids, images.records, strict=True):
         if is_id(identity):
             owners.setdefault(identity, set()).add(_photo(image))
     first: dict[tuple, int] = {}
-    moved, rows = {}, []
+    moved: dict[Hashable, int] = {}
+    rows = []
     for row, image in enumerate(images.records):
         photo = _photo(image)
         if photo is None or not is_id(ids[row]) or len(owners[ids[row]]) > 1:

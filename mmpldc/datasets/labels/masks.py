@@ -4,6 +4,7 @@ import ast
 import json
 from contextlib import suppress
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_utils
@@ -102,11 +103,12 @@ def _forms(annotation: dict, size: list[int]) -> list[tuple[object, str]]:
     if type(value) is not list or not value:
         return []
     numbers = [number(part) for part in value]
-    if None not in numbers:
-        return [([numbers], WRAPPED)] if sum(numbers) != size[0] * size[1] else []
-    forms = []
-    parts = [_points(part) for part in value]
-    if None not in parts:
+    flat = [part for part in numbers if part is not None]
+    if len(flat) == len(numbers):
+        return [([flat], WRAPPED)] if sum(flat) != size[0] * size[1] else []
+    forms: list[tuple[object, str]] = []
+    parts = [points for points in map(_points, value) if points is not None]
+    if len(parts) == len(value):
         if len(parts) > 2 and all(len(part) == 2 for part in parts):
             forms.append(([list(chain.from_iterable(parts))], POINTS))
         forms.append((parts, POINTS))
@@ -122,11 +124,11 @@ def _points(part: object) -> list[float] | None:
     if type(part) is not list:
         return None
     if any(type(value) in (list, dict) for value in part):
-        nested = [_points(value) for value in part]
-        if None in nested or (len(nested) > 1 and any(len(pair) != 2 for pair in nested)):
+        nested = [points for points in map(_points, part) if points is not None]
+        if len(nested) < len(part) or (len(nested) > 1 and any(len(pair) != 2 for pair in nested)):
             return None
         return list(chain.from_iterable(nested))
-    numbers = [value if type(value) in (int, float) else number(value) for value in part]
+    numbers: list[Any] = [value if type(value) in (int, float) else number(value) for value in part]
     return None if None in numbers else numbers
 
 
@@ -169,7 +171,7 @@ def _repair_boxes_and_areas(
     lines = [_is_line(annotations.records[row]['segmentation']) for row in np.flatnonzero(known)]
     flat[known] |= np.array(lines, bool)
     without_area = ~given | (np.array(areas) <= 0)
-    done: dict[str, list[int]] = {}
+    done: dict[tuple[str, str], list[int]] = {}
     empty = []
     for row in np.flatnonzero(known & (unusable | are_corners | without_area | flat)):
         annotation = annotations.records[row]

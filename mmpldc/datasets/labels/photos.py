@@ -97,8 +97,8 @@ def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     text, is_foreign = name.strip(), False
     why = [] if text == name else ['blanks around it']
     if '://' in text or text.startswith('/data/local-files/'):
-        parts = urlsplit(text)
-        text = unquote(parse_qs(parts.query).get('d', [parts.path])[0])
+        url = urlsplit(text)
+        text = unquote(parse_qs(url.query).get('d', [url.path])[0])
         why, is_foreign = [*why, 'a URL'], True
     if '\\' in text:
         text = text.replace('\\', '/')
@@ -122,6 +122,6 @@ def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     for pattern, plain in TOOL_PARTS:
         base = pattern.sub(plain, parts[-1])
         if base != parts[-1]:
-            reasons = ', '.join([*why, 'a prefix or suffix of an annotation tool'])
-            yield '/'.join([*parts[:-1], base]), reasons
-            yield base, reasons
+            seen = ', '.join([*why, 'a prefix or suffix of an annotation tool'])
+            yield '/'.join([*parts[:-1], base]), seen
+            yield base, seen

@@ -67,8 +67,8 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
     lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
     found = set()
     for line in filter(None, lines):
-        image, labels = _look_up(line, files)
-        if image is None:
+        listed = _look_up(line, files)
+        if listed is None:
             labels = files[0]
             try:
                 image = image_record(labels.folder, line)
@@ -76,20 +76,24 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
                 raise ValueError(f'{path}: {line} is listed nowhere: {error}') from None
             identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
             labels.coco['images'].append(dict(id=identity, **image))
-        elif any(one['image_id'] == image['id'] for one in labels.coco['annotations']):
-            raise ValueError(f'{path}: {line} has annotations in {labels.file}: it is no negative')
+        else:
+            image, labels = listed
+            if any(one['image_id'] == image['id'] for one in labels.coco['annotations']):
+                raise ValueError(
+                    f'{path}: {line} has annotations in {labels.file}: it is no negative'
+                )
         found.add(image['file_name'])
     return found
 
 
-def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict | None, Labels | None]:
+def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict, Labels] | None:
     for labels in files:
         try:
             (index,) = find_images(labels.coco, [name])
         except ValueError:
             continue
         return labels.coco['images'][index], labels
-    return None, None
+    return None
 
 
 # ---------------------------------------------------------------- validation
@@ -98,7 +102,7 @@ def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict | None, Labels | 
 def _place(name: str, seed: int) -> float:
     """A number in [0, 1) for a name, alike for both Unicode forms."""
     text = f'{seed}/{unicodedata.normalize("NFC", name)}'.encode(errors='surrogatepass')
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) / 2**64
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), 'big') / 2**64
 
 
 def draw_held_out(

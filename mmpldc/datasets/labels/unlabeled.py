@@ -52,7 +52,8 @@ def unlabeled_set(
         )
         for kind, lines in by_kind(unwanted, {paths[name]: name for name in names}).items()
     ]
-    records, unreadable = [], []
+    records: list[tuple[dict, list[dict]]] = []
+    unreadable = []
     for name in (name for name in names if paths[name] not in unwanted):
         try:
             records.append((image_record(folder, name), []))

@@ -1,6 +1,7 @@
 """Values as exports write them, read as what COCO has there."""
 
 import math
+from typing import Any
 
 from ..checks.records import Records
 
@@ -22,7 +23,7 @@ def whole_number(value: object) -> object:
     return value
 
 
-def number(value: object) -> float | None:
+def number(value: Any) -> float | None:
     """A finite number, also of a text; None for anything else."""
     if type(value) in (int, float, str):
         try:
@@ -58,7 +59,7 @@ def read_whole_numbers(records: Records, field: str) -> None:
         records.report('repaired', changed, field, message)
 
 
-def drop_nulls(coco: object, file: str) -> list:
+def drop_nulls(coco: Any, file: str) -> list:
     """Leave out the nulls of a file's lists, in place; what was left out, as findings."""
     findings = []
     for name, kind in (

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import count, islice
+from typing import Any
 
 import torch
 from mmdet.datasets.samplers import MultiSourceSampler
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from torch import Tensor
 
 from mmpldc.functional import repeat_factors
@@ -42,14 +43,16 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
         part of its factor says, and once more with the probability of the fraction.
     """
 
+    source2inds: dict[int, Iterator]
+
     def __init__(
         self,
-        dataset,
+        dataset: ConcatDataset,
         batch_size: int,
         source_ratio: list,
         *,
         oversample_thr: float | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(dataset, batch_size, source_ratio, **kwargs)
         if min(self.num_per_source) < 1:

@@ -1,5 +1,7 @@
 """Index into a data set that carries the seed of its augmentation."""
 
+from mmpldc.utils.randomness import Purpose
+
 
 class SeededIndex(int):
     """An integer with the position of this draw in the sampler's stream.
@@ -12,13 +14,16 @@ class SeededIndex(int):
         position: arguments of :func:`~mmpldc.utils.randomness.seeded`.
     """
 
-    position: tuple[int, ...]
+    position: tuple[int, Purpose, int, int]
 
-    def __new__(cls, index: int, position: tuple[int, ...]) -> 'SeededIndex':
+    def __new__(cls, index: int, position: tuple[int, Purpose, int, int]) -> 'SeededIndex':
         self = super().__new__(cls, index)
         self.position = position
         return self
 
-    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:
+    # int's own has one argument, and so has its type
+    def __getnewargs__(  # type: ignore[override]
+        self,
+    ) -> tuple[int, tuple[int, Purpose, int, int]]:
         """Return the arguments for ``pickle``, on the way to a worker process."""
         return int(self), self.position

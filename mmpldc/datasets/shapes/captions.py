@@ -111,12 +111,12 @@ def generate_captioned_image(
     return camera(rng, spec, image)[..., ::-1], caption
 
 
-def _direction(rng) -> np.ndarray:
+def _direction(rng: np.random.Generator) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi)
     return np.array([np.cos(angle), np.sin(angle)])
 
 
-def _background(rng, size: int, name: str) -> np.ndarray:
+def _background(rng: np.random.Generator, size: int, name: str) -> np.ndarray:
     """(H, W, 3) float32 BGR in 0..1; none of the kinds that the scenes have."""
     first, second = random_color(rng), random_color(rng)
     y, x = np.mgrid[:size, :size].astype(np.float32) / size

@@ -31,7 +31,9 @@ SEMANTIC_CLASSES = ('background', *CLASSES)
 SEMANTIC_PALETTE = [(0, 0, 0), *PALETTE]
 
 
-def _write_scene(index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec):
+def _write_scene(
+    index: int, *, root: Path, split: str, seed: int, spec: ShapesSpec
+) -> tuple[dict, list[dict]]:
     """Draw and store image ``index`` and its label map.
 
     Returns its COCO image record, and annotations without ids.
@@ -158,7 +160,7 @@ def choose_labeled(coco: dict, num_labeled: int, seed: int) -> set:
 
 
 def make_dataset(
-    root,
+    root: str | Path,
     *,
     seed: int = 0,
     num_labeled: int = 40,

@@ -58,7 +58,7 @@ class ShapesSpec:
     background_clutter: float = 1.0  # strokes and speckles; 1 is about 20 in an image
     noise: float = 8.0  # largest standard deviation of the sensor noise, grey levels
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.class_frequencies) != len(CLASSES) or not math.isclose(
             sum(self.class_frequencies), 1.0
         ):
@@ -68,7 +68,7 @@ class ShapesSpec:
             )
 
 
-def smooth_noise(rng, size: int, cells: int) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """(size, size) float32 in about -1..1, with ``cells`` random values a side."""
     grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
     return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -76,11 +76,11 @@ def smooth_noise(rng, size: int, cells: int) -> np.ndarray:
 
 def hsv_color(hue: float, saturation: float, value: float) -> np.ndarray:
     """(3,) float32 BGR in 0..1 from degrees and two shares in 0..1."""
-    hsv = np.float32([[[hue % 360, np.clip(saturation, 0, 1), np.clip(value, 0, 1)]]])
+    hsv = np.array([[[hue % 360, np.clip(saturation, 0, 1), np.clip(value, 0, 1)]]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0]
 
 
-def random_color(rng) -> np.ndarray:
+def random_color(rng: np.random.Generator) -> np.ndarray:
     return hsv_color(rng.uniform(0, 360), rng.uniform(0, 0.7), rng.uniform(0.15, 0.95))
 
 
@@ -89,7 +89,7 @@ def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarra
     return first + share[..., None] * (second - first)
 
 
-def _background(rng, spec: ShapesSpec) -> np.ndarray:
+def _background(rng: np.random.Generator, spec: ShapesSpec) -> np.ndarray:
     """(H, W, 3) float32 BGR in 0..1: noise at three scales, stripes, strokes, speckles."""
     size = spec.image_size
     y, x = np.mgrid[:size, :size].astype(np.float32) / size
@@ -112,7 +112,7 @@ def _background(rng, spec: ShapesSpec) -> np.ndarray:
     return image
 
 
-def _outline(rng, category: Category) -> np.ndarray:
+def _outline(rng: np.random.Generator, category: Category) -> np.ndarray:
     """(240, 2) float64 contour, about unit radius, upright, with jittered and rounded corners."""
     inner = 1 - (1 - category.inner) * rng.uniform(0.9, 1.1)
     offsets = np.array([-category.tip, category.tip, 0.5 - category.tip, 0.5 + category.tip])
@@ -124,9 +124,8 @@ def _outline(rng, category: Category) -> np.ndarray:
     at = np.linspace(0, length[-1], 240, endpoint=False)
     contour = np.stack([np.interp(at, length, corners[:, axis]) for axis in (0, 1)], axis=1)
     window = int(rng.integers(0, 4))  # neighbours a side that round the corners
-    return sum(np.roll(contour, shift, axis=0) for shift in range(-window, window + 1)) / (
-        2 * window + 1
-    )
+    turned = (np.roll(contour, shift, axis=0) for shift in range(-window, window + 1))
+    return sum(turned, np.zeros_like(contour)) / (2 * window + 1)
 
 
 def _coverage(contour: np.ndarray, size: int, fine: int = 4) -> np.ndarray:
@@ -146,7 +145,7 @@ class Placed(NamedTuple):
     area: float  # pixels, with what lies outside the image
 
 
-def _pose(rng, spec: ShapesSpec, category: Category, centers: list) -> Placed:
+def _pose(rng: np.random.Generator, spec: ShapesSpec, category: Category, centers: list) -> Placed:
     """One random pose; half of the time next to an object that is already there."""
     size = spec.image_size
     long_side = rng.uniform(*spec.object_size) * size
@@ -156,7 +155,9 @@ def _pose(rng, spec: ShapesSpec, category: Category, centers: list) -> Placed:
     return place(rng, size, category, long_side, center)
 
 
-def place(rng, size: int, category: Category, long_side: float, center: np.ndarray) -> Placed:
+def place(
+    rng: np.random.Generator, size: int, category: Category, long_side: float, center: np.ndarray
+) -> Placed:
     """An object of ``category``, turned and leaning at random; lengths in pixels."""
     turn, skew = rng.uniform(0, math.tau, 2)
     rotation, lean = (
@@ -174,7 +175,7 @@ def place(rng, size: int, category: Category, long_side: float, center: np.ndarr
     )
 
 
-def _texture(rng, name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _texture(rng: np.random.Generator, name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(H, W) float32 in about -1..1 on the unit shape's coordinates ``u``, ``v``."""
     frequency, phase = rng.uniform(1.0, 2.5), rng.uniform(0, math.tau)
     across, along = (np.sin(math.tau * frequency * axis + phase) for axis in (u, v))
@@ -196,7 +197,12 @@ def _texture(rng, name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def paint(
-    rng, spec: ShapesSpec, image: np.ndarray, category: Category, placed: Placed, light: np.ndarray
+    rng: np.random.Generator,
+    spec: ShapesSpec,
+    image: np.ndarray,
+    category: Category,
+    placed: Placed,
+    light: np.ndarray,
 ) -> np.ndarray:
     """The image with one more object on it: its shadow, texture and shading."""
     y, x = np.mgrid[: spec.image_size, : spec.image_size].astype(np.float32)
@@ -216,20 +222,22 @@ def paint(
     surface = surface * (1 + rng.uniform(0, 0.4) * towards_light)[..., None]
 
     reach = rng.uniform(0.01, 0.03) * spec.image_size
-    shift = np.float32([[1, 0, -reach * light[0]], [0, 1, -reach * light[1]]])
+    shift = np.array([[1, 0, -reach * light[0]], [0, 1, -reach * light[1]]], np.float32)
     shadow = cv2.GaussianBlur(cv2.warpAffine(placed.alpha, shift, placed.alpha.shape), (0, 0), 1.5)
     image = image * (1 - rng.uniform(0.1, 0.5) * shadow)[..., None]
     return blend(image, surface, placed.alpha)
 
 
-def camera(rng, spec: ShapesSpec, image: np.ndarray) -> np.ndarray:
+def camera(rng: np.random.Generator, spec: ShapesSpec, image: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8: exposure, blur and noise on a float image in 0..1."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.9)) * rng.uniform(0.75, 1.15)
     noise = rng.standard_normal(image.shape, np.float32) * spec.noise * rng.uniform(0.2, 1)
     return np.clip(np.round(255 * image + noise), 0, 255).astype(np.uint8)
 
 
-def generate_scene(rng: np.random.Generator, spec: ShapesSpec):
+def generate_scene(
+    rng: np.random.Generator, spec: ShapesSpec
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw one scene, back to front.
 
     A pose that would leave an object, itself or one below, with too little in
@@ -243,8 +251,10 @@ def generate_scene(rng: np.random.Generator, spec: ShapesSpec):
     size, light = spec.image_size, rng.normal(size=2).astype(np.float32)
     light /= np.linalg.norm(light)
     image = _background(rng, spec)
-    owner = np.full((size, size), -1)  # index of the object seen at each pixel
-    labels, centers, areas = [], [], []
+    owner: np.ndarray = np.full((size, size), -1)  # index of the object seen at each pixel
+    labels: list[int] = []
+    centers: list[np.ndarray] = []
+    areas: list[float] = []
     for _ in range(rng.integers(*spec.objects_per_image, endpoint=True)):
         label = rng.choice(len(CLASSES), p=spec.class_frequencies)
         for _ in range(PLACEMENT_TRIES):

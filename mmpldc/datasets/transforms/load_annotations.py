@@ -1,5 +1,7 @@
 """Load annotations and refuse unusable ones."""
 
+from typing import Any
+
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as _LoadAnnotations
 
@@ -30,7 +32,7 @@ class LoadAnnotations(_LoadAnnotations):
         background to the remaining queries, if the crop leaves fewer targets than queries.
     """
 
-    def __init__(self, *, max_instances: int | None = None, **kwargs) -> None:
+    def __init__(self, *, max_instances: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_instances = max_instances
 
@@ -74,6 +76,6 @@ def _check_masks(instances: list[dict], size: tuple[int, int]) -> None:
             'encoding'
         )
     _, faults = read_masks(masks, np.tile(np.array(size, np.int64), (len(masks), 1)))
-    faults = faults.keys() - LEFT_OUT - {NO_PIXEL}
-    if faults:
-        raise InputFault(f'an annotation: segmentation: {min(faults)}')
+    grave = faults.keys() - LEFT_OUT - {NO_PIXEL}
+    if grave:
+        raise InputFault(f'an annotation: segmentation: {min(grave)}')

@@ -7,11 +7,11 @@ from mmpldc.datasets.checks.pixels import describe_sizes
 from mmpldc.datasets.input_faults import InputFault
 from mmpldc.datasets.label_maps import (
     IGNORE,
-    NUM_VALUES,
     UnusableLabelMap,
     count_values,
     describe_values,
     read_label_map,
+    renumbering,
 )
 from mmpldc.registry import TRANSFORMS
 
@@ -56,31 +56,11 @@ class LoadSegAnnotations(BaseTransform):
         values = renumbering(results)[values]
         wrong = np.flatnonzero(count_values(values)[self.num_classes : IGNORE]) + self.num_classes
         if len(wrong):
-            fault = describe_values(wrong.tolist(), self.num_classes)
-            raise InputFault(f'its label map {path} {fault}')
+            what = describe_values(wrong.tolist(), self.num_classes)
+            raise InputFault(f'its label map {path} {what}')
         results['gt_seg_map'] = values
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(num_classes={self.num_classes})'
-
-
-def renumbering(info: dict) -> np.ndarray:
-    """What mmsegmentation's data sets make of the values in a file.
-
-    Args:
-        info: of an image, with ``reduce_zero_label`` (0 becomes 255, and all others one less) and
-            ``label_map`` (class -> class, of a config that names some of the classes); each may be
-            missing.
-
-    Returns:
-        ``(256,)`` uint8, value in the file -> class.
-    """
-    table = np.arange(NUM_VALUES, dtype=np.uint8)
-    if info.get('reduce_zero_label'):
-        table = np.where(table == IGNORE, IGNORE, table - 1).astype(np.uint8)  # 0 wraps to 255
-    renamed = table.copy()
-    for old, new in (info.get('label_map') or {}).items():
-        renamed[table == old] = new
-    return renamed

@@ -42,7 +42,8 @@ class ColorJitter(v2.ColorJitter):
 
 def _adjust_hue(image: Tensor, hue_factor: float) -> Tensor:
     """Turn the hue by ``hue_factor`` of a circle, in [-0.5, 0.5]."""
-    hsv = cv2.cvtColor(_to_opencv(image), cv2.COLOR_RGB2HSV)  # the hue in degrees
+    # the hue in degrees
+    hsv = np.asarray(cv2.cvtColor(_to_opencv(image), cv2.COLOR_RGB2HSV), np.float32)
     hue = hsv[..., 0]
     hue += 360 * hue_factor
     hue[hue < 0] += 360

@@ -1,5 +1,7 @@
 """Photometric augmentation of the strong view, by torchvision."""
 
+from typing import Any
+
 import torch
 from mmcv.transforms import BaseTransform
 from torchvision.transforms import v2
@@ -37,7 +39,7 @@ class TorchvisionTransforms(BaseTransform):
         self.pipeline = v2.Compose([self._build(**config) for config in transforms])
 
     @staticmethod
-    def _build(*, type: str, prob: float = 1.0, **arguments) -> v2.Transform:
+    def _build(*, type: str, prob: float = 1.0, **arguments: Any) -> v2.Transform:
         if not issubclass(getattr(v2, type, object), v2.Transform):
             raise ValueError(f"torchvision.transforms.v2 has no transform '{type}'")
         transform = getattr(opencv_kernels, type, getattr(v2, type))(**arguments)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, get_world_size, is_main_process
@@ -48,7 +49,7 @@ class DryRunHook(Hook):
         self.device = next(runner.model.parameters()).device
         self.free = shutil.disk_usage(runner.work_dir).free
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start the clock once the data has arrived."""
         name = self.steps[batch_idx]
         number = len(self.step_seconds[name]) + 1
@@ -56,7 +57,7 @@ class DryRunHook(Hook):
         self.start = self._now()
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Stop the clock, and the run after the last step."""
         name = self.steps[batch_idx]
@@ -73,11 +74,13 @@ class DryRunHook(Hook):
         if not isinstance(runner.val_loop.dataloader, FirstBatch):
             runner.val_loop.dataloader = FirstBatch(runner.val_loop.dataloader)
 
-    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start the clock."""
         self.start = self._now()
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Stop the clock."""
         self.val_seconds.append(self._now() - self.start)
         self._look_at_memory('validation')
@@ -90,6 +93,7 @@ class DryRunHook(Hook):
         """
         saving = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         wanted = {name for hook in saving if hook.save_best for name in hook.key_indicators}
+        metrics = metrics or {}
         missing = sorted(wanted - {'auto', *metrics})
         if missing:
             raise ValueError(
@@ -196,7 +200,7 @@ def _load_seconds(batches: Iterator, loader: DataLoader, count: int) -> float:
 
 
 def _batch_size(loader: DataLoader) -> int:
-    sampler = loader if loader.batch_size is not None else loader.batch_sampler
+    sampler: Any = loader if loader.batch_size is not None else loader.batch_sampler
     return sampler.batch_size
 
 
@@ -204,7 +208,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _largest(values: Sequence) -> object:
+def _largest(values: Sequence) -> Any:
     """Largest value of each number within lists and dictionaries; None where none exists."""
     first = values[0]
     if isinstance(first, dict):

@@ -1,5 +1,7 @@
 """Run backbones in another memory format or compiled."""
 
+from typing import Any
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -29,7 +31,7 @@ class FastBackboneHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Convert the backbones, whose weights are loaded by now."""
-        model = unwrapped(runner.model)
+        model: Any = unwrapped(runner.model)
         for network in (model.student, model.teacher):
             if self.channels_last:
                 network.backbone.to(memory_format=torch.channels_last)

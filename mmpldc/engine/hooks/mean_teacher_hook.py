@@ -1,6 +1,6 @@
 """Update the teacher: copy the student in burn-in, then average it."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from mmengine.dist import all_reduce_params
@@ -113,12 +113,13 @@ class MeanTeacherHook(Hook):
             FileNotFoundError: if the teacher's checkpoint does not exist.
         """
         _refuse_micro_batches(runner)
-        model = self.model = as_teacher_student(runner.model)
+        model = as_teacher_student(runner.model)
         if model is None:
             raise TypeError(
                 'MeanTeacherHook needs a teacher-student model of mmpldc, such as '
                 f'mmpldc.SemiMask2Former, not {type(runner.model).__name__}'
             )
+        self.model = model
         dataset = runner.train_dataloader.dataset
         model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
         if self.teacher_checkpoint is not None and runner.iter == 0:
@@ -146,12 +147,12 @@ class MeanTeacherHook(Hook):
         """Give the teacher its own backbone again."""
         self.model.unshare_parameters()
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Pass the position of the run to the model."""
         self.model.set_progress(runner.iter, runner.max_iters)
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Keep, copy or average according to the phase: alpha * teacher + (1 - alpha) * student."""
         all_reduce_params(self.running_statistics, op='mean')
@@ -208,6 +209,7 @@ def _running_statistics(module: nn.Module) -> list[Tensor]:
         and norm.training
         and norm.track_running_stats
         for statistic in (norm.running_mean, norm.running_var)
+        if statistic is not None
     ]
 
 

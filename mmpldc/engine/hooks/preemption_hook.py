@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
@@ -13,6 +15,8 @@ from torch import distributed
 
 from mmpldc.engine.worker_signals import shield_workers
 from mmpldc.registry import HOOKS
+
+Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal returns
 
 
 @HOOKS.register_module()
@@ -36,7 +40,7 @@ class PreemptionHook(Hook):
     def __init__(self, *, signals: Sequence[str] = ('SIGTERM', 'SIGUSR1')) -> None:
         self.signals = {signal.Signals[name] for name in signals}
         self.received = 0  # number of the received signal
-        self.handlers: dict[signal.Signals, object] = {}
+        self.handlers: dict[signal.Signals, Handler] = {}
         self.group: distributed.ProcessGroup | None = None
         self.checkpoint_hook: CheckpointHook | None = None
 
@@ -70,11 +74,11 @@ class PreemptionHook(Hook):
         self.checkpoint_hook = None
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Stop after this step if a signal came, unless the run ends anyway."""
         if self.checkpoint_hook is not None and not self.is_last_train_iter(runner):
-            self._stop_if_told(runner, step=runner.iter + 1)
+            self._stop_if_told(runner, self.checkpoint_hook, step=runner.iter + 1)
 
     def before_val(self, runner: Runner) -> None:
         """Compute after how many batches of this validation all ranks can be asked."""
@@ -85,23 +89,24 @@ class PreemptionHook(Hook):
             distributed.all_reduce(batches, distributed.ReduceOp.MIN, group=self.group)
         self.common_val_batches = batches.item()
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Stop within a validation if a signal came; the validation is repeated on resume."""
         if self.checkpoint_hook is not None and batch_idx < self.common_val_batches:
-            self._stop_if_told(runner, step=runner.iter)
+            self._stop_if_told(runner, self.checkpoint_hook, step=runner.iter)
 
-    def _receive(self, number: int, frame) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:  # a child forked by a pool: the signal is not for it
             os._exit(128 + number)
         self.received = number
 
-    def _stop_if_told(self, runner: Runner, *, step: int) -> None:
+    def _stop_if_told(self, runner: Runner, saver: CheckpointHook, *, step: int) -> None:
         received = torch.tensor(self.received)
         if self.group is not None:
             distributed.all_reduce(received, distributed.ReduceOp.MAX, group=self.group)
         if not received:
             return
-        saver = self.checkpoint_hook
         if saver.last_ckpt is None or os.path.basename(saver.last_ckpt) != (
             saver.filename_tmpl.format(step)
         ):
@@ -109,7 +114,7 @@ class PreemptionHook(Hook):
         if self.group is not None:  # a launcher ends the others soon after the first has exited
             distributed.barrier(group=self.group)
         runner.logger.info(
-            f'{signal.Signals(received.item()).name}: stopped after iteration {step}, which is in '
+            f'{signal.Signals(int(received)).name}: stopped after iteration {step}, which is in '
             f'{saver.last_ckpt}. --resume continues from there; the exit code is {os.EX_TEMPFAIL}.'
         )
         runner.call_hook('after_run')

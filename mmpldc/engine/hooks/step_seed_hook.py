@@ -1,5 +1,7 @@
 """Seed each training step."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -18,6 +20,6 @@ class StepSeedHook(Hook):
 
     priority = 'HIGHEST'
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed ``random``, NumPy and torch."""
         seed_process(runner.seed, Purpose.STEP, runner.rank, runner.iter)

@@ -1,5 +1,7 @@
 """Warn when the teacher collapses: pseudo-labels are missing, NaN or of one class."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -33,7 +35,7 @@ class TeacherCollapseHook(Hook):
         self.steps = 0
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Count the step, and check after the last step of the interval.
 

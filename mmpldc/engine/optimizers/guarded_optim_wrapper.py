@@ -1,6 +1,7 @@
 """Skip optimiser steps whose loss or gradient is not finite."""
 
 import math
+from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from mmpldc.registry import OPTIM_WRAPPERS
 
 
-class StepGuard:
+class StepGuard(OptimWrapper):
     """Mix-in for mmengine's ``OptimWrapper`` that skips a step with a NaN or an infinity.
 
     A skipped step leaves weights, the optimiser's moments and its step count unchanged; schedules
@@ -27,13 +28,9 @@ class StepGuard:
 
     Attributes:
         skipped (bool): whether the last step was skipped; the same on all ranks.
-        scales_loss (bool): whether the loss is scaled, so that gradients may overflow in a healthy
-            run.
     """
 
-    scales_loss = False
-
-    def __init__(self, *, clip_grad: dict | None = None, **kwargs) -> None:
+    def __init__(self, *, clip_grad: dict | None = None, **kwargs: Any) -> None:
         if clip_grad is not None and clip_grad.get('type', 'norm') != 'norm':
             raise ValueError(
                 f'{type(self).__name__} needs the norm of the gradients: give it clip_grad='
@@ -42,6 +39,11 @@ class StepGuard:
             )
         super().__init__(clip_grad=clip_grad or dict(max_norm=math.inf), **kwargs)
         self.skipped = False
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether the loss is scaled, so that gradients may overflow in a healthy run."""
+        return False
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """Scale the loss as the parent does; a non-finite loss makes every gradient NaN.
@@ -73,7 +75,7 @@ class StepGuard:
 
 
 @OPTIM_WRAPPERS.register_module()
-class GuardedOptimWrapper(StepGuard, OptimWrapper):
+class GuardedOptimWrapper(StepGuard):
     """mmengine's ``OptimWrapper`` with :class:`StepGuard`."""
 
 

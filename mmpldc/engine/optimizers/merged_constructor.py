@@ -61,7 +61,9 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             wrapper.clip_func = _in_order(wrapper.clip_func, list(model.parameters()))
         return wrapper
 
-    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
+    def add_params(
+        self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any
+    ) -> None:
         """Collect as the parent, which calls this for each child with its prefix; then merge."""
         super().add_params(params, module, prefix=prefix, **kwargs)
         if prefix:
@@ -116,7 +118,7 @@ def _in_order(
     """
     position = {parameter: index for index, parameter in enumerate(parameters)}
 
-    def clip_in_order(params: Sequence[nn.Parameter], **options) -> Tensor | None:
+    def clip_in_order(params: Sequence[nn.Parameter], **options: Any) -> Tensor | None:
         return clip(sorted(params, key=position.__getitem__), **options)
 
     return clip_in_order

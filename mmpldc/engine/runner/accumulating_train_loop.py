@@ -1,11 +1,12 @@
 """Training loop that counts optimiser steps, also with gradient accumulation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpldc.registry import LOOPS
 
@@ -31,7 +32,9 @@ class AccumulatingTrainLoop(IterBasedTrainLoop):
         of one large batch only if all micro-batches have equally many targets.
     """
 
-    def run(self):
+    dataloader_iterator: Any  # mmengine's, or MicroBatches of it
+
+    def run(self) -> nn.Module:
         """Train, see the parent.
 
         Returns:
@@ -82,7 +85,7 @@ class MicroBatches:
         count: number of batches per iteration.
     """
 
-    def __init__(self, batches: Iterator, count: int) -> None:
+    def __init__(self, batches: Any, count: int) -> None:
         self.batches = batches
         self.count = count
 

@@ -1,5 +1,7 @@
 """Validation loop for teacher and student."""
 
+from typing import Any
+
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmpldc.registry import LOOPS
@@ -19,7 +21,7 @@ class TeacherStudentValLoop(ValLoop):
         **kwargs: of mmengine's ``ValLoop``.
     """
 
-    def __init__(self, *args, student_interval: int = 0, **kwargs) -> None:
+    def __init__(self, *args: Any, student_interval: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.student_interval = student_interval
 
@@ -32,9 +34,9 @@ class TeacherStudentValLoop(ValLoop):
         self.runner.call_hook('before_val')
         self.runner.call_hook('before_val_epoch')
         self.runner.model.eval()
-        model = unwrapped(self.runner.model)
+        model: Any = unwrapped(self.runner.model)
         predict_on = model.semi_test_cfg['predict_on']
-        metrics = {}
+        metrics: dict[str, Any] = {}
         try:
             for name in ('teacher', 'student') if self._student_is_due() else ('teacher',):
                 model.semi_test_cfg['predict_on'] = name

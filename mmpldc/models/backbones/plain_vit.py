@@ -1,5 +1,7 @@
 """Plain vision transformer, such as DINOv2, on Mask2Former's grid."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
@@ -31,7 +33,9 @@ class PlainViT(BaseModule):
         windows, so this class uses none.
     """
 
-    def __init__(self, *, frozen: bool = False, init_cfg: OptMultiConfig = None, **vit) -> None:
+    def __init__(
+        self, *, frozen: bool = False, init_cfg: OptMultiConfig = None, **vit: Any
+    ) -> None:
         super().__init__()
         # The transformer loads the checkpoint itself, so that keys need no further prefix.
         self.vit = _vision_transformer()(**vit, out_type='featmap', init_cfg=init_cfg)

@@ -1,5 +1,7 @@
 """mmdet's Swin, frozen from the start and with a depth for each layer."""
 
+from typing import Any
+
 from mmdet.models.backbones import SwinTransformer as MMDetSwinTransformer
 
 from mmpldc.registry import MODELS
@@ -16,7 +18,7 @@ class SwinTransformer(MMDetSwinTransformer):
     weight 1 and bias 0.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._freeze_stages()
 

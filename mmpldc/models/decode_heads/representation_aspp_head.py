@@ -1,6 +1,7 @@
 """DeepLabv3+'s decoder with a branch that represents pixels, for contrast (U2PL)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -24,7 +25,7 @@ class RepresentationASPPHead(DepthwiseSeparableASPPHead):
         ValueError: without low-level features.
     """
 
-    def __init__(self, *, representation_channels: int = 256, **kwargs) -> None:
+    def __init__(self, *, representation_channels: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.c1_bottleneck is None:
             raise ValueError('RepresentationASPPHead needs c1_in_channels above 0')

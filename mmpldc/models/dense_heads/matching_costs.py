@@ -1,6 +1,8 @@
 """Matching costs between queries and targets, for all decoder layers."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 from mmengine.structures import InstanceData
@@ -54,6 +56,6 @@ def matching_costs(
             scores=cls_logits[:, image].flatten(0, 1), masks=values[:, image].flatten(0, 1)
         )
         wanted = InstanceData(labels=label, masks=target_value)
-        cost = sum(term(predicted, wanted) for term in terms)
+        cost = reduce(add, (term(predicted, wanted) for term in terms))
         costs.append(cost.unflatten(0, (num_layers, num_queries)))
     return costs

@@ -1,6 +1,7 @@
 """Mask2Former's head with a loss that also accepts pseudo-labels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmdet.structures import SampleList
@@ -76,7 +77,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         upsample_masks: bool = True,
         iou_head: OptConfigType = None,
         score_by_iou: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         for name in MOVED.keys() & kwargs.keys():  # mmdet's head would take and ignore them
             raise ValueError(
@@ -87,7 +88,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         if score_by_iou and iou_head is None:
             raise ValueError('score_by_iou=True needs an iou_head, which predicts the IoU')
         self.score_by_iou = score_by_iou
-        self.iou_head = None
+        self.iou_head: Any = None
         if iou_head is not None:
             self.iou_head = MODELS.build(dict(channels=self.cls_embed.in_features) | iou_head)
         # On the device once; the loss would copy its list there at every call.
@@ -108,7 +109,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             Class logits ``(B, Q, N + 1)`` and mask logits ``(B, Q, h, w)``.
         """
         cls_logits, mask_logits, iou_logits = self.predict_last(x)
-        if self.score_by_iou:
+        if self.score_by_iou and iou_logits is not None:
             cls_logits = scale_scores(cls_logits, iou_logits)
         if self.upsample_masks:
             mask_logits = resize(mask_logits, batch_data_samples[0].batch_input_shape[:2])

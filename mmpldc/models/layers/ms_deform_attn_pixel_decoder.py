@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         spatial_shapes: Tensor,
         level_start_index: Tensor,
         level_sizes: Sequence[tuple[int, int]],
-        **kwargs,
+        **kwargs: Any,
     ) -> Tensor:
         """Attend among the pixels of all levels, S in total.
 
@@ -91,7 +92,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         Under autocast values differ: sampling stays in float32 (:class:`DeformableAttention`).
     """
 
-    def __init__(self, *, with_cp: bool = False, **kwargs) -> None:
+    def __init__(self, *, with_cp: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.with_cp = with_cp
         for layer in self.encoder.layers:
@@ -122,7 +123,7 @@ class MSDeformAttnPixelDecoder(MMDetMSDeformAttnPixelDecoder):
         # no wait: a copy from pageable memory returns once the host memory has been read
         shapes = torch.tensor(sizes).to(feats[0].device, non_blocking=True)
         starts = torch.tensor([sum(counts[:level]) for level in range(len(counts))])
-        geometry = dict(
+        geometry: dict[str, Any] = dict(
             query_pos=torch.cat(positions, dim=1),
             key_padding_mask=None,
             spatial_shapes=shapes,

@@ -1,5 +1,7 @@
 """Adaptive class-aware thresholds (DF-ACAT)."""
 
+from typing import Any
+
 import torch
 from mmengine.dist import all_reduce
 from mmengine.structures import InstanceData
@@ -42,6 +44,10 @@ class ClassAwareThresholds(nn.Module):
         The labelled instances that start the thresholds exclude crowds and ignored instances; the
         released code counts crowds too.
     """
+
+    class_thr: Tensor
+    mask_thr: Tensor
+    is_started: Tensor
 
     def __init__(
         self,
@@ -135,7 +141,7 @@ class ClassAwareThresholds(nn.Module):
                 )
             )
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Load as the parent; those for another number of classes do not count as initialised."""
         given = [state_dict.get(prefix + name) for name in ('class_thr', 'mask_thr')]
         if any(values is None or values.shape != self.class_thr.shape for values in given):

@@ -362,7 +362,7 @@ def _has_nan(outputs: LayerOutputs, candidates: Candidates) -> Tensor:
     """
     has_nan = candidates.class_quality.isnan().any(dim=1)
     has_nan = has_nan | outputs.mask_logits.flatten(1).isnan().any(dim=1)
-    if candidates.mask_quality is not None:
+    if candidates.mask_quality is not None and outputs.iou_logits is not None:
         has_nan = has_nan | outputs.iou_logits.isnan().any(dim=1)
     return has_nan
 

@@ -2,10 +2,11 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmdet.utils import ConfigType
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -89,7 +90,7 @@ class ImageClassifierScorer(RegionScorer):
             context=context,
             max_pixels=max_pixels,
         )
-        self.network: nn.Module | None = None
+        self.network: Any = None  # mmpretrain's classifier
 
     def prepare(self, classes: Sequence[str], device: torch.device) -> None:
         """See the parent."""
@@ -176,7 +177,7 @@ class ImageClassifierScorer(RegionScorer):
         return network
 
 
-def _mmpretrain_models():
+def _mmpretrain_models() -> Registry:
     """Import the optional package's registry, only when a scorer is prepared."""
     try:
         import mmpretrain.models  # noqa: F401, fills the registry

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpldc.functional import (
     content_mask,
@@ -93,7 +94,7 @@ class OpenCLIPScorer(RegionScorer):
         self.max_pixels = max_pixels
         self.cache_dir = cache_dir
         self.text_cache = default_cache() if text_cache is None else Path(text_cache)
-        self.visual: nn.Module | None = None
+        self.visual: Any = None  # open_clip's image tower
 
     def prepare(self, classes: Sequence[str], device: torch.device) -> None:
         """See the parent; the text tower is discarded once the classes are embedded."""
@@ -155,7 +156,13 @@ class OpenCLIPScorer(RegionScorer):
                 "None, the model's own size."
             ) from error
 
-    def _crop(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
+    def _crop(
+        self,
+        images: Tensor,
+        sizes: list[tuple[int, int]],
+        mask_logits: Tensor,
+        image_index: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         return self.crops(self._embed, images, sizes, mask_logits, image_index)
 
     def _embed(self, crops: Tensor) -> Tensor:
@@ -163,13 +170,19 @@ class OpenCLIPScorer(RegionScorer):
         embedded = self.visual(crops)
         return embedded[0] if isinstance(embedded, tuple) else embedded
 
-    def _mask_pool(self, images, sizes, mask_logits, image_index) -> tuple[Tensor, Tensor]:
-        frame = images.shape[-2:]
+    def _mask_pool(
+        self,
+        images: Tensor,
+        sizes: list[tuple[int, int]],
+        mask_logits: Tensor,
+        image_index: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        frame = images.shape[-2], images.shape[-1]
         content = content_mask(sizes, padded=frame, shape=frame, device=images.device)
         images = normalize(images, mean=self.mean, std=self.std) * content[:, None]
         chunk = max(1, self.max_pixels // images[0, 0].numel())
         features = torch.cat([self._feature_map(part) for part in images.split(chunk)])
-        shape = features.shape[-2:]
+        shape = features.shape[-2], features.shape[-1]
         content = content_mask(sizes, padded=frame, shape=shape, device=images.device)
         masks = resize_masks(mask_logits, shape) & content[image_index]
         pooled = pool_masks(features, masks, image_index)
@@ -182,7 +195,7 @@ class OpenCLIPScorer(RegionScorer):
         )
         return maps['image_intermediates'][-1]
 
-    def _load(self, prompts: list[list[str]]) -> tuple[nn.Module, Tensor]:
+    def _load(self, prompts: list[list[str]]) -> tuple[Any, Tensor]:
         """Return the model on the CPU, and an embedding ``(T, D)`` of each text."""
         clip, tokenizer = self._create_model()
 
@@ -195,7 +208,7 @@ class OpenCLIPScorer(RegionScorer):
         texts = [text for own in prompts for text in own]
         return clip, cached_text_embeddings(texts, key, encode, self.text_cache)
 
-    def _create_model(self) -> tuple[nn.Module, Callable[[list[str]], Tensor]]:
+    def _create_model(self) -> tuple[Any, Callable[[list[str]], Tensor]]:
         """Return the model on the CPU, and its tokenizer."""
         open_clip = _open_clip()
         try:
@@ -242,7 +255,7 @@ def _side(size: int | Sequence[int]) -> int:
     return size if isinstance(size, int) else size[0]
 
 
-def _embedding_of_pooled(visual: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+def _embedding_of_pooled(visual: Any, name: str) -> Callable[[Tensor], Tensor]:
     """Return a map from averaged features ``(K, C)`` of the last map to CLIP's space ``(K, D)``."""
     if hasattr(visual, 'attnpool'):  # ModifiedResNet
         return lambda pooled: visual.attnpool.c_proj(visual.attnpool.v_proj(pooled))

@@ -65,7 +65,7 @@ class RegionCrops:
         Note:
             Padding and everything outside of the image get the network's mean colour.
         """
-        frame = images.shape[-2:]
+        frame = images.shape[-2], images.shape[-1]
         content = content_mask(sizes, padded=frame, shape=frame, device=images.device)
         images = normalize(images, mean=self.mean, std=self.std) * content[:, None]
         pairs = zip(self._split(mask_logits, *frame), self._split(image_index, *frame), strict=True)
@@ -76,7 +76,8 @@ class RegionCrops:
         boxes = context_boxes(boxes, square=self.square, context=self.context)
         chunks = (self._split(rows, self.size, self.size) for rows in (boxes, image_index))
         outputs = [
-            network(crop_regions(images, *some, self.size)) for some in zip(*chunks, strict=True)
+            network(crop_regions(images, some, index, self.size))
+            for some, index in zip(*chunks, strict=True)
         ]
         return torch.cat(outputs), valid
 

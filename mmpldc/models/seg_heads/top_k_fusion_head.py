@@ -1,5 +1,7 @@
 """MaskFormer's post-processing with resizing only of the returned masks."""
 
+from typing import Any
+
 import torch
 from mmdet.models.seg_heads import MaskFormerFusionHead
 from mmdet.structures import SampleList
@@ -34,7 +36,7 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         mask_pred_results: Tensor,
         batch_data_samples: SampleList,
         rescale: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> list[dict]:
         """Predict the instances of each image.
 

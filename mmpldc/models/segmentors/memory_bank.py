@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,12 @@ class MemoryBank(nn.Module):
         filled: ``(C,)`` int64, keys that a class has.
         next_row: ``(C,)`` int64, where a class's next key goes, counted from its first row.
     """
+
+    keys: Tensor
+    filled: Tensor
+    next_row: Tensor
+    capacities: Tensor
+    first_rows: Tensor
 
     def __init__(self, capacities: Sequence[int], channels: int, *, dtype: str = 'float32') -> None:
         super().__init__()
@@ -98,7 +105,13 @@ class MemoryBank(nn.Module):
         return self.keys[self.first_rows[label] + rows].float()
 
     def _load_from_state_dict(
-        self, state_dict, prefix, local_metadata, strict, missing_keys, *args
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        *args: Any,
     ) -> None:
         """As the parent; a checkpoint without a bank, of another method, leaves it empty."""
         super()._load_from_state_dict(

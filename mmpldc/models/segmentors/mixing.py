@@ -23,6 +23,13 @@ BOXES = dict(
 Partner = Literal['next', 'reversed', 'by_ease']
 
 
+def given(ease: Tensor | None) -> Tensor:
+    """The images' ease, for what cannot do without it."""
+    if ease is None:
+        raise ValueError('the ease of the images is not known: set model.ease')
+    return ease
+
+
 class MixPlan(NamedTuple):
     """How B images are mixed.
 
@@ -87,19 +94,19 @@ class CutMix:
 
     def __call__(self, labels: Tensor, ease: Tensor | None) -> MixPlan:
         """See :class:`PlansMixing`."""
-        num, *size = labels.shape
-        boxes = BOXES[self.boxes](num, tuple(size))
+        num, height, width = labels.shape
+        boxes = BOXES[self.boxes](num, (height, width))
         # Host to device: made of numbers that the host drew, nothing is read back.
-        mask = box_masks(boxes.to(labels.device, non_blocking=True), tuple(size))
+        mask = box_masks(boxes.to(labels.device, non_blocking=True), (height, width))
         is_active = torch.ones((), dtype=torch.bool, device=labels.device)
         if self.prob is None:
-            is_active = _drawn_alike(ease)
+            is_active = _drawn_alike(given(ease))
         else:
             chosen = torch.rand(1 if self.per_batch else num) < self.prob
             mask = mask & chosen.to(labels.device, non_blocking=True)[:, None, None]
         index = torch.arange(num, device=labels.device)
         if self.partner == 'by_ease':
-            partners = partners_by_ease(ease)
+            partners = partners_by_ease(given(ease))
         else:
             partners = index.roll(-1) if self.partner == 'next' else index.flip(0)
         return MixPlan(mask, partners, is_active)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,13 @@ class SegOutputs(NamedTuple):
     logits: Tensor
     auxiliary: tuple[Tensor, ...] = ()
     features: Tensor | None = None
+
+    @property
+    def representations(self) -> Tensor:
+        """:attr:`features` of a head that has them."""
+        if self.features is None:
+            raise ValueError('the decode head has no representation branch')
+        return self.features
 
 
 class TeacherPass(NamedTuple):
@@ -60,7 +67,7 @@ def complete_segmentor(
     return segmentor
 
 
-def auxiliary_heads(network: nn.Module) -> list[nn.Module]:
+def auxiliary_heads(network: Any) -> list[nn.Module]:
     """The auxiliary heads of an ``EncoderDecoder``, perhaps none."""
     if not network.with_auxiliary_head:
         return []

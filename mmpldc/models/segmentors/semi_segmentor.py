@@ -1,6 +1,7 @@
 """Semantic segmentation: the training step of U2PL, iMAS, UniMatch and the mean teacher."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -109,7 +110,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self.unsup_loss = TASK_UTILS.build(unsup_loss or dict(type='mmpldc.WeakToStrongLoss'))
         self.ease = ease
         self.sup_weight = sup_weight
-        self.contrast = None
+        self.contrast: Any = None
         if contrast is not None:
             self.contrast = MODELS.build(dict(num_classes=num_classes) | contrast)
         self.views = [('sup_weak',)]
@@ -203,7 +204,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             outputs = self.network_forward(self.student, images)
             losses = self.loss_by_gt(outputs, truth)
             if self.contrast is not None:  # DDP wants a gradient for each parameter
-                losses['sup_loss_contrast'] = 0.0 * outputs.features.sum()
+                losses['sup_loss_contrast'] = 0.0 * outputs.representations.sum()
             return losses
         weak = batch_inputs['unsup_weak']
         on_labeled, teacher = self.teacher_labels(images, weak, batch_data_samples['unsup_weak'])
@@ -222,7 +223,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         losses['unsup_loss_ce'] = self.unsup_weight * self._unsupervised(
             of_views, plans, targets, ease
         )
-        if self.contrast is not None:
+        if self.contrast is not None and on_labeled is not None:
             labels, is_reliable, _ = targets[0]
             losses['unsup_loss_contrast'] = self._contrast(
                 (of_labeled, of_views[0]),
@@ -241,12 +242,12 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             outputs: of the student for labelled images.
             truth: ``(B, H, W)`` int64 in [0, C), 255 without label.
         """
-        losses = {}
-        heads = [('', self.student.decode_head, outputs.logits)]
-        for index, (head, logits) in enumerate(
+        losses: dict[str, Tensor] = {}
+        heads: list[tuple[str, Any, Tensor]] = [('', self.student.decode_head, outputs.logits)]
+        for index, (auxiliary, logits) in enumerate(
             zip(auxiliary_heads(self.student), outputs.auxiliary, strict=True)
         ):
-            heads.append((f'aux{index}_', head, logits))
+            heads.append((f'aux{index}_', auxiliary, logits))
         for prefix, head, logits in heads:
             logits = self.to_image_size(logits, truth.shape[1:])
             parts = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else None
@@ -272,9 +273,10 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             outputs = self.network_forward(self.teacher, weak)
         else:
             both = self.network_forward(self.teacher, torch.cat([labeled, weak]))
-            of_labeled = SegOutputs(both.logits[: len(labeled)], (), both.features[: len(labeled)])
-            outputs = SegOutputs(both.logits[len(labeled) :], (), both.features[len(labeled) :])
-        size = tuple(weak.shape[2:])
+            num, features = len(labeled), both.representations
+            of_labeled = SegOutputs(both.logits[:num], (), features[:num])
+            outputs = SegOutputs(both.logits[num:], (), features[num:])
+        size = weak.shape[2], weak.shape[3]
         logits = self.to_image_size(outputs.logits, size)
         labels, confidence = dense_labels(logits)
         valid = valid_pixels([sample.img_shape for sample in samples], size, weak.device)
@@ -345,8 +347,8 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             losses.append(self.unsup_loss(logits, labels, reliable, valid, ease))
             active = labels.new_ones((), dtype=torch.bool) if plan is None else plan.is_active
             weights.append(view.weight * active.float())
-        weights = torch.stack(weights)
-        return (torch.stack(losses) * weights).sum() / weights.sum().clamp(min=1e-6)
+        weight = torch.stack(weights)
+        return (torch.stack(losses) * weight).sum() / weight.sum().clamp(min=1e-6)
 
     def _contrast(
         self,
@@ -369,13 +371,13 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         probability = label_probabilities(on_weak.outputs.logits, weak_labels)
         nothing = torch.full_like(truth, IGNORE)
         return self.contrast(
-            torch.cat([of_labeled.features, of_view.features]),
+            torch.cat([of_labeled.representations, of_view.representations]),
             torch.cat([truth, targets]),
             torch.cat(
                 [label_probabilities(on_labeled.logits, truth), mix_maps(plan, probability, 0.0)]
             ),
             TeacherMaps(
-                features=torch.cat([on_labeled.features, on_weak.outputs.features]),
+                features=torch.cat([on_labeled.representations, on_weak.outputs.representations]),
                 logits=torch.cat([on_labeled.logits, on_weak.outputs.logits]),
                 truth=torch.cat([truth, torch.full_like(pseudo_labels, IGNORE)]),
                 pseudo_labels=torch.cat([nothing, pseudo_labels]),

@@ -8,7 +8,7 @@ from torch import Tensor
 from mmpldc.functional import blend, cut_out, mix
 from mmpldc.registry import TASK_UTILS
 
-from .mixing import MixPlan, PlansMixing
+from .mixing import MixPlan, PlansMixing, given
 
 IGNORE = 255  # the label of a pixel without one
 
@@ -64,7 +64,7 @@ class StudentView:
         """The images that the student sees, ``(B, 3, H, W)``."""
         images = batch_inputs[self.view]
         if self.blend_by_ease:
-            images = blend(images, batch_inputs['unsup_weak'], ease)
+            images = blend(images, batch_inputs['unsup_weak'], given(ease))
         return mix_maps(plan, images, 0.0)
 
     @property

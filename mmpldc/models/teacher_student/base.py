@@ -54,6 +54,8 @@ class TeacherStudent(BaseModel):
             weights, averaged or loaded from a checkpoint, and must not be overwritten.
     """
 
+    teacher_is_set: Tensor
+
     def __init__(
         self,
         *,
@@ -268,7 +270,7 @@ class TeacherStudent(BaseModel):
         return self._tested_network.extract_feat(batch_inputs)
 
     @property
-    def _tested_network(self) -> nn.Module:
+    def _tested_network(self) -> Any:
         return self.teacher if self.semi_test_cfg['predict_on'] == 'teacher' else self.student
 
     # Checkpoints

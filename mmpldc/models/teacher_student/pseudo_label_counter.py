@@ -37,6 +37,8 @@ class PseudoLabelCounter(nn.Module):
         num_classes: N.
     """
 
+    kept: Tensor
+
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.register_buffer('kept', torch.zeros(num_classes, dtype=torch.int64), persistent=False)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 
@@ -50,7 +51,7 @@ def read_prompts(
     return prompts
 
 
-def _read(name: str) -> object:
+def _read(name: str) -> Any:
     builtin = FOLDER / f'{name}.json'
     path = builtin if builtin.exists() else Path(name)
     if not path.exists():
