@@ -72,7 +72,7 @@ class ImageClassifierScorer(RegionScorer):
             )
         wrong = [name for name, own in class_indices.items() if not _are_indices(own)]
         if wrong:
-            raise ValueError(f'class_indices must hold lists of indices >= 0; wrong for {wrong}')
+            raise ValueError(f'class_indices must hold lists of indices >= 0: correct {wrong}')
         if not 0 < min_mass <= 1:
             raise ValueError(f'min_mass must be in (0, 1], got {min_mass}')
         if temperature <= 0:

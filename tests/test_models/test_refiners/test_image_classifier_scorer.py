@@ -216,8 +216,8 @@ def test_weights_come_from_a_url(make_scorer, tmp_path, monkeypatch):
     [
         ({'deer': [1]}, r"lacks \['tiger', 'sea turtle'\]"),
         (CLASS_INDICES | {'deer': [1, 6, 9]}, r"'deer'\] has \[6, 9\], .* has 6 outputs"),
-        (CLASS_INDICES | {'deer': 1}, r"wrong for \['deer'\]"),
-        (CLASS_INDICES | {'deer': [-1], 'tiger': ['n02129604']}, r"wrong for \['deer', 'tiger'\]"),
+        (CLASS_INDICES | {'deer': 1}, r"correct \['deer'\]"),
+        (CLASS_INDICES | {'deer': [-1], 'tiger': ['n02129604']}, r"correct \['deer', 'tiger'\]"),
     ],
     ids=['missing', 'too large', 'no list', 'no index'],
 )
