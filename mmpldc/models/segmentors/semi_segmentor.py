@@ -252,7 +252,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             logits = self.to_image_size(logits, truth.shape[1:])
             parts = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else None
             for part in parts or [head.loss_decode]:
-                name = prefix + part.loss_name
+                name = f'{prefix}{part.loss_name}'
                 value = self.sup_weight * part(logits, truth, ignore_index=IGNORE)
                 losses[name] = losses[name] + value if name in losses else value
         return rename_loss_dict('sup_', losses)
