@@ -426,7 +426,7 @@ def test_numbers_of_the_papers_baseline(dataset):
     assert parts.labeled.pipeline[:-1] == pldc.train_dataloader.dataset.labeled.pipeline[:-1]
 
 
-@pytest.mark.parametrize('dataset', COLUMNS.keys() - {'ablation'})
+@pytest.mark.parametrize('dataset', sorted(COLUMNS.keys() - {'ablation'}))
 def test_supervised_on_equal_terms_differs_in_unlabelled_images_alone(dataset):
     config = load(f'supervised/mask2former_r50_{dataset}_10pct.py')
     assert_column(config, dataset, supervised=True)
