@@ -36,7 +36,7 @@ def image_stem(name: str) -> str:
     Args:
         name: a path, with slashes or backslashes.
 
-    Example:
+    Examples:
         >>> image_stem('/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png')
         'aachen_000000_000019'
         >>> image_stem('2007_000032')
@@ -58,7 +58,7 @@ def plain_name(name: str) -> str:
         name: in any of the ways above. What has an extension is a path from the data set's root,
             of which Cityscapes keeps the town; anything else stays as it is.
 
-    Example:
+    Examples:
         >>> plain_name('leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png')
         'aachen/aachen_000000_000019'
         >>> plain_name('/JPEGImages/2007_000032.jpg'), plain_name('part_1/2007_000032')

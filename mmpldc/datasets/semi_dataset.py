@@ -33,7 +33,8 @@ class SemiDataset(ConcatDataset):
         unlabeled: config of the unlabelled part, source 1; its ``filter_cfg`` must not drop images
             without annotations, and its pipeline must not read any. None: labelled images alone.
         split: path below ``data_root`` of a split that ``tools/dataset/split.py`` wrote, without
-            extension; the parts then have no ``ann_file`` (:func:`.semi_parts.semi_parts`).
+            extension, or with ``.txt`` for lists of names; the parts then have no ``ann_file``
+            (:func:`.semi_parts.semi_parts`).
         on_fault: 'skip' as above, 'raise' stops at the first such image.
         **shared: settings of both parts, such as ``data_root`` or ``metainfo``; a part's own
             settings take precedence.

@@ -19,9 +19,9 @@ def semi_parts(
     Args:
         labeled: config of the labelled part.
         unlabeled: config of the unlabelled part, or None for labelled images alone.
-        split: path of a split as ``tools/dataset/split.py`` writes it, without extension: the
-            annotation files are ``SPLIT.json`` and ``SPLIT-unlabeled.json``. None: each part has
-            its own ``ann_file``.
+        split: path of a split as ``tools/dataset/split.py`` writes it: without extension, the
+            annotation files are ``SPLIT.json`` and ``SPLIT-unlabeled.json``; with ``.txt``, they
+            are lists of names. None: each part has its own ``ann_file``.
         shared: settings of both parts; a part's own settings take precedence.
 
     Returns:
@@ -35,8 +35,12 @@ def semi_parts(
         parts['unlabeled'] = unlabeled
     files: dict[Part, str] = {}
     if split is not None:
-        stem = str(split).removesuffix('.json').removesuffix(UNLABELED)
-        files = {'labeled': f'{stem}.json', 'unlabeled': f'{stem}{UNLABELED}.json'}
+        extension = '.txt' if str(split).endswith('.txt') else '.json'
+        stem = str(split).removesuffix(extension).removesuffix(UNLABELED)
+        files = {
+            'labeled': f'{stem}{extension}',
+            'unlabeled': f'{stem}{UNLABELED}{extension}',
+        }
     complete: dict[Part, dict] = {}
     for name, part in parts.items():
         if name in files and part.get('ann_file'):

@@ -21,7 +21,7 @@ def aligned_weight(
     Returns:
         Of the same shape, in [0, scale * saturation^exponent].
 
-    Example:
+    Examples:
         >>> aligned_weight(torch.tensor([0.25, 0.5, 0.9]), scale=16, exponent=4, saturation=0.5)
         tensor([0.0625, 1.0000, 1.0000])
     """
@@ -40,7 +40,7 @@ def scale_scores(cls_logits: Tensor, factor_logits: Tensor) -> Tensor:
     Returns:
         ``(..., N + 1)`` float32 log-probabilities.
 
-    Example:
+    Examples:
         >>> scale_scores(torch.zeros(1, 3), torch.zeros(1)).exp()  # two classes, factor 0.5
         tensor([[0.1667, 0.1667, 0.6667]])
     """

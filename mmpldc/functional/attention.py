@@ -13,7 +13,7 @@ def attention_mask(mask_logits: Tensor) -> Tensor:
     Returns:
         ``(B, 1, Q, S)`` bool, True where the query looks; without gradient, no row is all False.
 
-    Example:
+    Examples:
         >>> attention_mask(torch.tensor([[[2.0, -1.0], [-3.0, -4.0]]]))  # the second mask is empty
         tensor([[[[ True, False],
                   [ True,  True]]]])
@@ -48,7 +48,7 @@ def multi_head_attention(
     Raises:
         ValueError: if ``weights`` has keys or values of another width, or keys added to the input.
 
-    Example:
+    Examples:
         >>> weights = torch.nn.MultiheadAttention(8, num_heads=2, batch_first=True)
         >>> query, key = torch.rand(1, 3, 8), torch.rand(1, 5, 8)
         >>> attended = multi_head_attention(weights, query, key, key)

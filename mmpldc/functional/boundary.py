@@ -19,7 +19,7 @@ def boundary_map(mask_logits: Tensor) -> Tensor:
         The map goes on beyond its edge as it is at the edge. The released code pads with zeros, so
         that a mask cut off by the edge has a boundary there.
 
-    Example:
+    Examples:
         >>> boundary_map(torch.tensor([[[-9.0, -9.0, 9.0, 9.0]]])).round()
         tensor([[[0., 3., 3., 0.]]])
     """
@@ -39,7 +39,7 @@ def boundary_weights(boundary: Tensor, *, scale: float) -> Tensor:
     Returns:
         ``(K, P)`` float, ``scale * g / mean(g)``; all ``scale`` for a mask without boundary.
 
-    Example:
+    Examples:
         >>> boundary_weights(torch.tensor([[0.0, 1.0, 3.0, 0.0]]), scale=3).round()
         tensor([[0., 3., 9., 0.]])
     """

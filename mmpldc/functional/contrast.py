@@ -21,7 +21,7 @@ def class_ranks(probabilities: Tensor) -> Tensor:
     Returns:
         ``(N, C)`` int64; of equally probable classes the lower one comes first.
 
-    Example:
+    Examples:
         >>> class_ranks(torch.tensor([[0.1, 0.45, 0.3, 0.1, 0.05]])).tolist()
         [[2, 0, 1, 3, 4]]
     """
@@ -43,7 +43,7 @@ def anchor_pixels(probability: Tensor, labels: Tensor, *, min_probability: float
     Returns:
         ``(N,)`` bool.
 
-    Example:
+    Examples:
         >>> labels = torch.tensor([0, 1, 255])
         >>> anchor_pixels(torch.tensor([0.7, 0.2, 0.9]), labels, min_probability=0.3).tolist()
         [True, False, False]
@@ -67,7 +67,7 @@ def labeled_negatives(ranks: Tensor, labels: Tensor, *, low_rank: int) -> Tensor
         The released code asks in addition that the pixel *has* the class, so that no labelled
         pixel is ever a negative.
 
-    Example:
+    Examples:
         >>> ranks = class_ranks(torch.tensor([[0.5, 0.25, 0.15, 0.07, 0.03]]))
         >>> labeled_negatives(ranks, torch.tensor([3]), low_rank=2).int().tolist()
         [[1, 1, 0, 0, 0]]
@@ -91,7 +91,7 @@ def unlabeled_negatives(
     Returns:
         ``(N, C)`` bool, True where the pixel is a negative of the class: r_l <= O(c) < r_h.
 
-    Example:
+    Examples:
         >>> ranks = class_ranks(torch.tensor([[0.5, 0.25, 0.15, 0.07, 0.03]]))
         >>> unlabeled_negatives(ranks, torch.tensor([True]), low_rank=2, high_rank=4).int().tolist()
         [[0, 0, 1, 1, 0]]
@@ -113,7 +113,7 @@ def draw_without_replacement(candidates: Tensor, num: int) -> tuple[Tensor, Tens
         Pixels ``(C, K)`` int64 in [0, N), and whether each was drawn ``(C, K)`` bool: those of a
         class with fewer candidates are filled up with others that are not.
 
-    Example:
+    Examples:
         >>> pixels, drawn = draw_without_replacement(torch.tensor([[True], [False], [True]]), 4)
         >>> sorted(pixels[drawn].tolist()), drawn.sum().item()
         ([0, 2], 2)
@@ -141,7 +141,7 @@ def draw_with_replacement(
         Pixels ``(C, M)`` int64 in [0, N), and the classes that have any ``(C,)`` bool; the row of
         a class without any is arbitrary.
 
-    Example:
+    Examples:
         >>> labels = torch.tensor([1, 1, 255, 0])
         >>> pixels, present = draw_with_replacement(labels < 255, labels, 5, 3)
         >>> pixels[0].tolist(), present.tolist()
@@ -177,7 +177,7 @@ def prototype_sums(
     Returns:
         Sums ``(C, D)`` float32 and counts ``(C,)`` float32.
 
-    Example:
+    Examples:
         >>> features = torch.tensor([[1.0, 0.0], [3.0, 2.0], [9.0, 9.0]])
         >>> labels, chosen = torch.tensor([1, 1, 1]), torch.tensor([True, True, False])
         >>> sums, counts = prototype_sums(features, labels, chosen, 2)
@@ -205,7 +205,7 @@ def info_nce(
     Returns:
         ``(..., M)`` float32; log(1 + K) where positive and negatives are alike.
 
-    Example:
+    Examples:
         >>> anchors, positives = torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 1.0])
         >>> negatives = torch.tensor([[[0.0, -1.0], [1.0, -1.0]]])
         >>> [round(x, 5) for x in info_nce(anchors, positives, negatives, temperature=0.5).tolist()]
@@ -232,7 +232,7 @@ def mean_over_classes(losses: Tensor, counted: Tensor, present: Tensor) -> Tenso
     Returns:
         Scalar; 0 if no class is present.
 
-    Example:
+    Examples:
         >>> losses = torch.tensor([[0.2, 0.4], [9.0, 9.0], [9.0, 9.0]])
         >>> counted, present = torch.tensor([True, False, False]), torch.tensor([True, True, False])
         >>> round(mean_over_classes(losses, counted, present).item(), 4)

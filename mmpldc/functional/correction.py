@@ -22,7 +22,7 @@ def cosine_weight(
     Returns:
         w in [0, 1].
 
-    Example:
+    Examples:
         >>> [cosine_weight(step, begin=100, end=300) for step in (0, 100, 200, 300)]
         [0.5, 0.5, 0.25, 0.0]
     """
@@ -41,7 +41,7 @@ def teacher_probabilities(cls_logits: Tensor) -> Tensor:
     Returns:
         ``(K, N)`` float32, rows sum to 1.
 
-    Example:
+    Examples:
         >>> teacher_probabilities(torch.tensor([[0.0, 0.0, 5.0]]))  # most likely no object
         tensor([[0.5000, 0.5000]])
     """
@@ -59,7 +59,7 @@ def linear_fusion(teacher: Tensor, vlm: Tensor, weight: float) -> Tensor:
     Returns:
         ``(K, N)``, rows sum to 1.
 
-    Example:
+    Examples:
         >>> linear_fusion(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.1, 0.9]]), 0.25)
         tensor([[0.7000, 0.3000]])
     """
@@ -75,7 +75,7 @@ def product_fusion(teacher: Tensor, vlm: Tensor, weight: float) -> Tensor:
         A reading of PLePI, which PL-DC's Table 5 compares with: that paper's formula was not at
         hand, only PL-DC's words "joint probability distribution of the teacher's and CLIP's".
 
-    Example:
+    Examples:
         >>> product_fusion(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.1, 0.9]]), 0.5)
         tensor([[0.5000, 0.5000]])
     """

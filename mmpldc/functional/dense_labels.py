@@ -18,7 +18,7 @@ def dense_labels(logits: Tensor) -> tuple[Tensor, Tensor]:
         Labels ``(B, H, W)`` int64 in [0, C), and confidence ``(B, H, W)`` float32 in (0, 1], the
         largest probability; NaN where a logit is.
 
-    Example:
+    Examples:
         >>> labels, confidence = dense_labels(torch.tensor([[[[0.0]], [[2.0]]]]))
         >>> labels.item(), round(confidence.item(), 3)
         (1, 0.881)
@@ -37,7 +37,7 @@ def label_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         ``(B, H, W)`` float32 in [0, 1], 0 where there is no label.
 
-    Example:
+    Examples:
         >>> logits = torch.zeros(1, 2, 1, 2)
         >>> label_probabilities(logits, torch.tensor([[[1, 255]]])).tolist()
         [[[0.5, 0.0]]]
@@ -57,7 +57,7 @@ def pixel_entropy(logits: Tensor) -> Tensor:
     Returns:
         ``(B, H, W)`` float32 in [0, log C], natural logarithm; NaN where a logit is.
 
-    Example:
+    Examples:
         >>> round(pixel_entropy(torch.zeros(1, 2, 1, 1)).item(), 4)
         0.6931
     """
@@ -79,7 +79,7 @@ def valid_pixels(
     Returns:
         ``(B, H, W)`` bool.
 
-    Example:
+    Examples:
         >>> valid_pixels([(1, 2)], (2, 3)).int().tolist()
         [[[1, 1, 0], [0, 0, 0]]]
     """
@@ -103,7 +103,7 @@ def valid_quantile(values: Tensor, valid: Tensor, share: Tensor | float) -> Tens
     Returns:
         Scalar float32; NaN if no pixel is valid, with which every comparison is False.
 
-    Example:
+    Examples:
         >>> values = torch.tensor([0.1, 0.4, 0.2, 0.9, 7.0])
         >>> round(valid_quantile(values, values < 1, 0.8).item(), 3)
         0.6
@@ -131,7 +131,7 @@ def reliable_pixels(
         Pixels at the threshold are reliable, which the released code drops: there are reliable
         pixels even if all entropies are equal.
 
-    Example:
+    Examples:
         >>> entropy = torch.tensor([[[0.1, 0.4, 0.2, 0.9]]])
         >>> reliable_pixels(entropy, entropy < 1, 0.2)[0].int().tolist()
         [[[1, 1, 1, 0]]]
@@ -151,7 +151,7 @@ def unreliable_share(step: int, max_steps: int, *, initial: float) -> float:
     Note:
         By iterations, where the paper counts epochs.
 
-    Example:
+    Examples:
         >>> unreliable_share(500, 1000, initial=0.2)
         0.1
     """

@@ -16,7 +16,7 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         ``(B, H, W)`` float32, 0 where there is no label.
 
-    Example:
+    Examples:
         >>> import torch
         >>> logits = torch.tensor([[[[2.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]])
         >>> pixel_cross_entropy(logits, torch.tensor([[[0, 255]]]))
@@ -45,7 +45,7 @@ def reliable_mean(
     Note:
         The released code counts padding as valid, and divides by each rank's own numbers.
 
-    Example:
+    Examples:
         >>> import torch
         >>> losses = torch.tensor([[[0.3, 0.5, 0.1, 0.9]]])
         >>> reliable = torch.tensor([[[True, True, True, False]]])
@@ -76,7 +76,7 @@ def image_mean(
     Note:
         The released code divides by all pixels of an image, padding included.
 
-    Example:
+    Examples:
         >>> import torch
         >>> losses = torch.tensor([[[0.2, 0.6]]])
         >>> counted = torch.tensor([[[True, False]]])
@@ -100,7 +100,7 @@ def valid_mean(losses: Tensor, counted: Tensor, *, num_valid: Tensor) -> Tensor:
     Returns:
         Scalar.
 
-    Example:
+    Examples:
         >>> import torch
         >>> losses = torch.tensor([[[0.2, 0.6, 0.5]]])
         >>> counted = torch.tensor([[[True, False, False]]])
@@ -132,7 +132,7 @@ def hard_pixel_mean(
         mmsegmentation's ``OHEMPixelSampler`` divides by all pixels, so that the loss shrinks with
         the number of easy ones, and counts ``min_kept`` for each image.
 
-    Example:
+    Examples:
         >>> import torch
         >>> logits = torch.tensor([[[[9.0, 0.0]], [[0.0, 0.0]]]])
         >>> labels = torch.tensor([[[0, 1]]])

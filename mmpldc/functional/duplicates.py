@@ -23,7 +23,7 @@ def suppress_duplicates(
     Returns:
         ``(K,)`` bool, true for the masks to keep.
 
-    Example:
+    Examples:
         >>> masks = torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 0]], [[0, 0, 0, 1]]]).bool()
         >>> suppress_duplicates(masks, torch.tensor([0.8, 0.9, 0.7]), iou_thr=0.5)
         tensor([False,  True,  True])

@@ -49,7 +49,7 @@ def image_ease(
         that the image is never learnt from. Here a map without any other class counts all classes.
         The released code leaves out class 0 on Cityscapes, too, where it is road.
 
-    Example:
+    Examples:
         >>> labels, sure = torch.zeros(1, 2, 2, dtype=torch.long), torch.ones(1, 2, 2)
         >>> image_ease(
         ...     labels, labels, sure, sure, sure > 0, num_classes=2, threshold=0.9, ignore_class=0
@@ -88,7 +88,7 @@ def joint_counts(first: Tensor, second: Tensor, valid: Tensor, num_classes: int)
     Returns:
         ``(B, C, C)`` int64, by image, class in ``first``, class in ``second``.
 
-    Example:
+    Examples:
         >>> first, second = torch.tensor([[[0, 1, 1]]]), torch.tensor([[[0, 0, 1]]])
         >>> joint_counts(first, second, first >= 0, 2).tolist()
         [[[1, 0], [1, 1]]]

@@ -25,7 +25,7 @@ def ema_update_(teacher: Sequence[Tensor], student: Sequence[Tensor], *, keep_ra
         The average is taken in the tensors' own dtype. In half precision a step of
         1 - 0.9996 is below the rounding error, so keep the weights in float32 (as AMP does).
 
-    Example:
+    Examples:
         >>> teacher, student = torch.tensor([0.0, 4.0]), torch.tensor([1.0, 0.0])
         >>> ema_update_([teacher], [student], keep_rate=0.75)
         >>> teacher
@@ -55,7 +55,7 @@ def ramped_keep_rate(num_steps: int, *, keep_rate: float) -> float:
         num_steps: n, from 0.
         keep_rate: what it grows to; 0.999 in PAIS.
 
-    Example:
+    Examples:
         >>> [ramped_keep_rate(steps, keep_rate=0.999) for steps in (0, 9, 10000)]
         [0.0, 0.9, 0.999]
     """

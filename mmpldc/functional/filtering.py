@@ -20,7 +20,7 @@ def best_class_per_query(cls_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         The released code takes :func:`topk_query_class_pairs` with k = 100; with class thresholds
         above 0.5 both keep the same labels.
 
-    Example:
+    Examples:
         >>> logits = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]])  # the second: no object
         >>> quality, label, query = best_class_per_query(logits)
         >>> quality, label, query
@@ -44,7 +44,7 @@ def topk_query_class_pairs(cls_logits: Tensor, k: int) -> tuple[Tensor, Tensor, 
     Returns:
         Class quality, label and query index, each ``(B, min(k, Q * N))``, best first.
 
-    Example:
+    Examples:
         >>> logits = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]])
         >>> quality, label, query = topk_query_class_pairs(logits, 2)
         >>> quality, label, query
@@ -75,7 +75,7 @@ def dual_threshold_filter(
     Returns:
         Bool of the same shape, true where the candidate is kept.
 
-    Example:
+    Examples:
         >>> of_class, of_mask = torch.tensor([0.9, 0.9, 0.5]), torch.tensor([0.9, 0.6, 0.9])
         >>> dual_threshold_filter(of_class, of_mask, class_thr=0.7, mask_thr=0.8)
         tensor([ True, False, False])
@@ -96,7 +96,7 @@ def coupled_threshold_filter(
     Returns:
         Bool of the same shape, true where the candidate is kept.
 
-    Example:
+    Examples:
         >>> of_class, of_mask = torch.tensor([0.9, 0.9, 0.5]), torch.tensor([0.9, 0.6, 0.9])
         >>> coupled_threshold_filter(of_class, of_mask, score_thr=0.5)
         tensor([ True,  True, False])

@@ -9,7 +9,7 @@ Size = tuple[int, int]  # height, width
 def resize(maps: Tensor, size: Size) -> Tensor:
     """Bilinear resizing of ``(B, C, h, w)`` float maps, by pixel centres.
 
-    Example:
+    Examples:
         >>> resize(torch.tensor([[[[0.0, 4.0]]]]), (1, 4))
         tensor([[[[0., 1., 3., 4.]]]])
     """
@@ -32,7 +32,7 @@ def to_image_frame(
     Returns:
         ``(K, H, W)``.
 
-    Example:
+    Examples:
         >>> logits = torch.ones(2, 8, 8)
         >>> to_image_frame(logits, (32, 32), (24, 32), (48, 64)).shape
         torch.Size([2, 48, 64])
@@ -59,7 +59,7 @@ def to_batch_frame(mask_logits: Tensor, batch_size: Size, image_size: Size) -> T
     Returns:
         ``(K, *batch_size)``.
 
-    Example:
+    Examples:
         >>> to_batch_frame(torch.ones(1, 2, 2), (3, 4), (2, 2))
         tensor([[[ 1.,  1., -1., -1.],
                  [ 1.,  1., -1., -1.],

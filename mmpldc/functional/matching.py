@@ -26,7 +26,7 @@ def hungarian_match(costs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         Image, query and target index, each ``(L, M)`` int64 with M = sum of min(Q, G_i). Targets
         are numbered through the batch, image after image; rows are ordered by image and target.
 
-    Example:
+    Examples:
         >>> one_target = torch.tensor([[[0.9], [0.1], [0.5]]])  # 1 layer, 3 queries
         >>> two_targets = torch.tensor([[[0.2, 0.8], [0.7, 0.3], [0.5, 0.9]]])
         >>> image, query, target = hungarian_match([one_target, two_targets])

@@ -21,7 +21,7 @@ def mix(maps: Tensor, others: Tensor, from_others: Tensor) -> Tensor:
     Returns:
         Of the same shape and dtype.
 
-    Example:
+    Examples:
         >>> labels = torch.tensor([[[1, 2]], [[3, 4]]])
         >>> mask = torch.tensor([[[True, False]], [[False, False]]])
         >>> mix(labels, labels.roll(-1, dims=0), mask).tolist()
@@ -41,7 +41,7 @@ def cut_out(maps: Tensor, mask: Tensor, value: float) -> Tensor:
     Returns:
         Of the same shape and dtype.
 
-    Example:
+    Examples:
         >>> cut_out(torch.ones(1, 1, 2), torch.tensor([[[True, False]]]), 255).tolist()
         [[[255.0, 1.0]]]
     """
@@ -59,7 +59,7 @@ def blend(strong: Tensor, weak: Tensor, share: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)``.
 
-    Example:
+    Examples:
         >>> weak, strong = torch.full((1, 1, 1, 1), 100.0), torch.full((1, 1, 1, 1), 180.0)
         >>> blend(strong, weak, torch.tensor([0.25])).item()
         120.0
@@ -84,7 +84,7 @@ def box_masks(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``(B, H, W)`` bool, True inside.
 
-    Example:
+    Examples:
         >>> box_masks(torch.tensor([[1, 0, 3, 1]]), (2, 4)).int().tolist()
         [[[0, 1, 1, 0], [0, 0, 0, 0]]]
     """
@@ -106,7 +106,7 @@ def class_masks(labels: Tensor, num_classes: int) -> Tensor:
         ``(B, H, W)`` bool, True where the image's own pixels stay. No pixel without a label is in
         it. Classes are drawn on the labels' device.
 
-    Example:
+    Examples:
         >>> labels = torch.tensor([[[0, 0, 1, 255]]])
         >>> class_masks(labels, 2).sum().item() in (1, 2)
         True
@@ -136,7 +136,7 @@ def half_area_boxes(num: int, size: tuple[int, int]) -> Tensor:
         ``(B, 4)`` int64 on the CPU, left, top, right, bottom; a box's area is H W / 2 up to the
         rounding of its height.
 
-    Example:
+    Examples:
         >>> boxes = half_area_boxes(3, (64, 64))
         >>> areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         >>> bool(((areas - 2048).abs() <= 32).all())
@@ -160,7 +160,7 @@ def shared_size_boxes(num: int, size: tuple[int, int]) -> Tensor:
     Returns:
         ``(B, 4)`` int64 on the CPU, left, top, right, bottom.
 
-    Example:
+    Examples:
         >>> shared_size_boxes(2, (32, 32)).shape
         torch.Size([2, 4])
     """
@@ -189,7 +189,7 @@ def random_area_boxes(
     Returns:
         ``(B, 4)`` int64 on the CPU, left, top, right, bottom.
 
-    Example:
+    Examples:
         >>> boxes = random_area_boxes(3, (64, 64))
         >>> bool((boxes[:, 2:] <= 64).all() and (boxes[:, :2] >= 0).all())
         True
@@ -227,7 +227,7 @@ def partners_by_ease(ease: Tensor) -> Tensor:
     Returns:
         ``(B,)`` int64, whose pixels each image gets; with an odd B the middle one its own.
 
-    Example:
+    Examples:
         >>> partners_by_ease(torch.tensor([0.9, 0.1, 0.5, 0.3, 0.7])).tolist()
         [1, 0, 2, 4, 3]
     """

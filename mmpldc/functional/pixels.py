@@ -31,7 +31,7 @@ def unit_rgb(images: Tensor, normalization: PixelNormalization) -> Tensor:
         ``(B, 3, H, W)`` float32 RGB in [0, 1] (padding, which was 0 after normalisation, becomes
         the mean colour).
 
-    Example:
+    Examples:
         >>> normalization = PixelNormalization(mean=127.5, std=127.5, is_rgb=False)
         >>> unit_rgb(torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1), normalization).flatten()
         tensor([1.0000, 0.5000, 0.0000])
@@ -51,7 +51,7 @@ def normalize(images: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]
     Returns:
         ``(B, 3, H, W)`` float.
 
-    Example:
+    Examples:
         >>> images = torch.full((1, 3, 1, 1), 0.75)
         >>> normalize(images, mean=(0.5, 0.5, 0.25), std=(0.5, 0.25, 0.5)).flatten()
         tensor([0.5000, 1.0000, 1.0000])

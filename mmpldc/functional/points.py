@@ -17,7 +17,7 @@ def point_sample(maps: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``(K, C, P)``.
 
-    Example:
+    Examples:
         >>> point_sample(torch.eye(2).view(1, 1, 2, 2), torch.tensor([[[0.25, 0.25], [0.5, 0.5]]]))
         tensor([[[1.0000, 0.5000]]])
     """
@@ -39,7 +39,7 @@ def sample_points(maps: Tensor, index: Tensor, points: Tensor) -> Tensor:
     Returns:
         ``(K, P)`` float32.
 
-    Example:
+    Examples:
         >>> masks = torch.tensor([[[1, 0], [0, 1]]], dtype=torch.uint8)
         >>> sample_points(masks, torch.tensor([0]), torch.tensor([[[0.25, 0.25], [0.5, 0.5]]]))
         tensor([[1.0000, 0.5000]])
@@ -99,7 +99,7 @@ def uncertain_points(
     Returns:
         ``(K, P, 2)`` float32, (x, y) in [0, 1].
 
-    Example:
+    Examples:
         >>> mask_logits = torch.zeros(2, 8, 8)
         >>> uncertain_points(mask_logits, 16, oversample_ratio=3, importance_ratio=0.75).shape
         torch.Size([2, 16, 2])

@@ -17,7 +17,7 @@ def pad_prompts(embeddings: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         ``(N, J, D)`` float with J the largest number, rows of 0 where a class has fewer, and
         ``(N, J)`` bool, true where there is a description.
 
-    Example:
+    Examples:
         >>> padded, is_prompt = pad_prompts([torch.ones(1, 4), torch.ones(2, 4)])
         >>> padded.shape, is_prompt
         (torch.Size([2, 2, 4]), tensor([[ True, False],
@@ -38,7 +38,7 @@ def softmax_ensemble(logits: Tensor, is_prompt: Tensor) -> Tensor:
     Returns:
         ``(K, N)`` float.
 
-    Example:
+    Examples:
         >>> is_prompt = torch.tensor([[True, True], [True, False]])
         >>> softmax_ensemble(torch.tensor([[[0.0, 9.0], [4.0, 0.0]]]), is_prompt).round()
         tensor([[9., 4.]])
@@ -57,7 +57,7 @@ def mean_embedding(embeddings: Tensor, is_prompt: Tensor) -> Tensor:
     Returns:
         ``(N, D)`` float, rows of length 1.
 
-    Example:
+    Examples:
         >>> mean_embedding(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]), torch.tensor([[True, True]]))
         tensor([[0.7071, 0.7071]])
     """

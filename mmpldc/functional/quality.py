@@ -18,7 +18,7 @@ def foreground_probabilities(cls_logits: Tensor) -> Tensor:
         The paper's Eq. 3 sums over the N classes. As in the released code and in Mask2Former's own
         score, the softmax here is over N + 1, so that a query without an object has low quality.
 
-    Example:
+    Examples:
         >>> foreground_probabilities(torch.zeros(1, 4))
         tensor([[0.2500, 0.2500, 0.2500]])
     """
@@ -35,7 +35,7 @@ def class_quality(cls_logits: Tensor) -> tuple[Tensor, Tensor]:
         Quality ``(...)`` float32 in [0, 1], NaN where a logit is, and label ``(...)`` int64 in
         [0, N).
 
-    Example:
+    Examples:
         >>> class_quality(torch.tensor([[1.0, 3.0, 0.0]]))
         (tensor([0.8438]), tensor([1]))
     """
@@ -54,7 +54,7 @@ def mask_quality(mask_logits: Tensor) -> tuple[Tensor, Tensor]:
         Quality ``(...)`` float32, 0 for an empty mask, in (0.5, 1] otherwise, and NaN where a
         logit is; and area ``(...)`` float32, the count of map pixels with a probability above 0.5.
 
-    Example:
+    Examples:
         >>> mask_quality(torch.tensor([[[0.0, 2.0], [-1.0, 2.0]]]))  # two pixels of sigmoid(2)
         (tensor([0.8808]), tensor([2.]))
     """
@@ -74,7 +74,7 @@ def soft_area(mask_logits: Tensor) -> Tensor:
     Returns:
         ``(...)`` float32, in pixels of the map; NaN where a logit is.
 
-    Example:
+    Examples:
         >>> soft_area(torch.zeros(1, 2, 4))  # 8 pixels of 0.5
         tensor([4.])
     """
@@ -91,7 +91,7 @@ def pairwise_mask_iou(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         ``(K, G)`` float32 in [0, 1]; 0 where both are empty.
 
-    Example:
+    Examples:
         >>> masks = torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]]]).bool()
         >>> pairwise_mask_iou(masks[:2], masks)
         tensor([[1.0000, 0.5000, 0.0000],
@@ -115,7 +115,7 @@ def mask_iou(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         ``(...)`` float32 in [0, 1]; 0 where both are empty.
 
-    Example:
+    Examples:
         >>> mask_iou(torch.tensor([[True, True, False]]), torch.tensor([[False, True, False]]))
         tensor(0.5000)
     """

@@ -18,7 +18,7 @@ def resize_masks(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``(K, H, W)`` bool, where the probability is above 0.5.
 
-    Example:
+    Examples:
         >>> resize_masks(torch.tensor([[[-1.0, 3.0]]]), (1, 4))
         tensor([[[False, False,  True,  True]]])
     """
@@ -37,7 +37,7 @@ def mask_boxes(masks: Tensor) -> Tensor:
         ``(K, 4)`` float32, x1, y1, x2, y2 in pixels, the edges of the outermost pixels (a mask of
         one pixel has a box of size 1); all 0 for an empty mask.
 
-    Example:
+    Examples:
         >>> masks = torch.tensor([[[0, 1, 1, 0]], [[0, 0, 0, 0]]]).bool()
         >>> mask_boxes(masks)
         tensor([[1., 0., 3., 1.],
@@ -64,7 +64,7 @@ def context_boxes(boxes: Tensor, *, square: bool, context: float) -> Tensor:
     Returns:
         ``(K, 4)`` float, which may reach out of the image.
 
-    Example:
+    Examples:
         >>> context_boxes(torch.tensor([[10.0, 10.0, 20.0, 30.0]]), square=True, context=1.5)
         tensor([[ 0.,  5., 30., 35.]])
     """
@@ -88,7 +88,7 @@ def crop_regions(images: Tensor, boxes: Tensor, image_index: Tensor, size: int) 
     Returns:
         ``(K, C, size, size)`` float32.
 
-    Example:
+    Examples:
         >>> image = torch.tensor([[[[1.0, 1.0, 5.0, 7.0], [1.0, 1.0, 5.0, 7.0]]]])
         >>> crop_regions(image, torch.tensor([[2.0, 0.0, 4.0, 2.0]]), torch.tensor([0]), 1)
         tensor([[[[6.]]]])
@@ -108,7 +108,7 @@ def pool_masks(features: Tensor, masks: Tensor, image_index: Tensor) -> Tensor:
     Returns:
         ``(K, C)`` float32, 0 for an empty mask.
 
-    Example:
+    Examples:
         >>> features = torch.tensor([[[[1.0, 3.0, 9.0]]]])  # one channel of 1 x 3 pixels
         >>> pool_masks(features, torch.tensor([[[True, True, False]]]), torch.tensor([0]))
         tensor([[2.]])
@@ -139,7 +139,7 @@ def content_mask(
     Returns:
         ``(B, h, w)`` bool, true for cells whose centre lies in the content.
 
-    Example:
+    Examples:
         >>> content_mask([(2, 4)], padded=(4, 4), shape=(2, 2), device=torch.device('cpu'))
         tensor([[[ True,  True],
                  [False, False]]])

@@ -18,7 +18,7 @@ def repeat_factors(has_class: Tensor, oversample_thr: float) -> Tensor:
     Raises:
         ValueError: if the threshold is not above 0.
 
-    Example:
+    Examples:
         >>> has_class = torch.tensor([[True, False], [True, False], [True, False], [True, True]])
         >>> repeat_factors(has_class, 1.0)  # a quarter of the images shows the second class
         tensor([1., 1., 1., 2.], dtype=torch.float64)

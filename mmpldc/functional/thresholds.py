@@ -15,7 +15,7 @@ def frequency_thresholds(counts: Tensor, *, low: float, high: float) -> Tensor:
     Returns:
         ``(N,)`` float32 in [low, high]: the rarer a class, the easier its labels pass.
 
-    Example:
+    Examples:
         >>> frequency_thresholds(torch.tensor([3, 1]), low=0.4, high=0.8)
         tensor([0.7000, 0.5000])
     """
@@ -34,7 +34,7 @@ def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     Returns:
         ``(N,)`` float32.
 
-    Example:
+    Examples:
         >>> class_sums(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0, 0, 2]), 3)
         tensor([0.7500, 0.0000, 1.0000])
     """
@@ -58,7 +58,7 @@ def move_thresholds(
     Returns:
         ``(N,)`` float.
 
-    Example:
+    Examples:
         >>> sums, counts = torch.tensor([1.8, 0.0]), torch.tensor([2.0, 0.0])  # mean 0.9; none
         >>> thresholds = torch.tensor([0.5, 0.5])
         >>> move_thresholds(thresholds, sums, counts, keep_rate=0.75, low=0.4, high=0.8)

@@ -14,7 +14,7 @@ def mask_uncertainty(mask_logits: Tensor) -> Tensor:
         float32 of the same shape in [0, 1]: 1 on the decision boundary, 0 where the mask is
         certain. A NaN stays a NaN.
 
-    Example:
+    Examples:
         >>> mask_uncertainty(torch.tensor([-torch.inf, 0.0, torch.inf]))
         tensor([0., 1., 0.])
     """
@@ -38,7 +38,7 @@ def uncertainty_weighted_bce(
     Returns:
         float32 loss of the same shape, not reduced.
 
-    Example:
+    Examples:
         >>> uncertainty_weighted_bce(torch.zeros(2), torch.ones(2), torch.tensor([0.0, 0.5]))
         tensor([0.6931, 0.3466])
     """

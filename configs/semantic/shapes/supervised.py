@@ -8,4 +8,5 @@ train_dataloader = dict(
     sampler=dict(batch_size=8, source_ratio=[1]),
     dataset=dict(unlabeled=None),
 )
+default_hooks = _base_.mean_teacher_teacher
 auto_scale_lr = dict(base_batch_size=8)

@@ -24,13 +24,11 @@ geometry = [u2pl_resize, _base_.flip, crop]
 source = dict(type='mmseg.CityscapesDataset', data_root=data_root)
 training_folders = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
 labeled = dict(
-    ann_file='semi_supervised/train.1@744images.txt',
     data_prefix=training_folders,
     pipeline=[_base_.load_image, load_labels, *geometry, *_base_.labeled_views],
     **source,
 )
 unlabeled = dict(
-    ann_file='semi_supervised/train.1@744images-unlabeled.txt',
     data_prefix=training_folders,
     pipeline=[_base_.load_image, *geometry, *_base_.u2pl_unlabeled_views],
     **source,
@@ -41,7 +39,12 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=32, source_ratio=[1, 1]),
-    dataset=dict(type='mmpldc.SemiDataset', labeled=labeled, unlabeled=unlabeled),
+    dataset=dict(
+        type='mmpldc.SemiDataset',
+        split='semi_supervised/train.1@744images.txt',
+        labeled=labeled,
+        unlabeled=unlabeled,
+    ),
 )
 test_pipeline = [_base_.load_image, load_labels, dict(type='mmseg.PackSegInputs')]
 val_dataloader = dict(

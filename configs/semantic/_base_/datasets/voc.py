@@ -25,13 +25,11 @@ geometry = [u2pl_resize, _base_.flip, crop]
 
 source = dict(type='mmseg.PascalVOCDataset', data_root=data_root)
 labeled = dict(
-    ann_file='ImageSets/Segmentation/semi_supervised/train_aug.1@1464images.txt',
     data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
     pipeline=[_base_.load_image, load_labels, *geometry, *_base_.labeled_views],
     **source,
 )
 unlabeled = dict(
-    ann_file='ImageSets/Segmentation/semi_supervised/train_aug.1@1464images-unlabeled.txt',
     data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
     pipeline=[_base_.load_image, *geometry, *_base_.u2pl_unlabeled_views],
     **source,
@@ -42,7 +40,12 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='mmpldc.ResumableMultiSourceSampler', batch_size=32, source_ratio=[1, 1]),
-    dataset=dict(type='mmpldc.SemiDataset', labeled=labeled, unlabeled=unlabeled),
+    dataset=dict(
+        type='mmpldc.SemiDataset',
+        split='ImageSets/Segmentation/semi_supervised/train_aug.1@1464images.txt',
+        labeled=labeled,
+        unlabeled=unlabeled,
+    ),
 )
 test_pipeline = [_base_.load_image, load_labels, dict(type='mmseg.PackSegInputs')]
 val_dataloader = dict(  # images of different sizes: one at a time

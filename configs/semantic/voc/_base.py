@@ -1,0 +1,23 @@
+"""PASCAL VOC 2012 with 1,464 labelled images; DeepLabv3+ on ResNet-101 at stride 16.
+
+Another share of labels, or ResNet-50, is an option: docs/semantic.md has the table.
+"""
+
+_base_ = [
+    '../_base_/runtime.py',
+    '../_base_/datasets/voc.py',
+    '../_base_/models/deeplabv3plus_r101.py',
+    '../_base_/schedules/voc_80e.py',
+    '../_base_/methods.py',
+]
+
+model = dict(
+    type='mmpldc.SemiSegmentor',
+    backbone=_base_.backbone,
+    segmentor=_base_.segmentor,
+    num_classes=21,
+    burn_in_iters=0,
+    data_preprocessor=dict(
+        type='mmpldc.MultiBranchDataPreprocessor', data_preprocessor=_base_.preprocessor
+    ),
+)
