@@ -52,7 +52,7 @@ for phase in "${phases[@]}"; do
   phase_workers=$([[ $phase == fast || $phase == slow ]] && echo "$workers" || echo 0)
   echo "== $phase tests"
   code=0
-  "$python" -m pytest -n "$phase_workers" -m "${markers[$phase]}" \
+  "$python" -m pytest -n "$phase_workers" --dist worksteal -m "${markers[$phase]}" \
     --junitxml="$reports/$phase.xml" "${arguments[@]}" || code=$?
   # 5 is "no tests collected": fine for one phase, as -k may leave it nothing to do.
   ((code == 0 || code == 5)) || status=$code

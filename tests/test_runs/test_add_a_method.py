@@ -62,6 +62,9 @@ def test_it_trains_resumes_and_is_evaluated(load, run, tmp_path):
     cfg.merge_from_dict(
         dict(work_dir=str(tmp_path / 'test'), load_from=str(tmp_path / f'whole/iter_{STEPS}.pth'))
     )
+    cfg.experiment_name = cfg.visualizer.name = (
+        'test_of_the_example'  # mmengine keeps one of a name
+    )
     assert 0 <= Runner.from_cfg(cfg).test()['coco/segm_mAP'] <= 1
 
 

@@ -73,7 +73,7 @@ def commands_of_the_guide() -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('source', 'num_labeled', 'num_unlabeled', 'num_val', 'num_classes'),
-    [(scenes, 12, 8, 2, 8), (photographs, 40, 650, 10, 7)],
+    [(scenes, 12, 8, 2, 8), (photographs, 40, 649, 10, 7)],  # one is another one mirrored
     ids=['scenes', 'photographs'],
 )
 def test_three_commands(

@@ -34,7 +34,7 @@ def train(load_config, shrink, run):
                 'model.burn_in_iters': 0,
                 'model.pseudo_label_filter': dict(mask_quality='predicted_iou'),
                 f'{head}.iou_head': dict(type='mmpldc.MaskIoUHead'),
-                f'{head}.pseudo_label_weights': dict(type='mmpldc.DynamicAligningWeights'),
+                'model.pseudo_label_weights': dict(type='mmpldc.DynamicAligningWeights'),
                 'default_hooks.mean_teacher': dict(keep_rate=0.999, ramp_up=True),
                 'train_cfg.val_interval': 1000,
                 'train_dataloader': dict(

@@ -76,6 +76,7 @@ def test_methods_train_and_are_tested(load, run, tmp_path, method):
     assert ('unsup_loss_ce' in names) == (method != 'supervised')
     cfg = load(method, work_dir=str(tmp_path / 'test'))
     cfg.load_from = str(tmp_path / f'work_dir/iter_{STEPS}.pth')
+    cfg.experiment_name = cfg.visualizer.name = f'test_{method}'  # mmengine keeps one of a name
     assert 0 <= Runner.from_cfg(cfg).test()['mIoU'] <= 100
 
 

@@ -209,7 +209,7 @@ from mmpldc.engine import PreemptionHook
 hook = PreemptionHook()
 hook.handlers = {number: signal.signal(number, hook._receive) for number in hook.signals}
 hook.process, hook.received = os.getpid(), signal.SIGUSR1
-hook.checkpoint_hook = Mock(last_ckpt='iter_1.pth', filename_tmpl='iter_{}.pth')
+saver = Mock(last_ckpt='iter_1.pth', filename_tmpl='iter_{}.pth')
 
 class Device:  # taken down after Python's own handling of signals has ended
     def __del__(self, sleep=time.sleep):
@@ -217,7 +217,7 @@ class Device:  # taken down after Python's own handling of signals has ended
         sleep(3)
 
 sys.modules['device'] = Device()
-hook._stop_if_told(Mock(), step=1)
+hook._stop_if_told(Mock(), saver, step=1)
 """
 
 
