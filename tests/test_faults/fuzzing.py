@@ -20,7 +20,12 @@ BATCH = 100
 
 
 def fuzz(
-    test: Callable[..., object], strategy: SearchStrategy, *, seconds: float, is_random: bool
+    test: Callable[..., object],
+    strategy: SearchStrategy,
+    *,
+    seconds: float,
+    is_random: bool,
+    at_least: int = 0,
 ) -> int:
     """Call a test with drawn inputs until the time is up; its first failure is shrunk and raised.
 
@@ -29,6 +34,7 @@ def fuzz(
         strategy: of its inputs.
         seconds: how long.
         is_random: draw other inputs at each call of this function.
+        at_least: go on for so many inputs, however slow the machine is.
 
     Returns:
         How often the test was called.
@@ -39,7 +45,7 @@ def fuzz(
     fork = multiprocessing.get_context('fork')
     count = fork.Value('q', 0)
     with tempfile.NamedTemporaryFile('r', suffix='.txt') as last:
-        arguments = (test, strategy, seconds, is_random, count, last.name)
+        arguments = (test, strategy, seconds, is_random, at_least, count, last.name)
         process = fork.Process(target=_fuzz, args=arguments, daemon=True)
         process.start()
         process.join(timeout=3 * seconds + 120)
@@ -51,7 +57,7 @@ def fuzz(
     return count.value
 
 
-def _fuzz(test, strategy, seconds, is_random, count, last) -> None:
+def _fuzz(test, strategy, seconds, is_random, at_least, count, last) -> None:
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
     cv2.setNumThreads(0)
     pages = int(Path('/proc/self/statm').read_text().split()[0])
@@ -73,7 +79,7 @@ def _fuzz(test, strategy, seconds, is_random, count, last) -> None:
     )
     try:
         seeds = 0
-        while time.monotonic() < end:
+        while time.monotonic() < end or count.value < at_least:
             drawn = own(given(strategy)(run))
             if not is_random:
                 seeds, drawn = seeds + 1, hypothesis_seed(seeds)(drawn)
