@@ -64,7 +64,13 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def add_params(
         self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any
     ) -> None:
-        """Collect as the parent, which calls this for each child with its prefix; then merge."""
+        """Collect as the parent, which calls this for each child with its prefix; then merge.
+
+        Modules that are frozen as a whole, such as the teacher, are passed over: mmengine would
+        warn of each of their parameters.
+        """
+        if prefix and not any(parameter.requires_grad for parameter in module.parameters()):
+            return
         super().add_params(params, module, prefix=prefix, **kwargs)
         if prefix:
             return
