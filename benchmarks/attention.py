@@ -85,7 +85,7 @@ def random_features(args: argparse.Namespace, device: torch.device) -> list[Tens
 
 
 def train(head: Mask2FormerHead, features: list[Tensor]) -> None:
-    all_cls_logits, all_mask_logits = head(features, None)
+    all_cls_logits, all_mask_logits = head(features, None)[:2]
     sum(logits.float().square().mean() for logits in (*all_cls_logits, *all_mask_logits)).backward()
 
 

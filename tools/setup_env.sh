@@ -201,7 +201,7 @@ main() {
     echo "$VENV is complete"
     return
   fi
-  echo "setting up $VENV: some 5 minutes the first time on two cores, if mmcv must be compiled"
+  echo "setting up $VENV: three to five minutes the first time on two cores, if mmcv must be compiled"
   trap tidy_up EXIT
   trap 'EXPLAINED=yes && printf "\nsetup_env: interrupted. Call again to go on from there\n" >&2 && exit 130' INT TERM
   step "Python environment: a few seconds"

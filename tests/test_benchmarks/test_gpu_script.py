@@ -1,0 +1,50 @@
+"""The script for a GPU machine runs all its stages; here on the CPU with tiny inputs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).parents[2] / 'benchmarks/gpu.py'
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=900
+    )
+
+
+@pytest.mark.long
+def test_every_stage_passes_and_leaves_its_table(tmp_path):
+    done = run(str(tmp_path), '--device', 'cpu', '--tiny', '--minutes', '14')
+    logs = '\n'.join(path.read_text()[-2000:] for path in tmp_path.glob('*.log'))
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+    stages = [line.split(': ') for line in done.stdout.splitlines()]
+    assert len(stages) == 10
+    assert {result for _, result in stages} == {'passed'}
+    (training,) = json.loads((tmp_path / 'training.json').read_text())['rows']
+    assert training['images'] == 4
+    assert training['images_a_second'] > 0
+    assert 0 <= training['data_share'] <= 1
+    assert len(json.loads((tmp_path / 'batches.json').read_text())['rows']) == 2
+
+
+@pytest.mark.slow
+def test_benchmarks_follow_the_head(tmp_path):
+    done = run(str(tmp_path), '--device', 'cpu', '--tiny', '--only', 'step', 'attention')
+    assert done.stdout.splitlines() == ['step: passed', 'attention: passed'], done.stderr
+
+
+@pytest.mark.slow
+def test_without_time_or_device_it_says_so(tmp_path):
+    done = run(str(tmp_path), '--device', 'cpu', '--tiny', '--minutes', '0.1')
+    assert done.returncode == 0
+    assert set(done.stdout.split('\n')[:-1]) >= {'step: left out: no time'}
+    assert 'left out: no time' in (tmp_path / 'gpu.md').read_text()
+    if not torch.cuda.is_available():
+        done = run(str(tmp_path))
+        assert done.returncode == 1
+        assert 'no CUDA device' in done.stderr
