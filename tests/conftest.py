@@ -1,6 +1,7 @@
 """Fixtures: a Mask2Former small enough that a training step takes a fraction of a second, and a
 function run by several processes that are ranks of one another."""
 
+import gc
 import multiprocessing
 import os
 import traceback
@@ -24,6 +25,12 @@ TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
 CHANNELS = 16
 TIMEOUT = 60  # seconds; a rank that waits for ever ends the test
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported and collected: mmengine calls it often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from mmdet.utils import ConfigType, OptConfigType
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
+from mmpldc.functional import dense_labels, valid_pixels
 from mmpldc.models.pseudo_labels.dense import DenseLabels
 
 
@@ -49,6 +50,36 @@ class TeacherPass(NamedTuple):
     dense: DenseLabels
     has_nan: Tensor
     samples: SampleList
+
+    @classmethod
+    def of(cls, outputs: SegOutputs, logits: Tensor, samples: SampleList) -> 'TeacherPass':
+        """Label the images by logits ``(B, C, H, W)`` float32 at their size."""
+        labels, confidence = dense_labels(logits)
+        size = logits.shape[2], logits.shape[3]
+        valid = valid_pixels([sample.img_shape for sample in samples], size, logits.device)
+        has_nan = logits.flatten(1).isnan().any(dim=1)
+        valid = valid & ~has_nan[:, None, None]
+        return cls(outputs, DenseLabels(logits, labels, confidence, valid), has_nan, samples)
+
+    def counts(self, reliable: Tensor, num_classes: int) -> tuple[Tensor, list[bool], list[str]]:
+        """Reliable pixels of each class ``(C,)`` int64, and of each image the NaNs and the path."""
+        labels = self.dense.labels.where(reliable, num_classes).flatten()
+        counts = labels.new_zeros(num_classes + 1)
+        counts.index_add_(0, labels, torch.ones_like(labels))
+        paths = [sample.metainfo.get('img_path', '') for sample in self.samples]
+        # Host sync: which images have a NaN, for the warning that names them.
+        return counts[:-1], self.has_nan.tolist(), paths
+
+    def statistics(self, reliable: Tensor, ease: Tensor | None) -> dict[str, Tensor]:
+        """For the log: share of valid pixels that count, their confidence, and the mean ease."""
+        num = reliable.sum()
+        statistics = dict(
+            pseudo_coverage=num / self.dense.valid.sum().clamp(min=1),
+            pseudo_confidence=self.dense.confidence.where(reliable, 0.0).sum() / num.clamp(min=1),
+        )
+        if ease is not None:
+            statistics['pseudo_ease'] = ease.mean()
+        return statistics
 
 
 def complete_segmentor(

@@ -11,13 +11,14 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmseg.models.segmentors import BaseSegmentor, EncoderDecoder
 from torch import Tensor, nn
 
-from mmpldc.functional import dense_labels, image_ease, label_probabilities, valid_pixels
+from mmpldc.functional import dense_labels, image_ease
 from mmpldc.models.pseudo_labels.dense import DenseLabels
-from mmpldc.models.teacher_student import TeacherStudent
+from mmpldc.models.teacher_student import TeacherStudent, split_outputs
 from mmpldc.phases import BurnIn
 from mmpldc.registry import MODELS, TASK_UTILS
 from mmpldc.structures.seg_training_sample import stack_labels
 
+from .contrast_maps import contrast_maps
 from .mixing import MixPlan
 from .outputs import (
     SegOutputs,
@@ -25,10 +26,8 @@ from .outputs import (
     auxiliary_heads,
     complete_segmentor,
     drop_channels,
-    shrink,
 )
-from .pixel_contrast import TeacherMaps
-from .student_view import IGNORE, StudentView, Targets, mix_maps, mix_targets
+from .student_view import IGNORE, StudentView, Targets, mix_targets
 
 
 class SemiSegmentor(TeacherStudent, BaseSegmentor):
@@ -224,16 +223,18 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             of_views, plans, targets, ease
         )
         if self.contrast is not None and on_labeled is not None:
-            labels, is_reliable, _ = targets[0]
-            losses['unsup_loss_contrast'] = self._contrast(
-                (of_labeled, of_views[0]),
-                (on_labeled, teacher),
-                (truth, labels.masked_fill(~is_reliable, IGNORE)),
-                plans[0],
-                (reliable, unreliable),
+            maps = contrast_maps(
+                student=(of_labeled, of_views[0]),
+                teacher=(on_labeled, teacher),
+                truth=truth,
+                targets=targets[0],
+                reliable=reliable,
+                unreliable=unreliable,
+                plan=plans[0],
             )
-        self._count(teacher, reliable)
-        return losses | self._statistics(teacher.dense, reliable, ease)
+            losses['unsup_loss_contrast'] = self.contrast(*maps)
+        self.pseudo_label_counter.update(*teacher.counts(reliable, self.num_classes))
+        return losses | teacher.statistics(reliable, ease)
 
     def loss_by_gt(self, outputs: SegOutputs, truth: Tensor) -> dict[str, Tensor]:
         """L_sup of the decode head and the auxiliary heads.
@@ -273,18 +274,9 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             outputs = self.network_forward(self.teacher, weak)
         else:
             both = self.network_forward(self.teacher, torch.cat([labeled, weak]))
-            num, features = len(labeled), both.representations
-            of_labeled = SegOutputs(both.logits[:num], (), features[:num])
-            outputs = SegOutputs(both.logits[num:], (), features[num:])
-        size = weak.shape[2], weak.shape[3]
-        logits = self.to_image_size(outputs.logits, size)
-        labels, confidence = dense_labels(logits)
-        valid = valid_pixels([sample.img_shape for sample in samples], size, weak.device)
-        has_nan = logits.flatten(1).isnan().any(dim=1)
-        valid = valid & ~has_nan[:, None, None]
-        return of_labeled, TeacherPass(
-            outputs, DenseLabels(logits, labels, confidence, valid), has_nan, samples
-        )
+            of_labeled, outputs = split_outputs(both, [len(labeled), len(weak)])
+        logits = self.to_image_size(outputs.logits, weak.shape[2:])
+        return of_labeled, TeacherPass.of(outputs, logits, samples)
 
     @torch.no_grad()
     def image_ease(self, weak: Tensor, teacher: DenseLabels) -> Tensor | None:
@@ -312,24 +304,11 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
 
     def _student_outputs(self, batches: Sequence[Tensor]) -> list[SegOutputs]:
         """Outputs for labelled images and each view, in one pass."""
+        sizes = [len(images) for images in batches]
         shares = [0.0, *(view.feature_dropout for view in self.student_views)]
-        counts = torch.tensor([len(images) for images in batches])
-        dropout = torch.tensor(shares).repeat_interleave(counts)
+        dropout = torch.tensor(shares).repeat_interleave(torch.tensor(sizes))
         outputs = self.network_forward(self.student, torch.cat(list(batches)), dropout)
-        sizes = counts.tolist()  # of the host
-        auxiliary = zip(*(logits.split(sizes) for logits in outputs.auxiliary), strict=True)
-        features = [None] * len(sizes)
-        if outputs.features is not None:
-            features = outputs.features.split(sizes)
-        return [
-            SegOutputs(*parts)
-            for parts in zip(
-                outputs.logits.split(sizes),
-                auxiliary if outputs.auxiliary else [()] * len(sizes),
-                features,
-                strict=True,
-            )
-        ]
+        return split_outputs(outputs, sizes)
 
     def _unsupervised(
         self,
@@ -349,63 +328,6 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             weights.append(view.weight * active.float())
         weight = torch.stack(weights)
         return (torch.stack(losses) * weight).sum() / weight.sum().clamp(min=1e-6)
-
-    def _contrast(
-        self,
-        student: tuple[SegOutputs, SegOutputs],
-        teacher: tuple[SegOutputs, TeacherPass],
-        labels: tuple[Tensor, Tensor],
-        plan: MixPlan | None,
-        chosen: tuple[Tensor, Tensor],
-    ) -> Tensor:
-        """L_c (U2PL), of labelled images and the first view; maps are read at the head's stride."""
-        of_labeled, of_view = student
-        on_labeled, on_weak = teacher
-        stride = of_labeled.logits.shape[2:]
-        truth, targets = (shrink(part, stride) for part in labels)
-        reliable, unreliable = (shrink(part, stride) for part in chosen)
-        pseudo_labels = shrink(on_weak.dense.labels, stride).masked_fill(~reliable, IGNORE)
-        if plan is not None:
-            plan = plan._replace(from_others=shrink(plan.from_others, stride))
-        weak_labels = shrink(on_weak.dense.labels, stride)
-        probability = label_probabilities(on_weak.outputs.logits, weak_labels)
-        nothing = torch.full_like(truth, IGNORE)
-        return self.contrast(
-            torch.cat([of_labeled.representations, of_view.representations]),
-            torch.cat([truth, targets]),
-            torch.cat(
-                [label_probabilities(on_labeled.logits, truth), mix_maps(plan, probability, 0.0)]
-            ),
-            TeacherMaps(
-                features=torch.cat([on_labeled.representations, on_weak.outputs.representations]),
-                logits=torch.cat([on_labeled.logits, on_weak.outputs.logits]),
-                truth=torch.cat([truth, torch.full_like(pseudo_labels, IGNORE)]),
-                pseudo_labels=torch.cat([nothing, pseudo_labels]),
-                unreliable=torch.cat([torch.zeros_like(truth, dtype=torch.bool), unreliable]),
-            ),
-        )
-
-    def _count(self, teacher: TeacherPass, reliable: Tensor) -> None:
-        """Count the pixels of each class that count."""
-        labels = teacher.dense.labels.where(reliable, self.num_classes).flatten()
-        counts = labels.new_zeros(self.num_classes + 1)
-        counts.index_add_(0, labels, torch.ones_like(labels))
-        paths = [sample.metainfo.get('img_path', '') for sample in teacher.samples]
-        # Host sync: which images have a NaN, for the warning that names them.
-        self.pseudo_label_counter.update(counts[:-1], teacher.has_nan.tolist(), paths)
-
-    def _statistics(
-        self, teacher: DenseLabels, reliable: Tensor, ease: Tensor | None
-    ) -> dict[str, Tensor]:
-        """For the log: share of valid pixels that count, their confidence, and the mean ease."""
-        num = reliable.sum()
-        statistics = dict(
-            pseudo_coverage=num / teacher.valid.sum().clamp(min=1),
-            pseudo_confidence=teacher.confidence.where(reliable, 0.0).sum() / num.clamp(min=1),
-        )
-        if ease is not None:
-            statistics['pseudo_ease'] = ease.mean()
-        return statistics
 
     # ---------------------------------------------------------------- mmsegmentation's interface
 

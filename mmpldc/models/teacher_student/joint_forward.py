@@ -25,17 +25,24 @@ def forward_batches(
     """
     if not jointly or len({images.shape[1:] for images in batches}) > 1:
         return [forward(images) for images in batches]
-    return _split(forward(torch.cat(list(batches))), [len(images) for images in batches])
+    return split_outputs(forward(torch.cat(list(batches))), [len(images) for images in batches])
 
 
-def _split(outputs: Any, sizes: list[int]) -> list[Any]:
+def split_outputs(outputs: Any, sizes: list[int]) -> list[Any]:
+    """Split what a network made of joined batches into the outputs of each batch.
+
+    Args:
+        outputs: tensors whose first dimension is the batch, None, or a list, tuple or named tuple
+            of such things.
+        sizes: of the batches.
+    """
     if outputs is None:
         return [None] * len(sizes)
     if isinstance(outputs, Tensor):
         return list(outputs.split(sizes))
     if not outputs:
         return [outputs] * len(sizes)
-    parts = zip(*(_split(part, sizes) for part in outputs), strict=True)
+    parts = zip(*(split_outputs(part, sizes) for part in outputs), strict=True)
     if hasattr(outputs, '_fields'):  # a named tuple
         return [type(outputs)(*part) for part in parts]
     return [type(outputs)(part) for part in parts]
