@@ -4,8 +4,11 @@ function run by several processes that are ranks of one another."""
 import gc
 import multiprocessing
 import os
+import shlex
+import subprocess
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import count
 from pathlib import Path
@@ -19,7 +22,8 @@ from mmengine.registry import DefaultScope
 
 from mmpldc.models.detectors.complete_detector import complete_detector
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
 NUM_CLASSES = 3
 TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
@@ -43,6 +47,56 @@ def _mmdet_scope():
     """Bare type names mean mmdet's, as ``default_scope = 'mmdet'`` makes them in a config."""
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield
+
+
+@pytest.fixture(scope='session')
+def python(tmp_path_factory) -> Iterator[Path]:
+    """A ``python`` that starts programs in a fifth of the time; see python_server.py.
+
+    Where Linux's ``pidfd_open`` is absent it is the usual one.
+    """
+    if not hasattr(os, 'pidfd_open'):
+        yield Path(sys.executable)
+        return
+    folder = tmp_path_factory.mktemp('bin')
+    script, address = folder / 'python', folder / 'socket'
+    server = [Path(__file__).with_name('python_server.py'), address]
+    command = shlex.join(map(str, [sys.executable, '-IS', *server, 'run']))
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    script.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    with subprocess.Popen(
+        [sys.executable, *server, script],
+        env=environment | dict(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1'),
+        stdin=subprocess.PIPE,  # closed at the end, or with this process
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == b'ready\n'
+        yield script
+        process.stdin.close()
+
+
+@pytest.fixture(scope='session')
+def run_tool(python) -> Callable[..., str]:
+    """Run a Python tool as a user does, and return what it prints; it must succeed."""
+
+    def run_tool(name: str, *args, cwd, gpu: bool = False) -> str:
+        environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+        if not gpu:
+            environment['CUDA_VISIBLE_DEVICES'] = ''
+        process = subprocess.run(
+            [python, ROOT / 'tools' / name, *map(str, args)],
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.returncode == 0, process.stdout[-5000:]
+        return process.stdout
+
+    return run_tool
 
 
 SMALL_BACKBONES = {  # by type: settings, channels of its levels

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -61,11 +60,11 @@ print('found', sys.modules[found.__module__].__file__)
 
 
 @pytest.mark.parametrize('name', ['MODELS', 'TRANSFORMS', 'HOOKS'])
-def test_first_lookup_in_a_fresh_process(name):
+def test_first_lookup_in_a_fresh_process(name, python):
     root = Path(__file__).parent.parent
     paths = [str(root), *filter(None, [os.environ.get('PYTHONPATH')])]
     result = subprocess.run(
-        [sys.executable, '-c', FIRST_LOOKUP, name, TYPES[name][0]],
+        [python, '-c', FIRST_LOOKUP, name, TYPES[name][0]],
         env=os.environ | dict(PYTHONPATH=os.pathsep.join(paths)),
         capture_output=True,
         text=True,

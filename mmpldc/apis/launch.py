@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmpldc._compat import check_extras
 from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.utils.allocator import keep_large_blocks
+from mmpldc.utils.config_text import remember_layouts
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config and prepare this process for a run.
 
     Sets the environment variable ``LOCAL_RANK`` unless the launcher has set it. Without a GPU, the
-    allocator keeps memory for reuse (:func:`~mmpldc.utils.allocator.keep_large_blocks`).
+    allocator keeps memory for reuse (:func:`~mmpldc.utils.allocator.keep_large_blocks`). mmengine
+    lays the config out as text once (:func:`~mmpldc.utils.config_text.remember_layouts`).
 
     Args:
         args: ``config``, the path of a config, and those of :func:`add_common_arguments`.
@@ -51,6 +53,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     setup_cache_size_limit_of_dynamo()
+    remember_layouts()
     if get_device() == 'cpu':
         keep_large_blocks()
     cfg = Config.fromfile(args.config)

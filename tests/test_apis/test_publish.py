@@ -3,7 +3,6 @@
 import hashlib
 import os
 import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -117,12 +116,12 @@ def predict(config, checkpoint: Path, image: Path):
 
 
 @pytest.mark.slow
-def test_predictions_without_mmpldc_are_the_teachers(publish, cfg, folder, tmp_path):
+def test_predictions_without_mmpldc_are_the_teachers(publish, cfg, folder, python, tmp_path):
     published = publish()
     expected = predict(cfg, tmp_path / 'trained.pth', folder / 'a.png')
     subprocess.run(
         [
-            *(sys.executable, '-c', WITHOUT_MMPLDC, published.config, published.checkpoint),
+            *(python, '-c', WITHOUT_MMPLDC, published.config, published.checkpoint),
             *(folder / 'a.png', tmp_path / 'prediction.pth'),
         ],
         check=True,

@@ -234,7 +234,7 @@ class TestWithoutMmsegmentation:
         assert done.stderr.strip().splitlines()[-1] == _compat.NEEDS_MMSEG
 
     @pytest.mark.slow
-    def test_instance_segmentation_does_not_import_it(self):
+    def test_instance_segmentation_does_not_import_it(self, python):
         code = (
             'import sys; from mmdet.registry import MODELS, TRANSFORMS, DATASETS, HOOKS; '
             "MODELS.get('mmpldc.SemiMask2Former'); TRANSFORMS.get('mmpldc.LoadAnnotations'); "
@@ -242,7 +242,7 @@ class TestWithoutMmsegmentation:
             "print([name for name in sys.modules if name.split('.')[0] == 'mmseg'])"
         )
         done = subprocess.run(
-            [sys.executable, '-c', code],
+            [python, '-c', code],
             env=os.environ | dict(PYTHONPATH=str(ROOT)),
             capture_output=True,
             text=True,

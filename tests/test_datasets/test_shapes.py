@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -275,7 +274,7 @@ class TestStamp:
             make_dataset(tmp_path, num_labeled=10, num_train=10)
 
 
-def test_processes_start_after_opencv_has_used_threads(tmp_path):
+def test_processes_start_after_opencv_has_used_threads(python, tmp_path):
     """In a process of its own, with a limit: a fork of OpenCV's threads would hang."""
     script = f"""
 import cv2, numpy as np
@@ -285,5 +284,5 @@ cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (31, 31), 9)
 make_dataset({str(tmp_path / 'data')!r}, num_labeled=30, num_train=60, num_tuning=1, num_test=1)
 assert cv2.getNumThreads() == 4
 """
-    subprocess.run([sys.executable, '-c', script], check=True, timeout=120)
+    subprocess.run([python, '-c', script], check=True, timeout=120)
     assert len(list((tmp_path / 'data/images/train').iterdir())) == 60

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from socket import socket
@@ -93,14 +92,14 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture
-def start(tmp_path, free_port) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(tmp_path, free_port, python) -> Iterator[Callable[..., subprocess.Popen]]:
     """Start a tool on the CPU, with its output and errors in one pipe."""
     started = []
 
     def start(tool: str, *args, **environment: str) -> subprocess.Popen:
-        program = ['bash'] if tool.endswith('.sh') else [sys.executable]
+        program = ['bash'] if tool.endswith('.sh') else [python]
         settings = dict(
-            PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+            PATH=f'{python.parent}:{os.environ["PATH"]}',
             PYTHONPATH=f'{ROOT}:{HERE}',
             OMP_NUM_THREADS='1',
             CUDA_VISIBLE_DEVICES='',
@@ -127,8 +126,8 @@ def start(tmp_path, free_port) -> Iterator[Callable[..., subprocess.Popen]]:
 def launch(start) -> Callable[..., Ended]:
     """Run a tool to its end, which must come in time."""
 
-    def launch(tool: str, *args) -> Ended:
-        process = start(tool, *args)
+    def launch(tool: str, *args, **environment: str) -> Ended:
+        process = start(tool, *args, **environment)
         output, _ = process.communicate(timeout=TIMEOUT)
         return Ended(process.returncode, output)
 

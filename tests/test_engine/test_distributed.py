@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -150,10 +149,10 @@ run(*sys.argv[1:])
 @pytest.mark.parametrize(
     ('code', 'left'), [('0', True), (str(os.EX_TEMPFAIL), True), ('error', False)]
 )
-def test_groups_and_their_threads_end_before_python_does(tmp_path, code, left):
+def test_groups_and_their_threads_end_before_python_does(tmp_path, python, code, left):
     """A thread of gloo that outlives Python aborts the process; after an error nobody waits."""
     done = subprocess.run(
-        [sys.executable, '-c', RUN, str(tmp_path / 'store'), code],
+        [python, '-c', RUN, str(tmp_path / 'store'), code],
         env=os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'),
         capture_output=True,
         text=True,

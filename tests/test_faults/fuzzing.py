@@ -32,7 +32,7 @@ def fuzz(
     Args:
         test: called with one input; whatever it raises is a failure.
         strategy: of its inputs.
-        seconds: how long.
+        seconds: how long; 0: the inputs depend on ``at_least`` alone, and on no clock.
         is_random: draw other inputs at each call of this function.
         at_least: go on for so many inputs, however slow the machine is.
 
@@ -48,7 +48,7 @@ def fuzz(
         arguments = (test, strategy, seconds, is_random, at_least, count, last.name)
         process = fork.Process(target=_fuzz, args=arguments, daemon=True)
         process.start()
-        process.join(timeout=3 * seconds + 120)
+        process.join(timeout=3 * seconds + 240)
         code = process.exitcode
         process.kill()
         process.join()

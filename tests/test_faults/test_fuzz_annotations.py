@@ -177,7 +177,7 @@ def test_the_file_is_sound(try_text):
 
 @pytest.mark.slow
 def test_checks_and_training_survive_annotations(try_text):
-    assert fuzz(try_text, broken_texts(), seconds=25, is_random=False, at_least=101) > 100
+    assert fuzz(try_text, broken_texts(), seconds=0, is_random=False, at_least=400) >= 400
 
 
 @pytest.mark.long

@@ -58,7 +58,7 @@ def test_the_file_is_sound(try_text):
 
 @pytest.mark.slow
 def test_labels_survive_annotations(try_text):
-    assert fuzz(try_text, broken_texts(), seconds=25, is_random=False, at_least=51) > 50
+    assert fuzz(try_text, broken_texts(), seconds=0, is_random=False, at_least=600) >= 600
 
 
 @pytest.mark.long

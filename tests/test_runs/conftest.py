@@ -1,8 +1,5 @@
 """A handful of generated scenes, and the quickstart's config made small for them."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -93,25 +90,3 @@ def run(tmp_path, monkeypatch):
 
     yield run
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope='session')
-def run_tool() -> Callable[..., str]:
-    """Run a Python tool as a user does, and return what it prints; it must succeed."""
-
-    def run_tool(name: str, *args, cwd, gpu: bool = False) -> str:
-        environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-        if not gpu:
-            environment['CUDA_VISIBLE_DEVICES'] = ''
-        process = subprocess.run(
-            [sys.executable, ROOT / 'tools' / name, *map(str, args)],
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.returncode == 0, process.stdout[-5000:]
-        return process.stdout
-
-    return run_tool

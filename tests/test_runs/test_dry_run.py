@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -167,9 +166,9 @@ def start(tmp_path):
     return start
 
 
-def test_command(load_config, start, tmp_path):
-    load_config(max_iters=1000).dump(tmp_path / 'config.py')
-    command = (sys.executable, ROOT / 'tools/train.py', 'config.py', '--dry-run', '--work-dir', 'a')
+def test_command(load_config, start, python, tmp_path):
+    load_config(max_iters=1000, **{'model.refiner': None}).dump(tmp_path / 'config.py')
+    command = (python, ROOT / 'tools/train.py', 'config.py', '--dry-run', '--work-dir', 'a')
     result = start(*command, '--resume')
     assert result.code == 0, result.output[-3000:]
     assert '\nWhat this run needs, on 1 x CPU:\n  burn-in ' in result.output
@@ -183,9 +182,9 @@ def test_command(load_config, start, tmp_path):
     assert os.listdir(tmp_path / 'a') == ['kept']
 
 
-def test_two_ranks(load_config, start, tmp_path):
-    load_config(max_iters=1000).dump(tmp_path / 'config.py')
-    environment = ['env', 'PORT=29611', f'PATH={Path(sys.executable).parent}:{os.environ["PATH"]}']
+def test_two_ranks(load_config, start, python, tmp_path):
+    load_config(max_iters=1000, **{'model.refiner': None}).dump(tmp_path / 'config.py')
+    environment = ['env', 'PORT=29611', f'PATH={python.parent}:{os.environ["PATH"]}']
     result = start(
         *environment,
         *('bash', ROOT / 'tools/dist_train.sh', 'config.py', 2),
@@ -198,14 +197,14 @@ def test_two_ranks(load_config, start, tmp_path):
     assert set(os.listdir(tmp_path)) <= {'config.py', '.dist_test'}
 
 
-def test_tools_run_no_program_from_a_checkpoint(load_config, start, tmp_path):
-    load_config(max_iters=1000).dump(tmp_path / 'config.py')
+def test_tools_run_no_program_from_a_checkpoint(load_config, start, python, tmp_path):
+    load_config('supervised', max_iters=1000).dump(tmp_path / 'config.py')
     torch.save(dict(state_dict={}, meta=Payload(tmp_path / 'executed')), tmp_path / 'evil.pth')
     for command in (
         ('train.py', 'config.py', '--resume', 'evil.pth'),
         ('test.py', 'config.py', 'evil.pth'),
     ):
-        result = start(sys.executable, ROOT / 'tools' / command[0], *command[1:])
+        result = start(python, ROOT / 'tools' / command[0], *command[1:])
         assert result.code == 1
         assert 'evil.pth was not loaded: it holds more than weights' in result.output
         assert not (tmp_path / 'executed').exists()

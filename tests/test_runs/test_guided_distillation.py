@@ -115,22 +115,24 @@ def test_what_is_trained_frozen_and_copied_when(train):
                 torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('after', [4, BURN_IN, 22], ids=['guided', 'boundary', 'mutual'])
-def test_resumed_in_each_phase(train, tmp_path, after):
+def test_resumed_in_each_phase(train, tmp_path):
+    """In guided burn-in, at its end, and in mutual learning."""
     uninterrupted = train(train.teacher())
-    resumed = train(
-        'gone.pth',
-        work_dir=tmp_path / 'resumed',
-        load_from=str(tmp_path / f'work_dir/iter_{after}.pth'),
-        resume=True,
-    )
-    assert sorted(resumed.logs) == list(range(after, STEPS))
-    for step in range(after, STEPS):
-        timed = ('time', 'data_time')
-        logs = [
-            {name: value for name, value in record.logs[step].items() if name not in timed}
-            for record in (uninterrupted, resumed)
-        ]
-        assert logs[0] == logs[1]
-        for name in ('student', 'teacher'):
-            assert same(*(r.weights[step + 1][name] for r in (uninterrupted, resumed))), step
+    for after in (4, BURN_IN, 22):
+        resumed = train(
+            'gone.pth',
+            work_dir=tmp_path / f'resumed_{after}',
+            load_from=str(tmp_path / f'work_dir/iter_{after}.pth'),
+            resume=True,
+        )
+        assert sorted(resumed.logs) == list(range(after, STEPS))
+        for step in range(after, STEPS):
+            timed = ('time', 'data_time')
+            logs = [
+                {name: value for name, value in record.logs[step].items() if name not in timed}
+                for record in (uninterrupted, resumed)
+            ]
+            assert logs[0] == logs[1], (after, step)
+            for name in ('student', 'teacher'):
+                both = (record.weights[step + 1][name] for record in (uninterrupted, resumed))
+                assert same(*both), (after, step)

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,7 @@ def commands_of_the_guide() -> list[list[str]]:
     ids=['scenes', 'photographs'],
 )
 def test_three_commands(
-    source, num_labeled, num_unlabeled, num_val, num_classes, request, tmp_path
+    source, num_labeled, num_unlabeled, num_val, num_classes, request, python, tmp_path
 ):
     labels, images = source(request)
     shutil.copy(labels, tmp_path / 'labels.json')
@@ -87,7 +86,7 @@ def test_three_commands(
     def run(command, *arguments) -> str:
         tool, *options = command
         result = subprocess.run(
-            [sys.executable, ROOT / tool, *options, *arguments],
+            [python, ROOT / tool, *options, *arguments],
             cwd=tmp_path,
             capture_output=True,
             text=True,

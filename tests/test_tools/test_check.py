@@ -114,7 +114,7 @@ def test_wrong_arguments(check, args, words):
 
 
 @pytest.mark.slow
-def test_training_on_broken_data_ends_with_one_message(shapes, broken, tmp_path):
+def test_training_on_broken_data_ends_with_one_message(shapes, broken, python, tmp_path):
     environment = os.environ | dict(
         PYTHONPATH=str(ROOT),
         OMP_NUM_THREADS='1',
@@ -122,7 +122,7 @@ def test_training_on_broken_data_ends_with_one_message(shapes, broken, tmp_path)
         MMPLDC_SHAPES=f'{shapes}/',
     )
     command = [
-        *(sys.executable, ROOT / 'tools/train.py', ROOT / 'configs/quickstart/supervised.py'),
+        *(python, ROOT / 'tools/train.py', ROOT / 'configs/quickstart/supervised.py'),
         *('--work-dir', 'work_dir'),
         *('--cfg-options', f'train_dataloader.dataset.labeled.ann_file={broken}'),
     ]

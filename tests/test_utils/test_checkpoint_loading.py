@@ -8,7 +8,6 @@ import pickle
 import re
 import struct
 import subprocess
-import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -350,10 +349,10 @@ def test_every_torch_load_of_ours_asks_for_weights_only():
 
 
 @pytest.mark.slow
-def test_publishing_refuses_it(malicious, marker, tmp_path):
+def test_publishing_refuses_it(malicious, marker, python, tmp_path):
     config = ROOT / 'configs/pldc/pldc_mask2former_r50_coco_1pct.py'
     process = subprocess.run(
-        [sys.executable, ROOT / 'tools/publish_model.py', malicious, 'out', '--config', config],
+        [python, ROOT / 'tools/publish_model.py', malicious, 'out', '--config', config],
         cwd=tmp_path,
         env=os.environ | dict(PYTHONPATH=str(ROOT)),
         capture_output=True,

@@ -118,13 +118,13 @@ def test_images(convert, tmp_path, images):
 
 
 @pytest.mark.slow
-def test_error_of_a_process(tmp_path, images, write_labels):
+def test_error_of_a_process(tmp_path, python, images, write_labels):
     """In one line, without a traceback, and no file is written."""
     for name in 'abc':
         write_labels(tmp_path / f'maps/{name}.png', np.full((6, 8), 5000, np.uint16))
     out = tmp_path / 'out.json'
     options = ['--label-maps', tmp_path / 'maps', '--classes', 'x', '--out', out, '--workers', '2']
-    command = [sys.executable, TOOL, 'masks', images, *options]
+    command = [python, TOOL, 'masks', images, *options]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -222,9 +221,9 @@ hook._stop_if_told(Mock(), saver, step=1)
 
 
 @pytest.mark.slow
-def test_a_rank_that_is_slow_to_exit_keeps_its_code():
+def test_a_rank_that_is_slow_to_exit_keeps_its_code(python):
     """Slurm sends SIGTERM to the other ranks as soon as the first has ended."""
-    with subprocess.Popen([sys.executable, '-c', SLOW_TO_EXIT], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([python, '-c', SLOW_TO_EXIT], stdout=subprocess.PIPE) as process:
         while process.stdout.read(1) != b'x':
             assert process.poll() is None
         process.terminate()

@@ -331,19 +331,32 @@ def test_command_leaves_out_folders_and_defaults(script):
 # ---------------------------------------------------------------- for real
 
 
-def start(arguments) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def test_memory_is_that_of_the_command(script, arguments, tmp_path):
+    study = script.Study(script.parse_args(arguments))
+    used = study.call(['-c', 'print(len(bytearray(2**28)))'], tmp_path / 'log', 0, 1)
+    assert 2**28 < used < 2**29
+    assert (tmp_path / 'log').read_text() == f'{2**28}\n'
+
+
+@pytest.fixture
+def start(python):
+    """Start the comparison, whose commands run by the same Python."""
+
+    def start(arguments) -> subprocess.Popen:
+        return subprocess.Popen(
+            [python, SCRIPT, *map(str, arguments)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('scenes')
-def test_comparison(arguments, tmp_path):
+def test_comparison(start, arguments, tmp_path):
     options = ['--methods', 'guided_distillation', 'pldc', '--seeds', 1, '--grid', 0.01]
     options += ['--num-images', 4, '--jobs', 1, '--cost-steps', 10, '--cost-rounds', 1]
     process = start([*arguments, *options])
@@ -361,7 +374,7 @@ def test_comparison(arguments, tmp_path):
         assert all(-100 <= ap <= 100 for ap in result['ap'].values())
         measured = set() if name == 'supervised' else {'3', '6'}
         assert set(result.get('pseudo_labels', {})) == measured
-        assert 0.001 < method['cost']['step'][0] < 60 and 2**27 < method['cost']['memory'] < 2**34
+        assert 0.001 < method['cost']['step'][0] < 60 and method['cost']['memory'] > 0
         (scalars,) = (work_dir / 'cost').glob(f'{name}*/*/vis_data/scalars.json')
         records = [json.loads(line) for line in scalars.read_text().splitlines()]
         assert [record['step'] for record in records] == list(range(STEPS + 1, STEPS + 11))
@@ -372,7 +385,7 @@ def test_comparison(arguments, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('scenes')
-def test_told_to_stop_it_ends_its_runs_and_they_go_on(arguments, tmp_path):
+def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, tmp_path):
     options = ['--methods', 'supervised', '--seeds', 1, '--jobs', 1, '--cost-steps', 10]
     process = start([*arguments, *options])
     work_dir = tmp_path / 'work/seed0/supervised'
@@ -407,7 +420,7 @@ def commands_that_run() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('scenes')
-def test_a_failing_run_ends_the_comparison_with_its_error(arguments, base):
+def test_a_failing_run_ends_the_comparison_with_its_error(start, arguments, base):
     base.write_text(base.read_text().replace('/labeled.json', '/missing.json'))
     process = start([*arguments, '--methods', 'pldc'])
     output = process.communicate()[0]
