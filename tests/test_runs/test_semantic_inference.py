@@ -62,10 +62,15 @@ def pair(scenes, tmp_path_factory) -> dict[str, Path]:
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(deepcopy(cfg.model))
-    model.teacher.decode_head.conv_seg.weight.data.normal_()
+    images = np.stack([mmcv.imread(path) for path in (scenes / 'images/train').iterdir()][:8])
     model.teacher.train()  # statistics of norms by which the predicted classes vary
-    for _ in range(20):
-        model.teacher(torch.randn(4, 3, 96, 96))
+    for module in model.teacher.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    model.teacher((torch.from_numpy(images).permute(0, 3, 1, 2) - 120) / 60)
+    head = model.teacher.decode_head
+    head.conv_seg.weight.data.normal_()
+    head.conv_seg.weight.data -= head.conv_seg.weight.data.mean(dim=1, keepdim=True)
     meta = dict(dataset_meta=dict(classes=SEMANTIC_CLASSES, palette=SEMANTIC_PALETTE))
     path = folder / 'checkpoint.pth'
     save_checkpoint(dict(state_dict=model.state_dict(), meta=meta), str(path))
