@@ -111,7 +111,15 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
 
 
 def _shown_classes(dataset: BaseDataset) -> Tensor:
-    """Return ``(I, N)`` bool, whether an image shows a class, crowds included; reads no image."""
+    """Return ``(I, N)`` bool, whether an image shows a class, crowds included; reads no image.
+
+    Raises:
+        ValueError: if the data set has label maps, which would have to be read.
+    """
+    if len(dataset) and 'instances' not in dataset.get_data_info(0):
+        raise ValueError(
+            'sampler.oversample_thr counts annotated instances, and label maps have none: remove it'
+        )
     shown = torch.zeros(len(dataset), len(dataset.metainfo['classes']), dtype=torch.bool)
     for index in range(len(dataset)):
         shown[index, dataset.get_cat_ids(index)] = True

@@ -72,6 +72,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
 
     student: EncoderDecoder
     teacher: EncoderDecoder
+    labels_are = 'pixels'
 
     def __init__(
         self,
