@@ -116,11 +116,13 @@ def _shown_classes(dataset: BaseDataset) -> Tensor:
     Raises:
         ValueError: if the data set has label maps, which would have to be read.
     """
-    if len(dataset) and 'instances' not in dataset.get_data_info(0):
-        raise ValueError(
-            'sampler.oversample_thr counts annotated instances, and label maps have none: remove it'
-        )
     shown = torch.zeros(len(dataset), len(dataset.metainfo['classes']), dtype=torch.bool)
     for index in range(len(dataset)):
-        shown[index, dataset.get_cat_ids(index)] = True
+        try:
+            shown[index, dataset.get_cat_ids(index)] = True
+        except NotImplementedError:
+            raise ValueError(
+                'sampler.oversample_thr goes by annotated instances, and label maps have none: '
+                'remove it'
+            ) from None
     return shown
