@@ -118,7 +118,7 @@ def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
 def _test_metainfo(cfg: Config) -> dict:
     """Classes and colours of the test set."""
     dataset = cfg.test_dataloader.dataset
-    kind = DATASETS.get(dataset.type)
+    kind: Any = DATASETS.get(dataset.type)
     if isinstance(kind, type) and issubclass(kind, BaseDataset):
         # As it is built, but without its files, which some data sets of mmsegmentation look for.
         return kind._load_metainfo(copy.deepcopy(dataset.get('metainfo')))

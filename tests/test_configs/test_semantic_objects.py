@@ -68,8 +68,9 @@ def test_no_built_object_is_mmdets_by_accident(name):
         cfg.test_dataloader.dataset,
     ):
         assert DATASETS.get(dataset.type).__module__.startswith('mmseg.')
+    visualizer = dict(cfg.visualizer, name=f'objects_of_{name}', vis_backends=None)
     assert type(METRICS.build(cfg.val_evaluator)).__module__.startswith('mmseg.')
-    assert type(VISUALIZERS.build(cfg.visualizer)).__module__.startswith('mmseg.')
+    assert type(VISUALIZERS.build(visualizer)).__module__.startswith('mmseg.')
     hook = HOOKS.build(cfg.default_hooks.visualization)
     assert type(hook).__module__.startswith('mmseg.')
 
@@ -172,9 +173,8 @@ def test_learning_rate_follows_poly_after_resuming():
     import torch
     from mmengine.registry import PARAM_SCHEDULERS
 
-    settings = dict(
-        Config.fromfile(CONFIGS / 'voc/_base.py').param_scheduler, end=21
-    )  # 20 steps of it
+    cfg = Config.fromfile(CONFIGS / 'voc/_base.py')
+    settings = dict(cfg.param_scheduler, end=21)  # 20 steps from the first rate to 0
 
     def schedule(optimizer):
         return PARAM_SCHEDULERS.build(dict(settings, optimizer=optimizer))

@@ -80,7 +80,7 @@ def test_geometry_inside_multi_branch_is_refused(cfg, preprocessor):
         dict(type='mmpldc.PackSegTrainingInputs'),
     ]
     samples = preprocessor(first_batch(cfg), training=True)['data_samples']
-    with pytest.raises(ValueError, match='two views of .* differ in'):
+    with pytest.raises(ValueError, match=r'two views of .* differ in'):
         check_views(samples, [('unsup_weak', 'unsup_strong')])
 
 

@@ -82,9 +82,10 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
             raise ValueError(f"--classes names '{name}' twice")
         else:
             label = names.setdefault(name, len(names))
-        for key, table in ((value, by_value), (color, by_color)):
-            if key is not None and table.setdefault(key, label) != label:  # type: ignore[attr-defined, arg-type]
-                raise ValueError(f'--classes gives {key} to two classes')
+        if value is not None and by_value.setdefault(value, label) != label:
+            raise ValueError(f'--classes gives {value} to two classes')
+        if color is not None and by_color.setdefault(color, label) != label:
+            raise ValueError(f'--classes gives {color} to two classes')
     if not 2 <= len(names) < IGNORE:
         raise ValueError(
             f'--classes has {len(names)} names: it takes 2 to 254, the background among them'
@@ -97,7 +98,8 @@ def _read_file(path: Path) -> list[tuple[str, int | None, Color | None]]:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError:
         raise ValueError(f'{path} is no list of classes: it is no text') from None
-    found, kinds = [], {}
+    found: list[tuple[str, int | None, Color | None]] = []
+    kinds: dict[str, int] = {}
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or re.match(r'#(?![0-9a-fA-F]{6}\b)', line):
             continue

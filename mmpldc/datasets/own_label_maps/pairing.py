@@ -79,8 +79,8 @@ def pair(
     for ending, names in endings.items():
         message = f"'{ending}' in their names is not in those of the images: seen through"
         findings.append(Finding('repaired', folder, some('label map', names), message))
-    maps = {image: found[image][0] for image in images if image in found}
-    return Pairs(maps, without, findings)
+    chosen = {image: found[image][0] for image in images if image in found}
+    return Pairs(chosen, without, findings)
 
 
 def _image_stem(name: str) -> str:

@@ -59,8 +59,10 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
             image.load()
             kind, mode = image.format, image.mode
             if mode == 'P' and by_color:
-                image = image.convert('RGBA' if 'transparency' in image.info else 'RGB')
-            pixels = np.array(image)
+                wanted = 'RGBA' if 'transparency' in image.info else 'RGB'
+                pixels = np.array(image.convert(wanted))
+            else:
+                pixels = np.array(image)
     except Exception as error:  # decoders raise many types
         raise UnusableLabelMap(
             f'cannot be decoded ({type(error).__name__}): make or copy it again'

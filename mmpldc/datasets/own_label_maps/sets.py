@@ -40,7 +40,7 @@ class Part(NamedTuple):
 
     def pixels(self) -> np.ndarray:
         """``(256,)`` int64, pixels of each class, the last one without a label."""
-        return np.sum([file.pixels for file in self.files()], axis=0, dtype=np.int64)
+        return np.stack([file.pixels for file in self.files()]).sum(axis=0)
 
 
 def hold_out(
