@@ -8,7 +8,6 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -118,8 +117,8 @@ def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
 def _test_metainfo(cfg: Config) -> dict:
     """Classes and colours of the test set."""
     dataset = cfg.test_dataloader.dataset
-    kind: Any = DATASETS.get(dataset.type)
-    if isinstance(kind, type) and issubclass(kind, BaseDataset):
+    load_metainfo = getattr(DATASETS.get(dataset.type), '_load_metainfo', None)
+    if load_metainfo is not None:
         # As it is built, but without its files, which some data sets of mmsegmentation look for.
-        return kind._load_metainfo(copy.deepcopy(dataset.get('metainfo')))
+        return load_metainfo(copy.deepcopy(dataset.get('metainfo')))
     return DATASETS.build(dict(dataset, lazy_init=True)).metainfo
