@@ -67,7 +67,8 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         a second pass in train mode, so that its labels and its entropies come from different modes
         and images. UniMatch has no teacher; here it has one that mirrors the student
         (``default_hooks.mean_teacher.keep_rate=0``) and labels in eval mode, where the released
-        student labels in train mode.
+        student labels in train mode. iMAS's released student also sees the weak view in train mode,
+        without a loss, for the statistics of its norms; here it does not.
     """
 
     student: EncoderDecoder
