@@ -74,7 +74,7 @@ def on_two_ranks(run_on_ranks, cfg: Config) -> list[dict]:
 
 
 def test_banks_and_weights_are_equal_on_both_ranks(load, run_on_ranks):
-    """Statistics of norms as well, which each rank has of its own images: the hook averages them."""
+    """Statistics of norms as well: each rank has those of its images, the hook averages them."""
     first, second = on_two_ranks(run_on_ranks, load('u2pl', batch_size=4, name='u2pl'))
     assert first['contrast.bank.filled'].sum() > 0
     for name, value in first.items():

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
 import torch.nn.functional as F
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType
@@ -73,13 +72,6 @@ def auxiliary_heads(network: Any) -> list[nn.Module]:
         return []
     heads = network.auxiliary_head
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
-
-
-def drop_channels(feature_map: Tensor, share: Tensor) -> Tensor:
-    """Dropout of whole channels, with a share for each image ``(B,)``."""
-    keep = (1 - share).to(feature_map.device, feature_map.dtype, non_blocking=True)
-    drawn = torch.rand(feature_map.shape[:2], device=feature_map.device) < keep[:, None]
-    return feature_map * (drawn / keep[:, None])[:, :, None, None]
 
 
 def shrink(maps: Tensor, size: Sequence[int]) -> Tensor:

@@ -18,13 +18,13 @@ from mmpldc.phases import BurnIn
 from mmpldc.registry import MODELS, TASK_UTILS
 from mmpldc.structures.seg_training_sample import stack_labels
 
+from .channel_dropout import ChannelDropout, channel_dropout
 from .mixing import MixPlan
 from .outputs import (
     SegOutputs,
     TeacherPass,
     auxiliary_heads,
     complete_segmentor,
-    drop_channels,
     shrink,
 )
 from .pixel_contrast import TeacherMaps
@@ -122,6 +122,12 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self._check_parts()
 
     def _check_parts(self) -> None:
+        for place, view in enumerate(self.student_views):
+            earlier = [one.view for one in self.student_views[:place]]
+            if view.complements is not None and view.complements not in earlier:
+                raise ValueError(
+                    f"'{view.view}' complements '{view.complements}', which is no view before it"
+                )
         if self.ease is None and any(view.needs_ease for view in self.student_views):
             raise ValueError("a view is mixed by the images' ease: set model.ease")
         has_branch = hasattr(self.student.decode_head, 'forward_with_representation')
@@ -145,22 +151,18 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
     # ---------------------------------------------------------------- networks
 
     def network_forward(
-        self, network: EncoderDecoder, images: Tensor, dropout: Tensor | None = None
+        self, network: EncoderDecoder, images: Tensor, dropout: ChannelDropout | None = None
     ) -> SegOutputs:
         """Outputs of student or teacher.
 
         Args:
             network: which of them.
             images: normalised ``(B, 3, H, W)``.
-            dropout: ``(B,)`` float on the CPU, the share of channels that is dropped of each image;
-                None: nothing is.
+            dropout: of channels of the backbone's maps; None: nothing is dropped.
         """
         maps = network.extract_feat(images)
-        if dropout is not None and (dropout > 0).any():
-            maps = [
-                drop_channels(feature_map, dropout) if index in (0, len(maps) - 1) else feature_map
-                for index, feature_map in enumerate(maps)
-            ]
+        if dropout is not None:
+            maps = dropout(maps)
         features = None
         if self.contrast is None:
             logits = network.decode_head(maps)
@@ -314,11 +316,9 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
 
     def _student_outputs(self, batches: Sequence[Tensor]) -> list[SegOutputs]:
         """Outputs for labelled images and each view, in one pass."""
-        shares = [0.0, *(view.feature_dropout for view in self.student_views)]
-        counts = torch.tensor([len(images) for images in batches])
-        dropout = torch.tensor(shares).repeat_interleave(counts)
+        sizes = [len(images) for images in batches]
+        dropout = channel_dropout(self.student_views, sizes)
         outputs = self.network_forward(self.student, torch.cat(list(batches)), dropout)
-        sizes = counts.tolist()  # of the host
         auxiliary = zip(*(logits.split(sizes) for logits in outputs.auxiliary), strict=True)
         features = [None] * len(sizes)
         if outputs.features is not None:
