@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .outputs import channel_factors
 from .student_view import StudentView
 
 
@@ -38,22 +39,10 @@ class ChannelDropout(NamedTuple):
             has_token = not isinstance(maps[place], Tensor)
             first = maps[place][0] if has_token else maps[place]
             if factors is None or not self.is_complementary:
-                factors = self._factors(first)
+                factors = channel_factors(first, self.share, self.mirrored)
             scaled = first * factors[:, :, None, None]
             dropped[place] = [scaled, *maps[place][1:]] if has_token else scaled
         return dropped
-
-    def _factors(self, feature_map: Tensor) -> Tensor:
-        """``(N, D)``, 0 or 1 / (1 - share)."""
-        device = feature_map.device
-        keep = (1 - self.share).to(device, feature_map.dtype, non_blocking=True)[:, None]
-        draw = torch.rand(feature_map.shape[:2], device=device)
-        index = torch.arange(len(draw))
-        if not torch.equal(self.mirrored, index):
-            is_own = (self.mirrored == index).to(device, non_blocking=True)[:, None]
-            opposite = 1 - draw[self.mirrored.to(device, non_blocking=True)]
-            draw = draw.where(is_own, opposite)
-        return (draw < keep) / keep
 
 
 def channel_dropout(views: Sequence[StudentView], sizes: Sequence[int]) -> ChannelDropout:
