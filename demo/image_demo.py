@@ -3,23 +3,33 @@
 python demo/image_demo.py INPUT CONFIG --weights CHECKPOINT --out-dir outputs
 
 INPUT is an image, a folder of images, the URL of an image, or a video. Images and videos with drawn
-predictions go to the output folder's vis/. The predictions go to its preds/ as JSON, one file per
-image or frame, with masks as COCO's RLE. mmdet's demo of the same name writes the same.
+predictions go to the output folder's vis/, the predictions to its preds/, one file per image or
+frame: of instance segmentation JSON with masks as COCO's RLE, as mmdet's demo of the same name
+writes them, and of semantic segmentation a PNG label map.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
+import torch
 from mmcv import VideoReader
 from mmdet.apis import DetInferencer
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
-from mmdet.visualization import DetLocalVisualizer
+from mmdet.visualization import get_palette
+from mmengine.config import Config
 from mmengine.fileio import get as read_bytes
+from mmengine.structures import PixelData
+from mmengine.visualization import Visualizer
+
+from mmpldc._compat import check_extras
+from mmpldc.apis import is_semantic, load_segmentor, read_checkpoint, segment_images
+from mmpldc.datasets.label_maps import write_label_map
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 DEFAULT_FPS = 25.0  # for a video that does not specify it
@@ -34,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--weights', required=True, help='checkpoint file')
     parser.add_argument('--out-dir', type=Path, default=Path('outputs'))
     parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if available")
-    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw above this score')
+    parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw instances above it')
     parser.add_argument('--batch-size', type=int, default=1, help='images or frames at once')
     parser.add_argument(
         '--palette',
@@ -44,7 +54,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show', action='store_true', help='show drawn predictions in a window')
     parser.add_argument('--no-save-vis', action='store_true', help='draw nothing')
-    parser.add_argument('--no-save-pred', action='store_true', help='write no JSON')
+    parser.add_argument('--no-save-pred', action='store_true', help='write no predictions')
     return parser.parse_args()
 
 
@@ -92,7 +102,7 @@ class PictureFiles:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
+    def paint(self, visualizer: Visualizer, name: str, image: np.ndarray, **what) -> None:
         """Draw on ``(H, W, 3)`` uint8 RGB pixels."""
         out_file = None if self.folder is None else str(self.folder / name)
         visualizer.add_datasample(name, image, out_file=out_file, **what)
@@ -116,7 +126,7 @@ class VideoFile:
         self.frames = 0
         self.writer: cv2.VideoWriter | None = None
 
-    def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
+    def paint(self, visualizer: Visualizer, name: str, image: np.ndarray, **what) -> None:
         """Draw as :meth:`PictureFiles.paint`; the first frame sets the size of the video."""
         visualizer.add_datasample(name, image, **what)
         if self.path is None:
@@ -138,6 +148,66 @@ class VideoFile:
             print(f'{self.path}: {self.frames} frames')
 
 
+class Instances:
+    """Instance segmentation by mmdet's inferencer."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.inferencer = DetInferencer(
+            model=args.model,
+            weights=args.weights,
+            device=args.device,
+            palette=args.palette,
+            show_progress=False,
+        )
+        self.visualizer = self.inferencer.visualizer
+        self.style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
+
+    def predict(self, images: Sequence[np.ndarray]) -> list:
+        """Data samples with predictions for ``(H, W, 3)`` uint8 BGR images."""
+        # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
+        ((_, data),) = self.inferencer.preprocess(images, batch_size=len(images))
+        return self.inferencer.forward(data)
+
+    def write(self, out_dir: Path, names: Sequence[str], predictions: Sequence[Any]) -> None:
+        """Write a file of predictions for each image."""
+        for name, prediction in zip(names, predictions, strict=True):
+            prediction.set_metainfo(dict(img_path=name))  # names the JSON
+        self.inferencer.postprocess(predictions, pred_out_dir=str(out_dir))
+
+
+class Classes:
+    """Semantic segmentation."""
+
+    def __init__(self, args: argparse.Namespace, cfg: Config) -> None:
+        from mmseg.structures import SegDataSample
+        from mmseg.visualization import SegLocalVisualizer
+
+        device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.model = load_segmentor(cfg, read_checkpoint(args.weights), device=device)
+        meta = self.model.dataset_meta
+        if args.palette != 'none' or 'palette' not in meta:
+            kind = 'random' if args.palette == 'none' else args.palette
+            meta['palette'] = get_palette(kind, len(meta['classes']))
+        self.sample = SegDataSample
+        self.visualizer = SegLocalVisualizer(alpha=0.5)
+        self.visualizer.dataset_meta = meta
+        self.style = dict(draw_gt=False, show=args.show)
+
+    def predict(self, images: Sequence[np.ndarray]) -> list:
+        """As :meth:`Instances.predict`."""
+        maps = segment_images(self.model, images, batch_size=len(images))
+        return [self.sample(pred_sem_seg=PixelData(data=torch.from_numpy(m)[None])) for m in maps]
+
+    def write(self, out_dir: Path, names: Sequence[str], predictions: Sequence[Any]) -> None:
+        """As :meth:`Instances.write`."""
+        folder = out_dir / 'preds'
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, prediction in zip(names, predictions, strict=True):
+            path = folder / f'{Path(name).stem}.png'
+            values = prediction.pred_sem_seg.data[0].numpy()
+            write_label_map(path, values, self.model.dataset_meta['palette'])
+
+
 def main() -> None:
     args = parse_args()
     for path in (args.inputs, args.model, args.weights):
@@ -157,26 +227,19 @@ def main() -> None:
         raise ValueError(f'{args.inputs} has no readable frame')
     items = chain([first], items)
 
-    inferencer = DetInferencer(
-        model=args.model,
-        weights=args.weights,
-        device=args.device,
-        palette=args.palette,
-        show_progress=False,
-    )
-    style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
-    # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
+    cfg = Config.fromfile(args.model)
+    check_extras(cfg)
+    network = Classes(args, cfg) if is_semantic(cfg) else Instances(args)
     while batch := list(islice(items, args.batch_size)):
         names, images = zip(*batch, strict=True)
-        ((_, data),) = inferencer.preprocess(images, batch_size=len(images))
-        predictions = inferencer.forward(data)
+        predictions = network.predict(images)
         for image_name, image, prediction in zip(names, images, predictions, strict=True):
             if args.show or not args.no_save_vis:
                 rgb = image[..., ::-1]
-                sink.paint(inferencer.visualizer, image_name, rgb, data_sample=prediction, **style)
-            prediction.set_metainfo(dict(img_path=image_name))  # names the JSON
+                what = dict(data_sample=prediction, **network.style)
+                sink.paint(network.visualizer, image_name, rgb, **what)
         if not args.no_save_pred:
-            inferencer.postprocess(predictions, pred_out_dir=str(args.out_dir))
+            network.write(args.out_dir, names, predictions)
     sink.close()
     if not args.no_save_pred:
         print(f'predictions are in {args.out_dir / "preds"}')

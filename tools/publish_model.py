@@ -1,8 +1,9 @@
-"""Publish a trained model: its teacher as a plain Mask2Former that mmdet loads without mmpldc.
+"""Publish a trained model: its teacher as a plain model that OpenMMLab loads without mmpldc.
 
 python tools/publish_model.py CHECKPOINT OUT --config CONFIG
 
-writes OUT-<hash>.pth (weights and class names only) and OUT.py (a config of mmdet's own modules).
+writes OUT-<hash>.pth (weights and class names only) and OUT.py. Of instance segmentation that is
+mmdet's Mask2Former, of semantic segmentation mmsegmentation's EncoderDecoder.
 """
 
 import argparse
@@ -17,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='of a run with mmpldc.SemiMask2Former')
+    parser.add_argument('checkpoint', help='of a run with this project')
     parser.add_argument('out', type=Path, help='path of the files without suffix')
     parser.add_argument('--config', required=True, help='config of that run')
     parser.add_argument('--fp16', action='store_true', help='round the weights, half the size')

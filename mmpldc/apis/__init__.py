@@ -1,4 +1,4 @@
-"""Functions behind the tools: label images, write label files, publish a model."""
+"""Functions behind the tools: label and segment images, write label files, publish a model."""
 
 from mmpldc.utils.checkpoints import (
     check_weights,
@@ -16,6 +16,8 @@ from .mask_encoding import (
     mask_to_polygons,
     polygons_to_rle,
 )
+from .plain_detector import plain_config, plain_detector
+from .plain_segmentor import plain_segmentor, plain_segmentor_config
 from .pseudo_labels import (
     LabeledImage,
     PseudoLabel,
@@ -24,7 +26,8 @@ from .pseudo_labels import (
     label_images,
     load_labeler,
 )
-from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
+from .publish import PublishedModel, publish_model, to_half
+from .segmentation import is_semantic, load_segmentor, segment_images
 
 __all__ = [
     'LabeledImage',
@@ -37,18 +40,23 @@ __all__ = [
     'encode_mask',
     'finished_iters',
     'folder_images',
+    'is_semantic',
     'label_images',
     'label_studio_config',
     'label_studio_rle',
     'list_images',
     'load_labeler',
+    'load_segmentor',
     'mask_to_polygons',
     'plain_config',
     'plain_detector',
+    'plain_segmentor',
+    'plain_segmentor_config',
     'polygons_to_rle',
     'publish_model',
     'read_categories',
     'read_checkpoint',
+    'segment_images',
     'teacher_weights',
     'to_half',
     'write_coco',

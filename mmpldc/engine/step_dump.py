@@ -10,8 +10,9 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 
+from mmpldc._compat import is_installed
 from mmpldc.structures import PackedMasks, TrainingSample
 from mmpldc.utils.files import atomic_write
 from mmpldc.utils.unwrapping import unwrapped
@@ -28,6 +29,7 @@ BATCH_TYPES = (
     HorizontalBoxes,
     InstanceData,
     PackedMasks,
+    PixelData,
     PolygonMasks,
     TrainingSample,
     multiarray._reconstruct,
@@ -77,5 +79,16 @@ def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
         state of its wrapper; ``config``, its text; ``classes``; ``iteration``, the number of
         iterations before it; ``max_iters``, ``seed``, ``rank`` and ``world_size``.
     """
-    with torch.serialization.safe_globals(list(BATCH_TYPES)):
+    with torch.serialization.safe_globals([*BATCH_TYPES, *_of_semantic_segmentation()]):
         return torch.load(path, map_location=device, weights_only=True)
+
+
+def _of_semantic_segmentation() -> tuple[type, ...]:
+    """Further types of a batch, if mmsegmentation is installed; no other batch needs it."""
+    if not is_installed('mmseg'):
+        return ()
+    from mmseg.structures import SegDataSample
+
+    from mmpldc.structures.seg_training_sample import SegTrainingSample
+
+    return SegDataSample, SegTrainingSample

@@ -232,6 +232,11 @@ def mean_over_classes(losses: Tensor, counted: Tensor, present: Tensor) -> Tenso
     Returns:
         Scalar; 0 if no class is present.
 
+    Note:
+        All has the index of its class. The released code lists anchors and prototypes of all
+        classes and reads them by the position among those present, so that most classes meet the
+        bank of another one, and the last ones none.
+
     Examples:
         >>> losses = torch.tensor([[0.2, 0.4], [9.0, 9.0], [9.0, 9.0]])
         >>> counted, present = torch.tensor([True, False, False]), torch.tensor([True, True, False])

@@ -79,6 +79,10 @@ def valid_pixels(
     Returns:
         ``(B, H, W)`` bool.
 
+    Note:
+        U2PL's released code labels padding as class 0 and trains on pseudo-labels of it; iMAS's
+        does the latter.
+
     Examples:
         >>> valid_pixels([(1, 2)], (2, 3)).int().tolist()
         [[[1, 1, 0], [0, 0, 0]]]

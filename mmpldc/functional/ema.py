@@ -53,7 +53,11 @@ def ramped_keep_rate(num_steps: int, *, keep_rate: float) -> float:
 
     Args:
         num_steps: n, from 0.
-        keep_rate: what it grows to; 0.999 in PAIS.
+        keep_rate: what it grows to; 0.999 in PAIS, 0.99 in U2PL, 0.996 in iMAS.
+
+    Note:
+        U2PL and iMAS count n from the first step with pseudo-labels. U2PL's released teacher is the
+        student itself in that whole epoch, as their tensors are shared; iMAS's keeps nothing in it.
 
     Examples:
         >>> [ramped_keep_rate(steps, keep_rate=0.999) for steps in (0, 9, 10000)]

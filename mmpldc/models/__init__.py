@@ -2,7 +2,7 @@
 
 import mmdet.models  # noqa: F401
 
-from .backbones import PlainViT, SwinTransformer
+from .backbones import PlainViT, SwinTransformer, ViTMaps
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
@@ -54,4 +54,5 @@ __all__ = [
     'TeacherStudent',
     'TopKMaskFormerFusionHead',
     'UncertaintyWeightedCrossEntropyLoss',
+    'ViTMaps',
 ]

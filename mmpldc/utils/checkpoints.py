@@ -1,5 +1,6 @@
 """Read checkpoints, take the teacher's weights and find the class names."""
 
+import copy
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,13 +97,13 @@ def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
         ValueError: if neither has that many names.
     """
     saved = checkpoint.get('meta', {}).get('dataset_meta') or {}
-    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    sources = {'the checkpoint': saved, "the config's test set": dataset.metainfo}
+    tested = _test_metainfo(cfg)
+    sources = {'the checkpoint': saved, "the config's test set": tested}
     for found in sources.values():
         found = {key.lower(): value for key, value in found.items()}
         if len(found.get('classes') or ()) == num_classes:
             information: dict[str, Any] = dict(classes=tuple(found['classes']))
-            palette = found.get('palette') or dataset.metainfo.get('palette')
+            palette = found.get('palette') or tested.get('palette')
             if isinstance(palette, list | tuple) and len(palette) == num_classes:
                 information['palette'] = [tuple(map(int, colour)) for colour in palette]
             return information
@@ -111,3 +112,13 @@ def class_information(checkpoint: dict, cfg: Config, num_classes: int) -> dict:
         f'the model has {num_classes} classes, but there are names for {counts}: set '
         'test_dataloader.dataset.metainfo.classes in the config'
     )
+
+
+def _test_metainfo(cfg: Config) -> dict:
+    """Classes and colours of the test set."""
+    dataset = cfg.test_dataloader.dataset
+    load_metainfo = getattr(DATASETS.get(dataset.type), '_load_metainfo', None)
+    if load_metainfo is not None:
+        # As it is built, but without its files, which some data sets of mmsegmentation look for.
+        return load_metainfo(copy.deepcopy(dataset.get('metainfo')))
+    return DATASETS.build(dict(dataset, lazy_init=True)).metainfo

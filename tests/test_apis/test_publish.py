@@ -15,7 +15,7 @@ from mmdet.registry import METRICS, MODELS
 from mmengine.config import Config
 
 from mmpldc.apis import plain_config, plain_detector, publish_model, to_half
-from mmpldc.apis.publish import WITH_PLAIN_TWIN, own_options
+from mmpldc.apis.plain_detector import WITH_PLAIN_TWIN, own_options
 
 CLASSES = ('cat', 'dog', 'owl')
 WITHOUT_MMPLDC = """

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 
 from mmpldc.datasets.class_counts import class_counts
+from mmpldc.datasets.label_maps import write_label_map
 
 CLASSES = ('cat', 'dog', 'bus', 'kite')
 
@@ -94,3 +96,21 @@ def test_coco_file_as_mmdet_reads_it(tmp_path):
         pipeline=[lambda results: pytest.fail('an image is read')],
     )
     assert class_counts(dataset).tolist() == [2, 2, 0]
+
+
+def test_pixels_of_label_maps(tmp_path):
+    """Renumbered as the data set does; 255, and a map that cannot be read, count nothing."""
+    pytest.importorskip('mmseg')
+    from mmseg.datasets import BaseSegDataset
+
+    for name, values in dict(a=[[0, 1, 1, 3]], b=[[2, 2, 2, 255]]).items():
+        write_label_map(tmp_path / f'{name}.png', np.array(values, np.uint8), [(0, 0, 0)])
+        (tmp_path / f'{name}.jpg').touch()
+    (tmp_path / 'c.jpg').touch()
+    (tmp_path / 'c.png').write_bytes(b'no image')
+    dataset = BaseSegDataset(
+        data_prefix=dict(img_path=str(tmp_path), seg_map_path=str(tmp_path)),
+        metainfo=dict(classes=('a', 'b', 'c')),
+        reduce_zero_label=True,
+    )
+    assert class_counts(dataset).tolist() == [2, 3, 1]

@@ -153,6 +153,22 @@ class TestTool:
         assert len(read_names(tmp_path / 'train_aug.2@1images.txt')) == 1
         assert 'train_aug.1@10-unlabeled.txt: 36 images' in capsys.readouterr().out
 
+    @pytest.mark.parametrize('source', LISTS)
+    def test_reads_lists_of_others(self, split, source, tmp_path):
+        """Their labelled list, for VOC's list of all images and for Cityscapes' folder of them."""
+        voc = tmp_path / 'train_aug.txt'
+        voc.write_text('\n'.join(VOC))
+        folder = tmp_path / 'leftImg8bit/train'
+        for name in TOWNS:
+            write_image(folder / f'{name}_leftImg8bit.png')
+        for images, known, lines in zip((voc, folder), (VOC, TOWNS), LISTS[source], strict=True):
+            listed = tmp_path / 'labeled.txt'
+            listed.write_text('\n'.join(lines[1:]))
+            split(images, '--labeled-list', listed, '--out-dir', tmp_path / 'out')
+            prefix = f'out/{images.stem}.1@{len(known) - 1}images'
+            assert read_names(tmp_path / f'{prefix}.txt') == known[1:]
+            assert read_names(tmp_path / f'{prefix}-unlabeled.txt') == known[:1]
+
     def test_reads_a_published_list(self, split, every, tmp_path):
         listed = tmp_path / 'labeled.txt'
         listed.write_text('JPEGImages/image_007.jpg SegmentationClass/image_007.png\n')

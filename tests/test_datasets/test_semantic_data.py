@@ -70,6 +70,20 @@ def test_training_batch(cfg, preprocessor):
         assert of_image[padding].eq(255).all() and image[:, padding].eq(0).all()
 
 
+def test_geometry_inside_multi_branch_is_refused(cfg, preprocessor):
+    """What moves one view alone would be compared with labels of other pixels."""
+    from mmpldc.models.teacher_student import check_views
+
+    part = cfg.train_dataloader.dataset.unlabeled
+    part.pipeline[-1].unsup_strong = [
+        dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+        dict(type='mmpldc.PackSegTrainingInputs'),
+    ]
+    samples = preprocessor(first_batch(cfg), training=True)['data_samples']
+    with pytest.raises(ValueError, match=r'two views of .* differ in'):
+        check_views(samples, [('unsup_weak', 'unsup_strong')])
+
+
 def test_broken_label_map_is_named_and_skipped(cfg, monkeypatch):
     faults = []
     monkeypatch.setattr(input_faults, 'print_log', lambda text, **_: faults.append(text))

@@ -11,7 +11,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 
 from mmpldc.engine.step_dump import load_step, save_step
 from mmpldc.structures import PackedMasks, TrainingSample
@@ -93,6 +93,21 @@ def test_batches_come_back(tmp_path, sample_type, kind):
     ]
     np.testing.assert_array_equal(*dense)
     assert dense[0].sum() > 0
+
+
+def test_a_batch_of_label_maps_comes_back(tmp_path):
+    pytest.importorskip('mmseg')
+    from mmpldc.structures.seg_training_sample import SegTrainingSample
+
+    labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4)
+    sample = SegTrainingSample(metainfo=dict(img_path='a.jpg', img_shape=(3, 4)))
+    sample.gt_sem_seg = PixelData(data=labels)
+    batch = dict(inputs=dict(sup_weak=[labels]), data_samples=dict(sup_weak=[sample]))
+    save_step(tmp_path / 'step.pth', make_runner(), batch)
+    (found,) = load_step(tmp_path / 'step.pth')['batches']
+    (found,) = found['data_samples']['sup_weak']
+    assert type(found) is SegTrainingSample and found.metainfo == sample.metainfo
+    assert found.gt_sem_seg.data.equal(labels)
 
 
 def test_everything_else_comes_back(tmp_path):

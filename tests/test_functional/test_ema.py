@@ -112,6 +112,18 @@ def test_errors_leave_the_teacher_as_it_was(count, keep_rate, message):
     assert all(tensor == 0 for tensor in teacher)
 
 
+@pytest.mark.parametrize(('keep_rate', 'last'), [(0.99, 0.99), (0.996, 0.996)])
+def test_keep_rates_of_u2pl_and_imas(keep_rate, last):
+    """1 - 1/n of the n-th average: n = 1, 2, 3, 100, 250."""
+    rates = [ramped_keep_rate(n - 1, keep_rate=keep_rate) for n in (1, 2, 3, 100, 250)]
+    assert rates == pytest.approx([0, 1 / 2, 2 / 3, 0.99, last], abs=1e-12)
+    teacher = torch.zeros(1)
+    for n, student in enumerate((1.0, 3.0, 5.0), 1):
+        rate = ramped_keep_rate(n - 1, keep_rate=keep_rate)
+        ema_update_([teacher], [torch.tensor([student])], keep_rate=rate)
+        assert teacher.item() == pytest.approx(n)
+
+
 def test_the_keep_rate_grows_from_0_to_its_value():
     rates = [ramped_keep_rate(step, keep_rate=0.999) for step in (0, 1, 3, 998, 999, 5000)]
     assert rates == pytest.approx([0, 0.5, 0.75, 998 / 999, 0.999, 0.999], abs=1e-12)

@@ -19,7 +19,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmpldc.engine.step_dump import load_step
-from mmpldc.models import SemiMask2Former
+from mmpldc.models import TeacherStudent
 from mmpldc.utils.randomness import Purpose, seed_process
 
 
@@ -61,18 +61,19 @@ def main() -> None:
     print('the step is skipped' if wrapper.skipped else 'the step is finite here')
 
 
-def build_model(cfg: Config, step: dict, device: torch.device) -> SemiMask2Former:
+def build_model(cfg: Config, step: dict, device: torch.device) -> TeacherStudent:
     """Build the model with its state at the start of the step."""
     model = MODELS.build(cfg.model).to(device)
     model.load_state_dict(step['state_dict'])
     model.train()
     model.set_progress(step['iteration'], step['max_iters'])
-    if model.refiner is not None and model.phases.unsup_weight > 0:
-        model.refiner.prepare(step['classes'], device)
+    refiner = getattr(model, 'refiner', None)  # of instance segmentation
+    if refiner is not None and model.phases.unsup_weight > 0:
+        refiner.prepare(step['classes'], device)
     return model
 
 
-def watch(model: SemiMask2Former) -> dict[str, str]:
+def watch(model: TeacherStudent) -> dict[str, str]:
     """Record the names of the first module and first parameter with a bad value, during a step."""
     broken: dict[str, str] = {}
 

@@ -9,12 +9,16 @@ a line; what does not is an error, and nothing is written (docs/data.md).
 Writes labeled.json, unlabeled.json, val.json and pldc.py into the folder, the latter being
 configs/custom/pldc_mask2former_r50_custom.py with paths, classes, image size and schedule filled
 in. An edited pldc.py is kept, and the new one written beside it.
+
+With --label-maps instead of --labeled the configs are of semantic segmentation: see
+--label-maps X --help.
 """
 
 import argparse
 import json
 import os
 import shlex
+import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -218,6 +222,11 @@ def held_out_before(path: Path, choice: dict) -> set[str]:
 
 
 def main() -> None:
+    if any(argument.split('=')[0] == '--label-maps' for argument in sys.argv[1:]):
+        from new_semantic_config import main as main_of_label_maps  # beside this file
+
+        main_of_label_maps()
+        return
     warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
     files = {

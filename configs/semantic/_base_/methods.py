@@ -74,3 +74,19 @@ unimatch = dict(
     unsup_weight=0.5,
 )
 unimatch_teacher = dict(mean_teacher=dict(keep_rate=0.0, ramp_up=None))
+
+# UniMatch V2 (2024): an EMA teacher, two strong views that lose complementary channels. Released
+# code. It needs unimatch_unlabeled_views, and was published on DINOv2.
+unimatch_v2 = dict(
+    unimatch,
+    student_views=[
+        dict(view='unsup_strong', mix=unimatch_mix, feature_dropout=0.5),
+        dict(
+            view='unsup_strong_2',
+            mix=unimatch_mix,
+            feature_dropout=0.5,
+            complements='unsup_strong',
+        ),
+    ],
+)
+unimatch_v2_teacher = dict(mean_teacher=dict(keep_rate=0.996, ramp_up='updates'))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from mmpldc.datasets.label_maps import (
     IGNORE,
@@ -17,6 +16,7 @@ from mmpldc.datasets.label_maps import (
 )
 from mmpldc.utils.threads import in_threads
 
+from ..image_header import read_header
 from .findings import Finding, count, some
 from .pixels import describe_sizes
 
@@ -127,21 +127,19 @@ def _read(
     values, colors = read_label_map(label_map)
     fault = None
     try:
-        with Image.open(image) as head:
-            (width, height), orientation = (
-                head.size,
-                head.getexif().get(ExifTags.Base.Orientation, 1),
-            )
-    except Exception:  # decoders raise many types; the image's own check says what is wrong
+        header = read_header(image)
+    except ValueError:  # the image's own check says what is wrong
         return _Read(label_map, count_values(renumbering[values]), None, None)
-    if values.shape != (height, width):
-        sizes = describe_sizes(values.shape, (height, width))
-        fault = f'has another size than its image ({sizes}): they do not belong together'
-    elif orientation not in (0, 1):
+    loaded = header.height, header.width
+    is_turned = header.orientation >= 5 and header.height != header.width
+    if header.orientation != 1 and not (is_turned and values.shape == loaded):
         fault = (
             "its image's EXIF orientation turns or mirrors the image when it is loaded, but not "
             'the label map: store the image turned and without EXIF'
         )
+    if values.shape not in (loaded, loaded[::-1] if is_turned else loaded):
+        sizes = describe_sizes(values.shape, loaded)
+        fault = f'has another size than its image ({sizes}): they do not belong together'
     swapped = None
     if colors is not None:
         swapped = _other_class(np.unique(values), colors, renumbering, palette)

@@ -209,11 +209,28 @@ def _check_classes(cfg: Config, sets: Sequence[_Set]) -> list[Finding]:
         for transform in dataset.get('pipeline') or []:
             if str(transform.get('type')).endswith('LoadSegAnnotations'):
                 written[f'{name}: LoadSegAnnotations.num_classes'] = transform.get('num_classes')
+    findings += _check_crops(cfg, file)
     for where, number in written.items():
         if number is not None and number != num_classes:
             message = f'is {number}, but the data has {num_classes} classes: make them equal'
             findings.append(Finding('error', file, where, message))
     return findings
+
+
+def _check_crops(cfg: Config, file: str) -> list[Finding]:
+    """Crops that the preprocessor's batches are too small for, of which PyTorch names no side."""
+    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
+    size = (preprocessor.get('data_preprocessor') or preprocessor).get('size')
+    crops = [
+        tuple(transform['crop_size'])
+        for _, role, dataset in named_datasets(cfg)
+        for transform in dataset.get('pipeline') or []
+        if role in ('labeled', 'unlabeled') and 'crop_size' in transform
+    ]
+    if size is None or all(a <= b for crop in crops for a, b in zip(crop, size, strict=True)):
+        return []
+    message = f'is {tuple(size)}, but training crops are {max(crops)}: make it as large'
+    return [Finding('error', file, 'model.data_preprocessor: size', message)]
 
 
 def _listed(data: _Set) -> Listed:

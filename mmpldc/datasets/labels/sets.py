@@ -133,17 +133,36 @@ def draw_held_out(
     Raises:
         ValueError: if there are fewer than two images, or ``percent`` is out of range.
     """
+    own = [image['file_name'] for image in coco['images']]
+    return draw_held_out_names(own, count_instances(coco) > 0, percent, seed, keep=keep, same=same)
+
+
+def draw_held_out_names(
+    own: Sequence[str],
+    shows: np.ndarray,
+    percent: float,
+    seed: int,
+    *,
+    keep: Collection[str] = (),
+    same: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Choose images to validate on, of any task; see :func:`draw_held_out`.
+
+    Args:
+        own: names of I images.
+        shows: ``(I, N)`` bool, which classes each one shows.
+        percent, seed, keep, same: see :func:`draw_held_out`.
+    """
     if not 0 < percent < 100:
         raise ValueError(f'--val-percent must be above 0 and below 100, got {percent:g}')
-    own = [image['file_name'] for image in coco['images']]
     names, group = np.unique([(same or {}).get(name, name) for name in own], return_inverse=True)
     if len(names) < 2:
         raise ValueError(f'{len(names)} annotated image is too few to hold some out: give --val')
     kept = {(same or {}).get(name, name) for name in keep}
     places = np.array([_place(name, seed) for name in names])
     held_out = (places < percent / 100) | np.array([name in kept for name in names])
-    has = np.zeros((len(names), len(coco['categories'])), bool)
-    np.logical_or.at(has, group, count_instances(coco) > 0)
+    has = np.zeros((len(names), shows.shape[1]), bool)
+    np.logical_or.at(has, group, shows)
     _cover_classes(held_out, has, places)
     return held_out[group]
 

@@ -1,7 +1,7 @@
 """The unlabelled set: the photos of a folder that no annotated set has."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..checks.findings import Finding, some
@@ -16,6 +16,7 @@ def unlabeled_set(
     *,
     known: Collection[str],
     out_dir: Path,
+    not_below: Sequence[Path] = (),
     skip_unreadable: bool,
     keep_all: bool = False,
 ) -> tuple[dict, list[Finding], list[str]]:
@@ -26,6 +27,7 @@ def unlabeled_set(
         categories: of the labelled set.
         known: paths of images of other sets; links are followed.
         out_dir: what is written below it is no photo.
+        not_below: further folders without photos, unless one is ``folder`` itself.
         skip_unreadable: leave out files that are no images.
         keep_all: leave out the known images themselves only, not their copies, and not what is no
             photo (:mod:`mmpldc.datasets.unwanted_images`).
@@ -39,8 +41,10 @@ def unlabeled_set(
     """
     paths = {name: os.path.realpath(folder / name) for name in find_images(folder)}
     known = {os.path.realpath(path) for path in known}
-    written = os.path.join(os.path.realpath(out_dir), '')
-    names = [n for n, path in paths.items() if path not in known and not path.startswith(written)]
+    own = os.path.realpath(folder)
+    others = [other for other in map(os.path.realpath, not_below) if other != own]
+    outside = tuple(os.path.join(other, '') for other in (os.path.realpath(out_dir), *others))
+    names = [n for n, path in paths.items() if path not in known and not path.startswith(outside)]
     unwanted = {} if keep_all else find_unwanted([paths[name] for name in names], known)
     left_out = [f'{path}: {reason.why}' for path, reason in unwanted.items()]
     findings = [

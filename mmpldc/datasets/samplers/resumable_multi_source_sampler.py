@@ -111,8 +111,18 @@ class ResumableMultiSourceSampler(MultiSourceSampler):
 
 
 def _shown_classes(dataset: BaseDataset) -> Tensor:
-    """Return ``(I, N)`` bool, whether an image shows a class, crowds included; reads no image."""
+    """Return ``(I, N)`` bool, whether an image shows a class, crowds included; reads no image.
+
+    Raises:
+        ValueError: if the data set has label maps, which would have to be read.
+    """
     shown = torch.zeros(len(dataset), len(dataset.metainfo['classes']), dtype=torch.bool)
     for index in range(len(dataset)):
-        shown[index, dataset.get_cat_ids(index)] = True
+        try:
+            shown[index, dataset.get_cat_ids(index)] = True
+        except NotImplementedError:
+            raise ValueError(
+                'sampler.oversample_thr goes by annotated instances, and label maps have none: '
+                'remove it'
+            ) from None
     return shown

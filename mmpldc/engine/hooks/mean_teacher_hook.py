@@ -68,6 +68,8 @@ class MeanTeacherHook(Hook):
     Note:
         The paper trains the teacher in burn-in and copies it to the student. Here, as released, the
         student trains; that the teacher mirrors it before the boundary changes no weight after it.
+        U2PL averages parameters only, and its teacher's norms have statistics of their own passes
+        in train mode; here buffers are averaged for all methods.
     """
 
     def __init__(

@@ -1,15 +1,50 @@
 """Warn when the teacher collapses: pseudo-labels are missing, NaN or of one class."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from mmpldc.datasets.class_counts import class_counts
 from mmpldc.models.teacher_student import LabelCounts, as_teacher_student
 from mmpldc.registry import HOOKS
 
 MIN_LABELS = 50  # fewer say little about the class shares
+
+
+class Advice(NamedTuple):
+    """What a kind of labels is called, and what helps.
+
+    Attributes:
+        labels: of the teacher, in the plural.
+        labelled: what class shares are of.
+        thresholds: settings that let labels pass.
+        balance: what lets the other classes in.
+    """
+
+    labels: str
+    labelled: str
+    thresholds: str
+    balance: str
+
+
+ADVICE = dict(
+    instances=Advice(
+        'pseudo-labels',
+        'labelled instances',
+        'model.pseudo_label_filter.class_thr and mask_thr (with DF-ACAT the ranges of '
+        'model.class_thresholds); tools/analysis/pseudo_label_quality.py --grid tries some',
+        'raise model.pseudo_label_filter.class_thr, let thresholds follow the classes '
+        '(model.class_thresholds, DF-ACAT), or give CLIP more weight (model.refiner)',
+    ),
+    pixels=Advice(
+        'pixels with a pseudo-label',
+        'labelled pixels',
+        'model.reliability.threshold',
+        'raise model.reliability.threshold, or label more images of the other classes',
+    ),
+)
 
 
 @HOOKS.register_module()
@@ -22,7 +57,8 @@ class TeacherCollapseHook(Hook):
     Args:
         interval: number of steps between checks; each check covers these steps.
         max_share: a class with a larger share of the kept labels triggers the warning, unless it
-            has that share of the labelled instances too.
+            has that share of the labelled instances too. Of pixels, the other classes must also
+            have less than a tenth of their share of the labels: a background may be large.
     """
 
     def __init__(self, *, interval: int = 500, max_share: float = 0.95) -> None:
@@ -33,6 +69,7 @@ class TeacherCollapseHook(Hook):
         self.interval = interval
         self.max_share = max_share
         self.steps = 0
+        self.labelled_counts: Tensor | None = None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -48,9 +85,10 @@ class TeacherCollapseHook(Hook):
         self.steps += 1
         if self.steps == self.interval:
             self.steps = 0
-            self._look_back(runner, model.pseudo_label_counter.pop_counts())
+            counts = model.pseudo_label_counter.pop_counts()
+            self._look_back(runner, counts, ADVICE[model.labels_are])
 
-    def _look_back(self, runner: Runner, counts: LabelCounts) -> None:
+    def _look_back(self, runner: Runner, counts: LabelCounts, advice: Advice) -> None:
         when = f'iterations {runner.iter + 2 - self.interval} to {runner.iter + 1}'
         if counts.num_nan:
             runner.logger.warning(
@@ -68,29 +106,28 @@ class TeacherCollapseHook(Hook):
             runner.logger.warning(
                 f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so the '
                 'student learns nothing from them. If it never kept any, it is too weak for its '
-                'thresholds: lengthen model.burn_in_iters, or lower '
-                'model.pseudo_label_filter.class_thr and mask_thr '
-                '(with DF-ACAT the ranges of model.class_thresholds); '
-                'tools/analysis/pseudo_label_quality.py --grid tries some. If it did, it has '
-                'diverged: lower the learning rate.'
+                f'thresholds: lengthen model.burn_in_iters, or lower {advice.thresholds}. If it '
+                'did, it has diverged: lower the learning rate.'
             )
         elif total >= MIN_LABELS and len(counts.kept) > 1:
-            self._compare_shares(runner, when, counts.kept)
+            self._compare_shares(runner, when, counts.kept, advice)
 
-    def _compare_shares(self, runner: Runner, when: str, kept: list[int]) -> None:
+    def _compare_shares(self, runner: Runner, when: str, kept: list[int], advice: Advice) -> None:
         share = max(kept) / sum(kept)
         if share <= self.max_share:
             return
         dataset = runner.train_dataloader.dataset
         label = kept.index(max(kept))
-        labelled = class_counts(dataset)
+        if self.labelled_counts is None:
+            self.labelled_counts = class_counts(dataset)
+        labelled = self.labelled_counts
         labelled_share = (labelled[label] / labelled.sum().clamp(min=1)).item()
         if labelled_share > self.max_share:
             return
+        if advice is ADVICE['pixels'] and 1 - share >= (1 - labelled_share) / 10:
+            return
         runner.logger.warning(
-            f'{when}: {share:.0%} of {sum(kept)} pseudo-labels, but {labelled_share:.0%} of the '
-            f"labelled instances, are of class '{dataset.metainfo['classes'][label]}': the student "
-            'may forget the other classes. Lengthen model.burn_in_iters, raise '
-            'model.pseudo_label_filter.class_thr, let thresholds follow the classes '
-            '(model.class_thresholds, DF-ACAT), or give CLIP more weight (model.refiner).'
+            f'{when}: {share:.0%} of {sum(kept)} {advice.labels}, but {labelled_share:.0%} of the '
+            f"{advice.labelled}, are of class '{dataset.metainfo['classes'][label]}': the student "
+            f'may forget the other classes. Lengthen model.burn_in_iters, {advice.balance}.'
         )

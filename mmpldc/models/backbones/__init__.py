@@ -1,4 +1,5 @@
 from .plain_vit import PlainViT
 from .swin import SwinTransformer
+from .vit_maps import ViTMaps
 
-__all__ = ['PlainViT', 'SwinTransformer']
+__all__ = ['PlainViT', 'SwinTransformer', 'ViTMaps']

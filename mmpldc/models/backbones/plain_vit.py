@@ -38,7 +38,7 @@ class PlainViT(BaseModule):
     ) -> None:
         super().__init__()
         # The transformer loads the checkpoint itself, so that keys need no further prefix.
-        self.vit = _vision_transformer()(**vit, out_type='featmap', init_cfg=init_cfg)
+        self.vit = vision_transformer()(**vit, out_type='featmap', init_cfg=init_cfg)
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
@@ -72,10 +72,10 @@ class PlainViT(BaseModule):
         return super().train(mode and not self.frozen)
 
 
-def _vision_transformer() -> type:
+def vision_transformer() -> type:
     """Import the optional package's class, only when a model with it is built."""
     try:
         from mmpretrain.models import VisionTransformer
     except ImportError as error:
-        raise ImportError('PlainViT needs mmpretrain: pip install onedl-mmpretrain') from error
+        raise ImportError('this backbone needs mmpretrain: pip install onedl-mmpretrain') from error
     return VisionTransformer

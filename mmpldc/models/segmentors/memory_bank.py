@@ -20,6 +20,10 @@ class MemoryBank(nn.Module):
 
     Keys are stored with length 1, for only their cosines are used.
 
+    Note:
+        The released code keeps the bank out of its checkpoints, so that a resumed run starts with
+        an empty one, and gathers and copies class by class.
+
     Args:
         capacities: most keys of each of C classes; U2PL has 30,000, and 50,000 of class 0.
         channels: D, 256 in U2PL.

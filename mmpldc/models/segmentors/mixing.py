@@ -73,7 +73,8 @@ class CutMix:
 
     Note:
         iMAS's released code draws its trigger on each rank, by the rank's own mean. Here all ranks
-        do the same.
+        do the same. UniMatch V1 takes partners from a second unlabelled batch, labelled in eval
+        mode; here, as in V2, they are the same batch in reverse order.
     """
 
     def __init__(

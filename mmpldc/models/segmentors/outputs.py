@@ -106,11 +106,22 @@ def auxiliary_heads(network: Any) -> list[nn.Module]:
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
 
 
-def drop_channels(feature_map: Tensor, share: Tensor) -> Tensor:
-    """Dropout of whole channels, with a share for each image ``(B,)``."""
-    keep = (1 - share).to(feature_map.device, feature_map.dtype, non_blocking=True)
-    drawn = torch.rand(feature_map.shape[:2], device=feature_map.device) < keep[:, None]
-    return feature_map * (drawn / keep[:, None])[:, :, None, None]
+def channel_factors(feature_map: Tensor, share: Tensor, mirrored: Tensor) -> Tensor:
+    """Factors of dropout of whole channels, ``(N, D)``: 0 or 1 / (1 - share).
+
+    Args:
+        feature_map: ``(N, D, H, W)``.
+        share: ``(N,)`` float on the CPU, of the channels that each image loses.
+        mirrored: ``(N,)`` int64 on the CPU, the image whose draw each one has the opposite of;
+            itself for a draw of its own.
+    """
+    keep = (1 - share).to(feature_map.device, feature_map.dtype, non_blocking=True)[:, None]
+    draw = torch.rand(feature_map.shape[:2], device=feature_map.device)
+    index = torch.arange(len(mirrored))
+    if not torch.equal(mirrored, index):
+        is_own = (mirrored == index).to(draw.device, non_blocking=True)[:, None]
+        draw = draw.where(is_own, 1 - draw[mirrored.to(draw.device, non_blocking=True)])
+    return (draw < keep) / keep
 
 
 def shrink(maps: Tensor, size: Sequence[int]) -> Tensor:

@@ -18,6 +18,7 @@ from mmpldc.phases import BurnIn
 from mmpldc.registry import MODELS, TASK_UTILS
 from mmpldc.structures.seg_training_sample import stack_labels
 
+from .channel_dropout import ChannelDropout, channel_dropout
 from .contrast_maps import contrast_maps
 from .mixing import MixPlan
 from .outputs import (
@@ -25,7 +26,6 @@ from .outputs import (
     TeacherPass,
     auxiliary_heads,
     complete_segmentor,
-    drop_channels,
 )
 from .student_view import IGNORE, StudentView, Targets, mix_targets
 
@@ -66,11 +66,13 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         a second pass in train mode, so that its labels and its entropies come from different modes
         and images. UniMatch has no teacher; here it has one that mirrors the student
         (``default_hooks.mean_teacher.keep_rate=0``) and labels in eval mode, where the released
-        student labels in train mode.
+        student labels in train mode. iMAS's released student also sees the weak view in train mode,
+        without a loss, for the statistics of its norms; here it does not.
     """
 
     student: EncoderDecoder
     teacher: EncoderDecoder
+    labels_are = 'pixels'
 
     def __init__(
         self,
@@ -119,6 +121,12 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self._check_parts()
 
     def _check_parts(self) -> None:
+        for place, view in enumerate(self.student_views):
+            earlier = [one.view for one in self.student_views[:place]]
+            if view.complements is not None and view.complements not in earlier:
+                raise ValueError(
+                    f"'{view.view}' complements '{view.complements}', which is no view before it"
+                )
         if self.ease is None and any(view.needs_ease for view in self.student_views):
             raise ValueError("a view is mixed by the images' ease: set model.ease")
         has_branch = hasattr(self.student.decode_head, 'forward_with_representation')
@@ -142,22 +150,18 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
     # ---------------------------------------------------------------- networks
 
     def network_forward(
-        self, network: EncoderDecoder, images: Tensor, dropout: Tensor | None = None
+        self, network: EncoderDecoder, images: Tensor, dropout: ChannelDropout | None = None
     ) -> SegOutputs:
         """Outputs of student or teacher.
 
         Args:
             network: which of them.
             images: normalised ``(B, 3, H, W)``.
-            dropout: ``(B,)`` float on the CPU, the share of channels that is dropped of each image;
-                None: nothing is.
+            dropout: of channels of the backbone's maps; None: nothing is dropped.
         """
         maps = network.extract_feat(images)
-        if dropout is not None and (dropout > 0).any():
-            maps = [
-                drop_channels(feature_map, dropout) if index in (0, len(maps) - 1) else feature_map
-                for index, feature_map in enumerate(maps)
-            ]
+        if dropout is not None:
+            maps = dropout(maps)
         features = None
         if self.contrast is None:
             logits = network.decode_head(maps)
@@ -305,8 +309,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
     def _student_outputs(self, batches: Sequence[Tensor]) -> list[SegOutputs]:
         """Outputs for labelled images and each view, in one pass."""
         sizes = [len(images) for images in batches]
-        shares = [0.0, *(view.feature_dropout for view in self.student_views)]
-        dropout = torch.tensor(shares).repeat_interleave(torch.tensor(sizes))
+        dropout = channel_dropout(self.student_views, sizes)
         outputs = self.network_forward(self.student, torch.cat(list(batches)), dropout)
         return split_outputs(outputs, sizes)
 

@@ -37,6 +37,11 @@ class StudentView:
         blend_by_ease: show ease * strong + (1 - ease) * weak (iMAS's adaptive intensity).
         feature_dropout: share of the channels of the backbone's first and last map that are
             dropped (UniMatch's feature perturbation).
+        complements: an earlier view; this one loses the channels that it keeps (UniMatch V2), of
+            all maps, and both for half of the images. Both need ``feature_dropout=0.5``.
+
+    Raises:
+        ValueError: if it complements a view, and another share than half is dropped.
     """
 
     def __init__(
@@ -47,12 +52,19 @@ class StudentView:
         weight: float = 1.0,
         blend_by_ease: bool = False,
         feature_dropout: float = 0.0,
+        complements: str | None = None,
     ) -> None:
+        if complements is not None and feature_dropout != 0.5:
+            raise ValueError(
+                f'a view that complements another one drops half of the channels, not '
+                f'{feature_dropout}'
+            )
         self.view = view
         self.mix: PlansMixing | None = None if mix is None else TASK_UTILS.build(mix)
         self.weight = weight
         self.blend_by_ease = blend_by_ease
         self.feature_dropout = feature_dropout
+        self.complements = complements
 
     def plan(self, labels: Tensor, ease: Tensor | None) -> MixPlan | None:
         """How this step's images are mixed; see :class:`~.mixing.PlansMixing`."""

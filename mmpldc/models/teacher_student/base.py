@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from mmdet.structures import SampleList
@@ -50,11 +50,13 @@ class TeacherStudent(BaseModel):
     Attributes:
         views: groups of views that a batch must have; the views of a group show the same pixels.
             The task sets them.
+        labels_are: what a class has of labels and pseudo-labels, for warnings.
         teacher_is_set: bool buffer. False: the teacher mirrors the student. True: it has its own
             weights, averaged or loaded from a checkpoint, and must not be overwritten.
     """
 
     teacher_is_set: Tensor
+    labels_are: ClassVar[Literal['instances', 'pixels']] = 'instances'
 
     def __init__(
         self,

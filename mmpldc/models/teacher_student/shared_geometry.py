@@ -37,8 +37,8 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
 
     Args:
         weak: data samples of the weak views, with ``homography_matrix`` (3, 3), ``img_shape``,
-            ``flip`` and ``img_id`` in their meta information; a view without a homography is in
-            its original place.
+            ``flip`` and ``img_id`` or ``img_path`` in their meta information; a view without a
+            homography is in its original place.
         strong: those of the strong views, in the same order.
 
     Raises:
@@ -46,7 +46,7 @@ def check_shared_geometry(weak: SampleList, strong: SampleList) -> None:
             homography.
     """
     for weak_sample, strong_sample in zip(weak, strong, strict=True):
-        for key in ('img_id', 'img_shape', 'flip', 'flip_direction'):
+        for key in ('img_id', 'img_path', 'img_shape', 'flip', 'flip_direction'):
             first, second = (s.metainfo.get(key) for s in (weak_sample, strong_sample))
             if first != second:
                 raise ValueError(_describe(weak_sample, key, first, second))
@@ -66,7 +66,7 @@ def _homography(sample: DetDataSample) -> np.ndarray:
     if moved:
         raise ValueError(
             f'cannot tell whether the views of {meta.get("img_path")} share their geometry: add '
-            "'homography_matrix' to meta_keys of every PackDetInputs of the training pipelines"
+            "'homography_matrix' to meta_keys of what packs the inputs in the training pipelines"
         )
     return np.eye(3)  # mmdet's transforms write it only when they do something
 

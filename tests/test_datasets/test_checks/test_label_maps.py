@@ -308,6 +308,17 @@ class TestSets:
         assert 'is 8, but the data has 9 classes: make them equal' in world.finding()
         assert where in world.finding()
 
+    def test_crops_larger_than_the_batch(self, world):
+        world.labeled.pipeline.append(dict(type='RandomCrop', crop_size=(64, 80)))
+        for size, number in ((64, 80), 0), ((64, 64), 1):
+            world.cfg.model.data_preprocessor = dict(
+                type='mmpldc.MultiBranchDataPreprocessor',
+                data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=size),
+            )
+            found = world.findings()
+            assert len(found) == number
+        assert 'size: is (64, 64), but training crops are (64, 80)' in found[0]
+
     def test_classes_differ_between_sets(self, world):
         world.cfg.val_dataloader.dataset.metainfo = dict(classes=SEMANTIC_CLASSES[::-1])
         assert 'metainfo.classes: differs between the labeled and the val set' in ' '.join(

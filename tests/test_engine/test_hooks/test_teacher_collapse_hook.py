@@ -1,11 +1,14 @@
 """Warnings of a teacher that labels nothing, or everything alike: when, once, and what they say."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from mmpldc.datasets.label_maps import write_label_map
 from mmpldc.engine import TeacherCollapseHook
 from mmpldc.models.teacher_student.pseudo_label_counter import (
     MAX_NAMES,
@@ -32,6 +35,23 @@ class Labelled:
         return dict(instances=[dict(bbox_label=k, ignore_flag=False) for k in self.labels])
 
 
+class LabelMaps(Labelled):
+    """The same numbers of pixels in label maps, and some without a label; reads are counted."""
+
+    def __init__(self, labels: list[int], folder: Path) -> None:
+        super().__init__(labels)
+        self.path = folder / 'map.png'
+        write_label_map(self.path, np.array([[*labels, 255, 255]], np.uint8), [(0, 0, 0)] * 3)
+        self.asked = 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def get_data_info(self, index: int) -> dict:
+        self.asked += 1
+        return dict(seg_map_path=str(self.path))
+
+
 def update(counter, *labels: list[int], nan: tuple = (), first: int = 0) -> None:
     """Count a batch of an image for each list of labels."""
     flat = torch.tensor([label for of_image in labels for label in of_image], dtype=torch.int64)
@@ -50,9 +70,12 @@ def look(caplog, toy_pair):
         hook = TeacherCollapseHook(**dict(interval=4) | args)
         pair = type('Pair', (toy_pair,), dict(num_classes=num_classes))
         model = pair(burn_in_iters=BURN_IN, unsup_weight=unsup_weight)
+        dataset = labelled if isinstance(labelled, Labelled) else Labelled(labelled)
+        if isinstance(dataset, LabelMaps):
+            pair.labels_are = 'pixels'
         runner = SimpleNamespace(
             model=model,
-            train_dataloader=SimpleNamespace(dataset=Labelled(labelled)),
+            train_dataloader=SimpleNamespace(dataset=dataset),
             logger=logging.getLogger('look'),
         )
         warnings = []
@@ -108,6 +131,25 @@ def test_one_class_above_the_share_is_told(look, others, expected):
 def test_one_class_that_is_no_fault(look, options):
     options = dict(steps=[[0] * 20] * 7) | options
     assert not look(**options)
+
+
+@pytest.mark.parametrize(('dogs', 'is_told'), [(100, True), (99, True), (97, False)])
+def test_pixels_of_one_class_are_told(look, tmp_path, dogs, is_told):
+    """A fifth of the labelled pixels is of others, a tenth of that 2 %."""
+    steps = [[]] * BURN_IN + [[1] * 25] * 3 + [[1] * (dogs - 75) + [2] * (100 - dogs)]
+    dataset = LabelMaps([0] * 10 + [1] * 80 + [2] * 10, tmp_path)
+    warnings = look([*steps, *steps[BURN_IN:]], labelled=dataset)
+    assert [when for when, _ in warnings] == [BURN_IN + 3, BURN_IN + 7] * is_told
+    if is_told:
+        text = warnings[0][1]
+        assert 'of 100 pixels with a pseudo-label, but 80% of the labelled pixels' in text
+        assert 'model.reliability.threshold' in text and 'CLIP' not in text
+        assert dataset.asked == 2  # its kind, and once its label map
+
+
+def test_no_pixel_at_all(look, tmp_path):
+    ((_, text),) = look([[]] * (BURN_IN + 4), labelled=LabelMaps(BALANCED, tmp_path))
+    assert 'lower model.reliability.threshold.' in text and 'class_thr' not in text
 
 
 def test_a_few_labels_of_one_class_say_nothing(look):

@@ -219,6 +219,12 @@ def test_burn_in_teacher_equals_student_and_predicts(tmp_path):
             'RepresentationASPPHead',
         ),
         ('supervised', dict(num_classes=1), 'at least two classes'),
+        (
+            'supervised',
+            {'num_classes': 2, 'segmentor.decode_head.out_channels': 1},
+            'an output for each: got num_classes=2, out_channels=1',
+        ),
+        ('u2pl', {'num_classes': 3}, 'low_rank below the number of classes'),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(method, options, message):

@@ -1,0 +1,292 @@
+"""A user's label maps: read, repaired and checked before anything is made of them."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from mmpldc.utils.threads import in_threads
+
+from ..checks.findings import Finding, some
+from ..checks.pixels import check_content, describe_sizes
+from ..converters.image_files import find_images
+from ..image_header import ImageHeader, read_header
+from ..label_maps import IGNORE, UnusableLabelMap, write_label_map
+from .classes import Classes, Color
+from .numbering import UNKNOWN, Numbering, decide
+from .pairing import pair
+from .reading import Contents, read_contents, read_raw
+
+ALIKE = 0.01  # by which the aspect ratios of an image and its label map may differ
+# What mmcv does to the pixels of a turned image.
+TURNS = {
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class LabelMapFile(NamedTuple):
+    """A label map and what is done to it.
+
+    Attributes:
+        image: name of its image, relative to the images' folder.
+        path: of the label map.
+        size: height and width of the image as it is loaded.
+        turn: EXIF orientation by which it is turned, 1 for not at all.
+        pixels: ``(256,)`` int64, its pixels of each class, 255 without label.
+    """
+
+    image: str
+    path: str
+    size: tuple[int, int]
+    turn: int
+    pixels: np.ndarray
+
+
+@dataclass
+class LabelMaps:
+    """What was made of a folder of label maps.
+
+    Attributes:
+        folder: of the label maps.
+        images: folder of their images.
+        files: label maps with their images, by image.
+        numbering: what values mean.
+        by_color: whether colours tell the classes.
+        all_files: paths of all label maps, also of those that are not used.
+        findings: what was repaired, warnings and errors.
+        left_out: a line for each label map that ``drop_invalid`` left out.
+    """
+
+    folder: Path
+    images: Path
+    files: list[LabelMapFile]
+    numbering: Numbering
+    by_color: bool
+    all_files: list[str]
+    findings: list[Finding] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def counts(self, num_classes: int) -> np.ndarray:
+        """Pixels of each class in each image, ``(I, C)`` int64."""
+        rows = [file.pixels[:num_classes] for file in self.files]
+        return np.array(rows, np.int64).reshape(len(rows), num_classes)
+
+    def write(self, folder: Path, palette: Sequence[Color], names: Sequence[str]) -> None:
+        """Write label maps with one number for each class, ``folder/IMAGE.png``.
+
+        Args:
+            folder: of the new label maps.
+            palette: RGB of each class.
+            names: images whose label maps are written.
+        """
+        wanted = set(names)
+
+        def write(file: LabelMapFile) -> None:
+            raw = read_raw(file.path, by_color=self.by_color)
+            values = self.numbering.classes_of(raw.values, is_color=raw.is_color)
+            if file.turn != 1 or values.shape != file.size:
+                label_map = Image.fromarray(values)
+                if file.turn != 1:
+                    label_map = label_map.transpose(TURNS[file.turn])
+                height, width = file.size
+                label_map = label_map.resize((width, height), Image.Resampling.NEAREST)
+                values = np.array(label_map)
+            path = folder / f'{file.image}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f'{path.name}.part')
+            write_label_map(part, values, palette)
+            os.replace(part, path)
+
+        in_threads(write, [file for file in self.files if file.image in wanted])
+
+
+def prepare_label_maps(
+    folder: Path,
+    images: Path,
+    classes: Classes,
+    *,
+    ignored: Sequence[int] = (),
+    suffix: str | None = None,
+    drop_invalid: bool = False,
+    numbering: Numbering | None = None,
+    not_below: Sequence[Path] = (),
+) -> LabelMaps:
+    """Read all label maps of a folder, find out what they mean, and check them.
+
+    Args:
+        folder: of the label maps, which may have subfolders.
+        images: folder of their images.
+        classes: see :func:`~.classes.read_classes`.
+        ignored: numbers that mean no label, besides 255.
+        suffix: see :func:`~.pairing.pair`.
+        drop_invalid: leave out label maps that cannot be repaired.
+        numbering: of the first folder, which another one must follow.
+        not_below: folders whose files are no images, besides ``folder``.
+
+    Raises:
+        FileNotFoundError: if there is no image or no label map.
+        ValueError: if both are in one folder, and ``suffix`` does not tell them apart.
+    """
+    others = tuple(f'{other}{os.sep}' for other in (folder, *not_below) if other != images)
+    image_names = [
+        name for name in find_images(images) if not str(images / name).startswith(others)
+    ]
+    map_names = find_images(folder)
+    if folder == images:
+        if suffix is None:
+            raise ValueError(
+                f'{folder} holds images and label maps: tell them apart by --map-suffix, such as '
+                '_mask.png, or give them folders of their own'
+            )
+        image_names = [name for name in image_names if not name.endswith(suffix)]
+        map_names = [name for name in map_names if name.endswith(suffix)]
+    all_files = [str(folder / name) for name in map_names]
+    pairs = pair(image_names, map_names, folder=str(folder), suffix=suffix)
+    findings = list(pairs.findings)
+    faults: dict[str, str] = dict.fromkeys(
+        pairs.without_image,
+        f'belongs to no image below {images}: give it the name of its image, or remove it',
+    )
+    if not pairs.maps:
+        example = ', '.join(pairs.without_image[:1])
+        message = f'no label map has the name of an image below {images}' + (
+            f', such as {example}' if example else f': none ends in {suffix}'
+        )
+        findings = [Finding('error', str(folder), '', message)]
+        return LabelMaps(
+            folder, images, [], Numbering(np.zeros(0, np.uint8), {}), False, [], findings
+        )
+
+    by_color = bool(classes.colors)
+    names = list(pairs.maps)
+    outcomes = in_threads(
+        lambda name: _read(images / name, folder / pairs.maps[name], by_color), names
+    )
+    read: dict[str, tuple[Contents, ImageHeader]] = {}
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, str):
+            faults[pairs.maps[name]] = outcome
+        else:
+            read[name] = outcome
+    contents = {pairs.maps[name]: one for name, (one, _) in read.items()}
+    decided, found = decide(contents, classes, ignored, str(folder))
+    numbering = numbering or decided
+    findings += found + _remarks(contents, str(folder))
+    files, repaired = [], defaultdict(list)
+    for name, (one, header) in read.items():
+        turn, what, fault = _fit(one.size, header)
+        if fault:
+            faults[pairs.maps[name]] = fault
+            continue
+        if what:
+            repaired[what].append(pairs.maps[name])
+        labels = numbering.classes_of(one.values, is_color=one.is_color)
+        pixels = np.bincount(labels, weights=one.counts, minlength=256).astype(np.int64)
+        if pixels[UNKNOWN]:
+            if not any(finding.level == 'error' for finding in found):
+                faults[pairs.maps[name]] = 'has values that the label maps to train on do not have'
+            continue
+        size = header.height, header.width
+        files.append(LabelMapFile(name, str(folder / pairs.maps[name]), size, turn, pixels))
+    for what, of in repaired.items():
+        findings.append(Finding('repaired', str(folder), some('label map', of), what))
+    result = LabelMaps(folder, images, files, numbering, by_color, all_files, findings)
+    _report(result, faults, drop_invalid)
+    if not any(finding.level == 'error' for finding in findings):
+        _check_images(result)
+    return result
+
+
+def _read(image: Path, label_map: Path, by_color: bool) -> tuple[Contents, ImageHeader] | str:
+    """A label map and the head of its image, or what is wrong."""
+    try:
+        return read_contents(label_map, by_color=by_color), read_header(image)
+    except UnusableLabelMap as fault:
+        return str(fault)
+    except ValueError as fault:
+        return f'has no image: {fault}'
+
+
+def _fit(size: tuple[int, int], header: ImageHeader) -> tuple[int, str, str]:
+    """How a label map is brought to its image: EXIF orientation, repair and fault in words."""
+    loaded = header.height, header.width
+    if header.orientation >= 5 and header.height != header.width:
+        if _is_alike(size, (header.width, header.height)):
+            what = "turned as its image's EXIF orientation says"
+            return header.orientation, what, ''
+    elif header.orientation != 1:
+        return (
+            1,
+            '',
+            (
+                "its image's EXIF orientation turns or mirrors the image when it is loaded, and "
+                'sizes do not tell whether the label map is turned: store the image turned and '
+                'without EXIF'
+            ),
+        )
+    if size == loaded:
+        return 1, '', ''
+    if _is_alike(size, loaded):
+        return 1, f'smaller or larger than its image ({describe_sizes(size, loaded)}): resized', ''
+    sizes = describe_sizes(size, loaded)
+    return 1, '', f'has another shape than its image ({sizes}): they do not belong together'
+
+
+def _is_alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have one aspect ratio, but for rounding."""
+    scale = (size[0] / other[0] * size[1] / other[1]) ** 0.5
+    return all(
+        abs(mine - scale * theirs) <= max(1, ALIKE * mine)
+        for mine, theirs in zip(size, other, strict=True)
+    )
+
+
+def _remarks(contents: dict[str, Contents], folder: str) -> list[Finding]:
+    by_remark = defaultdict(list)
+    for name, one in contents.items():
+        for remark in one.remarks:
+            by_remark[remark].append(name)
+    return [
+        Finding('repaired', folder, some('label map', names), remark)
+        for remark, names in by_remark.items()
+    ]
+
+
+def _report(labels: LabelMaps, faults: dict[str, str], drop_invalid: bool) -> None:
+    """Errors for what cannot be used, or lines of what is left out."""
+    if drop_invalid:
+        labels.left_out += [f'{labels.folder / name}: {fault}' for name, fault in faults.items()]
+        if faults:
+            where = some('label map', list(faults))
+            message = 'cannot be repaired: left out; their images count as unlabelled'
+            labels.findings.append(Finding('note', str(labels.folder), where, message))
+        return
+    kinds = defaultdict(list)
+    for name, fault in faults.items():
+        kinds[fault.split('(')[0]].append((name, fault))
+    for found in kinds.values():
+        where = some('label map', [name for name, _ in found])
+        finding = Finding('error', str(labels.folder), where, found[0][1], 'image')
+        labels.findings.append(finding)
+
+
+def _check_images(labels: LabelMaps) -> None:
+    """Look at the images, and take out those whose label map has no label."""
+    blank = [file.image for file in labels.files if file.pixels[IGNORE] == file.pixels.sum()]
+    if blank:
+        message = 'their label maps have no label: taken for images that nobody labelled'
+        labels.findings.append(Finding('note', str(labels.folder), some('image', blank), message))
+        labels.files = [file for file in labels.files if file.image not in blank]
+    paths: list[str | None] = [str(labels.images / file.image) for file in labels.files]
+    sizes = np.array([file.size for file in labels.files], np.int64).reshape(-1, 2)
+    labels.findings += check_content(
+        paths, sizes, file=str(labels.images), limit=64, is_unlabeled=True
+    )

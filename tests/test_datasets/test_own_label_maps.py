@@ -1,0 +1,426 @@
+"""A pair of configs made for somebody's label maps, as different as they come."""
+
+import json
+import runpy
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from mmpldc.datasets.checks import check_run
+from mmpldc.datasets.own_label_maps import read_classes
+from mmpldc.datasets.own_label_maps.pairing import pair
+from mmpldc.datasets.own_label_maps.reading import read_contents
+
+pytest.importorskip('mmseg')
+TOOLS = Path(__file__).parents[2] / 'tools'
+CLASSES = ('ground', 'cat', 'dog')
+COLORS = [(0, 0, 0), (250, 0, 10), (0, 128, 255)]
+
+
+def save(path: Path, values: np.ndarray, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(values)
+    if 'palette' in options:
+        image.putpalette(options.pop('palette'))
+    image.save(path, **options)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Ten images of 96 x 64; six have a label map with each of three classes, and 255."""
+    rng = np.random.default_rng(0)
+    names = [f'{i}.jpg' for i in range(5)] + [f'more/{i}.png' for i in range(5, 10)]
+    truth = {}
+    for name in names:
+        path = tmp_path / 'photos' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 256, (8, 12, 3), np.uint8)
+        assert cv2.imwrite(str(path), cv2.resize(coarse, (96, 64)))
+    for name in names[2:8]:
+        values = rng.integers(0, 3, (4, 6)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+        values[0, :3] = 0, 1, 2
+        values[-1] = 255
+        truth[name] = values
+    return SimpleNamespace(
+        root=tmp_path, names=names, truth=truth, images=tmp_path / 'photos', maps=tmp_path / 'maps'
+    )
+
+
+def write(data, convert=lambda values: values, name=lambda stem: f'{stem}.png', **options):
+    for image, values in data.truth.items():
+        stem = name(str(Path(image).with_suffix('')))
+        save(data.maps / stem, convert(values), **options)
+
+
+@pytest.fixture
+def run(data, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(TOOLS / 'dataset')
+
+    def run(*args, classes=CLASSES, images=data.images, maps=data.maps):
+        args = ['--images', images, '--label-maps', maps, '--classes', *classes, *args]
+        args += ['--out-dir', data.root / 'mine', '--size', 'tiny']
+        monkeypatch.setattr('sys.argv', ['new_config.py', *map(str, args)])
+        code = 0
+        try:
+            runpy.run_path(str(TOOLS / 'dataset/new_config.py'), run_name='__main__')
+        except SystemExit as end:
+            code = end.code
+        return SimpleNamespace(code=code, out=capsys.readouterr().out)
+
+    return run
+
+
+def names_in(data, part):
+    return (data.root / f'mine/{part}.txt').read_text().splitlines()
+
+
+def written(data, image):
+    return np.array(Image.open(data.root / f'mine/label_maps/train/{image}.png'))
+
+
+def assert_truth(data):
+    for image, values in data.truth.items():
+        np.testing.assert_array_equal(written(data, image), values)
+
+
+def test_configs_sets_and_checks(run, data):
+    write(data)
+    result = run()
+    assert result.code == 0, result
+    assert_truth(data)
+    labeled, val = names_in(data, 'labeled'), names_in(data, 'val')
+    assert {*labeled, *val} == set(data.truth) and not {*labeled} & {*val} and val
+    assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
+    lines = [shlex.split(line) for line in result.out.splitlines()[-4:]]
+    configs = [Path(line[2]).name for line in lines]
+    assert configs == ['supervised.py', 'supervised.py', 'unimatch.py', 'unimatch.py']
+    for name, unlabeled in ('supervised.py', 0), ('unimatch.py', 4):
+        cfg = Config.fromfile(data.root / 'mine' / name)
+        assert cfg.model.num_classes == 3 and cfg.train_cfg.max_iters == 2000
+        assert cfg.model.backbone.depth == 18 and cfg.crop_size == (193, 193)
+        checked = check_run(cfg)
+        assert not checked.errors and not checked.warnings, checked.markdown()
+        sizes = {one.name: one.num_images for one in checked.label_maps}
+        assert sizes.get('unlabeled', 0) == unlabeled and sizes['labeled'] == len(labeled)
+
+
+def of_colors(values):
+    return np.array([*COLORS, *[(255, 255, 255)] * 253], np.uint8)[values]
+
+
+CVAT = '# label:color_rgb:parts:actions\nground:0,0,0::\ncat:250,0,10::\ndog:0,128,255::\n'
+CAMVID = 'name,r,g,b\nground,0,0,0\ncat,250,0,10\ndog,0,128,255\n'
+LISTS = dict(
+    cvat=CVAT + 'void:255,255,255::\n',
+    camvid=CAMVID + 'Void,255,255,255\n',
+    numbers='0 0 0 ground\n250 0 10\tcat\n0 128 255 dog\n255 255 255 void\n',
+    hex='ground #000000\ncat #fa000a\ndog #0080ff\nvoid #ffffff\n',
+)
+
+
+@pytest.mark.parametrize('kind', LISTS)
+def test_colours(run, data, kind):
+    write(data, of_colors)
+    listed = data.root / 'classes.txt'
+    listed.write_text(LISTS[kind])
+    assert run(classes=[listed]).code == 0
+    assert_truth(data)
+    base = Config.fromfile(data.root / 'mine/base.py')
+    assert base.classes == CLASSES and list(map(tuple, base.palette)) == COLORS
+
+
+def test_palette_by_index_or_by_colour(run, data):
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:3], palette[255] = COLORS, 255
+    write(data, palette=palette.tobytes())
+    assert run().code == 0
+    assert_truth(data)
+    order = np.arange(256, dtype=np.uint8)
+    order[:3] = 7, 9, 8  # indices say nothing, colours do
+    moved = np.zeros((256, 3), np.uint8)
+    moved[[7, 9, 8]], moved[255] = COLORS, 255
+    write(data, lambda values: order[values], palette=moved.tobytes())
+    listed = data.root / 'classes.txt'
+    listed.write_text(LISTS['cvat'])
+    assert run(classes=[listed]).code == 0
+    assert_truth(data)
+
+
+REPAIRED = {
+    '16 bits': (lambda v: v.astype(np.uint16), {}, ''),
+    '16 bits, 65535': (
+        lambda v: np.where(v == 255, np.uint16(65535), v.astype(np.uint16)),
+        {},
+        '65535 is taken for no label',
+    ),
+    'three channels': (lambda v: np.stack([v] * 3, -1), {}, 'three equal channels'),
+    'numbered from 1': (
+        lambda v: np.where(v == 255, v, v + 1).astype(np.uint8),
+        {},
+        "numbered from 1: 1 is 'ground'",
+    ),
+    '0 is no label': (
+        lambda v: np.where(v == 255, 0, v + 1).astype(np.uint8),
+        dict(args=['--ignore', 0]),
+        "1 is 'ground'",
+    ),
+    'own numbers': (
+        lambda v: np.array([7, 24, 26, *[4] * 253], np.uint8)[v],
+        dict(args=['--values', 7, 24, 26, '--ignore', 4]),
+        '',
+    ),
+    'float': (lambda v: v.astype(np.float32), dict(name=lambda s: f'{s}.tif'), 'as fractions'),
+    'tif': (lambda v: v, dict(name=lambda s: f'{s}.TIF'), ''),
+    'bmp': (lambda v: v, dict(name=lambda s: f'{s}.bmp'), ''),
+    '_mask': (lambda v: v, dict(name=lambda s: f'{s}_mask.png'), "'_mask' in their names"),
+    'labelIds': (
+        lambda v: v,
+        dict(name=lambda s: f'{s}_gtFine_labelIds.png'),
+        "'_gtFine_labelIds' in their names",
+    ),
+    'flat': (lambda v: v, dict(name=lambda s: f'{Path(s).name}.png'), ''),
+}
+
+
+@pytest.mark.parametrize('kind', REPAIRED)
+def test_repaired_with_a_word(run, data, kind):
+    convert, options, words = REPAIRED[kind]
+    args = options.get('args', ())
+    write(data, convert, **{key: value for key, value in options.items() if key != 'args'})
+    result = run(*args)
+    assert result.code == 0, result
+    assert words in result.out
+    is_repaired = any(line.startswith('repaired') for line in result.out.splitlines())
+    assert is_repaired == bool(words)
+    assert_truth(data)
+
+
+def test_a_binary_mask(run, data):
+    write(data, lambda v: np.where(v == 1, 255, 0).astype(np.uint8))
+    result = run(classes=('background', 'cat'))
+    assert result.code == 0 and "nothing but 0 and 255: 255 is taken for 'cat'" in result.out
+    for image, values in data.truth.items():
+        np.testing.assert_array_equal(written(data, image), values == 1)
+
+
+def test_another_size_of_the_same_shape_is_resized(run, data):
+    write(data, lambda v: v[::2, ::2])
+    result = run()
+    assert result.code == 0 and '32 x 48' in result.out.replace('48 x 32', '32 x 48')
+    for image, values in data.truth.items():
+        assert written(data, image).shape == values.shape
+        assert (written(data, image) == values).mean() > 0.95
+
+
+@pytest.mark.parametrize('orientation', [6, 8])
+def test_a_label_map_is_turned_with_its_image(run, data, orientation):
+    """Cameras write how an image is turned; the label map was drawn on the stored pixels."""
+    write(data)
+    photo = data.images / data.names[2]
+    image = Image.open(photo)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(photo, exif=exif)
+    result = run()
+    assert result.code == 0 and "turned as its image's EXIF orientation says" in result.out
+    expected = np.rot90(data.truth[data.names[2]], -1 if orientation == 6 else 1)
+    np.testing.assert_array_equal(written(data, data.names[2]), expected)
+    assert cv2.imread(str(photo)).shape[:2] == expected.shape
+    assert not check_run(Config.fromfile(data.root / 'mine/unimatch.py')).errors
+
+
+REFUSED = {
+    'too many': (lambda v: np.where(v == 2, 7, v).astype(np.uint8), 'has the values 7'),
+    'one name too few': (
+        lambda v: np.where(v == 255, 3, v).astype(np.uint8),
+        'if 0 is the background, name it first; if 0 means no label, --ignore 0',
+    ),
+    'colours': (of_colors, "a file with a line 'R G B name' for each class"),
+    'shape': (lambda v: v[:, :64], 'has another shape than its image'),
+    'fractions': (lambda v: v.astype(np.float32) + 0.5, 'has fractions'),
+}
+
+
+@pytest.mark.parametrize('kind', REFUSED)
+def test_refused_with_one_line(run, data, kind):
+    convert, words = REFUSED[kind]
+    write(data, convert, name=lambda s: f'{s}.tif')
+    result = run()
+    assert isinstance(result.code, str) and result.code.startswith('new_config.py: nothing was')
+    errors = [line for line in result.out.splitlines() if line.startswith('error')]
+    assert len(errors) == 1 and words in errors[0] and '.tif' in errors[0], errors
+    assert not (data.root / 'mine').exists()
+
+
+@pytest.mark.parametrize(
+    ('break_it', 'words'),
+    [
+        (lambda d: save(d.maps / 'lost.png', np.zeros((64, 96), np.uint8)), 'belongs to no image'),
+        (lambda d: (d.maps / '3.png').write_bytes(b'no image'), 'cannot be decoded'),
+        (lambda d: save(d.maps / '3.png', d.truth['3.jpg'][:32]), 'has another shape'),
+    ],
+    ids=['lost', 'broken', 'shape'],
+)
+def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
+    write(data)
+    break_it(data)
+    result = run()
+    assert '--drop-invalid leaves such label maps out' in result.code and words in result.out
+    assert not (data.root / 'mine').exists()
+    assert run('--drop-invalid').code == 0
+    assert words in (data.root / 'mine/left_out.txt').read_text()
+    used = {*names_in(data, 'labeled'), *names_in(data, 'val')}
+    assert ('3.jpg' in names_in(data, 'unlabeled')) == ('3.jpg' not in used)
+
+
+def test_several_label_maps_of_an_image(run, data):
+    write(data, name=lambda s: f'{s}_labelIds.png')
+    write(data, of_colors, name=lambda s: f'{s}_color.png')
+    result = run()
+    assert '--map-suffix' in result.out and 'nothing was written' in result.code
+    assert run('--map-suffix', '_labelIds.png').code == 0
+    assert_truth(data)
+
+
+def test_images_and_label_maps_in_one_folder(run, data):
+    data.maps = data.images
+    write(data, name=lambda s: f'{s}_mask.png')
+    assert 'tell them apart by --map-suffix' in run(maps=data.maps).code
+    assert run('--map-suffix', '_mask.png', maps=data.maps).code == 0
+    assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
+
+
+def test_label_maps_in_a_folder_of_the_images_are_no_images(run, data):
+    data.maps = data.images / 'masks'
+    write(data)
+    assert run(maps=data.maps).code == 0
+    assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
+
+
+def test_a_label_map_without_labels_leaves_its_image_unlabelled(run, data):
+    write(data)
+    save(data.maps / '3.png', np.full((64, 96), 255, np.uint8))
+    result = run()
+    assert result.code == 0 and 'taken for images that nobody labelled' in result.out
+    assert '3.jpg' in names_in(data, 'unlabeled')
+
+
+def test_a_validation_set_of_its_own_and_a_leak(run, data):
+    write(data)
+    theirs, maps = data.root / 'theirs', data.root / 'their_maps'
+    rng = np.random.default_rng(9)
+    theirs.mkdir()
+    for name in 'ab':
+        coarse = rng.integers(0, 256, (8, 12, 3), np.uint8)
+        assert cv2.imwrite(str(theirs / f'{name}.jpg'), cv2.resize(coarse, (96, 64)))
+        save(maps / f'{name}.png', data.truth[data.names[2]])
+    args = ['--val-label-maps', maps, '--val-images', theirs]
+    assert run(*args).code == 0
+    assert set(names_in(data, 'labeled')) == set(data.truth) and names_in(data, 'val') == [
+        'a.jpg',
+        'b.jpg',
+    ]
+    assert not (data.root / 'mine/held_out.json').exists()
+    (theirs / 'a.jpg').write_bytes((data.images / data.names[2]).read_bytes())
+    result = run(*args)
+    assert 'in both the labeled and the val set' in result.out and 'nothing was' in result.code
+
+
+def test_copies_of_labelled_images_are_left_out(run, data):
+    write(data)
+    (data.images / 'copy.jpg').write_bytes((data.images / data.names[2]).read_bytes())
+    result = run()
+    assert result.code == 0 and 'copy.jpg, a copy of' in result.out
+    assert 'copy.jpg' not in names_in(data, 'unlabeled')
+
+
+def test_validation_images_stay_where_label_maps_are_added(run, data):
+    write(data)
+    for name in data.names[6:8]:
+        (data.maps / Path(name).with_suffix('.png')).unlink()
+    assert run().code == 0
+    before = set(names_in(data, 'val'))
+    write(data)
+    assert run().code == 0
+    assert before <= set(names_in(data, 'val'))
+    choice = json.loads((data.root / 'mine/held_out.json').read_text())
+    assert set(choice['images']) == set(names_in(data, 'val'))
+
+
+def test_edited_configs_are_kept(run, data):
+    write(data)
+    run()
+    base, second = data.root / 'mine/base.py', data.root / 'mine/base_2.py'
+    base.write_text(base.read_text().replace('batch_size = 8', 'batch_size = 4'))
+    result = run()
+    assert f'{base} was edited: it is kept, the new config is {second}' in result.out
+    assert 'batch_size = 4' in base.read_text()
+    assert Config.fromfile(data.root / 'mine/unimatch.py').batch_size == 8
+
+
+@pytest.mark.parametrize('method', ['mean_teacher', 'u2pl', 'imas'])
+def test_other_methods(run, data, method):
+    write(data)
+    assert run('--method', method).code == 0
+    cfg = Config.fromfile(data.root / f'mine/{method}.py')
+    assert not check_run(cfg).errors
+    if method == 'u2pl':
+        assert (cfg.model.contrast.low_rank, cfg.model.contrast.high_rank) == (1, 3)
+    if method == 'imas':
+        assert cfg.model.ease.ignore_class is None
+
+
+# ---------------------------------------------------------------- parts
+
+
+@pytest.mark.parametrize(
+    ('lines', 'words'),
+    [
+        ('road\n1 2 3 car\n', 'line 2 has a colour, line 1 a name alone'),
+        ('1 2 3 road\n1 2 3 car\n', r'gives \(1, 2, 3\) to two classes'),
+        ('road\n', 'has 1 names: it takes 2 to 254'),
+    ],
+)
+def test_a_list_of_classes_that_makes_no_sense(tmp_path, lines, words):
+    path = tmp_path / 'classes.txt'
+    path.write_text(lines)
+    with pytest.raises(ValueError, match=words):
+        read_classes([str(path)])
+
+
+def test_names_that_mean_no_label():
+    classes = read_classes(['void', 'road', 'car'])
+    assert classes.names == ('road', 'car') and classes.values == {0: 255, 1: 0, 2: 1}
+    with pytest.raises(ValueError, match='twice'):
+        read_classes(['road', 'road'])
+    with pytest.raises(ValueError, match='2 numbers for 3'):
+        read_classes(['a', 'b', 'c'], [1, 2])
+
+
+def test_numbers_of_other_images_are_no_suffix():
+    """Image 1 has no label map; 1_2 is not its."""
+    pairs = pair(['1.jpg', '2.jpg'], ['1_2.png', '2.png'], folder='maps')
+    assert pairs.maps == {'2.jpg': '2.png'} and pairs.without_image == ['1_2.png']
+    pairs = pair(['x/1.jpg', 'y/1.jpg'], ['gt/x/1.png', 'gt/y/1.png'], folder='maps')
+    assert pairs.maps == {'x/1.jpg': 'gt/x/1.png', 'y/1.jpg': 'gt/y/1.png'}
+    pairs = pair(['a/1.jpg', 'b/1.jpg'], ['1.png'], folder='maps')
+    assert not pairs.maps and pairs.findings[0].level == 'error'
+    pairs = pair(['1.jpg'], ['mask_1.png'], folder='maps')
+    assert pairs.maps == {'1.jpg': 'mask_1.png'}
+
+
+def test_counts_are_those_of_all_pixels(tmp_path):
+    rng = np.random.default_rng(0)
+    for values in rng.integers(0, 3, (7, 5), np.uint8), rng.integers(0, 2, (7, 5, 3), np.uint8):
+        save(tmp_path / 'map.png', values)
+        found = read_contents(tmp_path / 'map.png', by_color=values.ndim == 3)
+        whole = values if values.ndim == 2 else values @ np.array([65536, 256, 1])
+        expected, counts = np.unique(whole, return_counts=True)
+        np.testing.assert_array_equal(found.values, expected)
+        np.testing.assert_array_equal(found.counts, counts)

@@ -1,0 +1,53 @@
+"""From images and label maps to a run, by new_config.py and its configs alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmpldc.datasets.shapes import SEMANTIC_CLASSES, ShapesSpec, make_dataset
+
+pytest.importorskip('mmseg')
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory) -> Path:
+    """Configs of 64 scenes, every fourth of which has its label map."""
+    root = tmp_path_factory.mktemp('own')
+    sizes = dict(num_labeled=16, num_train=64, num_tuning=1, num_test=1)
+    make_dataset(root / 'shapes', seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
+    maps = root / 'shapes/labels/train'
+    for number, path in enumerate(sorted(maps.iterdir())):
+        if number % 4:
+            path.unlink()
+    command = [sys.executable, ROOT / 'tools/dataset/new_config.py', '--size', 'tiny']
+    command += ['--images', root / 'shapes/images/train', '--label-maps', maps]
+    command += ['--classes', *SEMANTIC_CLASSES, '--out-dir', root / 'mine', '--keep-all']
+    subprocess.run(command, check=True, capture_output=True)
+    return root / 'mine'
+
+
+@pytest.mark.parametrize('method', ['supervised', 'unimatch'])
+def test_made_configs_train_and_validate(made, run, method):
+    cfg = Config.fromfile(made / f'{method}.py')
+    assert cfg.model.backbone.init_cfg.checkpoint == 'open-mmlab://resnet18_v1c'
+    cfg.model.backbone.init_cfg = None  # offline
+    for loader in cfg.train_dataloader, cfg.val_dataloader:
+        loader.update(num_workers=0, persistent_workers=False)
+    batch = dict(batch_size=2 if method == 'supervised' else 4)
+    cfg.merge_from_dict(
+        {
+            'train_cfg': dict(max_iters=2, val_interval=2),
+            'train_dataloader': dict(**batch, sampler=batch),
+            'default_hooks.checkpoint.interval': 2,
+            'default_hooks.logger.interval': 1,
+            'model.burn_in_iters': 1,
+        }
+    )
+    scalars = run(cfg).message_hub.log_scalars
+    assert 'val/teacher/mIoU' in scalars
+    assert ('train/unsup_loss_ce' in scalars) == (method != 'supervised')
