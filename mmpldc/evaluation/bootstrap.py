@@ -188,7 +188,7 @@ def average_precisions(matches: Matches, weights: np.ndarray | None = None) -> n
     if weights is None:
         weights = np.ones((1, len(matches.image_ids)), np.int64)
     per_class = [
-        np.stack([_resampled(part, weights) for part in parts], axis=1) for parts in matches.parts
+        np.stack([resampled_ap(part, weights) for part in parts], axis=1) for parts in matches.parts
     ]
     shape = len(weights), 0, len(SIZES), len(IOU_THRS)
     return np.stack(per_class, axis=1) if per_class else np.zeros(shape)
@@ -225,8 +225,16 @@ def interval(value: float, resampled: np.ndarray, *, level: float = 0.95) -> Int
     return Interval(float(value), float(low), float(high))
 
 
-def _resampled(part: ClassMatches, weights: np.ndarray) -> np.ndarray:
-    """AP of one class and range of sizes, ``(B, T)``."""
+def resampled_ap(part: ClassMatches, weights: np.ndarray) -> np.ndarray:
+    """Compute the AP of one class and range of sizes.
+
+    Args:
+        part: predictions and objects.
+        weights: ``(B, I)`` int, how often each image counts.
+
+    Returns:
+        ``(B, T)`` float in [0, 1]; NaN where a resample has no object.
+    """
     at_once = max(1, MAX_CELLS // max(1, len(part.image)))
     chunks = [weights[start : start + at_once] for start in range(0, len(weights), at_once)]
     return np.concatenate([_resampled_chunk(part, chunk) for chunk in chunks])
@@ -234,7 +242,7 @@ def _resampled(part: ClassMatches, weights: np.ndarray) -> np.ndarray:
 
 def _resampled_chunk(part: ClassMatches, weights: np.ndarray) -> np.ndarray:
     num_objects = weights @ part.num_objects
-    result = np.zeros((len(weights), len(IOU_THRS)))
+    result = np.zeros((len(weights), len(part.hits)))
     result[num_objects == 0] = np.nan
     rows = np.flatnonzero(num_objects)
     if not len(rows) or not len(part.image):
