@@ -1,5 +1,14 @@
 import mmpldc._mmdet  # noqa: F401
 
+from .bootstrap import (
+    Interval,
+    Matches,
+    average_precisions,
+    interval,
+    match_predictions,
+    mean_ap,
+    resample_images,
+)
 from .coco_metric import CocoMetric
 from .error_analysis import (
     ERROR_TYPES,
@@ -8,6 +17,7 @@ from .error_analysis import (
     error_types,
     rank_correlations,
 )
+from .error_costs import ERROR_KINDS, ErrorTable, error_costs, tabulate_errors
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -18,7 +28,18 @@ from .scorer_accuracy import precision_and_recall, scorer_confusion
 
 __all__ = [
     'CocoMetric',
+    'ERROR_KINDS',
     'ERROR_TYPES',
+    'ErrorTable',
+    'Interval',
+    'Matches',
+    'average_precisions',
+    'error_costs',
+    'interval',
+    'match_predictions',
+    'mean_ap',
+    'resample_images',
+    'tabulate_errors',
     'classify_errors',
     'confusion_matrix',
     'error_types',
