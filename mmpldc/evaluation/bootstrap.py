@@ -52,7 +52,7 @@ class Matches:
 
 
 class Interval(NamedTuple):
-    """A value on all images and its percentile interval over resamples.
+    """A value on all images and its interval over resamples.
 
     Attributes:
         value: on the images as they are; NaN if undefined.
@@ -210,7 +210,11 @@ def mean_ap(precisions: np.ndarray) -> np.ndarray:
 
 
 def interval(value: float, resampled: np.ndarray, *, level: float = 0.95) -> Interval:
-    """Return the percentile interval.
+    """Return the basic bootstrap interval: the resamples' quantiles, mirrored at the value.
+
+    AP on few images is too high on average, and on resamples of them still higher. The basic
+    interval takes this off; the percentile interval would add it. benchmarks/bootstrap_coverage.py
+    compares how often they contain the truth.
 
     Args:
         value: on all images.
@@ -222,7 +226,7 @@ def interval(value: float, resampled: np.ndarray, *, level: float = 0.95) -> Int
         return Interval(float(value), float('nan'), float('nan'))
     tail = (1 - level) / 2
     low, high = np.quantile(known, [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
+    return Interval(float(value), float(2 * value - high), float(2 * value - low))
 
 
 def resampled_ap(part: ClassMatches, weights: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ MEANINGS = {
     'both': 'Wrong class, and the mask overlaps the object too little.',
     'duplicate': 'A second prediction for an object that is found already.',
     'background': 'No object there.',
-    'missed': 'An object without any prediction.',
+    'missed': 'An object that no prediction finds, not even with a wrong class or a bad mask.',
 }
 ORDER = tuple(MEANINGS)
 
@@ -161,8 +161,11 @@ def _count_objects(truth: COCO, first: Looked) -> tuple[list[int], list[int]]:
     )
 
 
-def _percent(value: np.ndarray, resampled: np.ndarray) -> Interval:
-    return interval(100 * float(value), 100 * resampled)
+def _percent(value: np.ndarray, resampled: np.ndarray, *, least: float = 0) -> Interval:
+    """In percent, within the range that is possible."""
+    found = interval(100 * float(value), 100 * resampled)
+    low, high = np.clip(found[1:], 100 * least, 100)
+    return Interval(found.value, float(low), float(high))
 
 
 def error_rows(looked: Sequence[Looked], truth: COCO) -> tuple[ErrorRow, ...]:

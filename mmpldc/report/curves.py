@@ -1,5 +1,6 @@
 """Charts of a run's log and of the settings that change during it."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -54,7 +55,8 @@ LOGGED: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
     ),
     ('time', 'Seconds a step', '', lambda key: key == 'time'),
 )
-ACCURACIES = {'coco/segm_mAP': 'AP', 'coco/segm_mAP_50': 'AP50', 'mIoU': 'mIoU'}
+ACCURACIES = {'coco/segm_mAP': 'AP', 'mIoU': 'mIoU'}
+PREFIX = re.compile(r'^(sup|unsup)_(loss_)?|^pseudo_')  # of keys in the log; the title says it
 
 
 def make_panels(runs: Sequence[Run]) -> tuple[Panel, ...]:
@@ -96,7 +98,7 @@ def _panel(
     for number, run in enumerate(runs):
         curves = {name: points for name, points in find(run).items() if points}
         for dash, (name, points) in enumerate(curves.items()):
-            label = run.name if name == '' else f'{run.name}: {name}'
+            label = ' '.join(filter(None, (run.name * (len(runs) > 1 or not name), name)))
             series.append(Series(label, number, dash, thin(points)))
     return Panel(key, title, note, tuple(series))
 
@@ -120,10 +122,9 @@ def _accuracies(runs: Sequence[Run]) -> Panel:
 def _logged(run: Run, belongs: Callable[[str], bool]) -> dict[str, Points]:
     training = [record for record in run.records if 'loss' in record]
     keys = dict.fromkeys(key for record in training for key in record if belongs(key))
-    only = len(keys) == 1 and next(iter(keys)) in ('loss', 'lr', 'time', 'grad_norm')
-    return {
-        '' if only or key == 'pseudo_per_image' else key: _points(training, key) for key in keys
-    }
+    if len(keys) == 1:
+        return {'': _points(training, next(iter(keys)))}
+    return {PREFIX.sub('', key).replace('_', ' '): _points(training, key) for key in keys}
 
 
 def _points(records: Iterable[dict], key: str) -> Points:

@@ -124,7 +124,7 @@ def validation_gallery(
         pictures.append(
             Picture(path.name, width, height, data, len(pictures), _summary(views), tuple(views))
         )
-    return Gallery('validation', tuple(pictures), len(first.image_ids), KINDS, tuple(names))
+    return _gallery('validation', pictures, len(first.image_ids), KINDS, names)
 
 
 def _summary(views: Sequence[View]) -> str:
@@ -190,7 +190,7 @@ def unlabelled_gallery(
     """
     using = [(run, of_run) for run, of_run in zip(runs, looked, strict=True) if of_run.unlabelled]
     if not using:
-        return Gallery('unlabelled', (), 0, REASON_KINDS, tuple(names))
+        return _gallery('unlabelled', [], 0, REASON_KINDS, names)
     listed = [image['path'] for image in using[0][1].unlabelled]
     same = [
         (run, {image['path']: image for image in of_run.unlabelled})
@@ -215,9 +215,18 @@ def unlabelled_gallery(
                 Path(name).name, width, height, data, len(pictures), '; '.join(texts), tuple(views)
             )
         )
-    return Gallery(
-        'unlabelled', tuple(pictures), using[0][1].num_unlabelled, REASON_KINDS, tuple(names)
-    )
+    return _gallery('unlabelled', pictures, using[0][1].num_unlabelled, REASON_KINDS, names)
+
+
+def _gallery(
+    key: str, pictures: Sequence[Picture], total: int, kinds: dict[str, str], names: Sequence[str]
+) -> Gallery:
+    """With the kinds that are on the pictures, for the filter."""
+    present = {
+        shape.kind for picture in pictures for view in picture.views for shape in view.shapes
+    }
+    found = {kind: text for kind, text in kinds.items() if kind in present}
+    return Gallery(key, tuple(pictures), total, found, tuple(names))
 
 
 def _candidates(

@@ -68,7 +68,7 @@ def render(report: Report) -> str:
         styles=[_asset(name) for name in STYLES],
         scripts=scripts,
         hashes=[_sha256(script) for script in scripts],
-        widest=max((abs(value.value) for value in _differences(report)), default=1) or 1,
+        most=_most(report),
     )
 
 
@@ -104,15 +104,10 @@ def _panels(report: Report) -> list[dict]:
     return panels
 
 
-def _differences(report: Report) -> list[Interval]:
-    if report.accuracy is None:
-        return []
-    return [
-        value
-        for row in report.accuracy.rows
-        for column, value in zip(report.accuracy.columns, row.values, strict=True)
-        if column.is_difference and value.value == value.value
-    ]
+def _most(report: Report) -> float:
+    """The largest end of an interval of costs, which is the end of their bars."""
+    ends = [max(cost.value, cost.high) for row in report.errors for cost in row.costs]
+    return max((end for end in ends if end > 0), default=100)
 
 
 def _interval(value: Interval) -> str:

@@ -170,7 +170,7 @@ def test_many_predictions_are_resampled_in_chunks(scene, monkeypatch):
 
 def test_interval():
     values = np.arange(101) / 100
-    assert interval(0.4, values, level=0.9) == pytest.approx((0.4, 0.05, 0.95))
-    assert interval(0.4, np.append(values, np.nan), level=0.9) == pytest.approx((0.4, 0.05, 0.95))
+    assert interval(0.4, values, level=0.9) == pytest.approx((0.4, -0.15, 0.75))
+    assert interval(0.4, np.append(values, np.nan), level=0.9) == pytest.approx((0.4, -0.15, 0.75))
     assert np.isnan(interval(float('nan'), values)[1:]).all()
     assert np.isnan(interval(0.4, np.full(3, np.nan))[1:]).all()

@@ -4,7 +4,7 @@
   const data = JSON.parse(document.getElementById('report-data').textContent);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [1, 4]];
-  const widths = [2, 1.6];
+  const borders = ['solid', 'dashed', 'dotted'];
   const drawn = [];
 
   const show = (value) => {
@@ -53,7 +53,8 @@
       height: 230,
       scales: { x: { time: false } },
       cursor: { sync: { key: 'iterations' }, points: { size: 7 }, drag: { x: true, y: false } },
-      legend: { live: true },
+      hooks: { setScale: [(own, key) => { if (key === 'x') place.dataset.range = [own.scales.x.min, own.scales.x.max].map(Math.round).join(' to '); }] },
+      legend: { live: true, markers: { dash: (_, place) => (place ? borders[panel.series[place - 1].dash % 3] : 'solid') } },
       axes: [
         { ...axis(), values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString('en') : '')) },
         { ...axis(), size: 58, values: (_, ticks) => ticks.map(show) },
@@ -64,7 +65,7 @@
           label: series.name,
           stroke: () => style(`--run${series.run % 6}`),
           dash: dashes[series.dash % dashes.length],
-          width: widths[series.dash === 0 ? 0 : 1],
+          width: 2,
           spanGaps: true,
           points: { show: single || series.values.filter((value) => value !== null).length < 25, size: 5 },
           value: (_, value) => show(value),

@@ -5,7 +5,6 @@
   const SVG = 'http://www.w3.org/2000/svg';
   const large = document.getElementById('large');
   const tip = document.getElementById('tip');
-  const dashed = new Set(['missed', 'class', 'mask', 'score', 'no object', 'area', 'duplicate', 'rule']);
 
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -31,7 +30,9 @@
     return addresses.get(picture);
   };
 
-  const view = (picture, one) => {
+  const view = (gallery, picture, one) => {
+    const isSolid = (shape) => (gallery.key === 'validation' ? shape.kind !== 'missed' : ['kept', 'corrected'].includes(shape.kind));
+    const isNamed = (shape) => shape.path && (gallery.key === 'validation' || isSolid(shape));
     const listed = one.shapes.map((shape) => shape.text).join('; ');
     const image = make('img', {
       alt: `${picture.name}, ${one.title}: ${listed || 'nothing'}`, width: picture.width, height: picture.height, decoding: 'async',
@@ -42,12 +43,13 @@
     for (const shape of one.shapes) {
       if (!shape.path) continue;
       const path = draw('path', { d: shape.path, 'data-kind': shape.kind, 'data-text': shape.text, 'data-name': shape.name });
-      if (dashed.has(shape.kind)) path.classList.add('dashed');
+      if (!isSolid(shape)) path.classList.add('dashed');
       group.append(path);
     }
     for (const shape of one.shapes) {
-      if (!shape.path) continue;
-      const text = draw('text', { x: shape.x + 3, y: Math.max(13, shape.y + 13), 'data-kind': shape.kind, 'data-name': shape.name });
+      if (!isNamed(shape)) continue;
+      const right = picture.width - 3 - 8 * shape.name.length;
+      const text = draw('text', { x: Math.max(3, Math.min(shape.x + 3, right)), y: Math.max(13, shape.y + 13), 'data-kind': shape.kind, 'data-name': shape.name });
       text.textContent = shape.name;
       group.append(text);
     }
@@ -78,7 +80,7 @@
 
     const entries = gallery.pictures.map((picture) => {
       const open = make('button', { class: 'open', type: 'button', 'aria-label': `Enlarge ${picture.name}` },
-        make('div', { class: 'views' }, ...picture.views.map((one) => view(picture, one))));
+        make('div', { class: 'views' }, ...picture.views.map((one) => view(gallery, picture, one))));
       const card = make('article', { class: 'card' }, open, make('p', {}, picture.name, make('br'), make('span', {}, picture.summary)));
       const entry = { picture, card };
       open.addEventListener('click', () => enlarge(entry));
@@ -136,7 +138,7 @@
         return element;
       };
       const parts = entry.picture.views.map((one) => {
-        const figure = view(entry.picture, one);
+        const figure = view(gallery, entry.picture, one);
         figure.append(make('ul', {}, ...one.shapes.map((shape) => make('li', {}, make('i', { class: 'swatch', 'data-kind': shape.kind }), shape.text))));
         return figure;
       });
@@ -153,7 +155,16 @@
       };
       large.onclose = () => entry.card.querySelector('.open').focus();
       if (!large.open) large.showModal();
+      large.focus(); // what had the focus is gone, and keys go to it
     };
+    // Cards off the screen are not laid out: an estimate of their height keeps the scroll bar steady.
+    new ResizeObserver(() => {
+      const first = cards.querySelector('.card:not([hidden])');
+      if (!first) return;
+      first.style.contentVisibility = 'visible';
+      cards.style.setProperty('--card-height', `${first.offsetHeight}px`);
+      first.style.contentVisibility = '';
+    }).observe(cards);
     apply();
   }
 })();

@@ -111,7 +111,9 @@ class Page:
                 'box.height]; })()'
             )
             names = ('x', 'y', 'width', 'height')
-            clip = dict(clip=dict(zip(names, box, strict=True), scale=1), captureBeyondViewport=True)
+            clip = dict(
+                clip=dict(zip(names, box, strict=True), scale=1), captureBeyondViewport=True
+            )
         return base64.b64decode(self.call('Page.captureScreenshot', format='png', **clip)['data'])
 
     def complaints(self) -> list[str]:
