@@ -253,7 +253,8 @@ def _resampled_chunk(part: ClassMatches, weights: np.ndarray) -> np.ndarray:
         return result
     repeats = weights[rows].astype(np.int32)[:, part.image]
     needed = _needed_hits(num_objects[rows])
-    seen, of = np.zeros((0, 0), np.int32), None
+    seen: np.ndarray = repeats
+    of: np.ndarray | None = None
     for thr, (hits, counted) in enumerate(zip(part.hits, part.counted, strict=True)):
         found = np.flatnonzero(hits)
         if not len(found):

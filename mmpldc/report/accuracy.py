@@ -1,8 +1,9 @@
-"""Tables of AP and of errors with bootstrap intervals, and whether unlabelled images helped."""
+"""Tables of AP and of errors, with bootstrap intervals."""
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ MEANINGS = {
     'background': 'No object there.',
     'missed': 'An object that no prediction finds, not even with a wrong class or a bad mask.',
 }
-ORDER = tuple(MEANINGS)
+Pick = Callable[[np.ndarray], np.ndarray]
 
 
 class Scored(NamedTuple):
@@ -111,7 +112,7 @@ def accuracy_table(
         for base, one in pairs
     ]
 
-    def row(group: str, name: str, objects: int | None, pick) -> AccuracyRow:
+    def row(group: str, name: str, objects: int | None, pick: Pick) -> AccuracyRow:
         values = [_percent(pick(one.exact), pick(one.resampled)) for one in scored]
         values += [
             _percent(pick(one.exact) - pick(base.exact), pick(one.resampled) - pick(base.resampled))
@@ -120,22 +121,25 @@ def accuracy_table(
         return AccuracyRow(group, name, objects, tuple(values))
 
     rows = [
-        row('all', 'AP', None, lambda ap: mean_ap(ap)[..., 0]),
-        row('all', 'AP50', None, lambda ap: mean_ap(ap[..., :1])[..., 0]),
-        row('all', 'AP75', None, lambda ap: mean_ap(ap[..., 5:6])[..., 0]),
+        row('all', 'AP', None, _of_size),
+        row('all', 'AP50', None, partial(_of_size, iou_thrs=slice(0, 1))),
+        row('all', 'AP75', None, partial(_of_size, iou_thrs=slice(5, 6))),
     ]
     by_size, by_class = _count_objects(truth, first)
-    for size in range(1, len(SIZES)):
-        name = SIZE_NAMES[SIZES[size]]
-        rows.append(row('size', name, by_size[size - 1], lambda ap, at=size: mean_ap(ap)[..., at]))
+    for size, number in enumerate(by_size, 1):
+        rows.append(row('size', SIZE_NAMES[SIZES[size]], number, partial(_of_size, size=size)))
     for label, category_id in enumerate(first.category_ids):
-        name = truth.cats[category_id]['name']
-        rows.append(
-            row(
-                'class', str(name), by_class[label], lambda ap, at=label: ap[..., at, 0, :].mean(-1)
-            )
-        )
+        name = str(truth.cats[category_id]['name'])
+        rows.append(row('class', name, by_class[label], partial(_of_class, label=label)))
     return Accuracy(tuple(columns), tuple(rows), len(first.image_ids), SAMPLES)
+
+
+def _of_size(precisions: np.ndarray, *, size: int = 0, iou_thrs: slice = slice(None)) -> np.ndarray:
+    return mean_ap(precisions[..., iou_thrs])[..., size]
+
+
+def _of_class(precisions: np.ndarray, *, label: int) -> np.ndarray:
+    return precisions[..., label, 0, :].mean(axis=-1)
 
 
 def _differences(runs: Sequence[Run], scored: Sequence[Scored]) -> list[tuple[Scored, Scored]]:
@@ -190,79 +194,5 @@ def error_rows(looked: Sequence[Looked], truth: COCO) -> tuple[ErrorRow, ...]:
             tuple(of_run[kind] for of_run in counts),
             tuple(of_run[kind] for of_run in costs),
         )
-        for kind in ORDER
+        for kind in MEANINGS
     )
-
-
-def verdict(runs: Sequence[Run], accuracy: Accuracy | None) -> tuple[str, tuple[str, ...]]:
-    """Say the result in one sentence, and how it was found.
-
-    Args:
-        runs: of the report.
-        accuracy: their table; None without one.
-    """
-    if accuracy is None:
-        return _logged_verdict(runs), ('Read from the log; the images were not looked at.',)
-    details = [
-        f'AP of masks (COCO: mean over IoU 0.5 to 0.95) on {accuracy.num_images} validation '
-        f'images. In brackets: 95 % interval over {accuracy.samples} resamples of these images. It '
-        'does not cover the choice of the labelled images or the seed.'
-    ]
-    values = dict(zip(accuracy.columns, accuracy.rows[0].values, strict=True))
-    sentences = []
-    for column, value in values.items():
-        if column.is_difference:
-            base = next(number for number, run in enumerate(runs) if run.is_supervised)
-            own, other = (
-                next(
-                    v.value for c, v in values.items() if c.run == run and c.network == NETWORKS[0]
-                )
-                for run in (column.run, base)
-            )
-            sentences.append(
-                f'{_helped(value)} AP {own:.1f} ({runs[column.run].name}) against {other:.1f} '
-                f'({runs[base].name}), {value.value:+.1f} points [{value.low:+.1f} to '
-                f'{value.high:+.1f}].'
-            )
-    if sentences:
-        return ' '.join(sentences), tuple(details)
-    for column, value in values.items():
-        if column.network == NETWORKS[0]:
-            sentences.append(
-                f'The teacher of {runs[column.run].name} reaches AP {value.value:.1f} '
-                f'[{value.low:.1f} to {value.high:.1f}].'
-            )
-    if any(not run.is_supervised for run in runs):
-        details.append(
-            'Whether unlabelled images helped cannot be told from these runs: give the supervised '
-            'run, too.'
-        )
-    return ' '.join(sentences), tuple(details)
-
-
-def _helped(difference: Interval) -> str:
-    if difference.low > 0:
-        return 'Unlabelled images helped:'
-    if difference.high < 0:
-        return 'Unlabelled images did harm:'
-    return 'No clear effect of unlabelled images:'
-
-
-def _logged_verdict(runs: Sequence[Run]) -> str:
-    """The last validation in the log."""
-    sentences = []
-    for run in runs:
-        keys = ('teacher/coco/segm_mAP', 'teacher/mIoU')
-        logged = [
-            (record['step'], key, record[key])
-            for record in run.records
-            for key in keys
-            if key in record
-        ]
-        if not logged:
-            sentences.append(f'{run.name} has not been validated yet.')
-            continue
-        step, key, value = logged[-1]
-        name, scale = ('mIoU', 1) if key.endswith('mIoU') else ('AP', 100)
-        sentences.append(f'{run.name}: teacher {name} {scale * value:.1f} at iteration {step}.')
-    return ' '.join(sentences)

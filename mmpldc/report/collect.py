@@ -6,8 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from pycocotools.coco import COCO
 
-from .accuracy import accuracy_table, error_rows, read_truth, score_networks, verdict
+from .accuracy import accuracy_table, error_rows, read_truth, score_networks
 from .cache import looked
 from .contents import Gallery, Report
 from .curves import make_panels
@@ -17,6 +18,7 @@ from .inference import Looked
 from .pictures import fitting_side
 from .run_folder import Run
 from .settings import settings_section
+from .verdict import verdict
 
 REST = 1_500_000  # bytes of the page beside the pictures' own, some 200 of them with masks
 
@@ -145,7 +147,7 @@ def _images_of(found: Looked) -> tuple:
 
 
 def _galleries(
-    runs: Sequence[Run], passes: Sequence[Looked], truth, options: Options
+    runs: Sequence[Run], passes: Sequence[Looked], truth: COCO, options: Options
 ) -> list[Gallery]:
     judged = [judge(of_run, truth, options.score_thr) for of_run in passes]
     shares = np.mean([right_share(of_run.table) for of_run in judged], axis=0)
@@ -154,7 +156,8 @@ def _galleries(
     by_id = dict(zip(first.image_ids, first.paths, strict=True))
     ids = sorted(first.image_ids)
     paths = [Path(by_id[ids[image]]) for image in chosen]
-    paths += [Path(image['path']) for of_run in passes[-1:] for image in of_run.unlabelled]
+    with_unlabelled = next((of_run for of_run in passes if of_run.unlabelled), first)
+    paths += [Path(image['path']) for image in with_unlabelled.unlabelled]
     side = fitting_side(paths, max(options.max_bytes - REST, 0))
     names = [str(truth.cats[category_id]['name']) for category_id in first.category_ids]
     return [

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from mmpldc.functional import cosine_weight
@@ -63,7 +64,7 @@ def make_panels(runs: Sequence[Run]) -> tuple[Panel, ...]:
     """Chart the logs of runs; panels without any curve are left out."""
     panels = [_accuracies(runs)]
     for key, title, note, belongs in LOGGED:
-        panels.append(_panel(key, title, note, runs, lambda run, of=belongs: _logged(run, of)))
+        panels.append(_panel(key, title, note, runs, partial(_logged, belongs=belongs)))
     panels.insert(
         5,
         _panel(

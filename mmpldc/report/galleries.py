@@ -109,7 +109,7 @@ def validation_gallery(
     first = looked[0]
     names = [str(truth.cats[category_id]['name']) for category_id in first.category_ids]
     paths = dict(zip(first.image_ids, first.paths, strict=True))
-    pictures = []
+    pictures: list[Picture] = []
     for image in chosen:
         image_id = sorted(first.image_ids)[image]
         path = Path(paths[image_id])
@@ -197,7 +197,7 @@ def unlabelled_gallery(
         for run, of_run in using
         if [image['path'] for image in of_run.unlabelled] == listed
     ]
-    pictures = []
+    pictures: list[Picture] = []
     for name in listed:
         try:
             data, width, height = small_picture(Path(name), side)

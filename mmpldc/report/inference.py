@@ -75,7 +75,8 @@ def look(run: Run, *, num_images: int | None, num_unlabelled: int, device: str, 
     model = load_labeler(
         cfg, checkpoint, refiner_weight=None if run.is_supervised else 'scheduled', device=device
     )
-    predictions, paths = {}, {}
+    predictions: dict[str, list[dict]] = {}
+    paths: dict[int, str] = {}
     for network in NETWORKS if has_student else NETWORKS[:1]:
         say(f'{run.name}: {network} on {len(dataset)} validation images')
         model.semi_test_cfg = dict(predict_on=network)
@@ -184,7 +185,7 @@ def _explain(
     found = explain_selection(
         model.pseudo_label_filter,
         model.teacher_outputs(inputs),
-        tuple(inputs.shape[-2:]),
+        (inputs.shape[-2], inputs.shape[-1]),
         thresholds=thresholds,
         progress=model.progress,
     )

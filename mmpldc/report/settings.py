@@ -1,7 +1,7 @@
 """Settings and environment of the runs, and what differs between them."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmpldc import __version__
@@ -10,7 +10,6 @@ from .contents import Settings, Table
 from .run_folder import Run
 
 LONGEST = 160  # characters of a value in a table
-Found = Callable[[Any], Any]
 
 
 def _get(cfg: Any, key: str) -> Any:
@@ -42,6 +41,18 @@ MAIN = {
     'seed': 'randomness.seed',
     'starts from': 'load_from',
 }
+EXPERIMENT = (  # what the runner takes: other names are variables that configs pass on
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'default_hooks',
+    'custom_hooks',
+    'randomness',
+    'load_from',
+)
 UNINTERESTING = ('work_dir', 'launcher', 'resume', 'visualizer.', 'vis_backends', 'experiment_name')
 
 
@@ -74,7 +85,6 @@ def _differences(runs: Sequence[Run]) -> Table | None:
     """Settings of which two runs have different values; None for one run."""
     if len(runs) < 2:
         return None
-    # What the runner takes: other names are variables that configs pass to one another.
     flat = [_leaves(_experiment(run)) for run in runs]
     keys = sorted({key for of_run in flat for key in of_run})
     rows = []
@@ -88,15 +98,13 @@ def _differences(runs: Sequence[Run]) -> Table | None:
 
 
 def _experiment(run: Run) -> dict:
-    wanted = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'optim_wrapper')
-    wanted += ('param_scheduler', 'default_hooks', 'custom_hooks', 'randomness', 'load_from')
     content = run.cfg.to_dict() if hasattr(run.cfg, 'to_dict') else dict(run.cfg)
-    return {key: content[key] for key in wanted if key in content}
+    return {key: content[key] for key in EXPERIMENT if key in content}
 
 
 def _leaves(value: Any, prefix: str = '') -> dict[str, str]:
     if isinstance(value, dict) and value:
-        items = value.items()
+        items: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         items = enumerate(value)
     else:
