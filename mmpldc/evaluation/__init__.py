@@ -1,14 +1,5 @@
 import mmpldc._mmdet  # noqa: F401
 
-from .bootstrap import (
-    Interval,
-    Matches,
-    average_precisions,
-    interval,
-    match_predictions,
-    mean_ap,
-    resample_images,
-)
 from .coco_metric import CocoMetric
 from .error_analysis import (
     ERROR_TYPES,
@@ -31,14 +22,7 @@ __all__ = [
     'ERROR_KINDS',
     'ERROR_TYPES',
     'ErrorTable',
-    'Interval',
-    'Matches',
-    'average_precisions',
     'error_costs',
-    'interval',
-    'match_predictions',
-    'mean_ap',
-    'resample_images',
     'tabulate_errors',
     'classify_errors',
     'confusion_matrix',

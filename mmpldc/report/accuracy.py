@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -9,19 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation import (
-    ERROR_KINDS,
+from mmpldc.evaluation import ERROR_KINDS, error_costs, tabulate_errors
+from mmpldc.evaluation.bootstrap import (
+    SIZES,
     Interval,
-    Matches,
     average_precisions,
-    error_costs,
     interval,
     match_predictions,
     mean_ap,
     resample_images,
-    tabulate_errors,
 )
-from mmpldc.evaluation.bootstrap import SIZES
 
 from .contents import Accuracy, AccuracyRow, Column, ErrorRow
 from .inference import NETWORKS, Looked
@@ -66,6 +64,16 @@ def read_truth(ann_file: str) -> COCO:
         return COCO(ann_file)
 
 
+def most_predictions(looked: Sequence[Looked]) -> int:
+    """Largest number of predictions for an image, at least COCO's 100: AP counts so many."""
+    per_image = [
+        max(Counter(one['image_id'] for one in predictions).values(), default=0)
+        for of_run in looked
+        for predictions in of_run.predictions.values()
+    ]
+    return max(100, *per_image)
+
+
 def score_networks(looked: Sequence[Looked], truth: COCO) -> list[Scored]:
     """Compute the AP of each network of each run, on the same resamples.
 
@@ -75,14 +83,16 @@ def score_networks(looked: Sequence[Looked], truth: COCO) -> list[Scored]:
     """
     first = looked[0]
     weights = resample_images(len(first.image_ids), samples=SAMPLES)
+    max_dets = most_predictions(looked)
     scored = []
     for number, of_run in enumerate(looked):
         for network, predictions in of_run.predictions.items():
-            matches: Matches = match_predictions(
+            matches = match_predictions(
                 truth,
                 predictions,
                 category_ids=first.category_ids,
                 image_ids=first.image_ids,
+                max_dets=max_dets,
             )
             exact = average_precisions(matches)[0]
             scored.append(Scored(number, network, exact, average_precisions(matches, weights)))
@@ -176,13 +186,14 @@ def error_rows(looked: Sequence[Looked], truth: COCO) -> tuple[ErrorRow, ...]:
     """Count the teachers' errors of each kind and what they cost in AP50."""
     first = looked[0]
     weights = resample_images(len(first.image_ids), samples=SAMPLES // 5)
-    counts, costs = [], []
+    counts, costs, max_dets = [], [], most_predictions(looked)
     for of_run in looked:
         table = tabulate_errors(
             truth,
             of_run.predictions[NETWORKS[0]],
             category_ids=first.category_ids,
             image_ids=first.image_ids,
+            max_dets=max_dets,
         )
         counts.append(table.counts())
         exact, resampled = error_costs(table), error_costs(table, weights)

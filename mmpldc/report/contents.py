@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mmpldc.evaluation import Interval
+from mmpldc.evaluation.bootstrap import Interval
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class View:
 
     Attributes:
         title: such as ``'Truth'`` or the name of a run.
-        shapes: drawn in this order.
+        shapes: the best first; it is drawn on top.
     """
 
     title: str

@@ -163,7 +163,8 @@ def _predictions(
 ) -> Iterator[Shape]:
     """Shapes of an image's predictions, and of the objects that they miss."""
     table = judged.table
-    for row in np.flatnonzero((table.image == image) & (table.kind >= CORRECT)):
+    rows = np.flatnonzero((table.image == image) & (table.kind >= CORRECT))
+    for row in rows[np.argsort(-table.score[rows], kind='stable')]:
         prediction = judged.predictions[table.prediction[row]]
         kind = 'correct' if table.kind[row] == CORRECT else ERROR_KINDS[table.kind[row]]
         name = names[table.label[row]]
@@ -232,8 +233,7 @@ def _gallery(
 def _candidates(
     labels: Sequence[dict], names: Sequence[str], size: tuple[int, int]
 ) -> Iterator[Shape]:
-    """Kept ones are drawn last, above the rejected ones."""
-    for label in reversed(labels):
+    for label in labels:  # the kept ones come first
         path, x, y = trace(decode_mask(label['rle']), size)
         name, kind = names[label['label']], label['reason']
         if kind == 'kept' and label['teacher_label'] != label['label']:

@@ -5,8 +5,9 @@ import hashlib
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from mmpldc.evaluation import Interval
+from mmpldc.evaluation.bootstrap import Interval
 from mmpldc.utils.files import atomic_write
 
 from .contents import Report
@@ -48,6 +49,24 @@ def render(report: Report) -> str:
     Raises:
         SystemExit: if jinja2 is not installed.
     """
+    licence = f'/*! uPlot\n{_asset(LICENSE)}*/\n'
+    scripts = [licence * (name == SCRIPTS[0]) + _asset(name) for name in SCRIPTS]
+    return template().render(
+        report=report,
+        data=dict(panels=_panels(report), galleries=[asdict(one) for one in report.galleries]),
+        styles=[_asset(name) for name in STYLES],
+        scripts=scripts,
+        hashes=[_sha256(script) for script in scripts],
+        most=_most(report),
+    )
+
+
+def template() -> Any:
+    """Return jinja2's template of the page.
+
+    Raises:
+        SystemExit: if jinja2 is not installed.
+    """
     try:
         import jinja2
     except ImportError:
@@ -60,16 +79,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= dict(interval=_interval, signed=_signed, decided=_is_decided)
-    licence = f'/*! uPlot\n{_asset(LICENSE)}*/\n'
-    scripts = [licence * (name == SCRIPTS[0]) + _asset(name) for name in SCRIPTS]
-    return environment.get_template('page.html').render(
-        report=report,
-        data=dict(panels=_panels(report), galleries=[asdict(one) for one in report.galleries]),
-        styles=[_asset(name) for name in STYLES],
-        scripts=scripts,
-        hashes=[_sha256(script) for script in scripts],
-        most=_most(report),
-    )
+    return environment.get_template('page.html')
 
 
 def _asset(name: str) -> str:

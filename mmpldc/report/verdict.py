@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmpldc.evaluation import Interval
+from mmpldc.evaluation.bootstrap import Interval
 
 from .contents import Accuracy
 from .inference import NETWORKS

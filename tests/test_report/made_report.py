@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mmpldc.evaluation import Interval
+from mmpldc.evaluation.bootstrap import Interval
 from mmpldc.report.contents import (
     Accuracy,
     AccuracyRow,
@@ -38,7 +38,7 @@ def picture_data(seed: int) -> str:
 
 def shape(name: str, kind: str, left: int) -> Shape:
     path = f'M{left} 20L{left + 40} 20L{left + 40} 60L{left} 60Z'
-    return Shape(path, name, kind, f'{name} 0.90: {kind}', left, 20)
+    return Shape(path, name, kind, f'{name} 0.90: {kind}', left, left)
 
 
 def pictures(count: int, name: str, kinds: tuple[str, str]) -> tuple[Picture, ...]:

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmpldc.evaluation import Interval
+from mmpldc.evaluation.bootstrap import Interval
 from mmpldc.evaluation.error_costs import CORRECT, ERROR_KINDS
 from mmpldc.report.contents import Accuracy, AccuracyRow, Column
 from mmpldc.report.curves import make_panels, thin

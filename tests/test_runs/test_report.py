@@ -7,6 +7,7 @@ import re
 import pytest
 
 from mmpldc.report import Options, collect, open_runs
+from mmpldc.report.live import ReportHook
 
 pytestmark = pytest.mark.slow
 
@@ -84,3 +85,20 @@ def test_report_of_two_runs(run, load_config, run_tool, tmp_path):
     report, _ = quick(folders)
     assert report.shown == ('supervised',)
     assert len(report.notes) == 3
+
+
+def test_the_page_is_rewritten_at_each_validation(run, load_config, tmp_path, monkeypatch):
+    pages = []
+
+    class Keep(ReportHook):
+        def after_val_epoch(self, runner, metrics=None):
+            super().after_val_epoch(runner, metrics)
+            pages.append((tmp_path / 'work_dir' / 'report.html').read_text())
+            monkeypatch.setattr('mmpldc.report.live.make_panels', refuse)
+
+    def refuse(runs):
+        raise OSError('the disk is full')
+
+    run(load_config('supervised'), hooks=[Keep()])
+    assert 'at iteration 2.' in pages[0]
+    assert pages[1] == pages[0]  # the second could not be written, and training went on

@@ -40,16 +40,22 @@
     const layer = draw('svg', { viewBox: `0 0 ${picture.width} ${picture.height}`, 'aria-hidden': 'true' });
     const group = draw('g', { transform: 'translate(0.5 0.5)' });
     layer.append(group);
-    for (const shape of one.shapes) {
+    layer.style.setProperty('--fill', Math.min(0.25, 1 / one.shapes.length)); // many masks must not hide the image
+    for (const shape of [...one.shapes].reverse()) { // the best on top
       if (!shape.path) continue;
       const path = draw('path', { d: shape.path, 'data-kind': shape.kind, 'data-text': shape.text, 'data-name': shape.name });
       if (!isSolid(shape)) path.classList.add('dashed');
       group.append(path);
     }
+    const taken = [];
     for (const shape of one.shapes) {
       if (!isNamed(shape)) continue;
-      const right = picture.width - 3 - 8 * shape.name.length;
-      const text = draw('text', { x: Math.max(3, Math.min(shape.x + 3, right)), y: Math.max(13, shape.y + 13), 'data-kind': shape.kind, 'data-name': shape.name });
+      const width = 8 * shape.name.length;
+      const x = Math.max(3, Math.min(shape.x + 3, picture.width - 3 - width));
+      const y = Math.max(13, shape.y + 13);
+      if (taken.some((box) => x < box.x + box.width && box.x < x + width && Math.abs(y - box.y) < 13)) continue;
+      taken.push({ x, y, width });
+      const text = draw('text', { x, y, 'data-kind': shape.kind, 'data-name': shape.name });
       text.textContent = shape.name;
       group.append(text);
     }
