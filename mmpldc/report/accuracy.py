@@ -125,7 +125,11 @@ def accuracy_table(
     def row(group: str, name: str, objects: int | None, pick: Pick) -> AccuracyRow:
         values = [_percent(pick(one.exact), pick(one.resampled)) for one in scored]
         values += [
-            _percent(pick(one.exact) - pick(base.exact), pick(one.resampled) - pick(base.resampled))
+            _percent(
+                pick(one.exact) - pick(base.exact),
+                pick(one.resampled) - pick(base.resampled),
+                least=-1,
+            )
             for base, one in pairs
         ]
         return AccuracyRow(group, name, objects, tuple(values))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmpldc.evaluation.bootstrap import Interval
 from mmpldc.evaluation.error_costs import CORRECT, ERROR_KINDS
+from mmpldc.report.accuracy import Scored, accuracy_table
 from mmpldc.report.contents import Accuracy, AccuracyRow, Column
 from mmpldc.report.curves import make_panels, thin
 from mmpldc.report.galleries import choose, reason, right_share
@@ -276,6 +277,32 @@ def test_verdict_of_one_run():
     records = [{'step': 9, 'teacher/coco/segm_mAP': 0.5}]
     logged, _ = verdict([a_run(records=records), a_run('young')], None)
     assert logged == 'pldc: teacher AP 50.0 at iteration 9. young has not been validated yet.'
+
+
+def test_differences_may_be_negative():
+    generator = np.random.default_rng(0)
+
+    def scored(run, level):
+        resampled = np.full((200, 1, 4, 10), level) + generator.normal(0, 0.01, (200, 1, 1, 1))
+        return Scored(run, 'teacher', np.full((1, 4, 10), level), resampled)
+
+    truth = SimpleNamespace(
+        cats={7: dict(name='cat')},
+        anns={
+            1: dict(image_id=1, category_id=7, area=2000),
+            2: dict(image_id=2, category_id=7, area=5, iscrowd=1),
+        },
+    )
+    first = SimpleNamespace(image_ids=[1, 2], category_ids=[7])
+    runs = [a_run('base', unsup_weight=0.0), a_run('pldc')]
+    table = accuracy_table(runs, [scored(0, 0.5), scored(1, 0.3)], truth, first)
+    assert [row.objects for row in table.rows] == [None, None, None, 0, 1, 0, 1]
+    assert [row.name for row in table.rows][-1] == 'cat'
+    base, own, difference = table.rows[0].values
+    assert (base.value, own.value) == pytest.approx((50, 30))
+    assert difference.value == pytest.approx(-20)
+    assert -26 < difference.low < difference.high < -14
+    assert verdict(runs, table)[0].startswith('Unlabelled images did harm: AP 30.0 (pldc)')
 
 
 def test_settings_that_differ():
