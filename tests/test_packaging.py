@@ -227,6 +227,8 @@ def test_wheel_carries_modules_configs_and_tools(wheel):
         names = set(archive.namelist())
     expected = {'mmpldc/.mim/model-index.yml', 'mmpldc/py.typed'}
     expected |= {str(path.relative_to(ROOT)) for path in ROOT.glob('mmpldc/**/*.py')}
+    templates = ROOT.glob('mmpldc/report/templates/**/*')
+    expected |= {str(path.relative_to(ROOT)) for path in templates if path.is_file()}
     for folder in ('configs', 'tools'):
         files = (path.relative_to(ROOT) for path in (ROOT / folder).glob('**/*.py'))
         expected |= {f'mmpldc/.mim/{path}' for path in files}
@@ -242,7 +244,7 @@ def test_wheel_forces_no_second_copy_of_openmmlab_or_torch(wheel):
     assert names == requirement_names(REQUIREMENTS / 'runtime.txt')
     assert not [name for name in names if re.search('mm|torch|opencv', name)]
     extras = set(info.metadata.get_all('Provides-Extra'))
-    assert extras == {'mminstall', 'optional', 'semantic', 'docs', 'tests', 'all'}
+    assert extras == {'mminstall', 'optional', 'report', 'semantic', 'docs', 'tests', 'all'}
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
 from mmpldc.engine.log_filter import drop_inner_deprecations
 from mmpldc.engine.resuming import resume
+from mmpldc.report.live import ReportHook
 
 HOOKS_OF_MMENGINE = (
     'runtime_info',
@@ -52,6 +53,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='do not check annotations and images first (tools/dataset/check.py checks them alone)',
     )
+    parser.add_argument(
+        '--report',
+        action='store_true',
+        help='write WORK_DIR/report.html at each validation: curves, data and settings',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -90,6 +96,8 @@ def main() -> None:
     if args.auto_scale_lr and accumulative_counts > 1:
         # mmengine leaves them out. Not in the config, because a later run may start from it.
         runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
+    if args.report and not args.dry_run:
+        runner.register_hook(ReportHook())
     if args.resume is not None and not args.dry_run:
         resume(runner, None if args.resume == 'auto' else args.resume)
     if not args.skip_data_check:

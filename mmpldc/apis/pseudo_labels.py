@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from mmdet.registry import MODELS, TRANSFORMS
-from mmdet.structures import DetDataSample
+from mmdet.structures import DetDataSample, SampleList
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmpldc.evaluation import logits_in_original_frame
@@ -65,6 +66,22 @@ class UnreadableImage:
 
     path: Path
     reason: str
+
+
+class PreparedBatch(NamedTuple):
+    """Images as the network takes them.
+
+    Attributes:
+        unreadable: images of the batch that could not be read.
+        entries: entries of the B others in a COCO-format file.
+        inputs: normalised ``(B, 3, H, W)``; empty without readable images.
+        samples: their data samples.
+    """
+
+    unreadable: list[UnreadableImage]
+    entries: list[dict]
+    inputs: Tensor
+    samples: SampleList
 
 
 def load_labeler(
@@ -150,6 +167,31 @@ def label_images(
     Yields:
         The images in order; within a batch, unreadable images come first.
     """
+    for batch in prepared_batches(
+        model, cfg, images, root, batch_size=batch_size, num_workers=num_workers
+    ):
+        yield from batch.unreadable
+        if not batch.entries:
+            continue
+        all_instances = model.get_pseudo_instances(batch.inputs, batch.samples)
+        for image, sample, instances in zip(
+            batch.entries, batch.samples, all_instances, strict=True
+        ):
+            height, width = sample.ori_shape[:2]
+            image = image | dict(width=int(width), height=int(height))
+            yield LabeledImage(image, _to_labels(instances, sample))
+
+
+def prepared_batches(
+    model: SemiMask2Former,
+    cfg: Config,
+    images: Sequence[dict],
+    root: Path,
+    *,
+    batch_size: int = 1,
+    num_workers: int = 0,
+) -> Iterator[PreparedBatch]:
+    """Read images and prepare them for the network; arguments as for :func:`label_images`."""
     loader = DataLoader(
         _Images(images, root, get_test_pipeline_cfg(cfg)),
         batch_size=batch_size,
@@ -157,18 +199,14 @@ def label_images(
         collate_fn=list,
     )
     for batch in loader:
-        yield from (item for item in batch if isinstance(item, UnreadableImage))
+        unreadable = [item for item in batch if isinstance(item, UnreadableImage)]
         readable = [item for item in batch if not isinstance(item, UnreadableImage)]
         if not readable:
+            yield PreparedBatch(unreadable, [], torch.zeros(0), [])
             continue
         entries, packed = zip(*readable, strict=True)
         data = model.data_preprocessor(pseudo_collate(packed), False)
-        samples = data['data_samples']
-        all_instances = model.get_pseudo_instances(data['inputs'], samples)
-        for image, sample, instances in zip(entries, samples, all_instances, strict=True):
-            height, width = sample.ori_shape[:2]
-            image = image | dict(width=int(width), height=int(height))
-            yield LabeledImage(image, _to_labels(instances, sample))
+        yield PreparedBatch(unreadable, list(entries), data['inputs'], data['data_samples'])
 
 
 def _to_labels(instances: InstanceData, sample: DetDataSample) -> list[PseudoLabel]:

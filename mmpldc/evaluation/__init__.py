@@ -8,6 +8,7 @@ from .error_analysis import (
     error_types,
     rank_correlations,
 )
+from .error_costs import ERROR_KINDS, ErrorTable, error_costs, tabulate_errors
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -18,7 +19,11 @@ from .scorer_accuracy import precision_and_recall, scorer_confusion
 
 __all__ = [
     'CocoMetric',
+    'ERROR_KINDS',
     'ERROR_TYPES',
+    'ErrorTable',
+    'error_costs',
+    'tabulate_errors',
     'classify_errors',
     'confusion_matrix',
     'error_types',

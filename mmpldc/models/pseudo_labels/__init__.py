@@ -7,6 +7,7 @@ from .class_aware_thresholds import ClassAwareThresholds
 from .filter import PseudoLabelFilter
 from .label_weights import DynamicAligningWeights, LabelWeights, MaskQualityGate, WeighsLabels
 from .pixel_weights import BoundaryPreservingMap, CertaintyWeights, MaskPoints, WeighsPixels
+from .reasons import REASONS, explain_selection
 from .selection import Candidates, Selection, Thresholds
 from .statistics import pseudo_label_statistics
 
@@ -20,9 +21,11 @@ __all__ = [
     'MaskPoints',
     'MaskQualityGate',
     'PseudoLabelFilter',
+    'REASONS',
     'Selection',
     'Thresholds',
     'WeighsLabels',
     'WeighsPixels',
+    'explain_selection',
     'pseudo_label_statistics',
 ]
