@@ -5,6 +5,11 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from torch import Tensor
 
 
+def labeled_part(dataset: BaseDataset | ConcatDataset) -> BaseDataset:
+    """Return the first of concatenated data sets, the labelled one in ``SemiDataset``."""
+    return dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset
+
+
 def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
     """Count annotated instances of each class, as the data set filters them; reads no image.
 
@@ -16,7 +21,7 @@ def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
         ``(N,)`` int64, without crowds and ignored instances.
     """
     num_classes = len(dataset.metainfo['classes'])
-    labeled = dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset
+    labeled = labeled_part(dataset)
     labels = [
         instance['bbox_label']
         for index in range(len(labeled))

@@ -105,10 +105,7 @@ def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
 
 
 def write_config(name: str, base: Path, folder: Path) -> Path:
-    """Write a method's config over another base.
-
-    A config of configs/comparison inherits the quickstart's PL-DC; the written one differs only in
-    ``_base_``.
+    """Write the config of a method of configs/comparison over another base.
 
     Args:
         name: of the method.
@@ -118,14 +115,34 @@ def write_config(name: str, base: Path, folder: Path) -> Path:
     Returns:
         The path of the config.
     """
-    lines = (CONFIGS / f'{name}.py').read_text().splitlines(keepends=True)
-    (statement,) = (
+    return rebase_config(CONFIGS / f'{name}.py', base, folder)
+
+
+def rebase_config(config: Path, base: Path, folder: Path) -> Path:
+    """Write a copy of a config that differs only in ``_base_``.
+
+    Args:
+        config: such as one of configs/comparison, which inherit the quickstart's PL-DC.
+        base: the config that it inherits instead.
+        folder: folder of the copy.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        ValueError: if the config has no ``_base_``.
+    """
+    lines = config.read_text().splitlines(keepends=True)
+    statements = [
         node
         for node in ast.parse(''.join(lines)).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_'
-    )
+    ]
+    if len(statements) != 1:
+        raise ValueError(f'{config} has no line "_base_ = ..." that a base could replace')
+    (statement,) = statements
     lines[statement.lineno - 1 : statement.end_lineno] = [f'_base_ = {str(base.resolve())!r}\n']
-    path = folder / f'{name}.py'
+    path = folder / config.name
     with atomic_write(path) as file:
         file.write(''.join(lines))
     return path
