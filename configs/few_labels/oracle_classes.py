@@ -7,7 +7,7 @@ model = dict(
     class_thresholds=_base_.expected_count,
     refiner=dict(
         type='mmpldc.HiddenLabelRefiner',
-        ann_file='{{$MMPLDC_PHOTOS_HIDDEN:data/photos/hidden.json}}',
+        ann_file=_base_.hidden,
         classes=True,
     ),
 )

@@ -7,7 +7,7 @@ model = dict(
     class_thresholds=_base_.expected_count,
     refiner=dict(
         type='mmpldc.HiddenLabelRefiner',
-        ann_file='{{$MMPLDC_PHOTOS_HIDDEN:data/photos/hidden.json}}',
+        ann_file=_base_.hidden,
         # no label reaches an IoU of 1.1, so all of them are dropped
         iou_thr=1.1,
         drop_wrong=True,

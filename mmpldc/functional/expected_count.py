@@ -24,12 +24,13 @@ def score_edges(bins: int) -> Tensor:
     return -torch.expm1(-torch.linspace(0, LARGEST, bins + 1, dtype=torch.float64)[:-1]).float()
 
 
-def score_histogram(scores: Tensor, edges: Tensor) -> Tensor:
+def score_histogram(scores: Tensor, edges: Tensor, counts: Tensor | None = None) -> Tensor:
     """Count scores in bins.
 
     Args:
         scores: ``(M,)`` float in [0, 1].
         edges: ``(bins,)`` float, lower edges, ascending from 0.
+        counts: ``(M,)`` bool, which of them count; None: all.
 
     Returns:
         ``(bins,)`` float32.
@@ -39,8 +40,9 @@ def score_histogram(scores: Tensor, edges: Tensor) -> Tensor:
         tensor([1., 2.])
     """
     bins = torch.searchsorted(edges, scores.contiguous(), right=True) - 1
-    ones = torch.ones_like(scores, dtype=torch.float32)
-    return ones.new_zeros(len(edges)).index_add_(0, bins.clamp(min=0), ones)
+    weight = torch.ones_like(scores) if counts is None else counts
+    histogram = torch.zeros(len(edges), device=scores.device)
+    return histogram.index_add_(0, bins.clamp(min=0), weight.float())
 
 
 def count_threshold(histogram: Tensor, edges: Tensor, *, count: Tensor, floor: float) -> Tensor:
@@ -65,4 +67,4 @@ def count_threshold(histogram: Tensor, edges: Tensor, *, count: Tensor, floor: f
     fits = from_here_on <= count
     fits[-1] = True
     # descending counts: the first that fits is the lowest edge
-    return edges[fits.long().argmax()].clamp(min=floor)
+    return edges.gather(0, fits.long().argmax(dim=0, keepdim=True)).squeeze(0).clamp(min=floor)

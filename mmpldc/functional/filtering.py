@@ -118,8 +118,8 @@ def certain_quality(class_quality: Tensor, mask_quality: Tensor) -> Tensor:
         Float in [0, 1] of the same shape, 0 for an empty mask.
 
     Note:
-        Ours; on 240 photographs it told right labels from wrong ones better than c m
-        (docs/few_labels.md).
+        Ours, not PL-DC's: the coupled score c m with PMUA's certainty in the place of m, whose
+        range is (0.5, 1].
 
     Examples:
         >>> certain_quality(torch.tensor([0.9, 0.9, 0.9]), torch.tensor([1.0, 0.75, 0.0]))

@@ -21,6 +21,7 @@ OF_PSEUDO_LABELS = (
     'refiner',
     'train_no_object_without_labels',
     'pseudo_label_weights',
+    'ignore_uncertain',
 )
 # PAIS's, the midpoint, Guided Distillation's, PL-DC's, and half of the remaining distance to 1
 GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
@@ -50,6 +51,8 @@ METHODS = {
     'pais': Method('PAIS'),
     'pldc': Method('PL-DC, arXiv'),
     'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE, 'pldc'),
+    'pldc_expected_count': Method('PL-DC, threshold by expected count', None),
+    'pldc_expected_count_weighted': Method('PL-DC, expected count, labels weighted', None),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
     'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
     'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),

@@ -11,6 +11,7 @@ the parts that a method changes (docs/few_labels.md).
 
 import argparse
 import json
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def main() -> None:
             column: round(100 * metrics[f'teacher/coco/{key}'], 2)
             for column, key in AP_KEYS.items()
         }
-        record = dict(config=name, step=step, **found)
+        cpu_s = round(time.thread_time(), 1)  # of this run's own thread
+        record = dict(config=name, step=step, **found, cpu_s=cpu_s)
         print(json.dumps(record), flush=True)
         with log.open('a') as file:
             file.write(json.dumps(record) + '\n')

@@ -152,8 +152,9 @@ class ExpectedCountThreshold(nn.Module):
         """
         if selection.considered is None:
             raise ValueError("the selection was not made with this threshold's floor")
-        seen = score_histogram(selection.considered.scores, self.edges)
-        images = seen.new_tensor([len(selection.pseudo_instances)])
+        scores, counts, _ = selection.considered
+        seen = score_histogram(scores.nan_to_num(), self.edges, counts)
+        images = seen.new_full((1,), len(selection.pseudo_instances))
         step = torch.cat([seen, images])
         all_reduce(step)
         remaining = (1 - step[-1] / self.window).clamp(min=0)

@@ -254,7 +254,7 @@ class PseudoLabelFilter(BaseTransform):
             uncertain = outputs.cls_logits.new_zeros(outputs.cls_logits.shape[:2])
             query = candidates.query[image, rank]
             uncertain[image, query] = (eligible & ~keep).to(uncertain.dtype)
-            considered = Considered(measured.scores[eligible], uncertain > 0)
+            considered = Considered(measured.scores, eligible, uncertain > 0)
         pseudo_instances, has_nan = _split_by_image(measured, image, keep, broken)
         return Selection(pseudo_instances, candidates, has_nan, considered)
 

@@ -55,11 +55,13 @@ class Considered(NamedTuple):
     """Labels with at least the lowest score of interest, kept or not, without duplicates.
 
     Attributes:
-        scores: ``(M,)`` float32 in [0, 1], those of the batch.
+        scores: ``(M,)`` float32 in [0, 1], of the batch's measured candidates.
+        counts: ``(M,)`` bool, which of them are considered.
         uncertain: ``(B, Q)`` bool, queries whose label is considered but not kept.
     """
 
     scores: Tensor
+    counts: Tensor
     uncertain: Tensor
 
 
