@@ -12,11 +12,14 @@ ddtf = dict(  # PL-DC, Table I; area: released code
     mask_thr=0.90,
     score_thr=None,
     mask_quality='mean_probability',
+    score='product',
     min_area=5,
     soft_area=False,
     above_no_object=False,
 )
 coupled_filter = dict(ddtf, class_thr=None, mask_thr=None, score_thr=0.765)  # PL-DC, Table 3
+# Ours, for few labels: expected_count sets the threshold itself.
+certain_filter = dict(ddtf, class_thr=None, mask_thr=None, score_thr=0.5, score='certain')
 # Released code: the best class is not "no object" and has more than 0.7; the probabilities of the
 # mask sum to more than 5.
 guided_distillation_filter = dict(
@@ -31,6 +34,10 @@ pais_filter = dict(  # released code
 df_acat = dict(
     type='mmpldc.ClassAwareThresholds', class_range=(0.75, 0.90), mask_range=(0.80, 0.95)
 )
+
+# model.class_thresholds over certain_filter: the best quarter of the expected objects is kept. Ours
+# (docs/few_labels.md).
+expected_count = dict(type='mmpldc.ExpectedCountThreshold', share=0.25)
 
 # model.refiner. CLIP: PL-DC's Appendix B.1; the texts are CLIP's kind of templates.
 dicc = dict(
@@ -70,6 +77,7 @@ dynamic_aligning = dict(  # PAIS, released code
     exponent=4.0,
     no_object_weight=0.1225,  # 0.35 ** 2
 )
+certain_weights = dict(type='mmpldc.CertainLabelWeights')  # ours
 polite_gate = dict(type='mmpldc.MaskQualityGate', mask_thr=0.9)  # Polite Teacher
 
 # model.detector.panoptic_head.iou_head: required by pais_filter

@@ -12,6 +12,11 @@ from .label_maps import UnusableLabelMap, count_values, read_label_map, renumber
 MOST_READ = 512  # label maps: enough for shares, and some seconds
 
 
+def labeled_part(dataset: BaseDataset | ConcatDataset) -> BaseDataset:
+    """Return the first of concatenated data sets, the labelled one in ``SemiDataset``."""
+    return dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset
+
+
 def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
     """Count annotated instances of each class, or labelled pixels where there are label maps.
 
@@ -26,7 +31,7 @@ def class_counts(dataset: BaseDataset | ConcatDataset) -> Tensor:
         ``(N,)`` int64, without crowds, ignored instances and pixels without label.
     """
     num_classes = len(dataset.metainfo['classes'])
-    labeled = dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset
+    labeled = labeled_part(dataset)
     if len(labeled) and 'instances' not in labeled.get_data_info(0):
         return _pixels(labeled, num_classes)
     labels = [

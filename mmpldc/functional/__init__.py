@@ -34,8 +34,11 @@ from .dense_losses import (
 from .duplicates import suppress_duplicates
 from .ease import image_ease, joint_counts
 from .ema import ema_update_, ramped_keep_rate
+from .expected_count import count_threshold, score_edges, score_histogram
 from .filtering import (
     best_class_per_query,
+    best_of_each_image,
+    certain_quality,
     coupled_threshold_filter,
     dual_threshold_filter,
     topk_query_class_pairs,
@@ -82,10 +85,12 @@ __all__ = [
     'anchor_pixels',
     'attention_mask',
     'best_class_per_query',
+    'best_of_each_image',
     'blend',
     'boundary_map',
     'boundary_weights',
     'box_masks',
+    'certain_quality',
     'class_masks',
     'class_quality',
     'class_ranks',
@@ -93,6 +98,7 @@ __all__ = [
     'content_mask',
     'context_boxes',
     'cosine_weight',
+    'count_threshold',
     'coupled_threshold_filter',
     'crop_regions',
     'cut_out',
@@ -141,6 +147,8 @@ __all__ = [
     'resize_masks',
     'sample_points',
     'scale_scores',
+    'score_edges',
+    'score_histogram',
     'shared_size_boxes',
     'soft_area',
     'softmax_ensemble',

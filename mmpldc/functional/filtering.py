@@ -102,3 +102,52 @@ def coupled_threshold_filter(
         tensor([ True,  True, False])
     """
     return class_quality * mask_quality >= score_thr
+
+
+def certain_quality(class_quality: Tensor, mask_quality: Tensor) -> Tensor:
+    """Quality s = c (2 m - 1) of a label: its class quality times the certainty of its mask.
+
+    2 m - 1 is the mean of PMUA's 1 - u (Eq. 10) over the mask's pixels, since u = 2 - 2 sigma
+    there. It lies in (0, 1] where m lies in (0.5, 1].
+
+    Args:
+        class_quality: c, float in [0, 1], any shape.
+        mask_quality: m, float in [0, 1], same shape; an empty mask has 0.
+
+    Returns:
+        Float in [0, 1] of the same shape, 0 for an empty mask.
+
+    Note:
+        Ours, not PL-DC's: the coupled score c m with PMUA's certainty in the place of m, whose
+        range is (0.5, 1].
+
+    Examples:
+        >>> certain_quality(torch.tensor([0.9, 0.9, 0.9]), torch.tensor([1.0, 0.75, 0.0]))
+        tensor([0.9000, 0.4500, 0.0000])
+    """
+    return class_quality * (2 * mask_quality - 1).clamp(min=0)
+
+
+def best_of_each_image(scores: Tensor, image: Tensor, *, count: int | Tensor) -> Tensor:
+    """Find the best labels of each image.
+
+    Args:
+        scores: ``(M,)`` float, higher is better; ties go to the lower index.
+        image: ``(M,)`` int64, the image of each.
+        count: how many of an image at most.
+
+    Returns:
+        ``(M,)`` bool.
+
+    Examples:
+        >>> scores, image = torch.tensor([0.3, 0.9, 0.5, 0.1]), torch.tensor([0, 0, 0, 1])
+        >>> best_of_each_image(scores, image, count=2)
+        tensor([False,  True,  True,  True])
+    """
+    order = scores.argsort(descending=True, stable=True)
+    order = order[image[order].argsort(stable=True)]  # by image, the best first
+    sorted_image = image[order]
+    first = torch.searchsorted(sorted_image, sorted_image)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device) - first
+    return rank < count

@@ -11,14 +11,16 @@ from .losses import OHEMCrossEntropyLoss, UncertaintyWeightedCrossEntropyLoss
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
+    CertainLabelWeights,
     CertaintyWeights,
     ClassAwareThresholds,
     DynamicAligningWeights,
+    ExpectedCountThreshold,
     MaskQualityGate,
     PseudoLabelFilter,
 )
 from .pseudo_labels.dense import ConfidentPixels, EntropyPercentile
-from .refiners import CLIPRefiner, ImageClassifierScorer, OpenCLIPScorer
+from .refiners import CLIPRefiner, HiddenLabelRefiner, ImageClassifierScorer, OpenCLIPScorer
 from .seg_heads import TopKMaskFormerFusionHead
 from .segmentors import ClassMix, CutMix, CutOut, PixelContrast, WeakToStrongLoss
 from .task_modules import MaskCrossEntropyCost
@@ -33,9 +35,12 @@ __all__ = [
     'ClassMix',
     'BoundaryPreservingMap',
     'CLIPRefiner',
+    'CertainLabelWeights',
     'CertaintyWeights',
     'ClassAwareThresholds',
     'DynamicAligningWeights',
+    'ExpectedCountThreshold',
+    'HiddenLabelRefiner',
     'ImageClassifierScorer',
     'MSDeformAttnPixelDecoder',
     'MaskCrossEntropyCost',

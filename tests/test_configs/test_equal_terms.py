@@ -11,6 +11,7 @@ OF_A_METHOD = {  # what a method may have of its own in the model
     'pseudo_label_filter',
     'pseudo_label_weights',
     'class_thresholds',
+    'ignore_uncertain',
     'burn_in',
     'burn_in_iters',
     'unsup_weight',

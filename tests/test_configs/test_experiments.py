@@ -35,7 +35,11 @@ def seen():
 def test_experiment_builds(row, seen, monkeypatch):
     config = load(row.config, row.options)
     loader = config.train_dataloader
-    if row.config.split('/')[0] not in ('quickstart', 'comparison'):  # not made to be scaled
+    if row.config.split('/')[0] not in (
+        'quickstart',
+        'comparison',
+        'few_labels',
+    ):  # not made to be scaled
         assert config.auto_scale_lr.base_batch_size == loader.batch_size
     assert loader.batch_size == loader.sampler.batch_size
     parts = [part for part in (loader.dataset.labeled, loader.dataset.get('unlabeled')) if part]
@@ -85,7 +89,7 @@ def test_every_experiment_is_documented():
     named.add('compatibility/teacher_predicted_iou_mask2former_r50_coco_10pct.py')
     page = (ROOT / 'docs/methods.md').read_text()
     assert 'compatibility/teacher_predicted_iou_mask2former_r50_coco_10pct.py' in page
-    folders = ('quickstart/', 'custom/', 'comparison/')
+    folders = ('quickstart/', 'custom/', 'comparison/', 'few_labels/')
     assert {name for name in EXPERIMENTS if not name.startswith(folders)} == named
 
 
@@ -95,4 +99,5 @@ def test_only_where_the_quickstarts_data_are_depends_on_the_environment():
         CONFIGS / 'quickstart/_base_shapes.py',
         CONFIGS / 'quickstart/pldc.py',
         CONFIGS / 'semantic/_base_/datasets/shapes.py',
+        CONFIGS / 'few_labels/photographs.py',
     }

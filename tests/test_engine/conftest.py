@@ -39,7 +39,7 @@ class ToyPair(TeacherStudent):
         self.positions = []
         self.evaluated = []  # (which one, training mode, gradients) for each batch
 
-    def prepare_training(self, classes, class_counts) -> None:
+    def prepare_training(self, classes, class_counts, num_images) -> None:
         self.prepared.append(classes)
 
     def set_progress(self, step: int, max_steps: int) -> None:

@@ -21,6 +21,7 @@ OF_PSEUDO_LABELS = (
     'refiner',
     'train_no_object_without_labels',
     'pseudo_label_weights',
+    'ignore_uncertain',
 )
 # PAIS's, the midpoint, Guided Distillation's, PL-DC's, and half of the remaining distance to 1
 GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
@@ -50,6 +51,8 @@ METHODS = {
     'pais': Method('PAIS'),
     'pldc': Method('PL-DC, arXiv'),
     'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE, 'pldc'),
+    'pldc_expected_count': Method('PL-DC, threshold by expected count', None),
+    'pldc_expected_count_weighted': Method('PL-DC, expected count, labels weighted', None),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
     'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
     'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),
@@ -105,10 +108,7 @@ def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
 
 
 def write_config(name: str, base: Path, folder: Path) -> Path:
-    """Write a method's config over another base.
-
-    A config of configs/comparison inherits the quickstart's PL-DC; the written one differs only in
-    ``_base_``.
+    """Write the config of a method of configs/comparison over another base.
 
     Args:
         name: of the method.
@@ -118,14 +118,34 @@ def write_config(name: str, base: Path, folder: Path) -> Path:
     Returns:
         The path of the config.
     """
-    lines = (CONFIGS / f'{name}.py').read_text().splitlines(keepends=True)
-    (statement,) = (
+    return rebase_config(CONFIGS / f'{name}.py', base, folder)
+
+
+def rebase_config(config: Path, base: Path, folder: Path) -> Path:
+    """Write a copy of a config that differs only in ``_base_``.
+
+    Args:
+        config: such as one of configs/comparison, which inherit the quickstart's PL-DC.
+        base: the config that it inherits instead.
+        folder: folder of the copy.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        ValueError: if the config has no ``_base_``.
+    """
+    lines = config.read_text().splitlines(keepends=True)
+    statements = [
         node
         for node in ast.parse(''.join(lines)).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_'
-    )
+    ]
+    if len(statements) != 1:
+        raise ValueError(f'{config} has no line "_base_ = ..." that a base could replace')
+    (statement,) = statements
     lines[statement.lineno - 1 : statement.end_lineno] = [f'_base_ = {str(base.resolve())!r}\n']
-    path = folder / f'{name}.py'
+    path = folder / config.name
     with atomic_write(path) as file:
         file.write(''.join(lines))
     return path

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmpldc.datasets.class_counts import class_counts
+from mmpldc.datasets.class_counts import class_counts, labeled_part
 from mmpldc.engine.runner import AccumulatingTrainLoop, accumulative_counts
 from mmpldc.functional import ema_update_, ramped_keep_rate
 from mmpldc.models.teacher_student import TeacherStudent, as_teacher_student
@@ -123,7 +123,11 @@ class MeanTeacherHook(Hook):
             )
         self.model = model
         dataset = runner.train_dataloader.dataset
-        model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
+        model.prepare_training(
+            dataset.metainfo['classes'],
+            lambda: class_counts(dataset),
+            len(labeled_part(dataset)),
+        )
         if self.teacher_checkpoint is not None and runner.iter == 0:
             _load_teacher(model, self.teacher_checkpoint)
         # Host sync: once per run. The flag is read here and kept up to date below.

@@ -155,6 +155,7 @@ class SemiMask2FormerHead(FastMask2FormerHead):
         batch_instances: Sequence[InstanceData],
         label_weights: LabelWeights | None = None,
         progress: Progress | None = None,
+        ignored: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses of all L prediction layers.
 
@@ -163,6 +164,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             batch_instances: B targets, see :meth:`MaskTargets.from_instances`.
             label_weights: weights of the batch's T targets; None: all count the same.
             progress: the position of the run, for pixel weights that depend on it.
+            ignored: ``(B, Q)`` bool, queries that are not taught "no object" if no target is
+                matched with them.
 
         Returns:
             As :meth:`loss`.
@@ -188,6 +191,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             )
             labels[layer, image, query] = targets.labels[target]
             weight = self.class_weights[labels]
+            if ignored is not None:
+                weight = weight.masked_fill((labels == self.num_classes) & ignored, 0.0)
             # Means over ranks, so that the ranks' mean gradient is that of one batch of all images.
             totals = reduce_mean(
                 torch.cat([weight.sum(dim=(1, 2)), weight.new_full((1,), len(targets))])
@@ -195,7 +200,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
             total_weight, num_masks = totals[:-1], totals[-1].clamp(min=1 / get_world_size())
             if label_weights is not None:
                 if label_weights.no_object is not None:
-                    weight = weight.masked_fill(labels == self.num_classes, label_weights.no_object)
+                    is_free = (labels == self.num_classes) & (weight > 0)
+                    weight = weight.masked_fill(is_free, label_weights.no_object)
                     total_weight = num_masks
                 weight[layer, image, query] *= label_weights.label[target]
             loss_cls = self._classification_loss(cls_logits, labels, weight) / total_weight

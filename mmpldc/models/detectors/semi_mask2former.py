@@ -44,7 +44,10 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
             ``Module``. None keeps the teacher's classes.
         class_thresholds: config of thresholds that replace the filter's and follow the teacher, see
-            :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT); None uses the filter's.
+            :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT) and
+            :class:`mmpldc.models.ExpectedCountThreshold`; None uses the filter's.
+        ignore_uncertain: do not teach "no object" to queries whose label is not kept, but lies
+            above the floor of ``class_thresholds``.
         pseudo_label_weights: config of the weights of pseudo-labels in the losses, such as
             :class:`mmpldc.models.DynamicAligningWeights`, or a list of configs, whose weights are
             multiplied; None: all count the same.
@@ -82,6 +85,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         burn_in_iters: int,
         burn_in: BurnIn = 'supervised',
         unsup_weight: float | ConfigType = 1.0,
+        ignore_uncertain: bool = False,
         sup_views: Sequence[str] = ('sup_weak', 'sup_strong'),
         joint_forward: bool = False,
         train_no_object_without_labels: bool = False,
@@ -106,6 +110,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             self.class_thresholds = MODELS.build(
                 dict(num_classes=self.num_classes) | class_thresholds
             )
+        self.ignore_uncertain = ignore_uncertain
         if not isinstance(pseudo_label_weights, list):
             pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
         self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
@@ -159,6 +164,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             self.loss_by_gt_instances(on_labeled, samples)
             | self.loss_by_pseudo_instances(on_unlabeled, pseudo_instances)
             | pseudo_label_statistics(pseudo_instances)
+            | ({} if self.class_thresholds is None else self.class_thresholds.statistics())
         )
 
     def loss_by_gt_instances(self, outputs: HeadOutputs, samples: SampleList) -> dict[str, Tensor]:
@@ -206,6 +212,8 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         elif self.class_thresholds is not None:
             self.class_thresholds.update(selection, outputs, self.progress)
         pseudo_instances = selection.pseudo_instances
+        if self.ignore_uncertain:
+            _note_uncertain(selection)
         if self.refiner is not None:
             pseudo_instances = self.refiner(
                 pseudo_instances,
@@ -260,8 +268,11 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             label_weights = LabelWeights.product(
                 [weigh(labels, self.progress) for weigh in self.pseudo_label_weights]
             )
+        ignored = None
+        if self.ignore_uncertain:
+            ignored = torch.stack([labels.uncertain_queries for labels in pseudo_instances])
         losses = self.student.panoptic_head.loss_by_outputs(
-            outputs, pseudo_instances, label_weights, self.progress
+            outputs, pseudo_instances, label_weights, self.progress, ignored
         )
         weight = self.unsup_weight
         if not self.train_no_object_without_labels:
@@ -271,13 +282,17 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, weight))
 
     def prepare_labeling(
-        self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
+        self,
+        classes: Sequence[str],
+        class_counts: Callable[[], Tensor],
+        device: torch.device,
+        num_images: int = 0,
     ) -> None:
         """Load the refiner's model and initialise the thresholds per class."""
         if self.refiner is not None:
             self.refiner.prepare(classes, device)
         if self.class_thresholds is not None:
-            self.class_thresholds.start(class_counts())
+            self.class_thresholds.start(class_counts(), num_images)
 
     def set_thresholds(
         self, *, class_thr: float | None = None, mask_thr: float | None = None
@@ -300,8 +315,27 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         """Thresholds of DF-ACAT."""
         if self.class_thresholds is None:
             return {}
-        class_thr, mask_thr, _ = self.class_thresholds.current(self.progress)
-        return dict(class_thr=class_thr, mask_thr=mask_thr)
+        current = self.class_thresholds.current(self.progress)
+        if current.score_thr is not None:
+            return {}
+        return dict(class_thr=current.class_thr, mask_thr=current.mask_thr)
+
+
+def _note_uncertain(selection: Selection) -> None:
+    """Note in each image's labels which queries are uncertain, ``uncertain_queries (Q,)`` bool.
+
+    Raises:
+        ValueError: if the thresholds have no floor.
+    """
+    if selection.considered is None:
+        raise ValueError(
+            'model.ignore_uncertain=True needs thresholds with a floor: set '
+            "model.class_thresholds=dict(type='mmpldc.ExpectedCountThreshold')"
+        )
+    for labels, uncertain in zip(
+        selection.pseudo_instances, selection.considered.uncertain, strict=True
+    ):
+        labels.set_metainfo(dict(uncertain_queries=uncertain))
 
 
 def _refuse_nan(selection: Selection, samples: SampleList) -> None:

@@ -4,19 +4,29 @@ The refiners (:mod:`mmpldc.models.refiners`) correct classes between keeping and
 """
 
 from .class_aware_thresholds import ClassAwareThresholds
+from .expected_count_threshold import ExpectedCountThreshold
 from .filter import PseudoLabelFilter
-from .label_weights import DynamicAligningWeights, LabelWeights, MaskQualityGate, WeighsLabels
+from .label_weights import (
+    CertainLabelWeights,
+    DynamicAligningWeights,
+    LabelWeights,
+    MaskQualityGate,
+    WeighsLabels,
+)
 from .pixel_weights import BoundaryPreservingMap, CertaintyWeights, MaskPoints, WeighsPixels
 from .reasons import REASONS, explain_selection
-from .selection import Candidates, Selection, Thresholds
+from .selection import Candidates, Considered, Selection, Thresholds
 from .statistics import pseudo_label_statistics
 
 __all__ = [
     'BoundaryPreservingMap',
     'Candidates',
+    'CertainLabelWeights',
     'CertaintyWeights',
     'ClassAwareThresholds',
+    'Considered',
     'DynamicAligningWeights',
+    'ExpectedCountThreshold',
     'LabelWeights',
     'MaskPoints',
     'MaskQualityGate',

@@ -75,11 +75,12 @@ class ClassAwareThresholds(nn.Module):
         # A checkpoint's thresholds must not be initialised again.
         self.register_buffer('is_started', torch.tensor(False))
 
-    def start(self, counts: Tensor) -> None:
+    def start(self, counts: Tensor, num_images: int = 0) -> None:
         """Initialise the thresholds by class frequency, unless a checkpoint has set them.
 
         Args:
             counts: ``(N,)``, labelled instances of each class, the same on all ranks.
+            num_images: labelled images; not used.
         """
         # Host sync: once per run.
         if not self.is_started:
@@ -140,6 +141,10 @@ class ClassAwareThresholds(nn.Module):
                     thresholds, total, counts, keep_rate=self.keep_rate, low=low, high=high
                 )
             )
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Return no numbers for the log of each step: ``ClassThresholdsLogHook`` logs them."""
+        return {}
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Load as the parent; those for another number of classes do not count as initialised."""

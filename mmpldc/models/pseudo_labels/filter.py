@@ -11,6 +11,8 @@ from torch import Tensor
 
 from mmpldc.functional import (
     best_class_per_query,
+    best_of_each_image,
+    certain_quality,
     coupled_threshold_filter,
     dual_threshold_filter,
     mask_quality,
@@ -22,12 +24,13 @@ from mmpldc.registry import TRANSFORMS
 from mmpldc.schedules import Progress, Schedule, build_schedule, value_at
 from mmpldc.structures import LayerOutputs
 
-from .selection import Candidates, Selection, Thresholds
+from .selection import Candidates, Considered, Selection, Thresholds
 
 MAX_PIXELS = 2**22  # upsampled at a time: 4 masks of 1024 x 1024
 LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
 
 MaskQuality = Literal['mean_probability', 'predicted_iou']
+Score = Literal['product', 'certain']
 
 
 @TRANSFORMS.register_module()
@@ -60,6 +63,9 @@ class PseudoLabelFilter(BaseTransform):
             Distillation; a class above 0.5 always is.
         mask_quality: ``'mean_probability'`` inside the mask (Eq. 4), or ``'predicted_iou'``, the
             IoU predicted by the teacher's ``iou_head``, as in PAIS.
+        score: of a label: ``'product'``, c_k * m_k, or ``'certain'``, c_k * (2 m_k - 1), see
+            :func:`mmpldc.functional.certain_quality`. It decides in coupled filtering, and between
+            duplicates.
         full_resolution: keep the mask logits at the size of the padded batch, for fidelity to the
             released code; the loss's targets then need (H W)/(h w) times the memory.
 
@@ -94,6 +100,7 @@ class PseudoLabelFilter(BaseTransform):
         soft_area: bool = False,
         above_no_object: bool = False,
         mask_quality: MaskQuality = 'mean_probability',
+        score: Score = 'product',
         full_resolution: bool = False,
     ) -> None:
         decoupled = class_thr is not None and mask_thr is not None and score_thr is None
@@ -114,6 +121,9 @@ class PseudoLabelFilter(BaseTransform):
         self.class_thr: float | Schedule | None = build_schedule(class_thr)
         self.mask_thr: float | Schedule | None = build_schedule(mask_thr)
         self.score_thr: float | Schedule | None = build_schedule(score_thr)
+        if score not in get_args(Score):
+            raise ValueError(f'score must be one of {get_args(Score)}, got {score!r}')
+        self.score = score
         self.min_area = min_area
         self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
@@ -160,6 +170,7 @@ class PseudoLabelFilter(BaseTransform):
             min_area=self.min_area,
             max_candidates=self.max_candidates,
             mask_quality=self.mask_quality,
+            score=self.score,
         )
 
     def transform(self, results: dict) -> dict:
@@ -206,10 +217,15 @@ class PseudoLabelFilter(BaseTransform):
         )
         if thresholds is None:
             thresholds = self.thresholds(progress)
-        elif self.is_coupled:
+        elif self.is_coupled and thresholds.score_thr is None:
             raise ValueError(
                 'thresholds per class need decoupled filtering: give PseudoLabelFilter '
                 'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
+            )
+        elif not self.is_coupled and thresholds.score_thr is not None:
+            raise ValueError(
+                'a threshold on the score needs coupled filtering: give PseudoLabelFilter '
+                'score_thr instead of class_thr and mask_thr, or drop model.class_thresholds'
             )
         candidates = self.propose(outputs)
         # m_k <= 1: no mask can save a candidate whose class fails, so only the others are measured.
@@ -217,16 +233,30 @@ class PseudoLabelFilter(BaseTransform):
         image, rank = self._passes_by_class(outputs, candidates, thresholds).nonzero(as_tuple=True)
         measured = self.measure(outputs, candidates, image, rank, input_shape)
         keep = self.keep(measured, thresholds.of_labels(measured.labels), progress)
-        keep = keep & (measured.pop('area') > self.min_area)
+        is_large = measured.pop('area') > self.min_area
+        eligible = keep = keep & is_large
+        if thresholds.floor is not None:
+            eligible = (measured.scores >= thresholds.floor) & is_large
         if self.duplicate_iou is not None:
-            masks = (measured.mask_logits > 0) & keep[:, None, None]  # only kept ones suppress
-            keep = keep & suppress_duplicates(
+            # Only eligible ones suppress, and only worse ones than themselves.
+            masks = (measured.mask_logits > 0) & eligible[:, None, None]
+            eligible = eligible & suppress_duplicates(
                 masks, measured.scores, iou_thr=self.duplicate_iou, image=image
             )
-        pseudo_instances, has_nan = _split_by_image(
-            measured, image, keep, _has_nan(outputs, candidates)
-        )
-        return Selection(pseudo_instances, candidates, has_nan)
+        keep = keep & eligible
+        if thresholds.max_per_image is not None:
+            scores = torch.where(keep, measured.scores, -1.0)
+            keep = keep & best_of_each_image(scores, image, count=thresholds.max_per_image)
+        broken = _has_nan(outputs, candidates)
+        considered = None
+        if thresholds.floor is not None:
+            eligible = eligible & ~broken[image]
+            uncertain = outputs.cls_logits.new_zeros(outputs.cls_logits.shape[:2])
+            query = candidates.query[image, rank]
+            uncertain[image, query] = (eligible & ~keep).to(uncertain.dtype)
+            considered = Considered(measured.scores, eligible, uncertain > 0)
+        pseudo_instances, has_nan = _split_by_image(measured, image, keep, broken)
+        return Selection(pseudo_instances, candidates, has_nan, considered)
 
     def thresholds(self, progress: Progress | None) -> Thresholds:
         """Return the filter's own thresholds at a point of the run."""
@@ -287,7 +317,11 @@ class PseudoLabelFilter(BaseTransform):
             measured.mask_logits = full_size if self.full_resolution else logits
         if candidates.mask_quality is not None:
             measured.mask_quality = candidates.mask_quality[image, rank]
-        measured.scores = measured.class_quality * measured.mask_quality
+        qualities = measured.class_quality, measured.mask_quality
+        if self.score == 'certain':
+            measured.scores = certain_quality(*qualities)
+        else:
+            measured.scores = qualities[0] * qualities[1]
         return measured
 
     def keep(
@@ -303,6 +337,8 @@ class PseudoLabelFilter(BaseTransform):
         Returns:
             ``(M,)`` bool.
         """
+        if thresholds.score_thr is not None and self.score == 'certain':
+            return measured.scores >= thresholds.score_thr
         qualities = measured.class_quality, measured.mask_quality
         if thresholds.score_thr is not None:
             return coupled_threshold_filter(*qualities, score_thr=thresholds.score_thr)

@@ -8,7 +8,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import aligned_weight
+from mmpldc.functional import aligned_weight, certain_quality
 from mmpldc.registry import TASK_UTILS
 from mmpldc.schedules import Progress
 
@@ -93,6 +93,24 @@ class DynamicAligningWeights:
             aligned_weight(labels.class_quality, **self.of_class),
             aligned_weight(labels.mask_quality, **self.of_mask),
             self.no_object_weight,
+        )
+
+
+@TASK_UTILS.register_module()
+class CertainLabelWeights:
+    """Class loss by the quality s = c (2 m - 1), mask and dice loss by the certainty 2 m - 1.
+
+    Note:
+        Ours. What divides the losses stays as without weights, so that few good labels teach
+        more than as many doubtful ones.
+    """
+
+    def __call__(self, labels: InstanceData, progress: Progress | None = None) -> LabelWeights:
+        """Compute the weights, see :class:`WeighsLabels`."""
+        ones = torch.ones_like(labels.class_quality)
+        return LabelWeights(
+            label=certain_quality(labels.class_quality, labels.mask_quality),
+            mask=certain_quality(ones, labels.mask_quality),
         )
 
 

@@ -29,13 +29,18 @@ class Thresholds(NamedTuple):
     Attributes:
         class_thr: on the class quality.
         mask_thr: on the mask quality.
-        score_thr: on their product, instead of both; ``class_thr`` is then a lower bound that
+        score_thr: on their score, instead of both; ``class_thr`` is then a lower bound that
             avoids measuring masks.
+        floor: report all labels with at least this score in :attr:`Selection.considered`; None
+            reports none.
+        max_per_image: keep no more labels of an image than this, the best; None: no limit.
     """
 
     class_thr: float | Tensor
     mask_thr: float | Tensor
-    score_thr: float | None = None
+    score_thr: float | Tensor | None = None
+    floor: float | None = None
+    max_per_image: Tensor | None = None
 
     def of_labels(self, labels: Tensor) -> 'Thresholds':
         """Return the thresholds for ``(M,)`` int64 labels; numbers stay numbers."""
@@ -43,7 +48,21 @@ class Thresholds(NamedTuple):
             threshold[labels] if isinstance(threshold, Tensor) else threshold
             for threshold in (self.class_thr, self.mask_thr)
         )
-        return Thresholds(class_thr, mask_thr, self.score_thr)
+        return self._replace(class_thr=class_thr, mask_thr=mask_thr)
+
+
+class Considered(NamedTuple):
+    """Labels with at least the lowest score of interest, kept or not, without duplicates.
+
+    Attributes:
+        scores: ``(M,)`` float32 in [0, 1], of the batch's measured candidates.
+        counts: ``(M,)`` bool, which of them are considered.
+        uncertain: ``(B, Q)`` bool, queries whose label is considered but not kept.
+    """
+
+    scores: Tensor
+    counts: Tensor
+    uncertain: Tensor
 
 
 class Selection(NamedTuple):
@@ -57,8 +76,10 @@ class Selection(NamedTuple):
             each label's query.
         candidates: the candidates that the labels were selected from.
         has_nan: per image, whether NaN in the teacher's output cost it all of its labels.
+        considered: labels down to :attr:`Thresholds.floor`, if that is set.
     """
 
     pseudo_instances: list[InstanceData]
     candidates: Candidates
     has_nan: list[bool]
+    considered: Considered | None = None

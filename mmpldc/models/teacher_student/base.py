@@ -108,7 +108,11 @@ class TeacherStudent(BaseModel):
         """Run one training step; return losses and statistics by name."""
 
     def prepare_labeling(
-        self, classes: Sequence[str], class_counts: Callable[[], Tensor], device: torch.device
+        self,
+        classes: Sequence[str],
+        class_counts: Callable[[], Tensor],
+        device: torch.device,
+        num_images: int = 0,
     ) -> None:
         """Prepare the parts that produce pseudo-labels; called only if the run uses them.
 
@@ -116,6 +120,7 @@ class TeacherStudent(BaseModel):
             classes: the N class names of the data set.
             class_counts: returns the labelled amount of each class, ``(N,)`` int64.
             device: of the model.
+            num_images: labelled images.
         """
 
     def thresholds_by_class(self) -> dict[str, Tensor]:
@@ -180,13 +185,16 @@ class TeacherStudent(BaseModel):
 
     # Called by the hook
 
-    def prepare_training(self, classes: Sequence[str], class_counts: Callable[[], Tensor]) -> None:
+    def prepare_training(
+        self, classes: Sequence[str], class_counts: Callable[[], Tensor], num_images: int = 0
+    ) -> None:
         """Check the model against the data and prepare the parts that produce pseudo-labels.
 
         Args:
             classes: class names of the training data.
             class_counts: returns the labelled amount of each class, ``(N,)`` int64; called only if
                 a part depends on it.
+            num_images: labelled images.
 
         Raises:
             ValueError: if the data have another number of classes, or a batch norm trains although
@@ -202,7 +210,8 @@ class TeacherStudent(BaseModel):
         self.train()  # as the loop does later, so that norms show whether they train
         if self.joint_forward:
             refuse_training_norms(self.student)
-        self.prepare_labeling(classes, class_counts, next(self.parameters()).device)
+        device = next(self.parameters()).device
+        self.prepare_labeling(classes, class_counts, device, num_images)
 
     def set_progress(self, step: int, max_steps: int) -> None:
         """Set the position of the run, before each step."""

@@ -679,6 +679,60 @@ def test_labels_pass_the_thresholds_of_their_class(build_adaptive):
     assert not any(map(len, model.get_pseudo_instances(*unlabeled_views())))
 
 
+BY_COUNT = dict(type='mmpldc.ExpectedCountThreshold', share=0.5, floor=0.0, window=10)
+COUPLED = {
+    'pseudo_label_filter.class_thr': None,
+    'pseudo_label_filter.mask_thr': None,
+    'pseudo_label_filter.score_thr': 0.5,
+    'pseudo_label_filter.score': 'certain',
+}
+
+
+def test_threshold_by_count_keeps_a_share_of_the_labelled_objects(build):
+    """And nothing in the first step, which only counts."""
+    model = build(class_thresholds=BY_COUNT, **COUPLED)
+    data = labeled_and_unlabeled()
+    counts, num_images = class_counts(data), len(data.datasets[0])
+    model.prepare_training(data.metainfo['classes'], lambda: counts, num_images)
+    assert model.class_thresholds.expected == counts.sum() / num_images
+    first = seeded_loss(model)
+    assert first['pseudo_per_image'] == 0 and first['pseudo_wanted'] > 0
+    second = seeded_loss(model)
+    assert 0 < second['pseudo_per_image'] <= second['pseudo_wanted']
+    assert 0 < second['pseudo_threshold'] < 1
+    assert model.thresholds_by_class() == {}
+
+
+def test_uncertain_queries_are_not_taught_no_object(build, monkeypatch):
+    losses = {}
+    for ignore in (False, True):
+        model = build(class_thresholds=BY_COUNT, ignore_uncertain=ignore, **COUPLED)
+        model.class_thresholds.start(torch.tensor([4]), 2)
+        seeded_loss(model)
+        head = model.student.panoptic_head
+        calls = spy(monkeypatch, head, '_classification_loss')
+        losses[ignore] = seeded_loss(model)
+        (_, labels, weight), _ = calls[-1]  # of the unlabelled images
+        selected = model.pseudo_label_filter.select(
+            model.teacher_outputs(unlabeled_views()[0]),
+            (SIZE, SIZE),
+            thresholds=model.class_thresholds.current(),
+        )
+        uncertain = selected.considered.uncertain
+        assert uncertain.any() and not uncertain.all()
+        without_object = labels == NUM_CLASSES
+        assert (weight[without_object & ~uncertain] > 0).all()
+        assert (weight[without_object & uncertain] > 0).all() != ignore
+        assert (weight[~without_object] > 0).all()
+    assert losses[True]['unsup_loss_cls'] != losses[False]['unsup_loss_cls']
+    assert losses[True]['unsup_loss_mask'] == losses[False]['unsup_loss_mask']
+
+
+def test_ignoring_uncertain_queries_needs_a_floor(build):
+    with pytest.raises(ValueError, match='needs thresholds with a floor'):
+        build(ignore_uncertain=True).loss(*make_batch())
+
+
 @pytest.mark.parametrize('step', [0, BURN_IN - 1])
 def test_burn_in_leaves_the_thresholds_alone(build_adaptive, step):
     model = build_adaptive()

@@ -53,11 +53,16 @@ def naive_filter(
     max_candidates=None,
     duplicate_iou=None,
     full_resolution=False,
+    score='product',
 ):
     """Per image, (label, query, class quality, mask quality) of the kept labels, best first.
 
     Thresholds on class and mask quality are numbers, or lists with one for each class.
     """
+
+    def quality(c, m):
+        return c * m if score == 'product' else c * max(2 * m - 1, 0)
+
     maps = results['mask_logits']
     full_size = F.interpolate(maps, results['input_shape'], mode='bilinear', align_corners=False)
     if full_resolution:
@@ -82,14 +87,14 @@ def naive_filter(
             ]
             m = sum(inside) / max(len(inside), 1)
             if class_thr is None:
-                good = c * m >= score_thr
+                good = quality(c, m) >= score_thr
             else:
                 least = [t[label] if isinstance(t, list) else t for t in (class_thr, mask_thr)]
                 good = c >= least[0] and m >= least[1]
             if good and len(inside) > min_area:
                 cells = maps[image, query].flatten().tolist()
                 foreground = {i for i, logit in enumerate(cells) if logit > 0}
-                passing.append((c * m, label, query, c, m, foreground))
+                passing.append((quality(c, m), label, query, c, m, foreground))
         passing.sort(key=lambda entry: -entry[0])
         if duplicate_iou is not None:
             passing = [
@@ -112,6 +117,7 @@ def naive_filter(
         dict(class_thr=0.5, mask_thr=0.8, min_area=100),
         dict(score_thr=0.6),
         dict(score_thr=0.2, max_candidates=7),
+        dict(score_thr=0.2, score='certain', duplicate_iou=0.3),
         dict(class_thr=0.1, mask_thr=0.5, max_candidates=4),
         dict(class_thr=0.1, mask_thr=0.5, max_candidates=1000),
         dict(class_thr=0.3, mask_thr=0.5, duplicate_iou=0.3),
@@ -157,7 +163,10 @@ def test_built_from_the_registry_and_called():
 def test_keys_of_the_input_stay():
     results = teacher_outputs() | dict(note='kept')
     found = PseudoLabelFilter(class_thr=0.1, mask_thr=0.1)(results)
-    assert set(found) == {*results, 'candidates', 'has_nan', 'pseudo_instances'}
+    assert set(found) == {
+        *results,
+        *('candidates', 'considered', 'has_nan', 'pseudo_instances'),
+    }
     for key, value in results.items():
         assert found[key] is value
     assert 'pseudo_instances' not in results and 'candidates' not in results
