@@ -55,8 +55,8 @@ def with_thresholds(model):
         num_classes=2, class_range=(0.25, 0.75), mask_range=(0.5, 1.0)
     )
     model.class_thresholds.start(torch.tensor([3, 1]))
-    class_thr, mask_thr, _ = model.class_thresholds.current()
-    model.thresholds_by_class = lambda: dict(class_thr=class_thr, mask_thr=mask_thr)
+    current = model.class_thresholds.current()
+    model.thresholds_by_class = lambda: dict(class_thr=current.class_thr, mask_thr=current.mask_thr)
     return model
 
 

@@ -17,6 +17,13 @@ STEPS = 6
 KEEP_RATE = 0.75
 
 
+class PointDataset:
+    metainfo = dict(classes=('point',))
+
+    def __len__(self) -> int:
+        return 4
+
+
 @MODEL_WRAPPERS.register_module(force=True)
 class ToyWrapper(nn.Module):
     """Stands in for MMDistributedDataParallel."""
@@ -196,7 +203,7 @@ def test_the_model_is_told_the_progress_before_each_step(train):
 
 def test_wrapped_models_are_unwrapped(toy_pair):
     model = toy_pair(burn_in_iters=0)
-    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
+    loader = SimpleNamespace(dataset=PointDataset())
     hook = MeanTeacherHook(keep_rate=KEEP_RATE)
     runner = SimpleNamespace(
         model=ToyWrapper(model),
@@ -360,7 +367,7 @@ def test_running_statistics_are_those_of_all_ranks(toy_pair, run_on_ranks):
         trained, frozen = model.student[1], model.student[4]
         frozen.eval()
         frozen.train = lambda mode: frozen  # as mmdet's norm_eval
-        loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
+        loader = SimpleNamespace(dataset=PointDataset())
         runner = SimpleNamespace(
             model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
@@ -494,7 +501,7 @@ def test_guided_on_two_ranks_the_copy_is_the_same(toy_pair, run_on_ranks, superv
     def train(rank):
         torch.manual_seed(0)
         model = toy_pair(burn_in_iters=2, burn_in='guided')
-        loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('point',))))
+        loader = SimpleNamespace(dataset=PointDataset())
         runner = SimpleNamespace(
             model=model, iter=0, max_iters=5, train_dataloader=loader, optim_wrapper=None, hooks=[]
         )
