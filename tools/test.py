@@ -11,8 +11,11 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from mmpldc.apis import check_checkpoint
 from mmpldc.apis.launch import add_common_arguments, load_config
+from mmpldc.engine.config_options import one_line_build_errors
 from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
+from mmpldc.engine.loader_errors import one_line_loader_errors, prepare_loaders
 
 
 def pickle_path(value: str) -> str:
@@ -50,10 +53,17 @@ def main() -> None:
         cfg = trigger_visualization_hook(cfg, args)
 
     join_ranks_on_cpu(cfg)
-    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
-    if args.out is not None:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    for word in prepare_loaders(cfg):
+        print(word, flush=True)
+    with one_line_build_errors(cfg), one_line_loader_errors():
+        runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        try:
+            check_checkpoint(args.checkpoint, runner.model, cfg)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f'tools/test.py: {error}') from None
+        if args.out is not None:
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from mmpldc.utils.checkpoints import (
     teacher_weights,
 )
 
+from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (
@@ -16,6 +17,7 @@ from .mask_encoding import (
     mask_to_polygons,
     polygons_to_rle,
 )
+from .options import add_cfg_options, merge_options, read_config
 from .pseudo_labels import (
     LabeledImage,
     PseudoLabel,
@@ -31,6 +33,8 @@ __all__ = [
     'PseudoLabel',
     'PublishedModel',
     'UnreadableImage',
+    'add_cfg_options',
+    'check_checkpoint',
     'check_weights',
     'class_information',
     'decode_mask',
@@ -43,12 +47,14 @@ __all__ = [
     'list_images',
     'load_labeler',
     'mask_to_polygons',
+    'merge_options',
     'plain_config',
     'plain_detector',
     'polygons_to_rle',
     'publish_model',
     'read_categories',
     'read_checkpoint',
+    'read_config',
     'teacher_weights',
     'to_half',
     'write_coco',
