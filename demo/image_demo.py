@@ -5,24 +5,45 @@ python demo/image_demo.py INPUT CONFIG --weights CHECKPOINT --out-dir outputs
 INPUT is an image, a folder of images, the URL of an image, or a video. Images and videos with drawn
 predictions go to the output folder's vis/. The predictions go to its preds/ as JSON, one file per
 image or frame, with masks as COCO's RLE. mmdet's demo of the same name writes the same.
+
+Images much larger than those of the training are cut into overlapping tiles with --tile; objects
+that lie across a seam are put together.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
 import cv2
 import mmcv
 import numpy as np
+import torch
 from mmcv import VideoReader
 from mmdet.apis import DetInferencer
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
 from mmdet.visualization import DetLocalVisualizer
+from mmdet.visualization.palette import get_palette
+from mmengine.config import Config
+from mmengine.fileio import dump
 from mmengine.fileio import get as read_bytes
+from mmengine.structures import InstanceData
+
+from mmpldc.apis import (
+    DecodedMasks,
+    as_plain,
+    check_checkpoint,
+    predict_tiles,
+    with_run_lengths,
+)
+from mmpldc.models.seg_heads import predict_run_lengths
+from mmpldc.visualization import draw_instances
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 DEFAULT_FPS = 25.0  # for a video that does not specify it
+MOST_PIXELS = 2**28  # of all masks of an image; more are drawn one at a time
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,7 +56,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out-dir', type=Path, default=Path('outputs'))
     parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if available")
     parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw above this score')
-    parser.add_argument('--batch-size', type=int, default=1, help='images or frames at once')
+    parser.add_argument('--batch-size', type=int, default=1, help='images, frames or tiles at once')
+    parser.add_argument(
+        '--tile',
+        type=int,
+        nargs='?',
+        const=0,
+        metavar='PIXELS',
+        help="predict on tiles of this side; without a number, of the config's test size",
+    )
+    parser.add_argument(
+        '--overlap',
+        type=float,
+        default=0.2,
+        help='share of a tile that the next one has, too; above the largest object (default: 0.2)',
+    )
     parser.add_argument(
         '--palette',
         default='none',
@@ -97,6 +132,11 @@ class PictureFiles:
         out_file = None if self.folder is None else str(self.folder / name)
         visualizer.add_datasample(name, image, out_file=out_file, **what)
 
+    def write(self, name: str, drawn: np.ndarray) -> None:
+        """Write ``(H, W, 3)`` uint8 RGB pixels that are drawn already."""
+        if self.folder is not None:
+            mmcv.imwrite(np.ascontiguousarray(drawn[..., ::-1]), str(self.folder / name))
+
     def close(self) -> None:
         if self.folder is not None:
             print(f'images are in {self.folder}')
@@ -119,9 +159,13 @@ class VideoFile:
     def paint(self, visualizer: DetLocalVisualizer, name: str, image: np.ndarray, **what) -> None:
         """Draw as :meth:`PictureFiles.paint`; the first frame sets the size of the video."""
         visualizer.add_datasample(name, image, **what)
+        self.write(name, visualizer.get_image())
+
+    def write(self, name: str, drawn: np.ndarray) -> None:
+        """Append a frame, as :meth:`PictureFiles.write`."""
         if self.path is None:
             return
-        frame = visualizer.get_image()[..., ::-1]
+        frame = drawn[..., ::-1]
         if self.writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             code = cv2.VideoWriter_fourcc(*'mp4v')
@@ -136,6 +180,92 @@ class VideoFile:
         if self.writer is not None:
             self.writer.release()
             print(f'{self.path}: {self.frames} frames')
+
+
+class Predictor:
+    """Predict and draw with a config and a checkpoint.
+
+    Args:
+        args: of the command line.
+
+    Raises:
+        ValueError: if the checkpoint does not fit the config.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.inferencer = DetInferencer(
+            model=args.model,
+            weights=args.weights,
+            device=args.device,
+            palette=args.palette,
+            show_progress=False,
+        )
+        check_checkpoint(args.weights, self.inferencer.model, self.inferencer.cfg)
+        self.tile = args.tile
+        if self.tile == 0:
+            self.tile = max(test_size(self.inferencer.cfg))
+
+    def predict(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
+        """Predict ``(H, W, 3)`` uint8 BGR images, with masks as run lengths."""
+        ((_, data),) = self.inferencer.preprocess(images, batch_size=len(images))
+        with predict_run_lengths(self.inferencer.model):
+            samples = self.inferencer.forward(data)
+        return [with_run_lengths(sample.pred_instances) for sample in samples]
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
+        """Predict images, tile by tile if that was asked for."""
+        if self.tile is None:
+            return self.predict(images)
+        how = dict(tile=self.tile, overlap=self.args.overlap, batch_size=self.args.batch_size)
+        return [predict_tiles(image, self.predict, **how) for image in images]
+
+    def draw(
+        self,
+        sink: PictureFiles | VideoFile,
+        name: str,
+        image: np.ndarray,
+        instances: InstanceData,
+    ) -> None:
+        """Draw predictions above the wanted score into BGR pixels."""
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        visualizer = self.inferencer.visualizer
+        shown = instances[instances.scores > self.args.pred_score_thr]
+        masks = DecodedMasks(shown.get('masks') or [])
+        if len(masks) * image.shape[0] * image.shape[1] > MOST_PIXELS:
+            # mmdet's visualizer holds all masks, and several copies of the image
+            meta = visualizer.dataset_meta
+            drawn = draw_instances(
+                rgb,
+                masks,
+                shown.labels.numpy(),
+                classes=meta['classes'],
+                palette=get_palette(meta.get('palette') or 'random', len(meta['classes'])),
+                scores=shown.scores.numpy(),
+            )
+            sink.write(name, drawn)
+            if self.args.show:
+                visualizer.show(drawn, win_name=name)
+            return
+        if 'masks' in shown:
+            height, width = image.shape[:2]
+            empty = torch.zeros(0, height, width, dtype=torch.bool)
+            shown.masks = masks.tensor() if len(masks) else empty
+        sample = DetDataSample(pred_instances=shown)
+        style = dict(draw_gt=False, show=self.args.show, pred_score_thr=self.args.pred_score_thr)
+        sink.paint(visualizer, name, rgb, data_sample=sample, **style)
+
+
+def test_size(cfg: Config) -> tuple[int, int]:
+    """Size to which a config's test pipeline resizes images.
+
+    Raises:
+        ValueError: if it does not resize them.
+    """
+    for transform in get_test_pipeline_cfg(cfg):
+        if 'scale' in transform:
+            return tuple(transform['scale'])
+    raise ValueError("the config's test pipeline has no scale: give --tile a number of pixels")
 
 
 def main() -> None:
@@ -157,26 +287,16 @@ def main() -> None:
         raise ValueError(f'{args.inputs} has no readable frame')
     items = chain([first], items)
 
-    inferencer = DetInferencer(
-        model=args.model,
-        weights=args.weights,
-        device=args.device,
-        palette=args.palette,
-        show_progress=False,
-    )
-    style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
+    predict = Predictor(args)
     # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
-    while batch := list(islice(items, args.batch_size)):
+    while batch := list(islice(items, 1 if args.tile is not None else args.batch_size)):
         names, images = zip(*batch, strict=True)
-        ((_, data),) = inferencer.preprocess(images, batch_size=len(images))
-        predictions = inferencer.forward(data)
-        for image_name, image, prediction in zip(names, images, predictions, strict=True):
+        for name, image, instances in zip(names, images, predict(images), strict=True):
+            if not args.no_save_pred:
+                path = args.out_dir / 'preds' / f'{Path(name).stem}.json'
+                dump(as_plain(instances), path)
             if args.show or not args.no_save_vis:
-                rgb = image[..., ::-1]
-                sink.paint(inferencer.visualizer, image_name, rgb, data_sample=prediction, **style)
-            prediction.set_metainfo(dict(img_path=image_name))  # names the JSON
-        if not args.no_save_pred:
-            inferencer.postprocess(predictions, pred_out_dir=str(args.out_dir))
+                predict.draw(sink, name, image, instances)
     sink.close()
     if not args.no_save_pred:
         print(f'predictions are in {args.out_dir / "preds"}')

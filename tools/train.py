@@ -15,9 +15,10 @@ from mmpldc.engine.config_options import one_line_build_errors
 from mmpldc.engine.console import ShortConsoleRunner, introduction, show_all_from_now_on
 from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.hooks.resume_hook import CannotResume
 from mmpldc.engine.loader_errors import one_line_loader_errors, prepare_loaders
 from mmpldc.engine.log_filter import drop_inner_deprecations
-from mmpldc.engine.resuming import resume
+from mmpldc.engine.resuming import BrokenCheckpoint, resume
 from mmpldc.engine.weights import fetch_weights
 from mmpldc.utils.checkpoint_loading import MissingWeights
 
@@ -120,7 +121,10 @@ def train(args: argparse.Namespace, cfg: Config, full: Config) -> None:
         # mmengine leaves them out. Not in the config, because a later run may start from it.
         runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
     if args.resume is not None and not args.dry_run:
-        resume(runner, None if args.resume == 'auto' else args.resume)
+        try:
+            resume(runner, None if args.resume == 'auto' else args.resume)
+        except BrokenCheckpoint as error:
+            raise SystemExit(str(error)) from error
     if not args.skip_data_check:
         check_before_training(full)
     runner.register_hook(SharedMemoryHook())
@@ -134,7 +138,7 @@ def train(args: argparse.Namespace, cfg: Config, full: Config) -> None:
         )
     try:
         runner.train()
-    except MissingWeights as error:
+    except (MissingWeights, CannotResume) as error:
         raise SystemExit(f'{args.config}: {error}') from error
 
 

@@ -27,8 +27,15 @@ from .pseudo_labels import (
     load_labeler,
 )
 from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
+from .run_lengths import DecodedMasks, as_plain, with_run_lengths
+from .tiling import predict_tiles, tile_windows
 
 __all__ = [
+    'DecodedMasks',
+    'as_plain',
+    'predict_tiles',
+    'tile_windows',
+    'with_run_lengths',
     'LabeledImage',
     'PseudoLabel',
     'PublishedModel',

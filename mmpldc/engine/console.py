@@ -16,6 +16,7 @@ REMARKS = (  # of mmengine, which ask for nothing
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias of',
     'Checkpoints will be saved to',
+    'paramwise_options -- ',  # a line for each weight
 )
 MOST_LINES = 8
 MOST_SIGNS = 600  # in a line

@@ -6,16 +6,15 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-import cv2
 import numpy as np
 from mmdet.evaluation.metrics import CocoMetric as MMDetCocoMetric
 from mmdet.evaluation.metrics import coco_metric as mmdet_module
 from mmengine.logging import MMLogger
-from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from mmpldc.registry import METRICS
+from mmpldc.utils.run_lengths import encode_masks
 
 BACKENDS = ('pycocotools', 'faster_coco_eval')
 
@@ -81,25 +80,6 @@ class CocoMetric(MMDetCocoMetric):
         """
         with _mmdet_evaluates_with(self.evaluator):
             return super().compute_metrics(results)
-
-
-def encode_masks(masks: Tensor) -> list[dict]:
-    """Encode masks as COCO's compressed RLE, like mmdet's ``encode_mask_results``.
-
-    COCO's run lengths follow the columns. OpenCV transposes a mask to that order block by block;
-    NumPy does it byte by byte, which takes longer than the encoding.
-
-    Args:
-        masks: ``(K, H, W)`` bool, on any device.
-
-    Returns:
-        For each mask ``size`` [H, W] and ``counts`` as bytes.
-
-    Note:
-        Encoding runs in this thread: pycocotools blocks all others while it encodes.
-    """
-    pixels = masks.detach().cpu().bool().numpy().view(np.uint8)
-    return [coco_mask.encode(cv2.transpose(mask).T) for mask in pixels]
 
 
 def faster_evaluator() -> type:
