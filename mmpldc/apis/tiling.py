@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mmpldc.utils.run_lengths import encode_in_frame
 
 MIN_SCORE = 0.05  # ours: fainter predictions do not join others
 MIN_IOU = 0.5  # ours: of two masks within what both tiles show
+MOST_VALUES = 2**24  # of the masks that are compared at a time
 
 
 @dataclass(frozen=True)
@@ -183,28 +184,37 @@ def _pairs(parts: Sequence[Part], windows: Sequence[Window]) -> Iterator[tuple[f
     by_tile: dict[int, list[int]] = {}
     for number, part in enumerate(parts):
         by_tile.setdefault(part.tile, []).append(number)
-    for tile, own in by_tile.items():
-        for other, theirs in by_tile.items():
-            shared = windows[tile].overlap(windows[other]) if tile < other else None
-            if shared is None:
-                continue
-            for i in own:
-                for j in theirs:
-                    if parts[i].label != parts[j].label:
-                        continue
-                    iou = _iou_within(parts[i], parts[j], shared)
-                    if iou >= MIN_IOU:
-                        yield iou, i, j
+    for one, other in combinations(by_tile, 2):
+        shared = windows[one].overlap(windows[other])
+        if shared is None:
+            continue
+        own, theirs = (
+            [i for i in by_tile[tile] if parts[i].window.overlap(shared)] for tile in (one, other)
+        )
+        ious = _ious_within([parts[i] for i in own], [parts[j] for j in theirs], shared)
+        for row, column in zip(*np.nonzero(ious >= MIN_IOU), strict=True):
+            i, j = own[row], theirs[column]
+            if parts[i].label == parts[j].label:
+                yield float(ious[row, column]), i, j
 
 
-def _iou_within(one: Part, other: Part, shared: Window) -> float:
-    """IoU of two masks within a rectangle; 0 if one of them is not in it."""
-    places = [part.window.overlap(shared) for part in (one, other)]
-    if places[0] is None or places[1] is None or places[0].overlap(places[1]) is None:
-        return 0.0
-    around = _around([places[0], places[1]])
-    first, second = one.within(around), other.within(around)
-    return float((first & second).sum() / max(1, (first | second).sum()))
+def _ious_within(own: Sequence[Part], theirs: Sequence[Part], shared: Window) -> np.ndarray:
+    """IoUs ``(len(own), len(theirs))`` of masks within a rectangle; 0 if neither is in it."""
+    shape = len(own), len(theirs)
+    common, areas = np.zeros(shape), (np.zeros((shape[0], 1)), np.zeros((1, shape[1])))
+    if not all(shape):
+        return common
+    rows = max(1, MOST_VALUES // ((shared.right - shared.left) * max(shape)))
+    for top in range(shared.top, shared.bottom, rows):  # strip by strip, to bound memory
+        strip = Window(top, shared.left, min(top + rows, shared.bottom), shared.right)
+        first, second = (
+            np.stack([part.within(strip).ravel() for part in parts]).astype(np.float32)
+            for parts in (own, theirs)
+        )
+        common += first @ second.T
+        areas[0][:, 0] += first.sum(axis=1)
+        areas[1][0] += second.sum(axis=1)
+    return common / np.maximum(1, areas[0] + areas[1] - common)
 
 
 def _around(windows: Sequence[Window]) -> Window:

@@ -97,6 +97,8 @@ class _Checker:
     def _of_new_key(self, parts: Sequence[str], depth: int, section: Any, owner: Any) -> str | None:
         section = section if isinstance(section, Mapping) else {}
         own, name = parts[depth], parts[depth - 1]
+        if own == '_delete_':  # mmengine's, and gone once the options are merged
+            return None
         if name in ('default_hooks', 'custom_hooks'):
             new = section.get(own)
             if isinstance(new, Mapping) and 'type' in new:

@@ -7,7 +7,7 @@ from typing import Any
 NAMED = 3  # keys that a message names
 # Ratios of difflib: what a message proposes, and what is taken for misspelt.
 CLOSE = 0.7
-SURE = 0.85
+SURE = 0.8
 
 
 def leaves(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
