@@ -54,9 +54,7 @@ def test_load_from_and_nested_parts():
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(
-        SystemExit, match=r'checkpoint=.*none\.pth: there is no such file'
-    ):
+    with pytest.raises(SystemExit, match=r'checkpoint=.*none\.pth: there is no such file'):
         fetch_weights(config(str(tmp_path / 'none.pth')))
     path = tmp_path / 'here.pth'
     path.touch()

@@ -91,9 +91,9 @@ def _compare_batches(runner: Runner, meta: dict) -> None:
     now = (runner.cfg.get(BATCH_SIZE[0]) or {}).get(BATCH_SIZE[1])
     if isinstance(before, int) and isinstance(now, int) and before != now:
         runner.logger.warning(
-            f'Resuming with {".".join(BATCH_SIZE)}={now}; before, it was {before}: from here on '
-            'the run draws other images than it would have, and its steps see '
-            f'{"more" if now > before else "fewer"} of them'
+            f'Resuming with {".".join(BATCH_SIZE)}={now}; before, it was {before}. Unless the '
+            'number of processes changed with it, so that a step has as many images as before, '
+            'the run draws other images from here on than it would have'
         )
 
 
