@@ -1,6 +1,7 @@
 """Train a config, with the options of MMDetection's tool of the same name."""
 
 import argparse
+import signal
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -147,4 +148,5 @@ if __name__ == '__main__':
     try:
         record(main)()  # a failing rank's traceback reaches torchrun's terminal
     except KeyboardInterrupt:  # before the first step; then mmpldc.PreemptionHook saves
-        raise SystemExit('Interrupted: nothing was saved') from None
+        print('Interrupted: nothing was saved')
+        raise SystemExit(128 + signal.SIGINT) from None
