@@ -40,7 +40,7 @@ def test_without_a_network_the_file_and_its_place_are_named(name):
     assert f'put it to {cached_path(url)}' in line and 'Connection refused' in line
     assert f'model.backbone.init_cfg.checkpoint={name}' in line
     place = cached_path(url)
-    place.parent.mkdir(parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
     fetch_weights(config(name))  # as the line says
 

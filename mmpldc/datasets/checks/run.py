@@ -210,7 +210,11 @@ def check_settings(cfg: Config) -> None:
     Raises:
         SystemExit: with one line for each error.
     """
-    findings = [one for one in check_config(cfg, sets_of(cfg)[0]) if one.level == 'error']
+    try:
+        sets, _ = sets_of(cfg)
+    except ValueError as error:  # two settings that name the same file
+        raise SystemExit(f'{os.path.basename(cfg.filename or "the config")}: {error}') from error
+    findings = [one for one in check_config(cfg, sets) if one.level == 'error']
     if findings:
         raise SystemExit(_refusal(findings, 'the config'))
 

@@ -48,7 +48,7 @@ class TeacherStudentValLoop(ValLoop):
                 with self._short_masks(model):
                     for idx, data_batch in enumerate(self.dataloader):
                         self.run_iter(idx, data_batch)
-                self.runner.logger.info(f'The {name} at iteration {self.runner.iter}:')
+                self.runner.logger.info(f'The {name}{self._position()}:')
                 evaluated = self.evaluator.evaluate(len(self.dataloader.dataset))
                 metrics |= {f'{name}/{key}': value for key, value in evaluated.items()}
         finally:
@@ -65,6 +65,13 @@ class TeacherStudentValLoop(ValLoop):
         if takes and not any(hook.draw for hook in draws):
             return predict_run_lengths(model)
         return nullcontext()
+
+    def _position(self) -> str:
+        """Where the run is, in words, without building the training loop."""
+        train_loop = self.runner._train_loop
+        if not isinstance(train_loop, IterBasedTrainLoop):
+            return ''
+        return f' at iteration {train_loop.iter}'
 
     def _student_is_due(self) -> bool:
         if self.student_interval == 0:
