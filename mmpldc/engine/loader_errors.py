@@ -58,7 +58,7 @@ def prepare_loaders(cfg: Config) -> list[str]:
             if without:
                 words.append(f'{name}: num_workers=0 needs no {" and no ".join(without)}')
         elif loader.get('timeout') is None:
-            loader.timeout = SECONDS
+            loader['timeout'] = SECONDS
     return words
 
 

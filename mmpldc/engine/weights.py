@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -47,7 +48,7 @@ def fetch_weights(cfg: Config) -> None:
         if path.is_file():
             continue
         try:
-            load_first_on_one_rank(lambda url=url, path=path: _download(url, path))
+            load_first_on_one_rank(partial(_download, url, path))
         except Exception as error:  # URLError, HTTPError, timeouts, hash: from as many libraries
             raise SystemExit(
                 f'{file}: {setting}={source}: cannot be downloaded ({_reason(error)}): get '

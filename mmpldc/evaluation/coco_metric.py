@@ -155,7 +155,7 @@ def _encode_sample(sample: dict) -> dict:
 @contextmanager
 def _mmdet_evaluates_with(evaluator: type) -> Iterator[None]:
     """Replace mmdet's evaluators, names in its module; mmdet offers no other way to set them."""
-    replaced = dict(COCOeval=evaluator, COCOevalMP=with_summary(mmdet_module.COCOevalMP))
+    replaced: Any = dict(COCOeval=evaluator, COCOevalMP=with_summary(mmdet_module.COCOevalMP))
     with mock.patch.multiple(mmdet_module, **replaced), _without_minus_one():
         yield
 

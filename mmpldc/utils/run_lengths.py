@@ -45,7 +45,7 @@ def encode_in_frame(crop: np.ndarray, corner: Sequence[int], size: Sequence[int]
     for sign in (1, -1):
         column, row = np.nonzero(edges == sign)
         places.append((left + column) * height + top + row)
-    bounds = np.stack(places, axis=1).ravel()
+    bounds: np.ndarray = np.stack(places, axis=1).ravel()
     # a run to the end of a column goes on at the top of the next one
     touching = np.flatnonzero(bounds[1:-1:2] == bounds[2::2])
     bounds = np.delete(bounds, np.concatenate([2 * touching + 1, 2 * touching + 2]))

@@ -104,10 +104,10 @@ def _saved_setting(text: str, section: str, key: str) -> Any:
     except (SyntaxError, ValueError, RecursionError):
         return None
     for statement in tree.body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-        if not isinstance(target, ast.Name) or target.id != section:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
             continue
-        if isinstance(statement.value, ast.Call):
+        target = statement.targets[0]
+        if isinstance(target, ast.Name) and target.id == section:
             for keyword in statement.value.keywords:
                 if keyword.arg == key and isinstance(keyword.value, ast.Constant):
                     return keyword.value.value
