@@ -6,13 +6,29 @@ keeping what mmcv's CUDA operator keeps. The total is four times that, plus weig
 and teacher. The memory of kernels and of the allocator is not counted.
 
     python benchmarks/memory.py --out DIR
+
+With --large-image it measures the peak memory of testing and of the demo on the CPU instead, with a
+photo of 24 megapixels and 100 predictions of Mask2Former R50 with random weights. Each runs in a
+process of its own, whose largest resident size counts, with Python and its libraries.
+
+    python benchmarks/memory.py --large-image --out DIR
 """
 
 import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import weakref
+from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+from mmdet.registry import MODELS
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from step import Step, paper_config
 from timing import argument_parser, report, table
@@ -21,6 +37,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmpldc.models.layers import ms_deform_attn_pixel_decoder
 
+ROOT = Path(__file__).resolve().parents[1]
 IMAGES = 4
 GIB = 2**30
 
@@ -29,6 +46,14 @@ def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument('--size', type=int, default=1024, help='side of an image')
     parser.add_argument('--instances', type=int, default=7, help='per image; COCO has 7')
+    parser.add_argument(
+        '--large-image',
+        type=int,
+        nargs='?',
+        const=24,
+        metavar='MEGAPIXELS',
+        help='measure testing and the demo on one photo; default: 24',
+    )
     return parser.parse_args()
 
 
@@ -124,8 +149,84 @@ def a_step(args: argparse.Namespace, with_cp: bool, images: int) -> Step:
     return Step(cfg, **kinds, instances=args.instances, size=args.size, device=device)
 
 
+def large_image_files(folder: Path, megapixels: int) -> dict[str, Path]:
+    """Write a photo of 3:2 with three annotated squares, a config for it, and random weights."""
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    width = round(height * 1.5)
+    noise = np.random.default_rng(0).integers(0, 255, (30, 45, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / 'photo.jpg'), cv2.resize(noise, (width, height)))
+    squares = [
+        dict(
+            id=number,
+            image_id=1,
+            category_id=1,
+            iscrowd=0,
+            area=10_000,
+            bbox=[200 * number, 100, 100, 100],
+            segmentation=[[200 * number, 100, 200 * number + 100, 100, 200 * number + 100, 200]],
+        )
+        for number in (1, 2, 3)
+    ]
+    labels = dict(
+        images=[dict(id=1, file_name='photo.jpg', height=height, width=width)],
+        annotations=squares,
+        categories=[dict(id=1, name='square')],
+    )
+    (folder / 'labels.json').write_text(json.dumps(labels))
+    cfg = Config.fromfile(ROOT / 'configs/custom/pldc_mask2former_r50_custom.py')
+    cfg.model.num_classes = 1
+    cfg.model.backbone.init_cfg = None
+    cfg.test_evaluator.ann_file = str(folder / 'labels.json')
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_dataloader.dataset.update(
+        ann_file=str(folder / 'labels.json'),
+        data_prefix=dict(img=str(folder)),
+        metainfo=dict(classes=('square',)),
+    )
+    cfg.visualizer.vis_backends = [dict(type='LocalVisBackend')]
+    cfg.dump(folder / 'config.py')
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    meta = dict(dataset_meta=dict(classes=('square',)))
+    weights = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(meta=meta, state_dict=weights), folder / 'model.pth')
+    return {name.split('.')[0]: folder / name for name in ('photo.jpg', 'config.py', 'model.pth')}
+
+
+def peak_of(*command: object) -> float:
+    """Largest resident size of a Python program, in GB."""
+    environment = os.environ | dict(PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES='')
+    process = subprocess.Popen([sys.executable, *map(str, command)], env=environment, cwd=ROOT)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f'{command[0]} failed')
+    return used.ru_maxrss * 1024 / 1e9
+
+
+def measure_large_image(args: argparse.Namespace) -> None:
+    """Measure and report testing and the demo."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files = large_image_files(folder, args.large_image)
+        model = files['config'], files['model']
+        demo = ('demo/image_demo.py', files['photo'], model[0], '--weights', model[1])
+        demo += ('--device', 'cpu', '--out-dir', folder / 'demo', '--pred-score-thr', 0)
+        peaks = {
+            'nothing (imports)': peak_of('-c', 'import mmpldc.apis, mmdet.apis'),
+            'tools/test.py': peak_of('tools/test.py', *model, '--work-dir', folder / 'run'),
+            'demo/image_demo.py': peak_of(*demo),
+            'demo/image_demo.py --tile 1024': peak_of(*demo, '--tile', 1024),
+        }
+    rows = [dict(command=name, gigabytes=peak) for name, peak in peaks.items()]
+    text = table(['', 'GB'], [[name, f'{peak:.2f}'] for name, peak in peaks.items()])
+    report('memory_large_image', text, rows, torch.device('cpu'), args.out)
+
+
 def main() -> None:
     args = parse_args()
+    if args.large_image:
+        measure_large_image(args)
+        return
     init_default_scope('mmdet')
     device = torch.device(args.device)
     find = measured if device.type == 'cuda' else counted

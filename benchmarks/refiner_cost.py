@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmpldc.apis import add_cfg_options, read_config
 from mmpldc.utils.files import write_json
 
 WARM_UP = 5
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint')
     parser.add_argument('--steps', type=int, default=40)
     parser.add_argument('--out', type=Path, help='write the result as JSON')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -56,9 +56,7 @@ class Timed:
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.load_from, cfg.work_dir = args.checkpoint, 'work_dirs/refiner_cost'
     steps = WARM_UP + args.steps
     cfg.model.burn_in_iters = 0

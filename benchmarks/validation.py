@@ -29,9 +29,9 @@ from timing import Comparison, argument_parser, compare, report, table
 from torch import Tensor
 
 from mmpldc.evaluation import CocoMetric
-from mmpldc.evaluation.coco_metric import encode_masks
 from mmpldc.models import TopKMaskFormerFusionHead
 from mmpldc.models.seg_heads.top_k_fusion_head import top_pairs
+from mmpldc.utils.run_lengths import encode_masks
 
 NUM_CLASSES, NUM_QUERIES, MAX_PER_IMAGE = 80, 100, 100
 THREADS = 2

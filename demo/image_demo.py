@@ -6,13 +6,15 @@ INPUT is an image, a folder of images, the URL of an image, or a video. Images a
 predictions go to the output folder's vis/, the predictions to its preds/, one file per image or
 frame: of instance segmentation JSON with masks as COCO's RLE, as mmdet's demo of the same name
 writes them, and of semantic segmentation a PNG label map.
+
+Images much larger than those of the training are cut into overlapping tiles with --tile (instance
+segmentation only); objects that lie across a seam are put together.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import mmcv
@@ -21,18 +23,34 @@ import torch
 from mmcv import VideoReader
 from mmdet.apis import DetInferencer
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
-from mmdet.visualization import get_palette
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
+from mmdet.visualization.palette import get_palette
 from mmengine.config import Config
+from mmengine.fileio import dump
 from mmengine.fileio import get as read_bytes
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 from mmengine.visualization import Visualizer
 
 from mmpldc._compat import check_extras
-from mmpldc.apis import is_semantic, load_segmentor, read_checkpoint, segment_images
+from mmpldc.apis import (
+    DecodedMasks,
+    as_plain,
+    check_checkpoint,
+    is_semantic,
+    load_segmentor,
+    predict_tiles,
+    read_checkpoint,
+    segment_images,
+    with_run_lengths,
+)
 from mmpldc.datasets.label_maps import write_label_map
+from mmpldc.models.seg_heads import predict_run_lengths
+from mmpldc.visualization import draw_instances
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 DEFAULT_FPS = 25.0  # for a video that does not specify it
+MOST_PIXELS = 2**28  # of all masks of an image; more are drawn one at a time
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,7 +63,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out-dir', type=Path, default=Path('outputs'))
     parser.add_argument('--device', help="e.g. 'cpu' or 'cuda:0'; default: a GPU if available")
     parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw instances above it')
-    parser.add_argument('--batch-size', type=int, default=1, help='images or frames at once')
+    parser.add_argument('--batch-size', type=int, default=1, help='images, frames or tiles at once')
+    parser.add_argument(
+        '--tile',
+        type=int,
+        nargs='?',
+        const=0,
+        metavar='PIXELS',
+        help="predict on tiles of this side; without a number, of the config's test size",
+    )
+    parser.add_argument(
+        '--overlap',
+        type=float,
+        default=0.2,
+        help='share of a tile that the next one has, too; above the largest object (default: 0.2)',
+    )
     parser.add_argument(
         '--palette',
         default='none',
@@ -107,6 +139,11 @@ class PictureFiles:
         out_file = None if self.folder is None else str(self.folder / name)
         visualizer.add_datasample(name, image, out_file=out_file, **what)
 
+    def write(self, name: str, drawn: np.ndarray) -> None:
+        """Write ``(H, W, 3)`` uint8 RGB pixels that are drawn already."""
+        if self.folder is not None:
+            mmcv.imwrite(np.ascontiguousarray(drawn[..., ::-1]), str(self.folder / name))
+
     def close(self) -> None:
         if self.folder is not None:
             print(f'images are in {self.folder}')
@@ -129,9 +166,13 @@ class VideoFile:
     def paint(self, visualizer: Visualizer, name: str, image: np.ndarray, **what) -> None:
         """Draw as :meth:`PictureFiles.paint`; the first frame sets the size of the video."""
         visualizer.add_datasample(name, image, **what)
+        self.write(name, visualizer.get_image())
+
+    def write(self, name: str, drawn: np.ndarray) -> None:
+        """Append a frame, as :meth:`PictureFiles.write`."""
         if self.path is None:
             return
-        frame = visualizer.get_image()[..., ::-1]
+        frame = drawn[..., ::-1]
         if self.writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             code = cv2.VideoWriter_fourcc(*'mp4v')
@@ -149,9 +190,17 @@ class VideoFile:
 
 
 class Instances:
-    """Instance segmentation by mmdet's inferencer."""
+    """Instance segmentation by mmdet's inferencer.
+
+    Args:
+        args: of the command line.
+
+    Raises:
+        ValueError: if the checkpoint does not fit the config.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
         self.inferencer = DetInferencer(
             model=args.model,
             weights=args.weights,
@@ -159,29 +208,77 @@ class Instances:
             palette=args.palette,
             show_progress=False,
         )
-        self.visualizer = self.inferencer.visualizer
-        self.style = dict(draw_gt=False, show=args.show, pred_score_thr=args.pred_score_thr)
+        check_checkpoint(args.weights, self.inferencer.model, self.inferencer.cfg)
+        self.tile = args.tile
+        if self.tile == 0:
+            self.tile = max(test_size(self.inferencer.cfg))
 
-    def predict(self, images: Sequence[np.ndarray]) -> list:
-        """Data samples with predictions for ``(H, W, 3)`` uint8 BGR images."""
-        # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
+    def predict(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
+        """Predict ``(H, W, 3)`` uint8 BGR images, with masks as run lengths."""
         ((_, data),) = self.inferencer.preprocess(images, batch_size=len(images))
-        return self.inferencer.forward(data)
+        with predict_run_lengths(self.inferencer.model):
+            samples = self.inferencer.forward(data)
+        return [with_run_lengths(sample.pred_instances) for sample in samples]
 
-    def write(self, out_dir: Path, names: Sequence[str], predictions: Sequence[Any]) -> None:
-        """Write a file of predictions for each image."""
-        for name, prediction in zip(names, predictions, strict=True):
-            prediction.set_metainfo(dict(img_path=name))  # names the JSON
-        self.inferencer.postprocess(predictions, pred_out_dir=str(out_dir))
+    def __call__(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
+        """Predict images, tile by tile if that was asked for."""
+        if self.tile is None:
+            return self.predict(images)
+        how = dict(tile=self.tile, overlap=self.args.overlap, batch_size=self.args.batch_size)
+        return [predict_tiles(image, self.predict, **how) for image in images]
+
+    def draw(
+        self,
+        sink: PictureFiles | VideoFile,
+        name: str,
+        image: np.ndarray,
+        instances: InstanceData,
+    ) -> None:
+        """Draw predictions above the wanted score into BGR pixels."""
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        visualizer = self.inferencer.visualizer
+        shown = instances[instances.scores > self.args.pred_score_thr]
+        masks = DecodedMasks(shown.get('masks') or [])
+        if len(masks) * image.shape[0] * image.shape[1] > MOST_PIXELS:
+            # mmdet's visualizer holds all masks, and several copies of the image
+            meta = visualizer.dataset_meta
+            drawn = draw_instances(
+                rgb,
+                masks,
+                shown.labels.numpy(),
+                classes=meta['classes'],
+                palette=get_palette(meta.get('palette') or 'random', len(meta['classes'])),
+                scores=shown.scores.numpy(),
+            )
+            sink.write(name, drawn)
+            if self.args.show:
+                visualizer.show(drawn, win_name=name)
+            return
+        if 'masks' in shown:
+            height, width = image.shape[:2]
+            empty = torch.zeros(0, height, width, dtype=torch.bool)
+            shown.masks = masks.tensor() if len(masks) else empty
+        sample = DetDataSample(pred_instances=shown)
+        style = dict(draw_gt=False, show=self.args.show, pred_score_thr=self.args.pred_score_thr)
+        sink.paint(visualizer, name, rgb, data_sample=sample, **style)
+
+    def write(self, path: Path, instances: InstanceData) -> None:
+        """Write an image's predictions, as mmdet's demo does; ``path`` has no ending."""
+        dump(as_plain(instances), path.with_name(f'{path.name}.json'))
 
 
 class Classes:
-    """Semantic segmentation."""
+    """Semantic segmentation: the methods of :class:`Instances`."""
 
     def __init__(self, args: argparse.Namespace, cfg: Config) -> None:
         from mmseg.structures import SegDataSample
         from mmseg.visualization import SegLocalVisualizer
 
+        if args.tile is not None:
+            raise ValueError(
+                "--tile is for instance segmentation: mmsegmentation cuts tiles with the config's "
+                "model.test_cfg=dict(mode='slide', crop_size=..., stride=...)"
+            )
         device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self.model = load_segmentor(cfg, read_checkpoint(args.weights), device=device)
         meta = self.model.dataset_meta
@@ -193,19 +290,35 @@ class Classes:
         self.visualizer.dataset_meta = meta
         self.style = dict(draw_gt=False, show=args.show)
 
-    def predict(self, images: Sequence[np.ndarray]) -> list:
-        """As :meth:`Instances.predict`."""
-        maps = segment_images(self.model, images, batch_size=len(images))
-        return [self.sample(pred_sem_seg=PixelData(data=torch.from_numpy(m)[None])) for m in maps]
+    def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Label maps ``(H, W)`` of ``(H, W, 3)`` uint8 BGR images."""
+        return segment_images(self.model, images, batch_size=len(images))
 
-    def write(self, out_dir: Path, names: Sequence[str], predictions: Sequence[Any]) -> None:
-        """As :meth:`Instances.write`."""
-        folder = out_dir / 'preds'
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, prediction in zip(names, predictions, strict=True):
-            path = folder / f'{Path(name).stem}.png'
-            values = prediction.pred_sem_seg.data[0].numpy()
-            write_label_map(path, values, self.model.dataset_meta['palette'])
+    def draw(
+        self, sink: PictureFiles | VideoFile, name: str, image: np.ndarray, labels: np.ndarray
+    ) -> None:
+        """Draw a label map over BGR pixels."""
+        sample = self.sample(pred_sem_seg=PixelData(data=torch.from_numpy(labels)[None]))
+        sink.paint(self.visualizer, name, image[..., ::-1], data_sample=sample, **self.style)
+
+    def write(self, path: Path, labels: np.ndarray) -> None:
+        """Write a label map as a PNG with the classes' colours."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_label_map(
+            path.with_name(f'{path.name}.png'), labels, self.model.dataset_meta['palette']
+        )
+
+
+def test_size(cfg: Config) -> tuple[int, int]:
+    """Size to which a config's test pipeline resizes images.
+
+    Raises:
+        ValueError: if it does not resize them.
+    """
+    for transform in get_test_pipeline_cfg(cfg):
+        if 'scale' in transform:
+            return tuple(transform['scale'])
+    raise ValueError("the config's test pipeline has no scale: give --tile a number of pixels")
 
 
 def main() -> None:
@@ -230,16 +343,14 @@ def main() -> None:
     cfg = Config.fromfile(args.model)
     check_extras(cfg)
     network = Classes(args, cfg) if is_semantic(cfg) else Instances(args)
-    while batch := list(islice(items, args.batch_size)):
+    # Batch by batch: the inferencer's own call keeps all results and does not accept a video.
+    while batch := list(islice(items, 1 if args.tile is not None else args.batch_size)):
         names, images = zip(*batch, strict=True)
-        predictions = network.predict(images)
-        for image_name, image, prediction in zip(names, images, predictions, strict=True):
+        for name, image, prediction in zip(names, images, network(images), strict=True):
+            if not args.no_save_pred:
+                network.write(args.out_dir / 'preds' / Path(name).stem, prediction)
             if args.show or not args.no_save_vis:
-                rgb = image[..., ::-1]
-                what = dict(data_sample=prediction, **network.style)
-                sink.paint(network.visualizer, image_name, rgb, **what)
-        if not args.no_save_pred:
-            network.write(args.out_dir, names, predictions)
+                network.draw(sink, name, image, prediction)
     sink.close()
     if not args.no_save_pred:
         print(f'predictions are in {args.out_dir / "preds"}')

@@ -8,9 +8,9 @@ without a network.
 import argparse
 
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
+from mmpldc.apis import add_cfg_options, read_config
 from mmpldc.registry import DATASETS, MODELS
 
 
@@ -22,15 +22,13 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help="class names; default: those of the config's training data, which is then opened",
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     if cfg.model.get('refiner') is None:
         raise SystemExit(f'{args.config} has no refiner: it needs only the weights of the backbone')
     init_default_scope(cfg.get('default_scope', 'mmdet'))

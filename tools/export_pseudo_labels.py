@@ -9,13 +9,13 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from rich.progress import track
 
 from mmpldc.apis import (
     LabeledImage,
     UnreadableImage,
+    add_cfg_options,
     folder_images,
     label_images,
     label_studio_config,
@@ -23,6 +23,7 @@ from mmpldc.apis import (
     load_labeler,
     read_categories,
     read_checkpoint,
+    read_config,
     write_coco,
     write_label_studio,
 )
@@ -72,7 +73,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--num-workers', type=int, default=2, help='processes that read images')
     parser.add_argument('--device', default=get_device(), help='default: a GPU if available')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     args = parser.parse_args()
     if args.images.suffix == '.json' and args.img_root is None:
         parser.error(f'give the folder of the images of {args.images} by --img-root')
@@ -117,9 +118,7 @@ def main() -> None:
     images = list_images(args.images) if from_json else folder_images(args.images)
     root = args.img_root if from_json else args.images
 
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     checkpoint = read_checkpoint(args.checkpoint)
     model = load_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
     model.set_thresholds(class_thr=args.class_thr, mask_thr=args.mask_thr)

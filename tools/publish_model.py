@@ -9,9 +9,7 @@ mmdet's Mask2Former, of semantic segmentation mmsegmentation's EncoderDecoder.
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-
-from mmpldc.apis import publish_model
+from mmpldc.apis import add_cfg_options, publish_model, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,15 +20,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', type=Path, help='path of the files without suffix')
     parser.add_argument('--config', required=True, help='config of that run')
     parser.add_argument('--fp16', action='store_true', help='round the weights, half the size')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     published = publish_model(args.checkpoint, args.out, cfg, half=args.fp16)
     megabytes = published.checkpoint.stat().st_size / 1e6
     print(f'{published.checkpoint} ({megabytes:.1f} MB)\n{published.config}')

@@ -7,6 +7,7 @@ from mmpldc.utils.checkpoints import (
     teacher_weights,
 )
 
+from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (
@@ -16,6 +17,7 @@ from .mask_encoding import (
     mask_to_polygons,
     polygons_to_rle,
 )
+from .options import add_cfg_options, merge_options, read_config
 from .plain_detector import plain_config, plain_detector
 from .plain_segmentor import plain_segmentor, plain_segmentor_config
 from .pseudo_labels import (
@@ -27,13 +29,22 @@ from .pseudo_labels import (
     load_labeler,
 )
 from .publish import PublishedModel, publish_model, to_half
+from .run_lengths import DecodedMasks, as_plain, with_run_lengths
 from .segmentation import is_semantic, load_segmentor, segment_images
+from .tiling import predict_tiles, tile_windows
 
 __all__ = [
+    'DecodedMasks',
+    'as_plain',
+    'predict_tiles',
+    'tile_windows',
+    'with_run_lengths',
     'LabeledImage',
     'PseudoLabel',
     'PublishedModel',
     'UnreadableImage',
+    'add_cfg_options',
+    'check_checkpoint',
     'check_weights',
     'class_information',
     'decode_mask',
@@ -48,6 +59,7 @@ __all__ = [
     'load_labeler',
     'load_segmentor',
     'mask_to_polygons',
+    'merge_options',
     'plain_config',
     'plain_detector',
     'plain_segmentor',
@@ -57,6 +69,7 @@ __all__ = [
     'read_categories',
     'read_checkpoint',
     'segment_images',
+    'read_config',
     'teacher_weights',
     'to_half',
     'write_coco',

@@ -5,24 +5,19 @@ import os
 from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 
-from mmpldc._compat import check_extras
-from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.utils.allocator import keep_large_blocks
 from mmpldc.utils.config_text import remember_layouts
+
+from .options import add_cfg_options, read_config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--work-dir``, ``--cfg-options`` and the launcher's arguments."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and metrics')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings, e.g. test_dataloader.batch_size=4 key="[a,b]"',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -48,22 +43,15 @@ def load_config(args: argparse.Namespace) -> Config:
         the arguments, else from the config, else it is ``work_dirs/<name of the config>``.
 
     Raises:
-        SystemExit: if the config has a key of an earlier version, naming the new one, or needs a
-            package that is not installed.
+        SystemExit: see :func:`~mmpldc.apis.options.read_config`.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     setup_cache_size_limit_of_dynamo()
     remember_layouts()
     if get_device() == 'cpu':
         keep_large_blocks()
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    check_extras(cfg)
-    problem = moved_keys(cfg)
-    if problem:
-        raise SystemExit(f'{args.config}: {problem}')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

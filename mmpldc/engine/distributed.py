@@ -7,6 +7,7 @@ groups.
 import atexit
 import gc
 import os
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -40,11 +41,16 @@ def join_ranks_on_cpu(cfg: Config) -> None:
             ``model_wrapper_cfg`` is set unless the config has one.
 
     Raises:
-        SystemExit: if the launcher's variables are missing.
+        SystemExit: if the launcher's variables are missing, Slurm's nodes have no known address, or
+            the port for the ranks to meet at is taken.
     """
-    if cfg.launcher == 'none' or get_device() != 'cpu' or distributed.is_initialized():
+    if cfg.launcher == 'none' or distributed.is_initialized():
+        return
+    if get_device() != 'cpu':
+        check_rendezvous(cfg.launcher)
         return
     os.environ.update(_rendezvous(cfg.launcher))
+    _refuse_taken_port()
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}), backend='gloo')
     if 'timeout' in options:
         options['timeout'] = timedelta(seconds=options['timeout'])
@@ -76,6 +82,52 @@ def _leave_ranks() -> None:
         distributed.destroy_process_group()
 
 
+def check_rendezvous(launcher: str) -> None:
+    """Refuse what mmengine would fail on later, with an accelerator.
+
+    Raises:
+        SystemExit: as :func:`join_ranks_on_cpu`.
+    """
+    if launcher == 'slurm' and 'SLURM_PROCID' in os.environ:
+        os.environ.update(_rendezvous(launcher))
+    _refuse_taken_port()
+
+
+def _refuse_taken_port() -> None:
+    """End with one line if rank 0 cannot open the port; torchrun's agent has opened its own."""
+    if os.environ.get('RANK', '0') != '0' or 'TORCHELASTIC_USE_AGENT_STORE' in os.environ:
+        return
+    port = int(os.environ.get('MASTER_PORT', DEFAULT_PORT))
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('', port))
+        except OSError as error:
+            raise SystemExit(
+                f'port {port}, at which the ranks meet, cannot be opened ({error.strerror}): '
+                'another run may use it. Set MASTER_PORT to a free one, the same on all ranks'
+            ) from None
+
+
+def _first_host(nodes: str) -> str:
+    """Name of the first of Slurm's nodes, a text such as ``'node[3-7]'``."""
+    try:
+        hosts = subprocess.run(
+            ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
+        ).stdout.split()
+        problem = '' if hosts else 'it names no host'
+    except FileNotFoundError:
+        problem = 'there is no such command here, as in a container'
+    except (subprocess.CalledProcessError, PermissionError) as error:
+        problem = (getattr(error, 'stderr', '') or str(error)).strip().splitlines()[-1]
+    if problem:
+        raise SystemExit(
+            f"--launcher slurm: 'scontrol show hostnames {nodes}' failed ({problem}): set "
+            f'MASTER_ADDR to the address of the first node of {nodes or "the job"}'
+        )
+    return hosts[0]
+
+
 def _rendezvous(launcher: str) -> dict[str, str]:
     """Translate a launcher's variables to those of ``torch.distributed``."""
     names = VARIABLES[launcher]
@@ -93,7 +145,4 @@ def _rendezvous(launcher: str) -> dict[str, str]:
     if launcher != 'slurm':
         raise SystemExit(f'--launcher {launcher}: set MASTER_ADDR, the address of rank 0')
     nodes = os.environ.get('SLURM_STEP_NODELIST', os.environ.get('SLURM_NODELIST', ''))
-    hosts = subprocess.run(
-        ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
-    )
-    return found | dict(MASTER_ADDR=hosts.stdout.split()[0])
+    return found | dict(MASTER_ADDR=_first_host(nodes))

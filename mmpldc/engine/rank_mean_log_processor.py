@@ -1,11 +1,15 @@
 """Log means over all ranks instead of rank 0's values."""
 
+import re
 from statistics import fmean
+from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.runner import LogProcessor, Runner
 
 from mmpldc.registry import LOG_PROCESSORS
+
+NO_OBJECT = re.compile(r'(\b(?:mAP|AR)[\w@]*|\w+_mAP\w*): -1\.0+\b')
 
 
 @LOG_PROCESSORS.register_module()
@@ -20,6 +24,13 @@ class RankMeanLogProcessor(LogProcessor):
     Args:
         *args, **kwargs: of mmengine's ``LogProcessor``.
     """
+
+    def get_log_after_epoch(self, *args: Any, **kwargs: Any) -> tuple[dict, str]:
+        """Format the metrics, with ``-`` for the -1 of metrics without an object to find."""
+        values, text = super().get_log_after_epoch(*args, **kwargs)
+        shortened = NO_OBJECT.sub(r'\1: -', text)
+        remark = '' if shortened == text else '  (-: the set has no such object)'
+        return values, shortened + remark
 
     def _collect_scalars(
         self, custom_cfg: list[dict], runner: Runner, mode: str, reserve_prefix: bool = False

@@ -34,6 +34,10 @@ class UnsafeCheckpoint(pickle.UnpicklingError):
     """The file holds more than weights, or is not a checkpoint."""
 
 
+class MissingWeights(RuntimeError):
+    """Weights that a config names cannot be loaded; the message says how to get them."""
+
+
 def is_trusted() -> bool:
     """Whether the user allowed torch to run code from checkpoints."""
     return os.environ.get(TRUST, '0') in ('1', 'y', 'yes', 'true')

@@ -1,6 +1,7 @@
 """Joining a process group without a GPU, from the variables of each launcher, and leaving it."""
 
 import os
+import socket
 import subprocess
 from datetime import timedelta
 
@@ -92,6 +93,44 @@ def test_slurm_names_the_first_node(join, step_nodes, tmp_path, monkeypatch):
     found, _ = join(config('slurm'), **LAUNCHERS['slurm'], **nodes)
     assert found['MASTER_ADDR'] == f'first_of_{step_nodes or "a[1-4]"}'
     assert found['MASTER_PORT'] == '29500'
+
+
+FAILING = {
+    'missing': None,
+    'failing': '#!/bin/sh\necho "slurm_load_node: no host" >&2\nexit 1\n',
+    'empty': '#!/bin/sh\n',
+}
+
+
+@pytest.mark.parametrize('kind', FAILING)
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_without_scontrol_the_address_is_asked_for(join, kind, device, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', device)
+    if FAILING[kind]:
+        (tmp_path / 'scontrol').write_text(FAILING[kind])
+        (tmp_path / 'scontrol').chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path) if kind == 'missing' else f'{tmp_path}:/usr/bin:/bin')
+    with pytest.raises(SystemExit, match=r'scontrol .*: set MASTER_ADDR to .* of n1$'):
+        join(config('slurm'), **LAUNCHERS['slurm'], SLURM_STEP_NODELIST='n1')
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_a_taken_port_is_named(join, device, monkeypatch):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', device)
+    with socket.socket() as other:
+        other.bind(('', 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        environment = dict(
+            MASTER_ADDR='localhost', MASTER_PORT=port, RANK='0', WORLD_SIZE='2', LOCAL_RANK='0'
+        )
+        with pytest.raises(SystemExit, match=f'port {port}, .*: another run may use it'):
+            join(config('pytorch'), **environment)
+        # torchrun's agent has opened it for its processes, and another rank opens none
+        monkeypatch.setenv('TORCHELASTIC_USE_AGENT_STORE', 'True')
+        join(config('pytorch'), **environment)
+        monkeypatch.delenv('TORCHELASTIC_USE_AGENT_STORE')
+        join(config('pytorch'), **environment | dict(RANK='1'))
 
 
 @pytest.mark.parametrize('launcher', LAUNCHERS)

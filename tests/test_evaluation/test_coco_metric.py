@@ -17,7 +17,8 @@ from pycocotools.cocoeval import COCOeval
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec
 from mmpldc.datasets.shapes.dataset import write_coco_split
-from mmpldc.evaluation.coco_metric import CocoMetric, encode_masks, faster_evaluator
+from mmpldc.evaluation.coco_metric import CocoMetric, faster_evaluator, with_summary
+from mmpldc.utils.run_lengths import encode_masks
 
 NUM_IMAGES, SIZE = 6, 240
 MANY = 250  # more than the 100 of a class that COCO's AP counts
@@ -117,7 +118,12 @@ def test_equals_mmdet(coco, ann_file, backend, metric, extra):
     metric_items = None if metric == 'proposal' else STATS
     options = dict(ann_file=ann_file, metric=metric, metric_items=metric_items)
     results = evaluate(CocoMetric(backend=backend, **options), samples)
-    assert results == evaluate(MMDetCocoMetric(**options), samples)
+    expected = evaluate(MMDetCocoMetric(**options), samples)
+    if extra == MANY:  # mmdet's AP is at 100 predictions; that of classes at the most
+        by_class = evaluate(MMDetCocoMetric(**options | dict(classwise=True)), samples)
+        own = [by_class[f'coco/{name}_precision'] for name in CLASSES]
+        expected['coco/segm_mAP'] = pytest.approx(np.nanmean(own), abs=1e-3)
+    assert results == expected
     assert mmdet_module.COCOeval is COCOeval
     for sample, before in zip(samples, untouched, strict=True):
         for name, value in before['pred_instances'].items():
@@ -145,7 +151,7 @@ def test_stats_of_the_backends_agree_unrounded(coco, ann_file):
         )
     ]
     stats = []
-    for evaluator in (COCOeval, faster_evaluator()):
+    for evaluator in map(with_summary, (COCOeval, faster_evaluator())):
         truth = COCO(ann_file)
         evaluation = evaluator(truth, truth.loadRes(copy.deepcopy(predictions)), 'segm')
         evaluation.params.maxDets = [100, 300, 1000]
@@ -225,6 +231,53 @@ def test_is_built_from_a_config():
     metric = METRICS.build(dict(type='mmpldc.CocoMetric', metric='segm'))
     assert isinstance(metric, CocoMetric)
     assert METRICS.get('CocoMetric') is MMDetCocoMetric
+
+
+@pytest.mark.parametrize('proposal_nums', [(100, 300, 1000), (1, 10, 300)])
+def test_truth_against_itself_is_1_with_300_objects_in_an_image(tmp_path, proposal_nums, capsys):
+    """AP is at the largest number of predictions, which the table names."""
+    side, masks = 60, []
+    for number in range(300):
+        mask = np.zeros((side, side), bool)
+        top, left = number // 20 * 4, number % 20 * 3
+        mask[top : top + 3, left : left + 2] = True
+        masks.append(mask)
+    truth = [
+        dict(
+            id=number,
+            image_id=1,
+            category_id=1,
+            bbox=[0, 0, 2, 3],
+            area=6,
+            iscrowd=0,
+            segmentation=dict(rle, counts=rle['counts'].decode()),
+        )
+        for number, rle in enumerate(encode_masks(torch.from_numpy(np.array(masks))), 1)
+    ]
+    path = tmp_path / 'truth.json'
+    images = [dict(id=1, file_name='1.jpg', height=side, width=side)]
+    categories = [dict(id=1, name=CLASSES[0])]
+    path.write_text(json.dumps(dict(images=images, annotations=truth, categories=categories)))
+    metric = CocoMetric(ann_file=str(path), metric='segm', proposal_nums=proposal_nums)
+    metric.dataset_meta = dict(classes=CLASSES[:1])
+    predictions = dict(
+        masks=torch.from_numpy(np.array(masks)),
+        labels=torch.zeros(300, dtype=torch.long),
+        scores=torch.ones(300),
+        bboxes=torch.zeros(300, 4),
+    )
+    metric.process({}, [dict(pred_instances=predictions, img_id=1, ori_shape=(side, side))])
+    results = metric.evaluate(1)
+    assert (results['coco/segm_mAP'], results['coco/segm_mAP_l']) == (1.0, -1.0)
+    table = [line for line in capsys.readouterr().out.splitlines() if 'maxDets' in line]
+    assert len(table) == 12 and f'maxDets={proposal_nums[-1]:>4} ] = 1.000' in table[0]
+    assert table[5].endswith('] = -') and not any('-1.000' in line for line in table)
+
+
+@pytest.mark.parametrize('nums', [(300,), (100, 300), (300, 100, 1000), (0, 1, 2), 5, (1, 2, 2)])
+def test_numbers_of_predictions_that_give_no_ap_are_refused(nums):
+    with pytest.raises(ValueError, match='must be three increasing numbers'):
+        CocoMetric(proposal_nums=nums)
 
 
 def test_bad_options(monkeypatch):

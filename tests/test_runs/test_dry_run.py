@@ -178,7 +178,10 @@ def test_command(load_config, start, python, tmp_path):
     (tmp_path / 'a/kept').touch()
     result = start(*command, '--cfg-options', 'load_from=no.pth')
     assert result.code == 1
-    assert result.output.rstrip().splitlines()[-1].endswith('no.pth can not be found.')
+    assert result.output.rstrip().splitlines()[-1].endswith('no.pth: there is no such file')
+    assert os.listdir(tmp_path / 'a') == ['kept']
+    result = start(*command, '--cfg-options', 'model.num_classes=3')  # found once its folder exists
+    assert result.code == 1 and 'model.num_classes: is 3' in result.output
     assert os.listdir(tmp_path / 'a') == ['kept']
 
 

@@ -1,5 +1,6 @@
 """The shell tools: what they start, with stand-ins for python and srun."""
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,18 @@ def test_dist_test_takes_the_checkpoint_before_the_gpus(shell):
 def test_failure_is_passed_on(shell, name):
     shell.add('python', '#!/bin/sh\nexit 3\n')
     assert shell.run(name, 'config.py', '2', '2').code == 3
+
+
+def test_a_taken_port_is_named(shell):
+    shell.add('python')
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = shell.run('dist_train.sh', 'config.py', '2', PORT=port)
+    assert result.code == 1 and result.lines == []
+    assert f'port {port}' in result.error and 'set PORT to a free one' in result.error
+    assert shell.run('dist_train.sh', 'config.py', '2', PORT=port).code == 0
 
 
 def test_torchrun_takes_these_options():

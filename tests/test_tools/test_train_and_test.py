@@ -35,6 +35,12 @@ def call(tmp_path, monkeypatch):
             done=[],
             test_evaluator=SimpleNamespace(metrics=[]),
             logger=logging.getLogger('test_train_and_test'),
+            register_hook=lambda hook: None,
+            model=torch.nn.Linear(1, 1),
+            world_size=1,
+            seed=0,
+            work_dir='work_dir',
+            log_dir='log_dir',
         )
         runner.train = lambda: runner.done.append('train')
         runner.test = lambda: runner.done.append('test')
@@ -45,6 +51,8 @@ def call(tmp_path, monkeypatch):
             return runner
 
         monkeypatch.setattr('mmpldc.engine.distributed.join_ranks_on_cpu', lambda cfg: None)
+        monkeypatch.setattr('mmpldc.engine.weights.fetch_weights', lambda cfg: None)
+        monkeypatch.setattr('mmpldc.apis.check_checkpoint', lambda path, model, cfg: None)
         monkeypatch.setattr(Runner, 'from_cfg', build)
         monkeypatch.setattr(RUNNERS, 'build', build)
         monkeypatch.setattr(sys, 'argv', [name, 'my_config.py', *args])
@@ -79,11 +87,17 @@ def test_cfg_options_reach_lists_and_values(call, tool):
     options = (
         '--cfg-options',
         'train_dataloader.dataset.datasets.1.ann_file=c.json',
-        'new="[1,2]"',
+        'custom_hooks="[1,2]"',
     )
     cfg = call(*tool, *options).cfg
     assert [d.ann_file for d in cfg.train_dataloader.dataset.datasets] == ['a.json', 'c.json']
-    assert cfg.new == [1, 2]
+    assert cfg.custom_hooks == [1, 2]
+
+
+@both
+def test_options_that_nobody_reads_are_refused_before_anything_runs(call, tool):
+    with pytest.raises(SystemExit, match=r'my_config\.py: --cfg-options nwe=3: no key nwe'):
+        call(*tool, '--cfg-options', 'nwe=3')
 
 
 @both

@@ -5,11 +5,11 @@ import argparse
 import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
 
 # isort: split
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmpldc.apis import load_labeler, read_checkpoint
+from mmpldc.apis import add_cfg_options, load_labeler, read_checkpoint, read_config
 from mmpldc.models import SemiMask2Former
 
 
@@ -23,15 +23,13 @@ def argument_parser(description: str, *, checkpoint: bool = True) -> argparse.Ar
     parser.add_argument('--img-prefix', help='folder of their images, below data_root')
     parser.add_argument('--num-images', type=int, help='use only this many images, the first ones')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config with its options; the annotated images replace its validation set."""
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     dataset = cfg.val_dataloader.dataset
     if args.ann_file:
         dataset.ann_file = args.ann_file

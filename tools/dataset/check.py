@@ -8,9 +8,7 @@ for.
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-
-from mmpldc._compat import check_extras
+from mmpldc.apis import add_cfg_options, read_config
 from mmpldc.datasets.checks import DataSet, Report, check_datasets, check_run
 from mmpldc.datasets.checks.pictures import draw_samples
 
@@ -20,7 +18,7 @@ ROLES = ('labeled', 'unlabeled', 'val', 'test')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', nargs='?', help='check the data sets of this config')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings')
+    add_cfg_options(parser)
     for role in ROLES:
         parser.add_argument(f'--{role}', metavar='JSON', help=f'or the {role} annotation file')
     parser.add_argument(
@@ -55,10 +53,7 @@ def parse_args() -> argparse.Namespace:
 def check(args: argparse.Namespace) -> Report:
     options = dict(decode=args.decode, all_contents=args.hash)
     if args.config:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options is not None:
-            cfg.merge_from_dict(args.cfg_options)
-        check_extras(cfg)
+        cfg = read_config(args.config, args.cfg_options)
         return check_run(cfg, **options)
     given = [role for role in ROLES if getattr(args, role)]
     folders = args.images or [None]

@@ -9,7 +9,7 @@ from .leaks import check_leaks
 from .pixels import check_content
 from .records import load_coco
 from .report import Report
-from .run import check_before_training, check_datasets, check_run
+from .run import check_before_training, check_datasets, check_run, check_settings
 
 __all__ = [
     'Contents',
@@ -24,6 +24,7 @@ __all__ = [
     'check_datasets',
     'check_leaks',
     'check_run',
+    'check_settings',
     'check_structure',
     'find_images',
     'load_coco',

@@ -1,7 +1,7 @@
 """Which data sets a config trains and evaluates on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from mmengine.utils import is_abs
 from mmpldc.registry import DATASETS
 
 from ..semi_parts import semi_parts
-from .annotations import Role
+from .annotations import Contents, Role
+from .best import check_best, check_numbers_of_detections
 from .findings import Finding
+from .loaders import check_loaders
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,15 @@ def _classes(dataset: dict, metainfo: dict) -> tuple[str, ...]:
     return tuple(dataset_type(dataset)._load_metainfo(metainfo)['classes'])
 
 
-def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
+def check_config(
+    cfg: Config, sets: list[DataSet], validated: Sequence[Contents] = ()
+) -> list[Finding]:
     """Compare the data sets with what else the config says of them.
 
     Args:
         cfg: the config.
         sets: its sets, see :func:`sets_of`.
+        validated: what is in the files of its validation sets, if they were read.
 
     Returns:
         Findings whose ``file`` is the config.
@@ -210,14 +215,9 @@ def check_config(cfg: Config, sets: list[DataSet]) -> list[Finding]:
     for message in dict.fromkeys(filter(None, map(_fault_of_classes, sets))):
         findings.append(Finding('error', file, 'metainfo.classes', message))
         has_wrong_classes = True
-    loader = cfg.get('train_dataloader') or {}
-    own, sampled = loader.get('batch_size'), (loader.get('sampler') or {}).get('batch_size')
-    if own is not None and sampled is not None and own != sampled:
-        message = (
-            f'is {own}, but its sampler mixes labelled and unlabelled images in batches of '
-            f'{sampled}: set train_dataloader.sampler.batch_size={own} as well'
-        )
-        findings.append(Finding('error', file, 'train_dataloader.batch_size', message))
+    findings += check_loaders(cfg, file)
+    findings += check_best(cfg, file, validated)
+    findings += check_numbers_of_detections(cfg, file)
     classes = next((data.classes for data in sets if data.role == 'labeled'), None)
     num_classes = cfg.get('model', {}).get('num_classes')
     is_known = num_classes is not None and not has_wrong_classes

@@ -8,7 +8,10 @@ from .annotations import EVALUATED, Contents
 from .config import DataSet
 from .findings import Finding
 
-EVALUATED_OBJECTS = 100  # of a class in an image: COCO's AP counts no more, whatever proposal_nums
+# Predictions of a class in an image that AP counts: those of mmdet's CocoMetric, whatever its
+# proposal_nums, and the largest of ours.
+OF_MMDET = 100
+OF_OURS = 1000
 
 
 def check_limits(cfg: Config, sets: Sequence[tuple[DataSet, Contents | None]]) -> list[Finding]:
@@ -32,16 +35,36 @@ def check_limits(cfg: Config, sets: Sequence[tuple[DataSet, Contents | None]]) -
             for name, limit in model.items()
             if limit < contents.most and (name == 'num_queries' or data.role in EVALUATED)
         ]
-        if data.role in EVALUATED and contents.most_of_class > EVALUATED_OBJECTS:
-            exceeded.append(f"the {EVALUATED_OBJECTS} of a class that COCO's AP counts")
+        if data.role in EVALUATED:
+            counted = _evaluated(cfg, data.role)
+            if contents.most_of_class > counted:
+                exceeded.append(
+                    f'the {counted} of a class that AP counts '
+                    f'({data.role}_evaluator.proposal_nums of mmpldc.CocoMetric)'
+                )
         if exceeded:
             message = (
-                f'has {contents.most} objects, more than {" and ".join(exceeded)}: raise these, or '
-                'cut such images into tiles'
+                f'has {contents.most} objects, more than {" and ".join(exceeded)}: raise these '
+                '(model.detector.panoptic_head.num_queries, '
+                'model.detector.test_cfg.max_per_image), or cut such images into tiles'
             )
             where = f'image {contents.fullest}'
             findings.append(Finding('warning', data.ann_file, where, message))
     return findings
+
+
+def _evaluated(cfg: Config, role: str) -> int:
+    """Predictions of a class in an image that all evaluators of a set count."""
+    evaluators = cfg.get(f'{role}_evaluator') or []
+    return min(
+        (
+            max(one.get('proposal_nums') or [OF_OURS])
+            if one.get('type') == 'mmpldc.CocoMetric'
+            else OF_MMDET
+            for one in ([evaluators] if isinstance(evaluators, dict) else evaluators)
+        ),
+        default=OF_OURS,
+    )
 
 
 def _values_of(config: dict, name: str) -> Iterator[int]:

@@ -181,12 +181,15 @@ def check_run(
     """
     sets, notes = sets_of(cfg)
     report = check_datasets(sets, decode=decode, all_contents=all_contents, drawn=drawn)
+    validated = [
+        contents for data, contents in report.sets if data.role == 'val' and contents is not None
+    ]
     mismatched = any(
         finding.level == 'error' and finding.where == 'categories' for finding in report.findings
     )
     findings = [
         finding
-        for finding in [*check_config(cfg, sets), *check_limits(cfg, report.sets)]
+        for finding in [*check_config(cfg, sets, validated), *check_limits(cfg, report.sets)]
         if not (mismatched and finding.where == 'model.num_classes')  # a consequence
     ]
     of_label_maps, summaries = check_label_maps(cfg, decode=decode, all_contents=all_contents)
@@ -195,6 +198,34 @@ def check_run(
         findings=(*report.findings, *of_label_maps, *findings),
         notes=(*notes, *report.notes),
         label_maps=tuple(summaries),
+    )
+
+
+def check_settings(cfg: Config) -> None:
+    """Check what a config alone tells, before the model is built; no file is read.
+
+    Args:
+        cfg: the run's.
+
+    Raises:
+        SystemExit: with one line for each error.
+    """
+    try:
+        sets, _ = sets_of(cfg)
+    except ValueError as error:  # two settings that name the same file
+        raise SystemExit(f'{os.path.basename(cfg.filename or "the config")}: {error}') from error
+    findings = [one for one in check_config(cfg, sets) if one.level == 'error']
+    if findings:
+        raise SystemExit(_refusal(findings, 'the config'))
+
+
+def _refusal(errors: Sequence[Finding], owner: str = 'the data') -> str:
+    return '\n'.join(
+        [
+            f'Nothing was trained: {owner} has {count(len(errors), "error")}',
+            *(f'  {error}' for error in errors),
+            'tools/dataset/check.py tells more; --skip-data-check trains all the same.',
+        ]
     )
 
 
@@ -225,12 +256,4 @@ def check_before_training(cfg: Config) -> None:
         if finding.level == 'warning':
             print_log(f'Data check: {finding}', logger='current', level=logging.WARNING)
     if errors:
-        raise SystemExit(
-            '\n'.join(
-                [
-                    f'Nothing was trained: the data has {count(len(errors), "error")}',
-                    *(f'  {error}' for error in errors),
-                    'tools/dataset/check.py tells more; --skip-data-check trains all the same.',
-                ]
-            )
-        )
+        raise SystemExit(_refusal(errors))

@@ -5,7 +5,9 @@ from .input_fault_hook import InputFaultHook
 from .mean_teacher_hook import MeanTeacherHook
 from .non_finite_hook import NonFiniteHook
 from .preemption_hook import PreemptionHook
+from .progress_hook import ProgressHook
 from .resume_hook import ResumeHook
+from .shared_memory_hook import SharedMemoryHook
 from .step_seed_hook import StepSeedHook
 from .teacher_collapse_hook import TeacherCollapseHook
 
@@ -17,7 +19,9 @@ __all__ = [
     'MeanTeacherHook',
     'NonFiniteHook',
     'PreemptionHook',
+    'ProgressHook',
     'ResumeHook',
+    'SharedMemoryHook',
     'StepSeedHook',
     'TeacherCollapseHook',
 ]

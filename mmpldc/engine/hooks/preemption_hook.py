@@ -1,8 +1,9 @@
-"""Save a checkpoint when a scheduler asks the run to stop."""
+"""Save a checkpoint when a scheduler or the user asks the run to stop."""
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -17,16 +18,24 @@ from mmpldc.engine.worker_signals import shield_workers
 from mmpldc.registry import HOOKS
 
 Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal returns
+# The second of these ends the run at once.
+IMPATIENT = (signal.SIGTERM, signal.SIGINT)
+# Launchers pass on signals that the processes get as well: within so many seconds it is one signal.
+LAUNCHERS = ('TORCHELASTIC_RUN_ID', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+SECONDS_OF_ONE_SIGNAL = 0.2
+SECONDS_WITH_A_LAUNCHER = 10.0
 
 
 @HOOKS.register_module()
 class PreemptionHook(Hook):
-    """Save a checkpoint and exit when a scheduler sends a signal.
+    """Save a checkpoint and exit when a scheduler sends a signal, or the user presses Ctrl-C.
 
     All ranks stop together, at the end of the training step or validation batch in which any rank
     received the signal. ``CheckpointHook`` writes the checkpoint of that step; continue with
     ``--resume``. The exit code is 75 (``os.EX_TEMPFAIL``), which lets a batch script requeue the
     job. A signal in the last step has no effect: the run is about to end.
+
+    A second SIGTERM or Ctrl-C ends the process at once, without a checkpoint.
 
     Ranks exchange their state after each step through a gloo group on the CPU, without waiting for
     the device.
@@ -37,9 +46,10 @@ class PreemptionHook(Hook):
 
     priority = 'LOWEST'  # after CheckpointHook, so that a step is not saved twice
 
-    def __init__(self, *, signals: Sequence[str] = ('SIGTERM', 'SIGUSR1')) -> None:
+    def __init__(self, *, signals: Sequence[str] = ('SIGTERM', 'SIGUSR1', 'SIGINT')) -> None:
         self.signals = {signal.Signals[name] for name in signals}
         self.received = 0  # number of the received signal
+        self.asked_at: float | None = None  # when the first SIGTERM or Ctrl-C came
         self.handlers: dict[signal.Signals, Handler] = {}
         self.group: distributed.ProcessGroup | None = None
         self.checkpoint_hook: CheckpointHook | None = None
@@ -99,7 +109,26 @@ class PreemptionHook(Hook):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:  # a child forked by a pool: the signal is not for it
             os._exit(128 + number)
+        if number in IMPATIENT and self._is_second():
+            _say(f'{signal.Signals(number).name} again: the run ends now, without a checkpoint')
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if not self.received and os.environ.get('RANK', '0') == '0':
+            again = ' A second one ends the run at once.' if number in IMPATIENT else ''
+            _say(
+                f'{signal.Signals(number).name}: a checkpoint will be saved at the end of this '
+                f'step, and the run ends.{again}'
+            )
         self.received = number
+
+    def _is_second(self) -> bool:
+        """Whether SIGTERM or Ctrl-C came before, and not just now."""
+        now = time.monotonic()
+        if self.asked_at is None:
+            self.asked_at = now
+        has_launcher = any(name in os.environ for name in LAUNCHERS)
+        alike = SECONDS_WITH_A_LAUNCHER if has_launcher else SECONDS_OF_ONE_SIGNAL
+        return now - self.asked_at > alike
 
     def _stop_if_told(self, runner: Runner, saver: CheckpointHook, *, step: int) -> None:
         received = torch.tensor(self.received)
@@ -123,3 +152,8 @@ class PreemptionHook(Hook):
         for number in self.handlers:
             signal.signal(number, signal.SIG_IGN)
         raise SystemExit(os.EX_TEMPFAIL)
+
+
+def _say(text: str) -> None:
+    """Write a line from a signal handler, which may have interrupted the logger."""
+    os.write(2, f'\n{text}\n'.encode())

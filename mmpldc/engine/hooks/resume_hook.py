@@ -1,4 +1,7 @@
-"""Run the validation that an interrupted run missed."""
+"""Run the validation that an interrupted run missed, and refuse checkpoints of another run."""
+
+import ast
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -6,6 +9,12 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpldc.registry import HOOKS
 
 VALIDATED = 'last_val_iter'  # mmengine logs names that begin with the mode, such as 'val'
+
+BATCH_SIZE = ('train_dataloader', 'batch_size')
+
+
+class CannotResume(ValueError):
+    """A checkpoint cannot continue this run."""
 
 
 @HOOKS.register_module()
@@ -15,7 +24,8 @@ class ResumeHook(Hook):
     A checkpoint is written after the last step before a validation. From there mmengine would
     continue with the next step: the validation, and perhaps the best checkpoint, would be missing.
 
-    The hook also refuses checkpoints that cannot continue a run.
+    The hook also refuses checkpoints that cannot continue a run: weights alone, or other classes.
+    A run that goes on with batches of another size is told so.
 
     Note:
         A run that was interrupted after a validation, and before its next checkpoint, repeats the
@@ -28,11 +38,15 @@ class ResumeHook(Hook):
         """Check that the checkpoint can continue a run.
 
         Raises:
-            ValueError: if the checkpoint has weights alone; mmengine would resume it with a newly
-                initialised optimiser.
+            CannotResume: if the checkpoint has weights alone, which mmengine would resume with a
+                newly initialised optimiser, or was trained on other classes.
         """
-        if runner._resume and 'optimizer' not in checkpoint:
-            raise ValueError(
+        if not runner._resume:
+            return
+        _compare_classes(runner, checkpoint.get('meta') or {})
+        _compare_batches(runner, checkpoint.get('meta') or {})
+        if 'optimizer' not in checkpoint:
+            raise CannotResume(
                 f'{runner._load_from} cannot be resumed: it has no optimiser state. It holds '
                 "weights only (a best or published checkpoint): start from it with load_from='...' "
                 'instead'
@@ -54,3 +68,47 @@ class ResumeHook(Hook):
         """Record that this validation is done."""
         if isinstance(runner._train_loop, IterBasedTrainLoop):  # not when only validating
             runner.message_hub.update_info(VALIDATED, runner.iter)
+
+
+def _compare_classes(runner: Runner, meta: dict) -> None:
+    """Refuse a checkpoint of other classes, if both have names."""
+    before = (meta.get('dataset_meta') or {}).get('classes')
+    now = (getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}).get('classes')
+    if not before or not now or list(before) == list(now):
+        return
+    names = [name for name in now if name not in before] + [n for n in before if n not in now]
+    difference = f'the difference is {", ".join(names)}' if names else 'their order differs'
+    raise CannotResume(
+        f'{runner._load_from} cannot be resumed: it was trained on {len(before)} classes, '
+        f'{tuple(before)}, and this run has {len(now)}, {tuple(now)}; {difference}. Start anew in '
+        f"another --work-dir; load_from='{runner._load_from}' then takes the weights that fit"
+    )
+
+
+def _compare_batches(runner: Runner, meta: dict) -> None:
+    """Warn of another batch size than the checkpoint's."""
+    before = _saved_setting(str(meta.get('cfg') or ''), *BATCH_SIZE)
+    now = (runner.cfg.get(BATCH_SIZE[0]) or {}).get(BATCH_SIZE[1])
+    if isinstance(before, int) and isinstance(now, int) and before != now:
+        runner.logger.warning(
+            f'Resuming with {".".join(BATCH_SIZE)}={now}; before, it was {before}. Unless the '
+            'number of processes changed with it, so that a step has as many images as before, '
+            'the run draws other images from here on than it would have'
+        )
+
+
+def _saved_setting(text: str, section: str, key: str) -> Any:
+    """Read a plain value from the text of a config, without executing it; None if it has none."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    for statement in tree.body:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+            continue
+        target = statement.targets[0]
+        if isinstance(target, ast.Name) and target.id == section:
+            for keyword in statement.value.keywords:
+                if keyword.arg == key and isinstance(keyword.value, ast.Constant):
+                    return keyword.value.value
+    return None

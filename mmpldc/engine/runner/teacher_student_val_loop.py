@@ -1,9 +1,14 @@
 """Validation loop for teacher and student."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from mmdet.engine.hooks import DetVisualizationHook
+from mmdet.evaluation import CocoMetric
 from mmengine.runner import IterBasedTrainLoop, ValLoop
+from torch import nn
 
+from mmpldc.models.seg_heads import predict_run_lengths
 from mmpldc.registry import LOOPS
 from mmpldc.utils.unwrapping import unwrapped
 
@@ -40,8 +45,10 @@ class TeacherStudentValLoop(ValLoop):
         try:
             for name in ('teacher', 'student') if self._student_is_due() else ('teacher',):
                 model.semi_test_cfg['predict_on'] = name
-                for idx, data_batch in enumerate(self.dataloader):
-                    self.run_iter(idx, data_batch)
+                with self._short_masks(model):
+                    for idx, data_batch in enumerate(self.dataloader):
+                        self.run_iter(idx, data_batch)
+                self.runner.logger.info(f'The {name}{self._position()}:')
                 evaluated = self.evaluator.evaluate(len(self.dataloader.dataset))
                 metrics |= {f'{name}/{key}': value for key, value in evaluated.items()}
         finally:
@@ -50,6 +57,21 @@ class TeacherStudentValLoop(ValLoop):
         self.runner.call_hook('after_val_epoch', metrics=metrics)
         self.runner.call_hook('after_val')
         return metrics
+
+    def _short_masks(self, model: nn.Module) -> AbstractContextManager:
+        """Keep masks as run lengths if all that looks at predictions takes them."""
+        draws = (hook for hook in self.runner.hooks if isinstance(hook, DetVisualizationHook))
+        takes = all(isinstance(metric, CocoMetric) for metric in self.evaluator.metrics)
+        if takes and not any(hook.draw for hook in draws):
+            return predict_run_lengths(model)
+        return nullcontext()
+
+    def _position(self) -> str:
+        """Where the run is, in words, without building the training loop."""
+        train_loop = self.runner._train_loop
+        if not isinstance(train_loop, IterBasedTrainLoop):
+            return ''
+        return f' at iteration {train_loop.iter}'
 
     def _student_is_due(self) -> bool:
         if self.student_interval == 0:

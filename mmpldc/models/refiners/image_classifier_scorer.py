@@ -11,7 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmpldc.registry import MODELS
-from mmpldc.utils.checkpoint_loading import load_url
+from mmpldc.utils.checkpoint_loading import MissingWeights, load_url
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
 from .region_crops import RegionCrops
@@ -159,7 +159,7 @@ class ImageClassifierScorer(RegionScorer):
             if self.checkpoint is not None:
                 weights = _read_weights(self.checkpoint)
         except Exception as error:  # mmpretrain and timm raise many types, from as many libraries
-            raise RuntimeError(
+            raise MissingWeights(
                 f'cannot load classifier={self.classifier} checkpoint={self.checkpoint!r}: '
                 f'{error}\n'
                 'Without a network, fetch the weights in advance on a machine that has one, and '

@@ -19,6 +19,7 @@ from mmpldc.functional import (
     softmax_ensemble,
 )
 from mmpldc.registry import MODELS
+from mmpldc.utils.checkpoint_loading import MissingWeights
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
 from .prompts import read_prompts
@@ -224,7 +225,7 @@ class OpenCLIPScorer(RegionScorer):
         except ImportError:  # of a package that this model needs; the message names it
             raise
         except Exception as error:  # open_clip raises many types, from as many libraries
-            raise RuntimeError(
+            raise MissingWeights(
                 f'cannot load CLIP model={self.model!r} pretrained={self.pretrained!r}: {error}\n'
                 'Without a network, fetch the weights in advance on a machine that has one: '
                 f"python tools/cache_text_embeddings.py CONFIG fills open_clip's cache "

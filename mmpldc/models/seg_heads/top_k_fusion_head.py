@@ -1,15 +1,18 @@
 """MaskFormer's post-processing with resizing only of the returned masks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmdet.models.seg_heads import MaskFormerFusionHead
 from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpldc.functional import mask_boxes, resize, to_image_frame
 from mmpldc.registry import MODELS
+from mmpldc.utils.run_lengths import encode_masks
 
 MAX_PIXELS = 2**26  # of all masks resized at a time, to bound memory
 
@@ -24,6 +27,10 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
     need not resize them before (``SemiMask2FormerHead(upsample_masks=False)``).
 
     With ``panoptic_on``, which needs every mask, everything is as in mmdet.
+
+    With ``test_cfg.masks='rle'`` masks are returned as COCO's run lengths, and no more than one is
+    held at full size on a CPU: 100 masks of 24 million pixels would fill 2.4 GB.
+    :func:`predict_run_lengths` sets it.
 
     Note:
         Scores are computed in float32 under any autocast; mmdet's overflow in float16.
@@ -50,7 +57,8 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         Returns:
             For each image ``ins_results`` of K = ``max_per_image`` pairs, minus those of stuff
             classes: ``bboxes`` ``(K, 4)``, ``labels`` ``(K,)``, ``scores`` ``(K,)`` and ``masks``
-            ``(K, H, W)`` bool. They are in mmdet's order, which is not that of the scores.
+            ``(K, H, W)`` bool, or a list of K run lengths (``size`` [H, W] and ``counts`` as
+            bytes). They are in mmdet's order, which is not that of the scores.
         """
         if self.test_cfg.get('panoptic_on', True) or self.test_cfg.get('semantic_on', False):
             size = tuple(batch_data_samples[0].metainfo['batch_input_shape'])
@@ -89,17 +97,41 @@ class TopKMaskFormerFusionHead(MaskFormerFusionHead):
         height, width = sizes[-1] or sizes[1]
         on_cpu = mask_logits.device.type == 'cpu'
         num_at_once = 1 if on_cpu else max(1, MAX_PIXELS // (height * width))
-        parts = []
+        as_runs = self.test_cfg.get('masks', 'tensor') == 'rle'
+        masks: list = []
+        boxes, scores = [], []
         for some in queries.split(num_at_once):
             logits = to_image_frame(mask_logits[some].float(), *sizes)
-            parts.append((logits > 0, mask_scores(logits)))
-        masks, scores = (torch.cat(part) for part in zip(*parts, strict=True))
+            inside = logits > 0
+            boxes.append(mask_boxes(inside))
+            scores.append(mask_scores(logits))
+            masks += encode_masks(inside) if as_runs else [inside]
+        # Host sync, for run lengths only: they are on the host.
+        selected = [masks[i] for i in pair_of.tolist()] if as_runs else torch.cat(masks)[pair_of]
         return InstanceData(
-            bboxes=mask_boxes(masks)[pair_of],
+            bboxes=torch.cat(boxes)[pair_of],
             labels=labels,
-            scores=class_scores * scores[pair_of],
-            masks=masks[pair_of],
+            scores=class_scores * torch.cat(scores)[pair_of],
+            masks=selected,
         )
+
+
+@contextmanager
+def predict_run_lengths(model: nn.Module) -> Iterator[None]:
+    """Have a model return masks as run lengths within this context, where it can.
+
+    Args:
+        model: with a :class:`TopKMaskFormerFusionHead` somewhere, or not.
+    """
+    heads = [one for one in model.modules() if isinstance(one, TopKMaskFormerFusionHead)]
+    before = [head.test_cfg for head in heads]
+    try:
+        for head in heads:
+            head.test_cfg = dict(head.test_cfg, masks='rle')
+        yield
+    finally:
+        for head, test_cfg in zip(heads, before, strict=True):
+            head.test_cfg = test_cfg
 
 
 def top_pairs(cls_logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:

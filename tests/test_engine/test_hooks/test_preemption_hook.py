@@ -14,7 +14,7 @@ from torch import distributed
 
 from mmpldc.engine import PreemptionHook
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Send(Hook):
@@ -248,3 +248,42 @@ def test_a_forked_child_can_be_ended(train):
 
     train(Fork())
     assert codes == [128 + signal.SIGTERM]
+
+
+TWICE = """
+import os, signal, sys, time
+from mmpldc.engine import PreemptionHook
+
+hook = PreemptionHook()
+hook.process = os.getpid()
+for number in hook.signals:
+    signal.signal(number, hook._receive)
+for name in sys.argv[1:]:
+    os.kill(os.getpid(), getattr(signal, name))
+    time.sleep(0.3)
+print('goes on')
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('names', 'environment', 'code'),
+    [
+        (('SIGINT',), {}, 0),
+        (('SIGUSR1', 'SIGTERM'), {}, 0),  # a warning of Slurm's, then the end of its time
+        (('SIGINT', 'SIGINT'), {}, -signal.SIGINT),
+        (('SIGINT', 'SIGTERM'), {}, -signal.SIGTERM),
+        (('SIGTERM', 'SIGTERM'), dict(TORCHELASTIC_RUN_ID='1'), 0),  # torchrun repeats it
+    ],
+)
+def test_the_second_ends_at_once(names, environment, code):
+    done = subprocess.run(
+        [sys.executable, '-c', TWICE, *names],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert ('goes on' in done.stdout) == (code == 0)
+    assert f'{names[0]}: a checkpoint will be saved' in done.stderr
+    assert ('again: the run ends now' in done.stderr) == (code != 0)

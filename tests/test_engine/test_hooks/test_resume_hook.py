@@ -1,11 +1,15 @@
 """Validations that an interrupted run has missed, and checkpoints that continue no run."""
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmpldc.engine import ResumeHook
+from mmpldc.engine.hooks.resume_hook import CannotResume, _saved_setting
 
 
 class Interruption(Exception):
@@ -111,3 +115,40 @@ def test_a_checkpoint_without_an_optimiser_continues_nothing(make_runner, toy_pa
     with pytest.raises(ValueError, match=r'iter_1\.pth cannot be resumed: it has no opt'):
         make_runner(resume=True, **options).train()
     make_runner(resume=False, **options).train()
+
+
+def test_a_checkpoint_of_other_classes_continues_nothing(make_runner, toy_pair, tmp_path):
+    class Two(list):
+        metainfo = dict(classes=('line', 'point'))
+
+    make_runner(model=toy_pair(), max_iters=1).train()
+    path = str(tmp_path / 'work_dir/iter_1.pth')
+    options = dict(model=toy_pair(), hooks=(ResumeHook(),), max_iters=2, load_from=path)
+    two = Two(dict(inputs=torch.zeros(2)) for _ in range(32))
+    words = r"was trained on 1 classes, \('point',\), and this run has 2, .* difference is line"
+    with pytest.raises(CannotResume, match=words):
+        make_runner(resume=True, train_dataset=two, **options).train()
+    make_runner(resume=False, train_dataset=two, **options).train()
+
+
+@pytest.mark.parametrize(('now', 'is_told'), [(2, False), (4, True)])
+def test_another_batch_size_is_told(now, is_told):
+    saved = Config(dict(train_dataloader=dict(batch_size=2, sampler=dict(batch_size=2))))
+    told = []
+    runner = SimpleNamespace(
+        cfg=Config(dict(train_dataloader=dict(batch_size=now))),
+        logger=SimpleNamespace(warning=told.append),
+        train_dataloader=SimpleNamespace(dataset=[]),
+        _resume=True,
+    )
+    meta = dict(cfg=saved.pretty_text)
+    ResumeHook().after_load_checkpoint(runner, dict(meta=meta, optimizer={}))
+    assert len(told) == is_told
+    assert not told or 'train_dataloader.batch_size=4; before, it was 2' in told[0]
+
+
+@pytest.mark.parametrize(
+    'text', ['', 'print(', 'train_dataloader = 3', 'import os\nx = os.getcwd()']
+)
+def test_a_saved_config_is_read_not_executed(text):
+    assert _saved_setting(text, 'train_dataloader', 'batch_size') is None

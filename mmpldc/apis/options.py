@@ -1,0 +1,65 @@
+"""Read a config with the options of a command line, for all tools."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmpldc._compat import check_extras
+from mmpldc.engine.config_options import OptionsAction, option_faults
+from mmpldc.engine.moved_keys import moved_keys
+
+HELP = (
+    'override settings by their keys in the config, e.g. test_dataloader.batch_size=4 '
+    'key="[a,b]"; variables of the file are no keys'
+)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help=HELP
+    )
+
+
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config and merge options into it.
+
+    Args:
+        path: of the config.
+        options: values by dotted key, from ``--cfg-options``.
+
+    Returns:
+        The config.
+
+    Raises:
+        SystemExit: with one line for each option that no part of a run would read; if the config
+            does not exist, has a key of an earlier version, or needs a package that is missing.
+    """
+    if not Path(path).is_file():
+        raise SystemExit(f'{path}: there is no such config')
+    cfg = Config.fromfile(path)
+    merge_options(cfg, options)
+    check_extras(cfg)
+    return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
+    """Merge options into a config, in place.
+
+    Raises:
+        SystemExit: see :func:`read_config`.
+    """
+    options = dict(options or {})
+    faults = option_faults(cfg, options)
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, AssertionError) as error:
+        faults = faults or [str(error)]
+    problem = moved_keys(cfg)
+    if problem is None and faults:
+        problem = '\n'.join(f'--cfg-options {fault}' for fault in faults)
+    if problem:
+        raise SystemExit(f'{cfg.filename}: {problem}')
