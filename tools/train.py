@@ -43,9 +43,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--dry-run',
-        action='store_true',
+        nargs='?',
+        const='',
+        metavar='JSON',
         help='run two steps of each phase and validate one batch, print the memory, time and disk '
-        'space that the run will need, and exit; --resume is ignored',
+        'space that the run will need, write the measurements to JSON if named, and exit; --resume '
+        'is ignored',
     )
     parser.add_argument(
         '--skip-data-check',
@@ -82,15 +85,15 @@ def main() -> None:
             del cfg.default_hooks[name]
 
     join_ranks_on_cpu(cfg)
-    if args.dry_run:
-        cfg = dry_run_config(cfg)
+    if args.dry_run is not None:
+        cfg = dry_run_config(cfg, args.dry_run or None)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     drop_inner_deprecations(runner.logger)
     accumulative_counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     if args.auto_scale_lr and accumulative_counts > 1:
         # mmengine leaves them out. Not in the config, because a later run may start from it.
         runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
-    if args.resume is not None and not args.dry_run:
+    if args.resume is not None and args.dry_run is None:
         resume(runner, None if args.resume == 'auto' else args.resume)
     if not args.skip_data_check:
         check_before_training(cfg)
