@@ -13,6 +13,7 @@ from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
 from mmpldc.engine.log_filter import drop_inner_deprecations
 from mmpldc.engine.resuming import resume
+from mmpldc.utils.weight_sources import missing_weights
 
 HOOKS_OF_MMENGINE = (
     'runtime_info',
@@ -62,6 +63,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    missing = missing_weights(cfg)
+    if missing:
+        raise SystemExit('train.py: ' + '\n'.join(missing))
     if args.amp:
         if get_device() == 'cpu':
             raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')

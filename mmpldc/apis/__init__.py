@@ -1,4 +1,4 @@
-"""Functions behind the tools: label images, write label files, publish a model."""
+"""Functions behind the tools: train on own data, label images, write label files, publish."""
 
 from mmpldc.utils.checkpoints import (
     check_weights,
@@ -7,6 +7,7 @@ from mmpldc.utils.checkpoints import (
     teacher_weights,
 )
 
+from .auto_train import AutoTrained, auto_train
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .mask_encoding import (
@@ -27,10 +28,12 @@ from .pseudo_labels import (
 from .publish import PublishedModel, plain_config, plain_detector, publish_model, to_half
 
 __all__ = [
+    'AutoTrained',
     'LabeledImage',
     'PseudoLabel',
     'PublishedModel',
     'UnreadableImage',
+    'auto_train',
     'check_weights',
     'class_information',
     'decode_mask',

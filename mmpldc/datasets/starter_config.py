@@ -39,6 +39,11 @@ class Start:
         """What the run starts from, for one line."""
         return f'starts from {self.load_from or self.backbone_weights}'
 
+    def config(self) -> dict:
+        """The part of a config that names the weights."""
+        init_cfg = dict(checkpoint=self.backbone_weights) if self.backbone_weights else None
+        return dict(load_from=self.load_from, model=dict(backbone=dict(init_cfg=init_cfg)))
+
 
 def start_from(init: str, style: str) -> Start:
     """Choose a run's first weights.

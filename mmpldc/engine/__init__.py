@@ -12,6 +12,7 @@ from .hooks import (
     NonFiniteHook,
     PreemptionHook,
     ResumeHook,
+    SmokeRunHook,
     StepSeedHook,
     TeacherCollapseHook,
 )
@@ -40,6 +41,7 @@ __all__ = [
     'PreemptionHook',
     'RankMeanLogProcessor',
     'ResumeHook',
+    'SmokeRunHook',
     'StepSeedHook',
     'TeacherCollapseHook',
     'TeacherStudentValLoop',

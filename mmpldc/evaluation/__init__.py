@@ -8,6 +8,15 @@ from .error_analysis import (
     error_types,
     rank_correlations,
 )
+from .image_bootstrap import (
+    ClassMatches,
+    Comparison,
+    Spread,
+    average_precision,
+    compare_on_images,
+    match_predictions,
+    mean_ap,
+)
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -23,10 +32,17 @@ __all__ = [
     'confusion_matrix',
     'error_types',
     'rank_correlations',
+    'ClassMatches',
+    'Comparison',
     'PseudoLabelTable',
+    'Spread',
+    'average_precision',
     'compare_candidates',
+    'compare_on_images',
     'compare_pseudo_labels',
     'logits_in_original_frame',
+    'match_predictions',
+    'mean_ap',
     'precision_and_recall',
     'scorer_confusion',
 ]

@@ -6,6 +6,7 @@ from .mean_teacher_hook import MeanTeacherHook
 from .non_finite_hook import NonFiniteHook
 from .preemption_hook import PreemptionHook
 from .resume_hook import ResumeHook
+from .smoke_run_hook import SmokeRunHook
 from .step_seed_hook import StepSeedHook
 from .teacher_collapse_hook import TeacherCollapseHook
 
@@ -18,6 +19,7 @@ __all__ = [
     'NonFiniteHook',
     'PreemptionHook',
     'ResumeHook',
+    'SmokeRunHook',
     'StepSeedHook',
     'TeacherCollapseHook',
 ]
