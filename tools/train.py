@@ -13,7 +13,6 @@ from mmpldc.engine.distributed import join_ranks_on_cpu, leave_ranks_at_exit
 from mmpldc.engine.dry_run import dry_run_config
 from mmpldc.engine.log_filter import drop_inner_deprecations
 from mmpldc.engine.resuming import resume
-from mmpldc.utils.weight_sources import missing_weights
 
 HOOKS_OF_MMENGINE = (
     'runtime_info',
@@ -44,13 +43,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--dry-run',
-        nargs='?',
-        const='',
-        metavar='JSON',
+        action='store_true',
         help='run two steps of each phase and validate one batch, print the memory, time and disk '
-        'space that the run will need, write the measurements to JSON if named, and exit; --resume '
-        'is ignored',
+        'space that the run will need, and exit; --resume is ignored',
     )
+    parser.add_argument('--dry-run-out', metavar='JSON', help="file for --dry-run's measurements")
     parser.add_argument(
         '--skip-data-check',
         action='store_true',
@@ -63,9 +60,6 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
-    missing = missing_weights(cfg)
-    if missing:
-        raise SystemExit('train.py: ' + '\n'.join(missing))
     if args.amp:
         if get_device() == 'cpu':
             raise SystemExit('--amp needs a GPU: mmengine has no mixed precision on the CPU')
@@ -89,15 +83,15 @@ def main() -> None:
             del cfg.default_hooks[name]
 
     join_ranks_on_cpu(cfg)
-    if args.dry_run is not None:
-        cfg = dry_run_config(cfg, args.dry_run or None)
+    if args.dry_run:
+        cfg = dry_run_config(cfg, args.dry_run_out)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     drop_inner_deprecations(runner.logger)
     accumulative_counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     if args.auto_scale_lr and accumulative_counts > 1:
         # mmengine leaves them out. Not in the config, because a later run may start from it.
         runner.auto_scale_lr['base_batch_size'] /= accumulative_counts
-    if args.resume is not None and args.dry_run is None:
+    if args.resume is not None and not args.dry_run:
         resume(runner, None if args.resume == 'auto' else args.resume)
     if not args.skip_data_check:
         check_before_training(cfg)

@@ -41,13 +41,13 @@ load_from = None
 
 # ---- Schedule
 learning_rate = 1e-4
-# Scaled to the data: the paper passes 50 times over COCO's 118k images, in 368,750 steps of 16. So
-# 50 * images / batch size; a small set needs more passes, at least 10,000 steps.
+# Steps. The paper passes 50 times over all images, in 368,750 steps of 16; docs/own_data.md says
+# how many a smaller set gets.
 max_iters = 10000
-# The paper: 20,000 of 368,750 steps. A short run needs a larger share: a fifth.
+# The first of them, on labels alone. The paper: 20,000 of 368,750; a short run needs more of it.
 burn_in_iters = 2000
-# The paper's 0.9996 averages over 1 / (1 - 0.9996) = 2,500 steps; a short run over a twentieth of
-# its steps, at least 500: 1 - 1 / 500.
+# Share of the teacher that a step keeps. The paper's 0.9996 averages over 1 / (1 - 0.9996) = 2,500
+# steps; here over a twentieth of all steps.
 keep_rate = 0.998
 # Validations, and checkpoints.
 num_validations = 10
@@ -123,7 +123,7 @@ test_evaluator = dict(ann_file=test['ann_file'])
 
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // num_validations)
 optim_wrapper = dict(optimizer=dict(lr=learning_rate))
-# Ours: the learning rate drops after nine tenths (released code: 0.92).
+# Ours. With the paper's schedule the rate drops after nine tenths (released code: 0.92).
 param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
 auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(

@@ -1,7 +1,7 @@
 """Model and data of the quickstart: a small Mask2Former on generated 96 x 96 scenes.
 
-Its head and its schedule of 2,000 steps are those of `_base_`. All numbers were chosen on the tuning
-split, for two CPU cores; docs/quickstart.md describes the trials.
+Its head and its schedule of 2,000 steps are those of `_base_`. All numbers were chosen on the
+tuning split, for two CPU cores; docs/quickstart.md describes the trials.
 """
 
 _base_ = [

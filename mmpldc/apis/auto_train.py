@@ -1,20 +1,24 @@
 """From labels and photographs to a trained model and a report, in one call."""
 
+import argparse
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from mmpldc.datasets.starter_config import start_from
 from mmpldc.engine.projection import duration
+from mmpldc.utils.markdown import table
 from mmpldc.utils.settings import guard_settings
 from mmpldc.utils.weight_sources import missing_weights
 
 from .stages import Stages, tools_folder
 
 NUM_STAGES = 8
+COCO_LABELS, STUDIO_LABELS = 'pseudo_labels.json', 'label_studio.json'
 
 
 class AutoTrained(NamedTuple):
@@ -121,7 +125,7 @@ def auto_train(
     last = f'iter_{cfg.train_cfg.max_iters}.pth'
     dirs = {name: out / name for name in ('supervised', 'pldc')}
 
-    dry_run = ['--dry-run', out / 'dry_run.json', '--work-dir', dirs['pldc'], *options]
+    dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
     stages.run('dry_run', 'measure a few steps', 'train.py', config, *dry_run)
     _show_table(out / 'logs/dry_run.log', say)
     words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check', *options]
@@ -139,44 +143,47 @@ def auto_train(
     comparison = json.loads((out / 'comparison.json').read_text())
     # of no use if it is worse
     best = 'supervised' if comparison['verdict'] == 'worse' else 'pldc'
-    used, checkpoint = data / f'{best}.py', dirs[best] / last
-    words = [checkpoint, out / 'published/model', '--config', used, *options]
-    stages.run('publish', f'publish the teacher of {best}', 'publish_model.py', *words)
-    folder = paths.get('unlabeled_images', paths['images'])
-    words = [used, checkpoint, data / 'unlabeled.json', '--img-root', folder, '--skip-unreadable']
-    files = dict(coco=out / 'pseudo_labels.json', studio=out / 'label_studio.json')
-    words += [*options, '--out']
-    stages.run(
-        'label_coco',
-        'label the unlabelled images, COCO format',
-        'export_pseudo_labels.py',
-        *words,
-        files['coco'],
-        '--categories-of',
-        data / 'labeled.json',
-    )
-    stages.run(
-        'label_studio',
-        'the same for Label Studio',
-        'export_pseudo_labels.py',
-        *words,
-        files['studio'],
-        '--format',
-        'label-studio',
-    )
-    (published,) = (out / 'published').glob('model-*.pth')
-    text = _report(stages, out, which, best, published, files, checkpoint, used)
-    (out / 'report.md').write_text(text)
-    say(f'\n{text}')
-    return AutoTrained(
+    trained = Trained(best, data / f'{best}.py', dirs[best] / last)
+    folder = Path(paths.get('unlabeled_images', paths['images']))
+    published = _hand_over(stages, trained, folder, options)
+    result = AutoTrained(
         out / 'report.md',
         comparison['verdict'],
         comparison['gain']['AP']['value'],
         published,
         out / 'published/model.py',
-        files['coco'],
-        files['studio'],
+        out / COCO_LABELS,
+        out / STUDIO_LABELS,
     )
+    text = _report(out, result, which, trained, stages)
+    result.report.write_text(text)
+    say(f'\n{text}')
+    return result
+
+
+class Trained(NamedTuple):
+    """The model that is used: its name, config and checkpoint."""
+
+    name: str
+    config: Path
+    checkpoint: Path
+
+
+def _hand_over(stages: Stages, trained: Trained, folder: Path, options: list[str]) -> Path:
+    """Publish the teacher and label the unlabelled images; returns the published weights."""
+    out = stages.folder
+    words = [trained.checkpoint, out / 'published/model', '--config', trained.config, *options]
+    stages.run('publish', f'publish the teacher of {trained.name}', 'publish_model.py', *words)
+    words = [trained.config, trained.checkpoint, out / 'data/unlabeled.json', '--img-root', folder]
+    words += ['--skip-unreadable', *options, '--out']
+    coco = [out / COCO_LABELS, '--categories-of', out / 'data/labeled.json']
+    studio = [out / STUDIO_LABELS, '--format', 'label-studio']
+    title = 'label the unlabelled images'
+    export = 'export_pseudo_labels.py'
+    stages.run('label_coco', f'{title}, COCO format', export, *words, *coco)
+    stages.run('label_studio', f'{title}, for Label Studio', export, *words, *studio)
+    (published,) = (out / 'published').glob('model-*.pth')
+    return published
 
 
 def _options(values: dict[str, str | None]) -> list[str]:
@@ -191,10 +198,6 @@ def _options(values: dict[str, str | None]) -> list[str]:
 
 def _parsed(cfg_options: Sequence[str]) -> dict:
     """``key=value`` pairs as ``--cfg-options`` reads them."""
-    import argparse
-
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args(['--cfg-options', *cfg_options]).cfg_options
@@ -208,33 +211,29 @@ def _show_table(log: Path, say: Callable[[str], None]) -> None:
             say(f'      {line}')
 
 
-def _report(
-    stages: Stages,
-    out: Path,
-    which: str,
-    best: str,
-    published: Path,
-    files: dict[str, Path],
-    checkpoint: Path,
-    config: Path,
-) -> str:
+def _report(out: Path, result: AutoTrained, which: str, trained: Trained, stages: Stages) -> str:
     """The report: results, files, next steps."""
-    labels = json.loads(files['coco'].read_text())
-    seconds = sum(stage['seconds'] for stage in stages.done.values())
-    cpu = sum(stage['cpu_seconds'] for stage in stages.done.values())
-    demo = tools_folder().parent / 'demo/image_demo.py'
+    labels = json.loads(result.pseudo_labels.read_text())
+    counts = f'{len(labels["annotations"])} on {len(labels["images"])} images'
+    seconds, cpu = (
+        sum(stage[key] for stage in stages.done.values()) for key in ('seconds', 'cpu_seconds')
+    )
+    demo = ('python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES', trained.config)
+    demo += ('--weights', trained.checkpoint, '--out-dir', out / 'predictions')
+    files = [
+        [f'`{result.checkpoint}`', f'teacher of {trained.name}, for plain mmdet, with `model.py`'],
+        [f'`{result.pseudo_labels}`', f'pseudo-labels, {counts}; COCO format, as CVAT reads it'],
+        [f'`{result.label_studio}`', "the same for Label Studio; `.xml` is its interface's"],
+        [f'`{out / "data"}`', 'the sets and both configs'],
+        [f'`{trained.checkpoint}`', 'checkpoint of the same teacher and its student'],
+    ]
     return f"""# Result on the {which} set
 
 {(out / 'comparison.md').read_text().strip()}
 
 ## Files
 
-| | |
-|---|---|
-| `{published}` | the teacher of {best}, for mmdet with or without mmpldc, with `model.py` beside it |
-| `{files['coco']}` | {len(labels['annotations'])} pseudo-labels of {len(labels['images'])} unlabelled images, COCO format (CVAT reads it) |
-| `{files['studio']}` | the same as tasks of Label Studio; `.xml` is the labelling interface |
-| `{out / 'data'}` | the sets and both configs; `{checkpoint}` is the checkpoint to train on from |
+{table(['', ''], files)}
 
 It took {duration(seconds)} ({duration(cpu)} of processor time).
 
@@ -242,7 +241,7 @@ It took {duration(seconds)} ({duration(cpu)} of processor time).
 
 Look at predictions:
 
-    python {demo} IMAGES {config} --weights {checkpoint} --out-dir {out / 'predictions'}
+    {shlex.join(map(str, demo))}
 
 Correct the pseudo-labels of some images in CVAT or Label Studio, add them to your labels, and train
 again into another folder.

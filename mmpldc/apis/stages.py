@@ -1,5 +1,6 @@
 """Run the project's tools one after the other, each once, with their progress on the console."""
 
+import json
 import re
 import resource
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from mmpldc.utils.files import write_json
 
@@ -91,9 +92,8 @@ class Stages:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
-            assert process.stdout is not None
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     file.write(line)
                     file.flush()
                     show(line)
@@ -107,7 +107,7 @@ class Stages:
     def _progress(self) -> Iterator[Callable[[str], None]]:
         """A function that shows the progress in lines of a log: a bar, or a line each tenth."""
         with Progress(disable=not sys.stdout.isatty(), transient=True) as bar:
-            tasks: dict[str, object] = {}
+            tasks: dict[str, TaskID] = {}
             shown = -1
 
             def show(line: str) -> None:
@@ -135,8 +135,6 @@ class Stages:
 
 def read_record(path: Path) -> dict[str, dict]:
     """What ``stages.json`` says; nothing if it is damaged, so that all is done again."""
-    import json
-
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):

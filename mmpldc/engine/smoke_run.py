@@ -34,7 +34,9 @@ def smoke_config(cfg: Config) -> Config:
     if 'detector' not in model or 'pseudo_label_filter' not in model:
         raise ValueError(f'a smoke run needs model.type mmpldc.SemiMask2Former, not {model.type}')
     if model.get('unsup_weight', 1.0) == 0:
-        raise ValueError('the config is a supervised baseline, without pseudo-labels: smoke its pldc.py')
+        raise ValueError(
+            'the config is a supervised baseline, without pseudo-labels: smoke its pldc.py'
+        )
     _shrink_images(own)
     own.resume = False
     own.train_cfg.update(max_iters=STEPS, val_interval=STEPS, val_begin=1, dynamic_intervals=None)

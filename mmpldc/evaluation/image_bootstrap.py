@@ -109,11 +109,11 @@ def match_predictions(
             counts_here = ~one['dtIgnore'].astype(bool)
             where = np.full(len(scores), image)
             parts.append((where, scores, matched & counts_here, ~matched & counts_here))
-        where, scores, right, wrong = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-        order = np.argsort(-scores, kind='stable')
-        matches.append(
-            ClassMatches(where[order], right[:, order], wrong[:, order], num_objects)
+        where, scores, right, wrong = (
+            np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
         )
+        order = np.argsort(-scores, kind='stable')
+        matches.append(ClassMatches(where[order], right[:, order], wrong[:, order], num_objects))
     return matches
 
 

@@ -49,7 +49,7 @@ def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
     hooks = cfg.get('default_hooks') or {}
     named = {
         'load_from': cfg.get('load_from'),
-        'model.backbone.init_cfg.checkpoint': _checkpoint((model.get('backbone') or {})),
+        'model.backbone.init_cfg.checkpoint': _checkpoint(model.get('backbone') or {}),
         'model.init_cfg.checkpoint': _checkpoint(model),
         'default_hooks.mean_teacher.teacher_checkpoint': (hooks.get('mean_teacher') or {}).get(
             'teacher_checkpoint'
@@ -82,8 +82,8 @@ def missing_weights(cfg: Mapping[str, Any]) -> list[str]:
             continue
         if source.url is None:
             lines.append(
-                f'{source.key}: there is no file {source.name}; --init imagenet or coco, or another '
-                'file, starts from other weights'
+                f'{source.key}: there is no file {source.name}; --init imagenet, coco or '
+                'another file starts from other weights'
             )
             continue
         problem = _unreachable(source.url)
@@ -159,10 +159,11 @@ def _clip_source(scorer: Mapping[str, Any]) -> Iterator[Source]:
 
 
 def _unreachable(url: str) -> str | None:
-    """Why an address gives nothing; None if it does."""
-    request = urllib.request.Request(url, method='HEAD', headers={'User-Agent': 'mmpldc'})
+    """Why an http(s) address gives nothing; None if it does."""
+    headers = {'User-Agent': 'mmpldc'}
+    request = urllib.request.Request(url, method='HEAD', headers=headers)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS):
+        with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
             return None
     except urllib.error.HTTPError as error:
         return f'HTTP {error.code}'

@@ -1,6 +1,6 @@
 """Test two trained models on the same images, and say whether the second is better.
 
-    python tools/compare/compare_runs.py data/mine/supervised.py SUPERVISED.pth data/mine/pldc.py PLDC.pth
+    python tools/compare/compare_runs.py supervised.py SUPERVISED.pth pldc.py PLDC.pth
 
 tests the baseline and PL-DC: did the unlabelled images help? The gain has a spread, from drawing
 the test images anew a thousand times. Both are tested on the set of the second config.
@@ -26,6 +26,15 @@ from mmpldc.utils.files import write_json
 from mmpldc.utils.markdown import table
 
 NAMES = ('baseline', 'this')
+VERDICTS = dict(
+    better='{name} is better than {baseline}: {gain:.1f} AP, and better in {share:.0%} of the '
+    'draws. Another seed of training moves AP, too: train a second pair before you rely on 1 or 2 '
+    'AP.',
+    worse='{name} is worse than {baseline}: {gain:.1f} AP less, and better in only {share:.0%} of '
+    'the draws. Use {baseline}, or see docs/troubleshooting.md.',
+    unclear='It is not clear whether {name} is better than {baseline}: these {number} images do '
+    'not tell (better in {share:.0%} of the draws). More test images would, or a longer training.',
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +48,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--set', choices=['test', 'val'], default='test', help='default: test')
     parser.add_argument('--draws', type=int, default=1000, help='of the images; default: 1000')
     parser.add_argument('--seed', type=int, default=0, help='of the draws')
-    parser.add_argument('--out', type=Path, help='write the table to this .md, the numbers to .json')
+    parser.add_argument(
+        '--out', type=Path, help='write the table to this .md, the numbers to .json'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='for both configs')
     return parser.parse_args()
 
@@ -108,16 +119,6 @@ def report(comparison: Comparison, names: Sequence[str]) -> str:
             ),
         ]
     )
-
-
-VERDICTS = dict(
-    better='{name} is better than {baseline}: {gain:.1f} AP, and better in {share:.0%} of the draws. '
-    'Another seed of training moves AP, too: train a second pair before you rely on 1 or 2 AP.',
-    worse='{name} is worse than {baseline}: {gain:.1f} AP less, and better in only {share:.0%} of '
-    'the draws. Use {baseline}, or see docs/troubleshooting.md.',
-    unclear='It is not clear whether {name} is better than {baseline}: these {number} images do not '
-    'tell (better in {share:.0%} of the draws). More test images would, or a longer training.',
-)
 
 
 def main() -> None:

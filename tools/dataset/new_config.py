@@ -16,8 +16,6 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -27,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.checks.findings import Finding, count
 from mmpldc.datasets.coco_files import read_coco, write_all
@@ -52,18 +51,14 @@ from mmpldc.datasets.starter_config import (
 )
 from mmpldc.datasets.starter_sizes import (
     SIZES,
-    Schedule,
-    Size,
     schedule_for,
-    schedule_of,
     size_for,
 )
-from mmpldc.engine.projection import Measurements, duration, iters_within, seconds_of
+from mmpldc.engine.projection import seconds_of
 from mmpldc.utils.machine import device_bytes
 from mmpldc.utils.weight_sources import missing_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-FEWEST_USEFUL = 100  # steps
 TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
 
 
@@ -150,11 +145,11 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
         '--init-style',
         choices=['pytorch', 'caffe'],
         default='pytorch',
-        help='of the ResNet in FILE; caffe: it wants BGR images that are not divided by a deviation',
+        help='of the ResNet in FILE; caffe: for BGR images that are not divided by a deviation',
     )
     parser.add_argument(
         '--time-budget',
-        type=seconds_of,
+        type=length_of_time,
         metavar='2h',
         help='measure a few steps, and set the number of steps so that supervised.py and pldc.py, '
         'which continues from its burn-in, take that long together',
@@ -162,6 +157,14 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
     )
+
+
+def length_of_time(text: str) -> float:
+    """Seconds, for an argument."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Refused(Exception):
@@ -360,6 +363,7 @@ def main() -> None:
     if left_out:
         print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
     if args.time_budget is not None:
+        print('Measuring a few steps ...', flush=True)
         schedule = measured_schedule(args.time_budget, config, size)
         write_all({config: with_mark(fill(schedule=schedule))})
     print(f'{config}: size {size.name}, {schedule.max_iters} steps, {start.describe()}')
@@ -369,7 +373,10 @@ def main() -> None:
     for path in supervised, config:
         options = []
         if path == config:
-            options = ['--resume', work_dirs / supervised.stem / f'iter_{schedule.burn_in_iters}.pth']
+            options = [
+                '--resume',
+                work_dirs / supervised.stem / f'iter_{schedule.burn_in_iters}.pth',
+            ]
         print_command('train.py', path, '--work-dir', work_dirs / path.stem, *options)
     runs = [
         word
@@ -377,37 +384,6 @@ def main() -> None:
         for word in (path, work_dirs / path.stem / f'iter_{schedule.max_iters}.pth')
     ]
     print_command('compare/compare_runs.py', *runs)
-
-
-def measured_schedule(seconds: float, config: Path, size: Size) -> Schedule:
-    """Rehearse a config by tools/train.py, and say how many steps the time is enough for.
-
-    Raises:
-        Refused: if the rehearsal fails, or the time is not enough for any training.
-    """
-    log = config.with_name(f'{config.stem}_dry_run.log')
-    measured = config.with_name(f'{config.stem}_dry_run.json')
-    measured.unlink(missing_ok=True)
-    print(f'Measuring a few steps (log: {log}) ...', flush=True)
-    command = [sys.executable, ROOT / 'tools/train.py', config, '--work-dir', config.parent]
-    command += ['--skip-data-check', '--dry-run', measured]
-    with log.open('w') as file:
-        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
-    if status or not measured.exists():
-        last = log.read_text().strip().splitlines()[-1:]
-        raise Refused(f'--time-budget: the dry run failed: {" ".join(last)} (log: {log})')
-    iters = iters_within(
-        seconds,
-        Measurements(**json.loads(measured.read_text())),
-        burn_in_share=size.burn_in_tenths / 10,
-        validations=size.num_validations,
-    )
-    if iters < FEWEST_USEFUL:
-        raise Refused(
-            f'--time-budget: {duration(seconds)} are enough for {max(iters, 0)} steps, and nothing '
-            f'is learnt in fewer than {FEWEST_USEFUL}: give more time, or a smaller --size'
-        )
-    return schedule_of(iters, size)
 
 
 def most_objects(coco: dict) -> int:
