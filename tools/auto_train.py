@@ -3,11 +3,11 @@
     python tools/auto_train.py --labeled labels.json --images photos --out runs/mine
 
 checks, repairs and divides the data, measures a few steps, trains the baseline and PL-DC, compares
-them on the test set (without --test: the validation set), publishes the better teacher and labels the
-unlabelled images for CVAT and Label Studio. Each stage is a call of another tool and is printed.
-If it is interrupted, the same command continues. docs/own_data.md is the guide.
+them on the test set (without --test: the validation set), publishes the better teacher and labels
+the unlabelled images for CVAT and Label Studio. Each stage is a call of another tool and is
+printed. If it is interrupted, the same command continues. docs/own_data.md is the guide.
 
-Other options are tools/dataset/new_config.py's, such as --negatives, --drop-invalid or --val-percent.
+Other options are tools/dataset/new_config.py's, such as --negatives or --val-percent.
 """
 
 import argparse

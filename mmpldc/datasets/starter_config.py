@@ -166,7 +166,8 @@ def supervised_text(config: str) -> str:
     return f'''"""The baseline of {config}: the labelled images alone.
 
 Steps, labelled batches and seed are the same; its teacher is the student's average. All else is set
-in {config}. The checkpoint at the end of burn-in is kept: PL-DC may continue from it.
+in {config}. The checkpoint at the end of burn-in is kept: PL-DC may continue from it. No best one
+is kept, because a run that continues from another's checkpoint would replace that run's best.
 """
 
 _base_ = './{config}'
@@ -179,7 +180,9 @@ train_dataloader = dict(
     dataset=dict(unlabeled=None),
 )
 auto_scale_lr = dict(base_batch_size=batch_size)
-default_hooks = dict(checkpoint=dict(interval=_base_.burn_in_iters, max_keep_ckpts=-1))
+default_hooks = dict(
+    checkpoint=dict(interval=_base_.burn_in_iters, max_keep_ckpts=-1, save_best=None)
+)
 '''
 
 

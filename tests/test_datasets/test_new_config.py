@@ -130,7 +130,8 @@ def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
     assert dict(supervised.model, unsup_weight=1.0) == dict(pldc.model, unsup_weight=1.0)
     # the checkpoint that PL-DC continues from stays
     saving = supervised.default_hooks.checkpoint
-    assert saving.max_keep_ckpts == -1 and pldc.model.burn_in_iters % saving.interval == 0
+    assert saving.max_keep_ckpts == -1 and saving.save_best is None
+    assert pldc.model.burn_in_iters % saving.interval == 0
 
 
 def test_many_objects_get_queries(run, data):

@@ -171,7 +171,7 @@ def test_lengths_of_time(text, seconds):
 
 @pytest.mark.parametrize('text', ['', 'soon', '2', '2 hours', '-1h', '0s', 'h2'])
 def test_what_is_no_length_of_time(text):
-    with pytest.raises(ValueError, match='2h|above 0'):
+    with pytest.raises(ValueError, match=r'2h|above 0'):
         seconds_of(text)
 
 
