@@ -100,6 +100,11 @@ def test_starts(tmp_path):
         start_from(str(other), 'pytorch')
 
 
+@pytest.mark.parametrize(('longer', 'side'), [(40, 192), (200, 224), (384, 256)])
+def test_side_of_tiny(longer, side):
+    assert training_side([(longer, 30)], TINY) == side
+
+
 @pytest.mark.parametrize(
     ('sizes', 'side'),
     [
@@ -113,7 +118,6 @@ def test_starts(tmp_path):
 )
 def test_side(sizes, side):
     assert training_side(sizes) == side
-    assert training_side(sizes, TINY) == min(256, max(192, side))
 
 
 TEMPLATE = '''"""Doc."""
