@@ -57,6 +57,8 @@ def parse_args() -> argparse.Namespace:
         help='run two steps of each phase and validate one batch, print the memory, time and disk '
         'space that the run will need, and exit; --resume is ignored',
     )
+    parser.add_argument('--dry-run-out', metavar='JSON', help="file for --dry-run's measurements")
+    parser.add_argument('--dry-run-out', metavar='JSON', help="file for --dry-run's measurements")
     parser.add_argument(
         '--skip-data-check',
         action='store_true',
@@ -107,7 +109,7 @@ def main() -> None:
     fetch_weights(cfg)
     full = cfg
     if args.dry_run:
-        cfg = dry_run_config(cfg)
+        cfg = dry_run_config(cfg, args.dry_run_out)
     with one_line_build_errors(cfg), one_line_loader_errors():
         train(args, cfg, full)
 

@@ -1,7 +1,7 @@
-"""PL-DC on your own COCO-format data: copy this file and set the first lines.
+"""PL-DC on your own COCO-format data: change the first part as you like, the rest follows from it.
 
-`tools/dataset/new_config.py` does this for you (docs/data.md). The settings are for one GPU; images
-may have any size. Numbers are the paper's unless noted.
+`tools/dataset/new_config.py` fills it in for your data (docs/own_data.md). The settings are for one
+device; images may have any size. Numbers are the paper's unless noted.
 """
 
 _base_ = [
@@ -11,6 +11,7 @@ _base_ = [
     '../_base_/schedules/pldc_368k.py',
 ]
 
+# ---- Data
 classes = ('bear', 'deer', 'elephant', 'otter', 'rhesus monkey', 'tiger', 'turtle')
 labeled = dict(ann_file='data/custom/labeled.json', data_prefix=dict(img='data/custom/images'))
 unlabeled = dict(ann_file='data/custom/unlabeled.json', data_prefix=dict(img='data/custom/images'))
@@ -18,37 +19,73 @@ val = dict(ann_file='data/custom/val.json', data_prefix=dict(img='data/custom/im
 test = val
 # Whether labelled images without an object are trained on: nothing is on them.
 negatives = False
-# Images are fitted into this square times 0.5 to 2 and cropped to it: a multiple of 32, about the
+
+# ---- Size
+# Images are fitted into this square times a ratio, and cropped to it: a multiple of 32, about the
 # median of your images' longer sides; at most the paper's 1024.
 image_size = (384, 384)
+resize_ratios = (0.5, 2.0)
 # Half labelled, half unlabelled.
 batch_size = 8
+# Queries find at most one object each: more than an image has. Predictions of an image that count.
+num_queries = 100
+max_per_image = 100
+# Labelled views that are trained on.
+sup_views = ['sup_weak', 'sup_strong']
 
-# The schedule, scaled to the data: the paper passes 50 times over COCO's 118k images, in 368,750
-# steps of 16. So 50 * images / batch size; a small set needs more passes, at least 10,000 steps.
+# ---- Start: 'torchvision://resnet50' or a file with weights of ResNet-50, of 'pytorch' or 'caffe'
+# style, which wants BGR images; load_from: a whole detector, such as one trained on COCO, or None.
+backbone_weights = 'torchvision://resnet50'
+backbone_style = 'pytorch'
+load_from = None
+
+# ---- Schedule
+learning_rate = 1e-4
+# Steps. The paper passes 50 times over all images, in 368,750 steps of 16; docs/own_data.md says
+# how many a smaller set gets.
 max_iters = 10000
-# The paper: 20,000 of 368,750 steps. A short run needs a larger share: a fifth.
+# The first of them, on labels alone. The paper: 20,000 of 368,750; a short run needs more of it.
 burn_in_iters = 2000
-# The paper's 0.9996 averages over 1 / (1 - 0.9996) = 2,500 steps; a short run over a twentieth of
-# its steps, at least 500: 1 - 1 / 500.
+# Share of the teacher that a step keeps. The paper's 0.9996 averages over 1 / (1 - 0.9996) = 2,500
+# steps; here over a twentieth of all steps.
 keep_rate = 0.998
+# Validations, and checkpoints.
+num_validations = 10
+num_workers = 4
 
+# ---- Pseudo-labels: lowest qualities of class and mask; of masks that overlap by more than
+# duplicate_iou the best is kept (None: all).
+pseudo_labels = dict(class_thr=0.85, mask_thr=0.90, duplicate_iou=None)
+
+# ---- The rest follows from the above.
 metainfo = dict(classes=classes)
 pad = dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)
+pixels = dict(batch_augments=[pad])
+if backbone_style == 'caffe':
+    pixels.update(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False)
+pretrained = None
+if backbone_weights is not None:  # None: load_from brings them
+    pretrained = dict(type='Pretrained', checkpoint=backbone_weights)
 model = dict(
+    backbone=dict(style=backbone_style, init_cfg=pretrained),
+    detector=dict(
+        panoptic_head=dict(num_queries=num_queries), test_cfg=dict(max_per_image=max_per_image)
+    ),
     num_classes=len(classes),
+    pseudo_label_filter=pseudo_labels,
     burn_in_iters=burn_in_iters,
-    data_preprocessor=dict(data_preprocessor=dict(batch_augments=[pad])),
+    sup_views=sup_views,
+    data_preprocessor=dict(data_preprocessor=pixels),
 )
 
 geometry = [
     _base_.flip,
-    dict(_base_.resize, scale=image_size, ratio_range=(0.5, 2.0)),
+    dict(_base_.resize, scale=image_size, ratio_range=resize_ratios),
     dict(_base_.crop, crop_size=image_size),
 ]
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=4,
+    num_workers=num_workers,
     sampler=dict(batch_size=batch_size),
     dataset=dict(
         _delete_=True,
@@ -84,10 +121,11 @@ test_dataloader = dict(dataset=dict(_delete_=True, **evaluated, **test))
 val_evaluator = dict(ann_file=val['ann_file'])
 test_evaluator = dict(ann_file=test['ann_file'])
 
-# Ours: ten validations, and the learning rate drops after nine tenths (released code: 0.92).
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters // num_validations)
+optim_wrapper = dict(optimizer=dict(lr=learning_rate))
+# Ours. With the paper's schedule the rate drops after nine tenths (released code: 0.92).
 param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
 auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(
-    checkpoint=dict(interval=max_iters // 10), mean_teacher=dict(keep_rate=keep_rate)
+    checkpoint=dict(interval=max_iters // num_validations), mean_teacher=dict(keep_rate=keep_rate)
 )

@@ -1,13 +1,14 @@
 """Model and data of the quickstart: a small Mask2Former on generated 96 x 96 scenes.
 
-All numbers were chosen on the tuning split, for two CPU cores; docs/quickstart.md describes the
-trials.
+Its head and its schedule of 2,000 steps are those of `_base_`. All numbers were chosen on the
+tuning split, for two CPU cores; docs/quickstart.md describes the trials.
 """
 
 _base_ = [
     '../_base_/default_runtime.py',
-    '../_base_/models/mask2former_r50.py',
+    '../_base_/models/mask2former_r50_tiny.py',
     '../_base_/datasets/semi_pipelines.py',
+    '../_base_/schedules/tiny.py',
 ]
 
 metainfo = dict(
@@ -25,9 +26,6 @@ metainfo = dict(
 )
 data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
 image_size = (96, 96)
-channels = 64
-
-max_iters = 2000
 burn_in_iters = 600
 
 model = dict(
@@ -40,40 +38,9 @@ model = dict(
         norm_eval=False,
         init_cfg=None,
     ),
-    detector=dict(
-        panoptic_head=dict(
-            in_channels=[32, 64, 128, 256],
-            feat_channels=channels,
-            out_channels=channels,
-            num_queries=12,
-            pixel_decoder=dict(
-                norm_cfg=dict(num_groups=8),
-                encoder=dict(
-                    num_layers=1,
-                    layer_cfg=dict(
-                        self_attn_cfg=dict(embed_dims=channels, num_heads=4),
-                        ffn_cfg=dict(embed_dims=channels, feedforward_channels=256),
-                    ),
-                ),
-                positional_encoding=dict(num_feats=channels // 2),
-            ),
-            positional_encoding=dict(num_feats=channels // 2),
-            transformer_decoder=dict(
-                num_layers=3,
-                layer_cfg=dict(
-                    self_attn_cfg=dict(embed_dims=channels, num_heads=4),
-                    cross_attn_cfg=dict(embed_dims=channels, num_heads=4),
-                    ffn_cfg=dict(embed_dims=channels, feedforward_channels=256),
-                ),
-            ),
-        ),
-        train_cfg=dict(num_points=512),
-        test_cfg=dict(max_per_image=20),
-    ),
+    detector=dict(panoptic_head=dict(in_channels=[32, 64, 128, 256], num_queries=12)),
     num_classes=len(metainfo['classes']),
-    pseudo_label_filter=dict(duplicate_iou=0.6),
     burn_in_iters=burn_in_iters,
-    sup_views=['sup_strong'],
     joint_forward=False,  # batch norms train
     # small scenes are padded to the largest of their batch
     data_preprocessor=dict(data_preprocessor=dict(batch_augments=None)),
@@ -155,25 +122,6 @@ test_evaluator = dict(
     type='CocoMetric', ann_file=data_root + 'annotations/test.json', metric='segm'
 )
 
-train_cfg = dict(type='mmpldc.AccumulatingTrainLoop', max_iters=max_iters, val_interval=500)
-val_cfg = dict(type='mmpldc.TeacherStudentValLoop', student_interval=0)
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    type='mmpldc.GuardedOptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, betas=(0.9, 0.999)),
-    clip_grad=dict(max_norm=1.0, norm_type=2),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(
-        type='CosineAnnealingLR',
-        by_epoch=False,
-        begin=100,
-        end=max_iters,
-        T_max=max_iters - 100,
-        eta_min=1e-5,
-    ),
-]
 # All are kept, because PL-DC continues from the one at the burn-in boundary. No best one is kept,
 # because a run that continues from another's checkpoint would replace that run's best.
 default_hooks = dict(

@@ -1,4 +1,4 @@
-"""Functions behind the tools: label and segment images, write label files, publish a model."""
+"""Functions behind the tools: train on own data, label images, write label files, publish."""
 
 from mmpldc.utils.checkpoints import (
     check_weights,
@@ -7,6 +7,7 @@ from mmpldc.utils.checkpoints import (
     teacher_weights,
 )
 
+from .auto_train import AutoTrained, auto_train
 from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
@@ -34,6 +35,7 @@ from .segmentation import is_semantic, load_segmentor, segment_images
 from .tiling import predict_tiles, tile_windows
 
 __all__ = [
+    'AutoTrained',
     'DecodedMasks',
     'as_plain',
     'predict_tiles',
@@ -45,6 +47,7 @@ __all__ = [
     'UnreadableImage',
     'add_cfg_options',
     'check_checkpoint',
+    'auto_train',
     'check_weights',
     'class_information',
     'decode_mask',

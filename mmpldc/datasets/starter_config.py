@@ -7,71 +7,63 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-# PL-DC on COCO (Table I).
-PAPER_ITERS = 368750
-PAPER_PASSES = 50  # over 118,287 images, 16 a step
-PAPER_BURN_IN = 20000
-PAPER_EMA_STEPS = 2500  # 1 / (1 - 0.9996)
-# Ours: a few passes over a few images are too few steps.
-FEWEST_ITERS = 10000
-FEWEST_EMA_STEPS = 500
+from mmpldc.utils.weight_sources import COCO, IMAGENET, kind_of_weights
+
+from .starter_sizes import BASE, Schedule, Size, limits_for, passes_for, training_side
 
 MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
 
 
+class Code(str):
+    """Text that stands in a config as it is, instead of as a string."""
+
+    __repr__ = str.__str__
+
+
 @dataclass(frozen=True)
-class Schedule:
-    """Lengths of a run, in steps.
+class Start:
+    """Weights that a run starts from.
 
     Attributes:
-        passes: steps of as many passes over all images as the paper's 50.
-        max_iters: that, but at least 10,000 and at most the paper's 368,750.
-        burn_in_iters: a fifth, at most the paper's 20,000.
-        ema_steps: what the teacher averages over: a twentieth, between 500 and the paper's 2,500.
+        backbone_weights: of the backbone alone, a file or an address; None: ``load_from`` has them.
+        backbone_style: 'pytorch', or 'caffe' (BGR images, not divided by a deviation).
+        load_from: of a whole detector, a file or an address; None: only the backbone is given.
     """
 
-    passes: int
-    max_iters: int
-    burn_in_iters: int
-    ema_steps: int
+    backbone_weights: str | None = IMAGENET
+    backbone_style: str = 'pytorch'
+    load_from: str | None = None
 
-    @property
-    def keep_rate(self) -> float:
-        """alpha of the moving average, 1 - 1 / ema_steps."""
-        return round(1 - 1 / self.ema_steps, 6)
+    def describe(self) -> str:
+        """What the run starts from, for one line."""
+        return f'starts from {self.load_from or self.backbone_weights}'
+
+    def config(self) -> dict:
+        """The part of a config that names the weights."""
+        init_cfg = dict(checkpoint=self.backbone_weights) if self.backbone_weights else None
+        return dict(load_from=self.load_from, model=dict(backbone=dict(init_cfg=init_cfg)))
 
 
-def schedule_for(num_images: int, batch_size: int) -> Schedule:
-    """Scale the paper's schedule to a set.
+def start_from(init: str, style: str) -> Start:
+    """Choose a run's first weights.
 
     Args:
-        num_images: labelled and unlabelled ones.
-        batch_size: both kinds together.
+        init: 'imagenet', 'coco', or a file with weights of a ResNet-50 or of a detector.
+        style: of the ResNet in a file, see :class:`Start`.
+
+    Raises:
+        FileNotFoundError: if there is no such file; the message names it.
+        ValueError: if the file has other weights.
     """
-    passes = PAPER_PASSES * num_images // batch_size
-    max_iters = min(PAPER_ITERS, max(FEWEST_ITERS, passes))
-    return Schedule(
-        passes=passes,
-        max_iters=max_iters,
-        burn_in_iters=min(PAPER_BURN_IN, max_iters // 5),
-        ema_steps=min(PAPER_EMA_STEPS, max(FEWEST_EMA_STEPS, max_iters // 20)),
-    )
-
-
-def training_side(sizes: Sequence[tuple[int, int]]) -> int:
-    """Side in pixels of the square that images are fitted into.
-
-    Args:
-        sizes: width and height of the images.
-
-    Returns:
-        The median of the longer sides, rounded up to a multiple of 32, between 256 and the paper's
-        1024.
-    """
-    longer = median(max(size) for size in sizes)
-    return min(1024, max(256, 32 * -(-int(longer) // 32)))
+    if init == 'imagenet':
+        return Start()
+    if init == 'coco':
+        return Start(backbone_weights=None, load_from=COCO)
+    path = str(Path(init).absolute())
+    if kind_of_weights(path) == 'backbone':
+        return Start(path, style)
+    return Start(None, style, path)
 
 
 def fill_in(template: str, values: dict[str, object], remarks: dict[str, str]) -> str:
@@ -105,9 +97,13 @@ def config_text(
     sources: Mapping[str, dict],
     classes: Sequence[str],
     sizes: Sequence[tuple[int, int]],
-    batch_size: int,
+    most_objects: int,
     negatives: bool,
-) -> tuple[str, Schedule]:
+    size: Size,
+    start: Start,
+    batch_size: int,
+    schedule: Schedule,
+) -> str:
     """The template, filled in for a data set.
 
     Args:
@@ -117,33 +113,77 @@ def config_text(
             ``test``.
         classes: names, in the order of the files' categories.
         sizes: width and height of all images to train on.
-        batch_size: labelled and unlabelled images together.
+        most_objects: of a labelled image.
         negatives: whether there are labelled images without an object.
-
-    Returns:
-        The config's text, and the schedule in it.
+        size: of the run.
+        start: weights that it starts from.
+        batch_size: labelled and unlabelled images together.
+        schedule: of the run.
     """
-    schedule = schedule_for(len(sizes), batch_size)
-    side = training_side(sizes)
+    side = training_side(sizes, size)
+    num_queries, max_per_image = limits_for(most_objects, size)
     values = dict(
         classes=tuple(classes),
         image_size=(side, side),
+        resize_ratios=size.resize_ratios,
         batch_size=batch_size,
+        num_queries=num_queries,
+        max_per_image=max_per_image,
+        sup_views=list(size.sup_views),
         negatives=negatives,
+        learning_rate=size.learning_rate,
         max_iters=schedule.max_iters,
         burn_in_iters=schedule.burn_in_iters,
         keep_rate=schedule.keep_rate,
+        num_validations=size.num_validations,
+        num_workers=size.num_workers,
+        pseudo_labels=Code(
+            f'dict(class_thr=0.85, mask_thr=0.90, duplicate_iou={size.duplicate_iou})'
+        ),
+        param_scheduler=Code(size.param_scheduler),
+        **vars(start),
         **sources,
     )
     remarks = dict(
-        max_iters=f'{PAPER_PASSES} * {len(sizes)} / {batch_size} = {schedule.passes:,}, '
-        f'at least {FEWEST_ITERS:,}, at most {PAPER_ITERS:,}',
+        num_queries=f'the fullest labelled image has {most_objects} objects',
+        max_iters=f'{passes_for(len(sizes), batch_size):,} are the 50 passes',
         keep_rate=f'over {schedule.ema_steps} steps',
     )
+    for part in 'model', 'schedule':
+        template = template.replace(getattr(BASE, part), getattr(size, part))
     absolute = re.sub(
         r"'\.\./_base_/([^']+)'", lambda m: repr(str(configs / '_base_' / m[1])), template
     )
-    return fill_in(absolute, values, remarks), schedule
+    return fill_in(absolute, values, remarks)
+
+
+def supervised_text(config: str) -> str:
+    """The config of the baseline: the same steps and labelled batches, no unlabelled image.
+
+    Args:
+        config: file name of PL-DC's config, in the same folder.
+    """
+    return f'''"""The baseline of {config}: the labelled images alone.
+
+Steps, labelled batches and seed are the same; its teacher is the student's average. All else is set
+in {config}. The checkpoint at the end of burn-in is kept: PL-DC may continue from it. No best one
+is kept, because a run that continues from another's checkpoint would replace that run's best.
+"""
+
+_base_ = './{config}'
+
+batch_size = _base_.batch_size // 2
+model = dict(unsup_weight=0.0)
+train_dataloader = dict(
+    batch_size=batch_size,
+    sampler=dict(batch_size=batch_size, source_ratio=[1]),
+    dataset=dict(unlabeled=None),
+)
+auto_scale_lr = dict(base_batch_size=batch_size)
+default_hooks = dict(
+    checkpoint=dict(interval=_base_.burn_in_iters, max_keep_ckpts=-1, save_best=None)
+)
+'''
 
 
 # ---------------------------------------------------------------- edited configs

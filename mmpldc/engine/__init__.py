@@ -14,6 +14,7 @@ from .hooks import (
     ProgressHook,
     ResumeHook,
     SharedMemoryHook,
+    SmokeRunHook,
     StepSeedHook,
     TeacherCollapseHook,
 )
@@ -44,6 +45,7 @@ __all__ = [
     'RankMeanLogProcessor',
     'ResumeHook',
     'SharedMemoryHook',
+    'SmokeRunHook',
     'StepSeedHook',
     'TeacherCollapseHook',
     'TeacherStudentValLoop',

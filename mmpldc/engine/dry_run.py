@@ -58,7 +58,7 @@ def rehearsed_steps(plan: Plan) -> dict[str, int]:
     return {name: min(STEPS, iters) for name, iters in plan.phases.items()}
 
 
-def dry_run_config(cfg: Config) -> Config:
+def dry_run_config(cfg: Config, out: str | None = None) -> Config:
     """Return a config that runs a few steps of each phase, validates one batch and reports.
 
     Models, data, optimiser and schedules stay the same, and so does the length of the run, which
@@ -67,6 +67,7 @@ def dry_run_config(cfg: Config) -> Config:
 
     Args:
         cfg: config of the full run, with ``work_dir``; not modified.
+        out: file for the measurements, see :class:`~mmpldc.engine.hooks.DryRunHook`.
 
     Raises:
         ValueError: if the config trains by epochs.
@@ -95,7 +96,7 @@ def dry_run_config(cfg: Config) -> Config:
     if 'vis_backends' in own.get('visualizer', {}):
         backends = own.visualizer.vis_backends
         own.visualizer.vis_backends = [b for b in backends if b.type in LOCAL_BACKENDS]
-    hook = dict(type='mmpldc.DryRunHook', plan=asdict(plan), steps=list(steps.values()))
+    hook = dict(type='mmpldc.DryRunHook', plan=asdict(plan), steps=list(steps.values()), out=out)
     own.custom_hooks = [*(own.get('custom_hooks') or []), hook]
     return own
 

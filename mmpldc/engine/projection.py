@@ -1,9 +1,11 @@
 """Project the time, memory and disk space of a run from a few measured steps."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+UNITS = dict(d=86400, h=3600, min=60, m=60, s=1)
 BYTES_OF_A_LOGGED_VALUE = 16  # mmengine's checkpoint holds value and count for every iteration
 LOGGED_ITERS_KEPT = 1_000_000  # mmengine's HistoryBuffer
 GB = 1e9
@@ -183,3 +185,41 @@ def duration(seconds: float) -> str:
         return f'{minutes // 60} h {minutes % 60} min'
     hours = round(minutes / 60)
     return f'{hours // 24} d {hours % 24} h'
+
+
+def seconds_of(text: str) -> float:
+    """Read a length of time: '2h', '1h30m', '45min', '90s', '1d 12h'.
+
+    Raises:
+        ValueError: if it is none, or not above 0.
+    """
+    parts = re.findall(r'\s*(\d+(?:\.\d+)?)\s*(d|h|min|m|s)', text)
+    if ''.join(f'{number}{unit}' for number, unit in parts) != re.sub(r'\s', '', text):
+        raise ValueError(f"a length of time is like 2h, 1h30m or 45min, got '{text}'")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not seconds > 0:
+        raise ValueError(f"the time must be above 0, got '{text}'")
+    return seconds
+
+
+def iters_within(
+    seconds: float, measured: Measurements, *, burn_in_share: float, validations: int
+) -> int:
+    """Steps for which a time is enough: of a supervised run, and of one from its burn-in on.
+
+    A tenth of the time is kept for starting, saving and the metrics.
+
+    Args:
+        seconds: for both runs.
+        measured: of the second run, rehearsed with burn-in and mutual learning.
+        burn_in_share: of all steps; the second run has only the others.
+        validations: of the whole set, in a whole run.
+    """
+    burn_in, mutual = (
+        iteration_seconds(step, measured.load_seconds, is_loaded_ahead=measured.is_loaded_ahead)
+        for step in measured.step_seconds
+    )
+    rest = 1 - burn_in_share
+    of_validation = measured.val_batches * sum(measured.val_seconds[:1])
+    left = 0.9 * seconds - (1 + rest) * validations * of_validation
+    return int(left / (burn_in + rest * mutual))

@@ -5,24 +5,15 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_distributed, is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from mmpldc.utils.checkpoint_loading import HAS_HASH
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
-
-SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
-    'torchvision://': mmengine_checkpoint.get_torchvision_models,
-    'modelzoo://': mmengine_checkpoint.get_torchvision_models,
-    'open-mmlab://': mmengine_checkpoint.get_external_models,
-    'openmmlab://': mmengine_checkpoint.get_external_models,
-    'mmcls://': mmengine_checkpoint.get_mmcls_models,
-}
+from mmpldc.utils.weight_sources import address_of, cached_path, missing_weights
 
 
 def fetch_weights(cfg: Config) -> None:
@@ -55,6 +46,9 @@ def fetch_weights(cfg: Config) -> None:
                 f'{url} elsewhere and put it to {path}, or name its path: '
                 f'--cfg-options {setting}=FILE'
             ) from error
+    missing = missing_weights(cfg)  # what others download when they need it: CLIP
+    if missing:
+        raise SystemExit(f'{file}: ' + '\n'.join(missing))
 
 
 def _sources(value: Any, key: str = '') -> Iterator[tuple[str, str]]:
@@ -71,29 +65,6 @@ def _sources(value: Any, key: str = '') -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for place, part in enumerate(value):
             yield from _sources(part, f'{key}.{place}')
-
-
-def address_of(source: str) -> str | None:
-    """The URL of weights, also of those with a name such as ``'torchvision://resnet50'``.
-
-    Args:
-        source: as in ``init_cfg.checkpoint``.
-
-    Returns:
-        None for a file, and for a name that mmengine's lists do not have.
-    """
-    if source.startswith(('http://', 'https://')):
-        return source
-    for prefix, urls in SCHEMES.items():
-        if source.startswith(prefix):
-            url = urls().get(source.removeprefix(prefix))
-            return url if str(url).startswith('http') else None
-    return None
-
-
-def cached_path(url: str) -> Path:
-    """Where torch keeps the file of a URL."""
-    return Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
 
 
 def _download(url: str, path: Path) -> None:

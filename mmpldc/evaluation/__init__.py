@@ -9,6 +9,15 @@ from .error_analysis import (
     rank_correlations,
 )
 from .error_costs import ERROR_KINDS, ErrorTable, error_costs, tabulate_errors
+from .image_bootstrap import (
+    ClassMatches,
+    Comparison,
+    Spread,
+    average_precision,
+    compare_on_images,
+    match_predictions,
+    mean_ap,
+)
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -28,10 +37,17 @@ __all__ = [
     'confusion_matrix',
     'error_types',
     'rank_correlations',
+    'ClassMatches',
+    'Comparison',
     'PseudoLabelTable',
+    'Spread',
+    'average_precision',
     'compare_candidates',
+    'compare_on_images',
     'compare_pseudo_labels',
     'logits_in_original_frame',
+    'match_predictions',
+    'mean_ap',
     'precision_and_recall',
     'scorer_confusion',
 ]

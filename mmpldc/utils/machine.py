@@ -30,6 +30,13 @@ def machine(device: torch.device) -> dict[str, str | int]:
     )
 
 
+def device_bytes() -> int | None:
+    """Memory of this machine's first GPU in bytes; None without one."""
+    if not torch.cuda.is_available():
+        return None
+    return torch.cuda.get_device_properties(0).total_memory
+
+
 def _processor() -> str:
     for line in CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else ():
         if line.startswith('model name'):

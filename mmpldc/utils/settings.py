@@ -8,19 +8,20 @@ from .files import write_json
 NAMED = 5  # number of differing settings in a message
 
 
-def guard_settings(folder: Path, settings: dict) -> None:
+def guard_settings(folder: Path, settings: dict, *, option: str = '--work-dir') -> None:
     """Write the settings of a folder's results, or compare them with those written before.
 
     Args:
         folder: created if missing; the settings go to its ``settings.json``.
         settings: plain values that JSON can represent.
+        option: of the command that names the folder, for the message.
 
     Raises:
         ValueError: if settings differ; the message lists them with their values.
     """
     settings = json.loads(json.dumps(settings))  # tuples become lists, as they do when read back
     path = folder / 'settings.json'
-    remedy = 'choose another folder (--work-dir), or remove this one'
+    remedy = f'choose another folder ({option}), or remove this one'
     if not path.exists():
         write_json(path, settings, indent=2)
         return

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmpldc.registry import DATASETS
+from mmpldc.utils import weight_sources
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TOOL = TOOLS / 'dataset/new_config.py'
@@ -65,12 +66,14 @@ def run(data, monkeypatch, capsys):
     def run(*args, labels=data.labels, images=data.images):
         args = ['--labeled', labels, '--images', images, '--out-dir', data.root / 'mine', *args]
         monkeypatch.setattr('sys.argv', ['new_config.py', *map(str, args)])
+        monkeypatch.setattr(weight_sources, '_unreachable', lambda url: None)  # no network
         code = 0
         try:
             runpy.run_path(str(TOOL), run_name='__main__')
         except SystemExit as end:
             code = end.code
-        return SimpleNamespace(code=code, out=capsys.readouterr().out)
+        printed = capsys.readouterr()
+        return SimpleNamespace(code=code, out=printed.out, err=printed.err)
 
     return run
 
@@ -81,16 +84,21 @@ def names_in(data, part):
 
 
 def test_hold_out(run, data):
-    result = run('--val-percent', 34)
+    result = run('--val-percent', 34, '--size', 'tiny')
     assert result.code == 0, result
     labeled, unlabeled, val = (names_in(data, part) for part in ('labeled', 'unlabeled', 'val'))
     assert labeled | val == set(data.names[2:8]) and not labeled & val
     assert 1 <= len(val) <= 4 and unlabeled == {*data.names[:2], *data.names[8:]}
     out = data.root / 'mine'
-    train, test = (shlex.split(line) for line in result.out.splitlines()[-2:])
-    assert train == ['python', f'{TOOLS}/train.py', f'{out}/pldc.py', '--work-dir',
-                     f'{out}/work_dirs/pldc']  # fmt: skip
-    assert test[1:] == [f'{TOOLS}/test.py', f'{out}/pldc.py', f'{train[-1]}/iter_10000.pth']
+    baseline, train, compare = (shlex.split(line)[1:] for line in result.out.splitlines()[-3:])
+    work = out / 'work_dirs'
+    assert baseline == [f'{TOOLS}/train.py', f'{out}/supervised.py', '--work-dir',
+                        f'{work}/supervised']  # fmt: skip
+    assert train == [f'{TOOLS}/train.py', f'{out}/pldc.py', '--work-dir', f'{work}/pldc',
+                     '--resume', f'{work}/supervised/iter_450.pth']  # fmt: skip
+    assert compare == [f'{TOOLS}/compare/compare_runs.py',
+                       f'{out}/supervised.py', f'{work}/supervised/iter_1500.pth',
+                       f'{out}/pldc.py', f'{work}/pldc/iter_1500.pth']  # fmt: skip
 
     config = Config.fromfile(data.root / 'mine/pldc.py')
     assert config.model.num_classes == 2
@@ -99,9 +107,61 @@ def test_hold_out(run, data):
     assert parts.unlabeled.ann_file == str(data.root / 'mine/unlabeled.json')
     assert config.val_dataloader.dataset.data_prefix.img == str(data.images)
     assert config.val_evaluator.ann_file == str(data.root / 'mine/val.json')
+    assert config.train_cfg.max_iters == 1500 and config.model.burn_in_iters == 450
+    assert config.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (192, 192)
+
+
+def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
+    assert run('--size', 'base').code == 0
+    pldc, supervised = (
+        Config.fromfile(data.root / f'mine/{name}.py') for name in ('pldc', 'supervised')
+    )
     # 50 * 8 / 8 steps are raised to 10,000; sides of 96 to 256
-    assert config.train_cfg.max_iters == 10000 and config.model.burn_in_iters == 2000
-    assert config.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (256, 256)
+    assert pldc.train_cfg.max_iters == 10000 and pldc.model.burn_in_iters == 2000
+    assert pldc.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (256, 256)
+    loader = supervised.train_dataloader
+    assert loader.batch_size == loader.sampler.batch_size == 4
+    assert supervised.auto_scale_lr.base_batch_size == 4
+    assert loader.sampler.source_ratio == [1] and loader.dataset.unlabeled is None
+    assert supervised.model.unsup_weight == 0
+    assert loader.dataset.labeled == pldc.train_dataloader.dataset.labeled
+    for key in 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader', 'randomness':
+        assert supervised[key] == pldc[key]
+    assert dict(supervised.model, unsup_weight=1.0) == dict(pldc.model, unsup_weight=1.0)
+    # the checkpoint that PL-DC continues from stays
+    saving = supervised.default_hooks.checkpoint
+    assert saving.max_keep_ckpts == -1 and saving.save_best is None
+    assert pldc.model.burn_in_iters % saving.interval == 0
+
+
+def test_many_objects_get_queries(run, data):
+    def crowd(coco):
+        first = coco['annotations'][0]
+        coco['annotations'] += [
+            first
+            | dict(id=100 + k, bbox=[k, 40, 9, 9], segmentation=[[k, 40, k + 9, 40, k + 9, 49]])
+            for k in range(30)
+        ]
+
+    edit(data.labels, crowd)
+    assert run('--val-percent', 34).code == 0
+    detector = Config.fromfile(data.root / 'mine/pldc.py').model.detector
+    assert detector.panoptic_head.num_queries == detector.test_cfg.max_per_image == 40
+
+
+@pytest.mark.parametrize(
+    ('options', 'line'),
+    [
+        (('--init', 'no.pth'), 'there is no file'),
+        (('--time-budget', 'soon'), '--time-budget'),
+        (('--size', 'huge'), '--size'),
+    ],
+)
+def test_options_that_cannot_be(run, data, options, line, capsys):
+    result = run(*options)
+    assert result.code not in (0, None)
+    assert line in f'{result.code} {result.err}'
+    assert not (data.root / 'mine').exists()
 
 
 def test_validation_set_of_its_own_in_the_same_folder(run, data):
@@ -256,11 +316,11 @@ def test_a_test_set(run, data):
 
 def test_an_edited_config_is_kept(run, data):
     first, second = data.root / 'mine/pldc.py', data.root / 'mine/pldc_2.py'
-    run()
-    run('--batch-size', 4)
+    run('--size', 'base')
+    run('--size', 'base', '--batch-size', 4)
     assert 'batch_size = 4' in first.read_text() and not second.exists()
     first.write_text(first.read_text().replace('batch_size = 4', 'batch_size = 2'))
-    result = run()
+    result = run('--size', 'base')
     assert 'batch_size = 2' in first.read_text() and 'batch_size = 8' in second.read_text()
     assert f'{first} was edited: it is kept, the new config is {second}' in result.out
     assert f'{second} --work-dir {data.root}/mine/work_dirs/pldc_2' in result.out
@@ -288,7 +348,7 @@ def test_relative_paths_become_absolute(run, data, monkeypatch):
     config = Config.fromfile(data.root / out / 'pldc.py')
     assert config.val_evaluator.ann_file == str(data.root / out / 'val.json')
     assert config.val_dataloader.dataset.data_prefix.img == str(data.images)
-    assert shlex.split(result.out.splitlines()[-1])[2] == str(data.root / out / 'pldc.py')
+    assert shlex.split(result.out.splitlines()[-1])[4] == str(data.root / out / 'pldc.py')
 
 
 @pytest.mark.parametrize('seed', range(5))

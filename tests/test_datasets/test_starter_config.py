@@ -1,15 +1,28 @@
 """Numbers worked out for somebody's data, against arithmetic by hand."""
 
 import pytest
+import torch
 
 from mmpldc.datasets.starter_config import (
+    Start,
     fill_in,
     free_path,
     is_edited,
-    schedule_for,
-    training_side,
+    start_from,
     with_mark,
 )
+from mmpldc.datasets.starter_sizes import (
+    BASE,
+    SMALL,
+    TINY,
+    limits_for,
+    passes_for,
+    schedule_for,
+    schedule_of,
+    size_for,
+    training_side,
+)
+from mmpldc.utils.weight_sources import COCO
 
 
 @pytest.mark.parametrize(
@@ -25,12 +38,71 @@ from mmpldc.datasets.starter_config import (
 def test_schedule(num_images, batch_size, expected):
     schedule = schedule_for(num_images, batch_size)
     assert expected == (
-        schedule.passes,
+        passes_for(num_images, batch_size),
         schedule.max_iters,
         schedule.burn_in_iters,
         schedule.ema_steps,
         schedule.keep_rate,
     )
+
+
+@pytest.mark.parametrize(
+    ('iters', 'size', 'expected'),
+    [
+        # max_iters, burn_in_iters, ema_steps
+        (1500, TINY, (1500, 450, 100)),
+        (4009, TINY, (4000, 1200, 200)),
+        (333, SMALL, (330, 66, 500)),
+        (3, TINY, (10, 3, 100)),
+    ],
+)
+def test_schedule_of_some_steps(iters, size, expected):
+    schedule = schedule_of(iters, size)
+    assert expected == (schedule.max_iters, schedule.burn_in_iters, schedule.ema_steps)
+
+
+def test_tiny_has_one_length():
+    assert {schedule_for(n, 8, TINY).max_iters for n in (20, 120, 100000)} == {1500}
+
+
+def test_sizes_by_device():
+    assert size_for(None) is TINY
+    assert size_for(8 * 2**30) is SMALL and size_for(24 * 2**30) is BASE
+
+
+@pytest.mark.parametrize(
+    ('most', 'size', 'expected'),
+    [
+        (1, TINY, (20, 20)),
+        (16, TINY, (20, 20)),
+        (17, TINY, (30, 30)),
+        (80, BASE, (100, 100)),
+        (300, BASE, (380, 380)),
+        (0, TINY, (20, 20)),
+    ],
+)
+def test_queries_are_more_than_objects(most, size, expected):
+    assert limits_for(most, size) == expected
+
+
+def test_starts(tmp_path):
+    resnet, detector, other = (tmp_path / name for name in ('r50.pth', 'm2f.pth', 'x.pth'))
+    torch.save({'layer4.2.conv3.weight': torch.zeros(1)}, resnet)
+    torch.save(dict(state_dict={'panoptic_head.cls_embed.bias': torch.zeros(1)}), detector)
+    torch.save({'fc.weight': torch.zeros(1)}, other)
+    assert start_from('imagenet', 'pytorch') == Start()
+    assert start_from('coco', 'pytorch') == Start(None, 'pytorch', COCO)
+    assert start_from(str(resnet), 'caffe') == Start(str(resnet), 'caffe', None)
+    assert start_from(str(detector), 'pytorch') == Start(None, 'pytorch', str(detector))
+    with pytest.raises(FileNotFoundError, match=r'no\.pth'):
+        start_from(str(tmp_path / 'no.pth'), 'pytorch')
+    with pytest.raises(ValueError, match=r'x\.pth has weights of neither'):
+        start_from(str(other), 'pytorch')
+
+
+@pytest.mark.parametrize(('longer', 'side'), [(40, 192), (200, 224), (384, 256)])
+def test_side_of_tiny(longer, side):
+    assert training_side([(longer, 30)], TINY) == side
 
 
 @pytest.mark.parametrize(

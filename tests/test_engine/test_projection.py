@@ -12,7 +12,9 @@ from mmpldc.engine.projection import (
     disk_bytes,
     duration,
     iteration_seconds,
+    iters_within,
     phase_seconds,
+    seconds_of,
     summary,
     validation_counts,
     validation_seconds,
@@ -150,3 +152,45 @@ def test_summary_tells_what_is_wrong_with_loading():
 def test_summary_without_accelerator_and_pseudo_labels():
     text = summary(PLAN, replace(MEASURED, total_memory=None, pseudo_labels=None), free=0)
     assert '31.00 GB\n' in text and 'pseudo-labels' not in text
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [
+        ('2h', 7200),
+        ('1h30m', 5400),
+        ('1h 30min', 5400),
+        ('45min', 2700),
+        ('90s', 90),
+        ('1.5d', 129600),
+    ],
+)
+def test_lengths_of_time(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize('text', ['', 'soon', '2', '2 hours', '-1h', '0s', 'h2'])
+def test_what_is_no_length_of_time(text):
+    with pytest.raises(ValueError, match=r'2h|above 0'):
+        seconds_of(text)
+
+
+def test_steps_within_a_time():
+    """The steps take nine tenths of the time, and what is left after validations."""
+    measured = Measurements(
+        step_seconds=[1.0, 3.0],
+        load_seconds=0.5,
+        is_loaded_ahead=False,
+        images=8,
+        val_seconds=[2.0],
+        val_batches=10,
+        memory={},
+        total_memory=None,
+        checkpoint=0,
+        report=0,
+        logged_values=0,
+        pseudo_labels=None,
+    )
+    steps = iters_within(10000, measured, burn_in_share=0.4, validations=5)
+    spent = steps * 1.5 + steps * 0.6 * 3.5 + 1.6 * 5 * 10 * 2
+    assert 9000 - 3.6 <= spent <= 9000

@@ -8,7 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpldc.engine.weights import address_of, cached_path, fetch_weights
+from mmpldc.engine.weights import fetch_weights
+from mmpldc.utils.weight_sources import address_of, cached_path
 
 URL = 'https://example.org/weights/net-0123abcd.pth'
 

@@ -6,9 +6,10 @@ Every image below IMAGES that is not annotated becomes an unlabelled one. Withou
 annotated images is held out to validate on. What follows from the data is repaired, each kind with
 a line; what does not is an error, and nothing is written (docs/data.md).
 
-Writes labeled.json, unlabeled.json, val.json and pldc.py into the folder, the latter being
-configs/custom/pldc_mask2former_r50_custom.py with paths, classes, image size and schedule filled
-in. An edited pldc.py is kept, and the new one written beside it.
+Writes labeled.json, unlabeled.json, val.json, pldc.py and supervised.py into the folder. pldc.py is
+configs/custom/pldc_mask2former_r50_custom.py with paths, classes, sizes, start and schedule filled
+in; supervised.py is its baseline without the unlabelled images. An edited pldc.py is kept, and the
+new one written beside it. docs/own_data.md is the guide.
 
 With --label-maps instead of --labeled the configs are of semantic segmentation: see
 --label-maps X --help.
@@ -20,12 +21,15 @@ import os
 import shlex
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
+from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.checks.findings import Finding, count
 from mmpldc.datasets.coco_files import read_coco, write_all
@@ -42,7 +46,21 @@ from mmpldc.datasets.labels import (
     warn_of_few,
 )
 from mmpldc.datasets.split import split_coco
-from mmpldc.datasets.starter_config import config_text, free_path, with_mark
+from mmpldc.datasets.starter_config import (
+    config_text,
+    free_path,
+    start_from,
+    supervised_text,
+    with_mark,
+)
+from mmpldc.datasets.starter_sizes import (
+    SIZES,
+    schedule_for,
+    size_for,
+)
+from mmpldc.engine.projection import seconds_of
+from mmpldc.utils.machine import device_bytes
+from mmpldc.utils.weight_sources import missing_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
@@ -88,7 +106,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='leave out images and annotations that cannot be repaired; left_out.txt lists them',
     )
-    parser.add_argument('--batch-size', type=int, default=8, help='half of it labelled; default: 8')
+    add_size_arguments(parser)
     parser.add_argument(
         '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
     )
@@ -99,7 +117,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
-    if args.batch_size < 2 or args.batch_size % 2:
+    if args.batch_size is not None and (args.batch_size < 2 or args.batch_size % 2):
         parser.error('--batch-size must be even: half of it is labelled')
     if not 0 < args.val_percent < 100:
         parser.error('--val-percent must be above 0 and below 100')
@@ -109,6 +127,48 @@ def parse_args() -> argparse.Namespace:
     for name in 'unlabeled_images', 'val_images', 'test_images':
         setattr(args, name, Path(os.path.abspath(getattr(args, name) or args.images)))
     return args
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides about model, start and schedule."""
+    parser.add_argument(
+        '--size',
+        choices=['auto', *SIZES],
+        default='auto',
+        help='tiny: small head, 192 to 256 pixels, for two CPU cores; small: up to 512 pixels, for '
+        "a GPU of 8 GB; base: the paper's; auto, the default, by this machine's GPU",
+    )
+    parser.add_argument(
+        '--init',
+        default='imagenet',
+        metavar='imagenet|coco|FILE',
+        help="start: ResNet-50 of ImageNet (default), mmdet's Mask2Former of COCO, or a file of "
+        'either kind',
+    )
+    parser.add_argument(
+        '--init-style',
+        choices=['pytorch', 'caffe'],
+        default='pytorch',
+        help='of the ResNet in FILE; caffe: for BGR images that are not divided by a deviation',
+    )
+    parser.add_argument(
+        '--time-budget',
+        type=length_of_time,
+        metavar='2h',
+        help='measure a few steps, and set the number of steps so that supervised.py and pldc.py, '
+        'which continues from its burn-in, take that long together',
+    )
+    parser.add_argument(
+        '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
+    )
+
+
+def length_of_time(text: str) -> float:
+    """Seconds, for an argument."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Refused(Exception):
@@ -229,6 +289,8 @@ def main() -> None:
         return
     warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
+    size = SIZES[args.size] if args.size != 'auto' else size_for(device_bytes())
+    start = start_from(args.init, args.init_style)
     files = {
         name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')
     }
@@ -263,7 +325,14 @@ def main() -> None:
     contents = {role: one.coco for role, one in labels.items()} | dict(unlabeled=unlabeled)
     folders = {role: one.folder for role, one in labels.items()}
     folders['unlabeled'] = args.unlabeled_images
-    text, schedule = config_text(
+    sizes = [
+        (image['width'], image['height'])
+        for name in ('labeled', 'unlabeled')
+        for image in contents[name]['images']
+    ]
+    batch_size = args.batch_size or size.batch_size
+    fill = partial(
+        config_text,
         TEMPLATE.read_text(encoding='utf-8'),
         ROOT / 'configs',
         sources={
@@ -271,14 +340,15 @@ def main() -> None:
             for name in contents
         },
         classes=[category['name'] for category in labels['labeled'].coco['categories']],
-        sizes=[
-            (image['width'], image['height'])
-            for name in ('labeled', 'unlabeled')
-            for image in contents[name]['images']
-        ],
-        batch_size=args.batch_size,
+        sizes=sizes,
+        most_objects=max(most_objects(one.coco) for one in labels.values()),
         negatives=negatives,
+        size=size,
+        start=start,
+        batch_size=batch_size,
     )
+    schedule = schedule_for(len(sizes), batch_size, size)
+    text = fill(schedule=schedule)
     drawn = {str(files[name]): content for name, content in contents.items()}
     cfg = Config.fromstring(text, '.py')
     object.__setattr__(cfg, '_filename', str(args.out_dir / 'pldc.py'))  # which findings name
@@ -290,21 +360,49 @@ def main() -> None:
     config = free_path(args.out_dir / 'pldc.py', with_mark(text))
     if config.name != 'pldc.py':
         print(f'{args.out_dir / "pldc.py"} was edited: it is kept, the new config is {config}')
+    twin = with_mark(supervised_text(config.name))
+    supervised = free_path(config.with_name(config.name.replace('pldc', 'supervised', 1)), twin)
     texts = {files[name]: json.dumps(content) for name, content in contents.items()}
-    texts[config] = with_mark(text)
     left_out += [line for one in labels.values() for line in one.left_out]
     if left_out:
         texts[args.out_dir / 'left_out.txt'] = '\n'.join(left_out) + '\n'
-    write_all(texts)
+    write_all(texts | {config: with_mark(text), supervised: twin})
     for name, content in contents.items():
         print(f'{files[name]}: {len(content["images"])} images')
     if left_out:
         print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
-    work_dir = args.out_dir / 'work_dirs' / config.stem
-    checkpoint = work_dir / f'iter_{schedule.max_iters}.pth'
-    train, test = (ROOT / 'tools' / name for name in ('train.py', 'test.py'))
-    print(shlex.join(map(str, ('python', train, config, '--work-dir', work_dir))))
-    print(shlex.join(map(str, ('python', test, config, checkpoint))))
+    if args.time_budget is not None:
+        print('Measuring a few steps ...', flush=True)
+        schedule = measured_schedule(args.time_budget, config, size)
+        write_all({config: with_mark(fill(schedule=schedule))})
+    print(f'{config}: size {size.name}, {schedule.max_iters} steps, {start.describe()}')
+    for line in missing_weights(cfg):
+        print(f'before training: {line}')
+    work_dirs = args.out_dir / 'work_dirs'
+    for path in supervised, config:
+        options = []
+        if path == config:
+            options = [
+                '--resume',
+                work_dirs / supervised.stem / f'iter_{schedule.burn_in_iters}.pth',
+            ]
+        print_command('train.py', path, '--work-dir', work_dirs / path.stem, *options)
+    runs = [
+        word
+        for path in (supervised, config)
+        for word in (path, work_dirs / path.stem / f'iter_{schedule.max_iters}.pth')
+    ]
+    print_command('compare/compare_runs.py', *runs)
+
+
+def most_objects(coco: dict) -> int:
+    """Objects of the fullest image, without crowds."""
+    counts = Counter(a['image_id'] for a in coco['annotations'] if not a.get('iscrowd'))
+    return max(counts.values(), default=0)
+
+
+def print_command(tool: str, *words: object) -> None:
+    print(shlex.join(map(str, ('python', ROOT / 'tools' / tool, *words))))
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from .preemption_hook import PreemptionHook
 from .progress_hook import ProgressHook
 from .resume_hook import ResumeHook
 from .shared_memory_hook import SharedMemoryHook
+from .smoke_run_hook import SmokeRunHook
 from .step_seed_hook import StepSeedHook
 from .teacher_collapse_hook import TeacherCollapseHook
 
@@ -22,6 +23,7 @@ __all__ = [
     'ProgressHook',
     'ResumeHook',
     'SharedMemoryHook',
+    'SmokeRunHook',
     'StepSeedHook',
     'TeacherCollapseHook',
 ]

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmpldc.engine.projection import GB, Measurements, Plan, disk_bytes, summary
 from mmpldc.engine.runner import accumulative_counts
 from mmpldc.registry import HOOKS
+from mmpldc.utils.files import write_json
 
 
 @HOOKS.register_module()
@@ -30,12 +31,14 @@ class DryRunHook(Hook):
     Args:
         plan: attributes of a :class:`~mmpldc.engine.projection.Plan` of the full run.
         steps: iterations to run in each phase; the first of each is not measured.
+        out: file for the :class:`~mmpldc.engine.projection.Measurements`, json; None writes none.
     """
 
     priority = 85  # measured steps include the teacher update and the log, not the checkpoint
 
-    def __init__(self, *, plan: dict, steps: Sequence[int]) -> None:
+    def __init__(self, *, plan: dict, steps: Sequence[int], out: str | None = None) -> None:
         self.plan = Plan(**plan)
+        self.out = out
         self.steps = [
             name for name, n in zip(self.plan.phases, steps, strict=True) for _ in range(n)
         ]
@@ -133,6 +136,8 @@ class DryRunHook(Hook):
         if is_main_process():
             print(f'What this run needs, on {self._machine()}:')
             print(summary(self.plan, measured, free=free), flush=True)
+            if self.out is not None:
+                write_json(Path(self.out), asdict(measured))
         need = disk_bytes(self.plan, measured)
         if need > free:
             raise SystemExit(

@@ -6,8 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmpldc.datasets.class_counts import class_counts
-from mmpldc.models.teacher_student import LabelCounts, as_teacher_student
+from mmpldc.datasets.class_counts import class_counts, labeled_part
+from mmpldc.models.teacher_student import TeacherStudent, as_teacher_student
 from mmpldc.registry import HOOKS
 
 MIN_LABELS = 50  # fewer say little about the class shares
@@ -49,27 +49,44 @@ ADVICE = dict(
 
 @HOOKS.register_module()
 class TeacherCollapseHook(Hook):
-    """Warn if the teacher keeps no pseudo-labels, or almost only those of one class.
+    """Warn if the teacher keeps no pseudo-labels, far too many, or almost only those of one class.
 
-    Checks every ``interval`` steps that use pseudo-labels, over all ranks. A resumed run restarts
-    the count, so its first warning may come up to ``interval`` steps later.
+    Checks after the first steps that use pseudo-labels and then every ``interval`` of them, over
+    all ranks. A resumed run restarts the count, so its first warning comes after that many steps.
+    Warnings of none or too many labels show how the teacher's candidates of the last batch spread
+    over both qualities, next to the thresholds.
 
     Args:
         interval: number of steps between checks; each check covers these steps.
+        first: number of steps before the first check, if fewer than ``interval``.
         max_share: a class with a larger share of the kept labels triggers the warning, unless it
             has that share of the labelled instances too. Of pixels, the other classes must also
             have less than a tenth of their share of the labels: a background may be large.
+        max_ratio: more labels an image than this many times the labelled images have objects
+            trigger the warning.
     """
 
-    def __init__(self, *, interval: int = 500, max_share: float = 0.95) -> None:
-        if interval < 1:
-            raise ValueError(f'interval must be at least 1, got {interval}')
+    def __init__(
+        self,
+        *,
+        interval: int = 500,
+        first: int = 50,
+        max_share: float = 0.95,
+        max_ratio: float = 4.0,
+    ) -> None:
+        for name, value in ('interval', interval), ('first', first):
+            if value < 1:
+                raise ValueError(f'{name} must be at least 1, got {value}')
         if not 0 < max_share < 1:
             raise ValueError(f'max_share must lie in (0, 1), got {max_share}')
+        if not max_ratio > 0:
+            raise ValueError(f'max_ratio must be above 0, got {max_ratio}')
         self.interval = interval
         self.max_share = max_share
+        self.max_ratio = max_ratio
         self.steps = 0
         self.labelled_counts: Tensor | None = None
+        self.due = min(first, interval)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -83,13 +100,13 @@ class TeacherCollapseHook(Hook):
         if model is None or not model.phases.uses_pseudo_labels(runner.iter):
             return
         self.steps += 1
-        if self.steps == self.interval:
-            self.steps = 0
-            counts = model.pseudo_label_counter.pop_counts()
-            self._look_back(runner, counts, ADVICE[model.labels_are])
+        if self.steps == self.due:
+            when = f'iterations {runner.iter + 2 - self.due} to {runner.iter + 1}'
+            self.steps, self.due = 0, self.interval
+            self._look_back(runner, model, when, data_batch)
 
-    def _look_back(self, runner: Runner, counts: LabelCounts, advice: Advice) -> None:
-        when = f'iterations {runner.iter + 2 - self.interval} to {runner.iter + 1}'
+    def _look_back(self, runner: Runner, model: TeacherStudent, when: str, data_batch: Any) -> None:
+        counts, advice = model.pseudo_label_counter.pop_counts(), ADVICE[model.labels_are]
         if counts.num_nan:
             runner.logger.warning(
                 f"{when}: the teacher's output contained NaN for {counts.num_nan} of "
@@ -102,15 +119,40 @@ class TeacherCollapseHook(Hook):
                 'bfloat16 or float32 instead of float16'
             )
         total = sum(counts.kept)
+        candidates = ''
+        if not counts.num_nan and data_batch is not None:
+            candidates = model.describe_candidates(data_batch)
         if not total:
             runner.logger.warning(
                 f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so the '
-                'student learns nothing from them. If it never kept any, it is too weak for its '
-                f'thresholds: lengthen model.burn_in_iters, or lower {advice.thresholds}. If it '
-                'did, it has diverged: lower the learning rate.'
+                f'student learns nothing from them. {candidates}If it never kept any, it is too '
+                'weak for its thresholds: lengthen model.burn_in_iters, or lower '
+                f'{advice.thresholds}. If it did, it has diverged: lower the learning rate.'
             )
-        elif total >= MIN_LABELS and len(counts.kept) > 1:
+            return
+        if total >= MIN_LABELS and len(counts.kept) > 1:
             self._compare_shares(runner, when, counts.kept, advice)
+        if candidates:  # a model that labels objects
+            self._compare_numbers(runner, when, total / counts.num_images, candidates)
+
+    def _compare_numbers(
+        self, runner: Runner, when: str, per_image: float, candidates: str
+    ) -> None:
+        num_labeled = len(labeled_part(runner.train_dataloader.dataset))
+        objects = self._labelled_counts(runner).sum().item() / max(1, num_labeled)
+        if per_image <= self.max_ratio * objects:
+            return
+        runner.logger.warning(
+            f'{when}: the teacher kept {per_image:.1f} pseudo-labels an image, but labelled images '
+            f'have {objects:.1f} objects: most are wrong or double. {candidates}Raise '
+            'model.pseudo_label_filter.class_thr and mask_thr, set its duplicate_iou to 0.6, or '
+            'lengthen model.burn_in_iters.'
+        )
+
+    def _labelled_counts(self, runner: Runner) -> Tensor:
+        if self.labelled_counts is None:
+            self.labelled_counts = class_counts(runner.train_dataloader.dataset)
+        return self.labelled_counts
 
     def _compare_shares(self, runner: Runner, when: str, kept: list[int], advice: Advice) -> None:
         share = max(kept) / sum(kept)
@@ -118,9 +160,7 @@ class TeacherCollapseHook(Hook):
             return
         dataset = runner.train_dataloader.dataset
         label = kept.index(max(kept))
-        if self.labelled_counts is None:
-            self.labelled_counts = class_counts(dataset)
-        labelled = self.labelled_counts
+        labelled = self._labelled_counts(runner)
         labelled_share = (labelled[label] / labelled.sum().clamp(min=1)).item()
         if labelled_share > self.max_share:
             return

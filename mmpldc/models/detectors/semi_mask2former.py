@@ -18,6 +18,8 @@ from mmpldc.structures import HeadOutputs, LayerOutputs
 
 from .complete_detector import complete_detector
 
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+
 
 @MODELS.register_module()
 class SemiMask2Former(TeacherStudent, BaseDetector):
@@ -248,6 +250,26 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         )
         _refuse_nan(selection, batch_data_samples)
         return selection.pseudo_instances
+
+    @torch.no_grad()
+    def describe_candidates(self, data: dict) -> str:
+        """Say how the candidates of a batch spread over both qualities, see the parent."""
+        views = self.data_preprocessor(data, True)
+        inputs, samples = (views[key]['unsup_weak'] for key in ('inputs', 'data_samples'))
+        found = InstanceData.cat(self.get_candidates(inputs, samples))
+        if not len(found):
+            return ''
+        shares = found.scores.new_tensor(QUANTILES)
+        quantiles = [
+            # Host sync: for a warning.
+            ' / '.join(f'{value:.2f}' for value in torch.quantile(values, shares).tolist())
+            for values in (found.class_quality, found.mask_quality)
+        ]
+        names = ', '.join(f'{share:.0%}' for share in QUANTILES)
+        return (
+            f'Of {len(found)} candidates in {len(samples)} images the quantiles ({names}) are '
+            f'{quantiles[0]} in class quality and {quantiles[1]} in mask quality. '
+        )
 
     def teacher_outputs(self, images: Tensor) -> LayerOutputs:
         """Return the outputs of the teacher's last layer for images ``(B, 3, H, W)``."""

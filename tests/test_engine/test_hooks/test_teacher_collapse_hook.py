@@ -66,13 +66,24 @@ def update(counter, *labels: list[int], nan: tuple = (), first: int = 0) -> None
 def look(caplog, toy_pair):
     """Go through steps that keep the given labels each; returns (iteration, warning) pairs."""
 
-    def look(steps, *, labelled=BALANCED, num_classes=3, start=0, unsup_weight=1.0, nan=(), **args):
+    def look(
+        steps,
+        *,
+        labelled=BALANCED,
+        num_classes=3,
+        start=0,
+        unsup_weight=1.0,
+        nan=(),
+        candidates='',
+        **args,
+    ):
         hook = TeacherCollapseHook(**dict(interval=4) | args)
         pair = type('Pair', (toy_pair,), dict(num_classes=num_classes))
         model = pair(burn_in_iters=BURN_IN, unsup_weight=unsup_weight)
         dataset = labelled if isinstance(labelled, Labelled) else Labelled(labelled)
         if isinstance(dataset, LabelMaps):
             pair.labels_are = 'pixels'
+        model.describe_candidates = lambda data: f'{candidates}{data} ' if candidates else ''
         runner = SimpleNamespace(
             model=model,
             train_dataloader=SimpleNamespace(dataset=dataset),
@@ -83,7 +94,7 @@ def look(caplog, toy_pair):
             if runner.iter >= BURN_IN:
                 update(model.pseudo_label_counter, labels, [], nan=nan, first=10 * runner.iter)
             caplog.clear()
-            hook.after_train_iter(runner, runner.iter)
+            hook.after_train_iter(runner, runner.iter, data_batch='batch')
             warnings += [(runner.iter, record.getMessage()) for record in caplog.records]
         return warnings
 
@@ -97,6 +108,33 @@ def test_no_label_at_all_is_told_once_an_interval(look):
     assert text.startswith('iterations 4 to 7: the teacher kept no pseudo-label in 8 images')
     for advice in ('burn_in_iters', 'class_thr', 'mask_thr', 'learning rate'):
         assert advice in text
+
+
+def test_the_first_check_comes_early(look):
+    """After 50 steps at the latest, then once an interval."""
+    warnings = look([[]] * 12, interval=4, first=2)
+    assert [when for when, _ in warnings] == [BURN_IN + 1, BURN_IN + 5]
+    assert warnings[0][1].startswith('iterations 4 to 5: ')
+    assert warnings[1][1].startswith('iterations 6 to 9: ')
+    assert TeacherCollapseHook().due == 50
+
+
+def test_no_label_shows_the_candidates(look):
+    ((_, text),) = look([[]] * 7, candidates='Of 9 candidates in the ')
+    assert 'learns nothing from them. Of 9 candidates in the batch If it never' in text
+
+
+@pytest.mark.parametrize(('labels', 'expected'), [(8, False), (9, True)])
+def test_many_more_labels_than_objects_are_told(look, labels, expected):
+    """Of two images one has them all; labelled ones have an object each."""
+    steps = [[]] * BURN_IN + [[k % 3 for k in range(labels)]] * 4
+    warnings = look(steps, labelled=[0], candidates='Of 9 candidates in the ')
+    assert bool(warnings) == expected
+    if expected:
+        ((_, text),) = warnings
+        assert 'kept 4.5 pseudo-labels an image, but labelled images have 1.0 objects' in text
+        assert 'Of 9 candidates in the batch Raise' in text
+    assert not look(steps, labelled=[0])  # a model that labels pixels
 
 
 def test_a_single_label_is_not_none(look):
@@ -175,7 +213,16 @@ def test_a_nan_for_every_image_ends_the_run(look):
         look([[]] * 7, nan=(0, 1))
 
 
-@pytest.mark.parametrize('options', [dict(interval=0), dict(max_share=0.0), dict(max_share=1.0)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(interval=0),
+        dict(first=0),
+        dict(max_share=0.0),
+        dict(max_share=1.0),
+        dict(max_ratio=0.0),
+    ],
+)
 def test_bad_options_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         TeacherCollapseHook(**options)

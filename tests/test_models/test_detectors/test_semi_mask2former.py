@@ -887,6 +887,41 @@ def test_plain_checkpoint_is_complete(build, tiny_detector_cfg):
     assert keys.missing_keys == [] and keys.unexpected_keys == []
 
 
+def test_a_start_from_other_classes_takes_the_rest(build, tiny_detector_cfg, monkeypatch):
+    """As from COCO: the head of the classes starts anew; a line says what was taken."""
+    lines = []
+    monkeypatch.setattr(base, 'print_log', lambda text, **_: lines.append(text))
+    plain = with_values(MMDET_MODELS.build(tiny_detector_cfg).state_dict(), 0.5)
+    model = build()
+    model.load_state_dict(dict(plain), strict=False)
+    assert lines == []  # all of it fits
+
+    head = 'panoptic_head.cls_embed'
+    coco = plain | {
+        f'{head}.weight': torch.zeros(81, 16),
+        f'{head}.bias': torch.zeros(81),
+        'roi_head.extra': torch.zeros(1),
+    }
+    del coco['panoptic_head.query_feat.weight']
+    model = build()
+    own = model.state_dict()
+    keys = model.load_state_dict(dict(coco), strict=False)
+    for part in 'student.', 'teacher.':
+        for name, tensor in plain.items():
+            is_new = name.startswith((head, 'panoptic_head.query_feat'))
+            expected = own[part + name] if is_new else tensor
+            assert torch.equal(model.state_dict()[part + name], expected), name
+    assert {f'student.{head}.weight', 'student.panoptic_head.query_feat.weight'} <= {
+        *keys.missing_keys
+    }
+    total = len(plain)
+    assert lines == [
+        f'start: {total - 3} of {total} weights of the network are taken from the checkpoint; '
+        f'2 start anew because of another shape ({head}); 1 start anew because the checkpoint has '
+        'none (panoptic_head.query_feat); 1 of the checkpoint are not used (roi_head.extra)'
+    ]
+
+
 def semi_checkpoint(model) -> tuple[dict, dict, dict]:
     student = with_values(model.student.state_dict(), 0.25)
     teacher = with_values(model.teacher.state_dict(), -0.5)

@@ -1,0 +1,248 @@
+"""From labels and photographs to a trained model and a report, in one call."""
+
+import argparse
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config, DictAction
+
+from mmpldc.datasets.starter_config import start_from
+from mmpldc.engine.projection import duration
+from mmpldc.utils.markdown import table
+from mmpldc.utils.settings import guard_settings
+from mmpldc.utils.weight_sources import missing_weights
+
+from .stages import Stages, tools_folder
+
+NUM_STAGES = 8
+COCO_LABELS, STUDIO_LABELS = 'pseudo_labels.json', 'label_studio.json'
+
+
+class AutoTrained(NamedTuple):
+    """What :func:`auto_train` made.
+
+    Attributes:
+        report: Markdown, with the table of both models and the list of files.
+        verdict: whether the unlabelled images helped: 'better', 'worse' or 'unclear'.
+        gain: of PL-DC over the baseline, AP in [-1, 1].
+        checkpoint, config: of the published model, for plain mmdet.
+        pseudo_labels: COCO-format file of the unlabelled images.
+        label_studio: tasks of the same.
+    """
+
+    report: Path
+    verdict: str
+    gain: float
+    checkpoint: Path
+    config: Path
+    pseudo_labels: Path
+    label_studio: Path
+
+
+def auto_train(
+    labeled: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    unlabeled_images: str | Path | None = None,
+    val: str | Path | None = None,
+    val_images: str | Path | None = None,
+    test: str | Path | None = None,
+    test_images: str | Path | None = None,
+    size: str = 'auto',
+    init: str = 'imagenet',
+    init_style: str = 'pytorch',
+    time_budget: str | None = None,
+    data_options: Sequence[str] = (),
+    cfg_options: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> AutoTrained:
+    """Check and divide the data, train the baseline and PL-DC, compare, publish and label.
+
+    Each stage is a call of one of the project's tools, which is printed. A stage that is done is
+    passed over, and an interrupted training is resumed, so the same call continues.
+
+    Args:
+        labeled: COCO-format annotations.
+        images: folder of the photographs.
+        out: folder of all results, created if missing.
+        unlabeled_images: folder of unlabelled photographs; None: those of ``images`` without
+            annotations.
+        val, test: annotations to validate and to test on; without ``val`` a fifth of the labelled
+            images is held out, without ``test`` the models are compared on the validation set.
+        val_images, test_images: their folders; None: ``images``.
+        size: 'tiny', 'small', 'base', or 'auto' by the machine.
+        init: 'imagenet', 'coco', or a file with weights.
+        init_style: of the ResNet in such a file, 'pytorch' or 'caffe'.
+        time_budget: of both trainings together, such as '2h'; None: the size's number of steps.
+        data_options: other options of ``tools/dataset/new_config.py``.
+        cfg_options: settings for every stage, ``key=value`` as in ``tools/train.py``.
+        say: takes each line for the user.
+
+    Raises:
+        ValueError: if the folder was started with other settings.
+        OSError: if a file is missing.
+        RuntimeError: if weights are missing, or a stage fails; with the end of its log.
+    """
+    out = Path(out).absolute()
+    given = dict(
+        labeled=labeled,
+        images=images,
+        unlabeled_images=unlabeled_images,
+        val=val,
+        val_images=val_images,
+        test=test,
+        test_images=test_images,
+    )
+    paths = {key: str(Path(path).absolute()) for key, path in given.items() if path is not None}
+    for path in paths.values():
+        if not Path(path).exists():
+            raise FileNotFoundError(f'there is no {path}')
+    init = init if init in ('imagenet', 'coco') else str(Path(init).absolute())
+    choices = dict(size=size, init=init, init_style=init_style, time_budget=time_budget)
+    stages = Stages(out, NUM_STAGES, say)
+    if 'supervised' not in stages.done:
+        missing = missing_weights(start_from(init, init_style).config())
+        if missing:
+            raise RuntimeError('\n'.join(missing))
+    guard_settings(
+        out,
+        paths | choices | dict(data_options=[*data_options], cfg_options=[*cfg_options]),
+        option='--out',
+    )
+
+    data = out / 'data'
+    words = [*_options(paths), *_options(choices), '--out-dir', data, *data_options]
+    stages.run('data', 'check, repair and divide the data', 'dataset/new_config.py', *words)
+    config, baseline = data / 'pldc.py', data / 'supervised.py'
+    options = ['--cfg-options', *cfg_options] if cfg_options else []
+    cfg = Config.fromfile(config)
+    if cfg_options:
+        cfg.merge_from_dict(_parsed(cfg_options))
+    last = f'iter_{cfg.train_cfg.max_iters}.pth'
+    dirs = {name: out / name for name in ('supervised', 'pldc')}
+
+    dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
+    stages.run('dry_run', 'measure a few steps', 'train.py', config, *dry_run)
+    _show_table(out / 'logs/dry_run.log', say)
+    words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check', *options]
+    stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
+    resume = ['--resume']
+    if not (dirs['pldc'] / 'last_checkpoint').exists():
+        resume.append(dirs['supervised'] / f'iter_{cfg.model.burn_in_iters}.pth')
+    words = [config, '--work-dir', dirs['pldc'], *resume, '--skip-data-check', *options]
+    stages.run('pldc', 'PL-DC, from the end of the same burn-in', 'train.py', *words)
+    words = [baseline, dirs['supervised'] / last, config, dirs['pldc'] / last]
+    words += ['--out', out / 'comparison', *options]
+    which = 'test' if test else 'validation'
+    stages.run('compare', f'test both on the {which} set', 'compare/compare_runs.py', *words)
+
+    comparison = json.loads((out / 'comparison.json').read_text())
+    # of no use if it is worse
+    best = 'supervised' if comparison['verdict'] == 'worse' else 'pldc'
+    trained = Trained(best, data / f'{best}.py', dirs[best] / last)
+    folder = Path(paths.get('unlabeled_images', paths['images']))
+    published = _hand_over(stages, trained, folder, options)
+    result = AutoTrained(
+        out / 'report.md',
+        comparison['verdict'],
+        comparison['gain']['AP']['value'],
+        published,
+        out / 'published/model.py',
+        out / COCO_LABELS,
+        out / STUDIO_LABELS,
+    )
+    text = _report(out, result, which, trained, stages)
+    result.report.write_text(text)
+    say(f'\n{text}')
+    return result
+
+
+class Trained(NamedTuple):
+    """The model that is used: its name, config and checkpoint."""
+
+    name: str
+    config: Path
+    checkpoint: Path
+
+
+def _hand_over(stages: Stages, trained: Trained, folder: Path, options: list[str]) -> Path:
+    """Publish the teacher and label the unlabelled images; returns the published weights."""
+    out = stages.folder
+    words = [trained.checkpoint, out / 'published/model', '--config', trained.config, *options]
+    stages.run('publish', f'publish the teacher of {trained.name}', 'publish_model.py', *words)
+    words = [trained.config, trained.checkpoint, out / 'data/unlabeled.json', '--img-root', folder]
+    words += ['--skip-unreadable', *options, '--out']
+    coco = [out / COCO_LABELS, '--categories-of', out / 'data/labeled.json']
+    studio = [out / STUDIO_LABELS, '--format', 'label-studio']
+    title = 'label the unlabelled images'
+    export = 'export_pseudo_labels.py'
+    stages.run('label_coco', f'{title}, COCO format', export, *words, *coco)
+    stages.run('label_studio', f'{title}, for Label Studio', export, *words, *studio)
+    (published,) = (out / 'published').glob('model-*.pth')
+    return published
+
+
+def _options(values: dict[str, str | None]) -> list[str]:
+    """Command-line options of these names."""
+    return [
+        word
+        for name, value in values.items()
+        if value is not None
+        for word in (f'--{name.replace("_", "-")}', value)
+    ]
+
+
+def _parsed(cfg_options: Sequence[str]) -> dict:
+    """``key=value`` pairs as ``--cfg-options`` reads them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *cfg_options]).cfg_options
+
+
+def _show_table(log: Path, say: Callable[[str], None]) -> None:
+    """Repeat the dry run's table."""
+    _, found, table = log.read_text(errors='replace').rpartition('What this run needs')
+    if found:
+        for line in f'What PL-DC needs{table}'.rstrip().splitlines():
+            say(f'      {line}')
+
+
+def _report(out: Path, result: AutoTrained, which: str, trained: Trained, stages: Stages) -> str:
+    """The report: results, files, next steps."""
+    labels = json.loads(result.pseudo_labels.read_text())
+    counts = f'{len(labels["annotations"])} on {len(labels["images"])} images'
+    seconds, cpu = (
+        sum(stage[key] for stage in stages.done.values()) for key in ('seconds', 'cpu_seconds')
+    )
+    demo = ('python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES', trained.config)
+    demo += ('--weights', trained.checkpoint, '--out-dir', out / 'predictions')
+    files = [
+        [f'`{result.checkpoint}`', f'teacher of {trained.name}, for plain mmdet, with `model.py`'],
+        [f'`{result.pseudo_labels}`', f'pseudo-labels, {counts}; COCO format, as CVAT reads it'],
+        [f'`{result.label_studio}`', "the same for Label Studio; `.xml` is its interface's"],
+        [f'`{out / "data"}`', 'the sets and both configs'],
+        [f'`{trained.checkpoint}`', 'checkpoint of the same teacher and its student'],
+    ]
+    return f"""# Result on the {which} set
+
+{(out / 'comparison.md').read_text().strip()}
+
+## Files
+
+{table(['', ''], files)}
+
+It took {duration(seconds)} ({duration(cpu)} of processor time).
+
+## Next
+
+Look at predictions:
+
+    {shlex.join(map(str, demo))}
+
+Correct the pseudo-labels of some images in CVAT or Label Studio, add them to your labels, and train
+again into another folder.
+"""

@@ -1,0 +1,48 @@
+"""Choose a run's number of steps by the time that it may take."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mmpldc.datasets.starter_sizes import Schedule, Size, schedule_of
+from mmpldc.engine.projection import Measurements, duration, iters_within
+
+from .stages import tools_folder
+
+FEWEST_USEFUL = 100  # steps
+
+
+def measured_schedule(seconds: float, config: Path, size: Size) -> Schedule:
+    """Rehearse a config by ``tools/train.py --dry-run``, and divide a time into steps.
+
+    Args:
+        seconds: for the baseline, and for the config's run from the end of burn-in on.
+        config: of the second run; log and measurements are written beside it.
+        size: of the run.
+
+    Raises:
+        ValueError: if the rehearsal fails, or the time is not enough for any training.
+    """
+    log = config.with_name(f'{config.stem}_dry_run.log')
+    measured = config.with_name(f'{config.stem}_dry_run.json')
+    measured.unlink(missing_ok=True)
+    command = [sys.executable, tools_folder() / 'train.py', config, '--work-dir', config.parent]
+    command += ['--skip-data-check', '--dry-run', '--dry-run-out', measured]
+    with log.open('w') as file:
+        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
+    if status or not measured.exists():
+        last = log.read_text(errors='replace').strip().splitlines()[-1:]
+        raise ValueError(f'the dry run failed: {" ".join(last)} (the whole log is {log})')
+    iters = iters_within(
+        seconds,
+        Measurements(**json.loads(measured.read_text())),
+        burn_in_share=size.burn_in_tenths / 10,
+        validations=size.num_validations,
+    )
+    if iters < FEWEST_USEFUL:
+        raise ValueError(
+            f'{duration(seconds)} are enough for {max(iters, 0)} steps of size {size.name}, and '
+            f'nothing is learnt in fewer than {FEWEST_USEFUL}: give more time, or a smaller --size'
+        )
+    return schedule_of(iters, size)
