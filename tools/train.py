@@ -58,7 +58,6 @@ def parse_args() -> argparse.Namespace:
         'space that the run will need, and exit; --resume is ignored',
     )
     parser.add_argument('--dry-run-out', metavar='JSON', help="file for --dry-run's measurements")
-    parser.add_argument('--dry-run-out', metavar='JSON', help="file for --dry-run's measurements")
     parser.add_argument(
         '--skip-data-check',
         action='store_true',
