@@ -399,6 +399,8 @@ def test_names_that_mean_no_label():
     assert classes.names == ('road', 'car') and classes.values == {0: 255, 1: 0, 2: 1}
     with pytest.raises(ValueError, match='twice'):
         read_classes(['road', 'road'])
+    with pytest.raises(ValueError, match=r'there is no file lost\.txt'):
+        read_classes(['lost.txt'])
     with pytest.raises(ValueError, match='2 numbers for 3'):
         read_classes(['a', 'b', 'c'], [1, 2])
 
@@ -420,7 +422,7 @@ def test_counts_are_those_of_all_pixels(tmp_path):
     for values in rng.integers(0, 3, (7, 5), np.uint8), rng.integers(0, 2, (7, 5, 3), np.uint8):
         save(tmp_path / 'map.png', values)
         found = read_contents(tmp_path / 'map.png', by_color=values.ndim == 3)
-        whole = values if values.ndim == 2 else values @ np.array([65536, 256, 1])
+        whole = values if values.ndim == 2 else values @ np.array([1, 256, 65536])
         expected, counts = np.unique(whole, return_counts=True)
         np.testing.assert_array_equal(found.values, expected)
         np.testing.assert_array_equal(found.counts, counts)

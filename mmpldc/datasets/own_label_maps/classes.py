@@ -57,6 +57,8 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
     entries: list[tuple[str, int | None, Color | None]]
     if len(given) == 1 and Path(given[0]).is_file():
         entries = _read_file(Path(given[0]))
+    elif len(given) == 1 and Path(given[0]).suffix:
+        raise ValueError(f'--classes: there is no file {given[0]}')
     else:
         entries = [(name.strip(), None, None) for name in given]
     if values is not None:

@@ -54,7 +54,7 @@ def decide(
         findings += found
         for value, label in meaning.items():
             table[value] = label
-    colors = {red << 16 | green << 8 | blue: n for (red, green, blue), n in classes.colors.items()}
+    colors = {blue << 16 | green << 8 | red: n for (red, green, blue), n in classes.colors.items()}
     unknown: dict[int, list[str]] = {}
     for name, one in contents.items():
         for value in one.values.tolist() if one.is_color else ():

@@ -91,7 +91,8 @@ class LabelMaps:
 
         def write(file: LabelMapFile) -> None:
             raw = read_raw(file.path, by_color=self.by_color)
-            values = self.numbering.classes_of(raw.values, is_color=raw.is_color)
+            labels = self.numbering.classes_of(raw.values, is_color=raw.is_color)
+            values: np.ndarray = np.repeat(labels, raw.lengths).reshape(raw.size)
             if file.turn != 1 or values.shape != file.size:
                 label_map = Image.fromarray(values)
                 if file.turn != 1:

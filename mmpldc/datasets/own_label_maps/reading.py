@@ -12,15 +12,20 @@ HUGE = 65535  # the largest number of a 16-bit map
 
 
 class RawMap(NamedTuple):
-    """What a file holds.
+    """What a file holds, as runs of equal pixels, of which label maps are made.
 
     Attributes:
-        values: ``(H, W)`` int32: numbers in [0, 65535], or colours as 65536 R + 256 G + B.
+        size: height and width.
+        values: ``(n,)`` int64 of each run, row by row: numbers in [0, 65535], or colours as
+            65536 B + 256 G + R.
+        lengths: ``(n,)`` int64, their pixels.
         is_color: which of these.
         remarks: what was seen through, in words.
     """
 
+    size: tuple[int, int]
     values: np.ndarray
+    lengths: np.ndarray
     is_color: bool
     remarks: tuple[str, ...] = ()
 
@@ -30,7 +35,7 @@ class Contents(NamedTuple):
 
     Attributes:
         size: height and width.
-        values: ``(n,)`` int32, ascending, see :class:`RawMap`.
+        values: ``(n,)`` int64, ascending, see :class:`RawMap`.
         counts: ``(n,)`` int64, their pixels.
         is_color: see :class:`RawMap`.
         remarks: likewise.
@@ -57,10 +62,9 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
     try:
         with Image.open(path) as image:
             image.load()
-            kind, mode = image.format, image.mode
-            if mode == 'P' and by_color:
-                wanted = 'RGBA' if 'transparency' in image.info else 'RGB'
-                pixels = np.array(image.convert(wanted))
+            kind, mode, bands = image.format, image.mode, len(image.getbands())
+            if bands > 1 or (mode == 'P' and by_color):
+                pixels = np.array(image.convert('RGBA'))
             else:
                 pixels = np.array(image)
     except Exception as error:  # decoders raise many types
@@ -71,58 +75,69 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         raise UnusableLabelMap(
             'is a JPEG, which changes numbers: save label maps as PNG, from the original'
         )
+    size = pixels.shape[0], pixels.shape[1]
+    values, lengths = _runs(pixels.view('<u4') if pixels.ndim == 3 else pixels)
     remarks: list[str] = []
     if pixels.ndim == 3:
-        pixels, is_color = _of_channels(pixels, by_color, remarks)
+        values, is_color = _of_channels(values, by_color, remarks, bands)
         if is_color:
-            return RawMap(pixels, True, tuple(remarks))
-    if np.issubdtype(pixels.dtype, np.floating):
-        if not (np.isfinite(pixels).all() and (pixels == np.round(pixels)).all()):
+            return RawMap(size, values, lengths, True, tuple(remarks))
+    if np.issubdtype(values.dtype, np.floating):
+        if not (np.isfinite(values).all() and (values == np.round(values)).all()):
             raise UnusableLabelMap('has fractions: save the number of each class')
         remarks.append('whole numbers stored as fractions')
-    pixels = pixels.astype(np.int64)
-    if pixels.min() < 0 or pixels.max() > HUGE:
+    values = values.astype(np.int64)
+    if values.min() < 0 or values.max() > HUGE:
         raise UnusableLabelMap(
-            f'has values from {pixels.min()} to {pixels.max()}: numbers of classes are 0 to {HUGE}'
+            f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
-    return RawMap(pixels.astype(np.int32), False, tuple(remarks))
+    return RawMap(size, values, lengths, False, tuple(remarks))
 
 
-def _of_channels(pixels: np.ndarray, by_color: bool, remarks: list[str]) -> tuple[np.ndarray, bool]:
-    """Numbers ``(H, W)``, or colours as numbers, and which of these."""
-    if pixels.shape[2] in (2, 4):
-        clear = pixels[..., -1] == 0
-        pixels = pixels[..., :-1]
-        if clear.any():
-            pixels = np.where(clear[..., None], 0, pixels)
-            remarks.append('transparent pixels are taken for 0, black')
-    red = pixels[..., 0]
-    is_grey = all((red == pixels[..., channel]).all() for channel in range(1, pixels.shape[2]))
-    if pixels.shape[2] == 1 or (is_grey and not by_color):
-        if pixels.shape[2] > 1:
-            remarks.append('three equal channels are taken for one')
-        return red, False
-    if not by_color:
+def _runs(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and lengths of runs of equal pixels, row by row."""
+    flat = pixels.ravel()
+    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.concatenate([np.zeros(1, np.int64), starts])
+    return flat[starts], np.diff(starts, append=len(flat))
+
+
+def _of_channels(
+    packed: np.ndarray, by_color: bool, remarks: list[str], bands: int
+) -> tuple[np.ndarray, bool]:
+    """Numbers or colours of runs ``(n,)``, and which of these.
+
+    Args:
+        packed: ``(n,)`` uint32, R, G, B and alpha from the lowest byte up.
+        by_color: whether colours tell the classes.
+        remarks: added to.
+        bands: channels of the file.
+    """
+    colors = (packed & 0xFFFFFF).astype(np.int64)
+    clear = packed >> 24 == 0
+    if clear.any():
+        colors[clear] = 0
+        remarks.append('transparent pixels are taken for 0, black')
+    if by_color:
+        return colors, True
+    red, green, blue = (colors >> shift & 255 for shift in (0, 8, 16))
+    if not ((red == green) & (red == blue)).all():
         raise UnusableLabelMap(
             "is painted in colours: give --classes a file with a line 'R G B name' for each class"
         )
-    channels = pixels[..., :3].astype(np.int32)
-    return (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2], True
+    if bands > 2:
+        remarks.append('three equal channels are taken for one')
+    return red, False
 
 
 def read_contents(path: str | Path, *, by_color: bool) -> Contents:
     """Read a label map and count its values; see :func:`read_raw`."""
     raw = read_raw(path, by_color=by_color)
-    flat = raw.values.ravel()
-    # Label maps are made of runs, so sorting these is much faster than sorting pixels.
-    starts = np.flatnonzero(np.diff(flat, prepend=flat[0] - 1))
-    lengths = np.diff(starts, append=len(flat))
-    values, group = np.unique(flat[starts], return_inverse=True)
-    counts = np.bincount(group, weights=lengths).astype(np.int64)
-    height, width = raw.values.shape
-    return Contents((height, width), values, counts, raw.is_color, raw.remarks)
+    values, group = np.unique(raw.values, return_inverse=True)
+    counts = np.bincount(group, weights=raw.lengths).astype(np.int64)
+    return Contents(raw.size, values, counts, raw.is_color, raw.remarks)
 
 
 def color_of(value: int) -> tuple[int, int, int]:
     """R, G and B of a colour in :attr:`RawMap.values`."""
-    return value >> 16, value >> 8 & 255, value & 255
+    return value & 255, value >> 8 & 255, value >> 16

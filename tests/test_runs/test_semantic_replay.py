@@ -1,0 +1,67 @@
+"""A step of semantic segmentation, dumped and repeated by tools/analysis/replay_step.py."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.optim import build_optim_wrapper
+
+from mmpldc.datasets.shapes import ShapesSpec, make_dataset
+from mmpldc.engine.step_dump import load_step, save_step
+from mmpldc.utils.randomness import Purpose, seed_process
+
+pytest.importorskip('mmseg')
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Dump(Hook):
+    """Save what the third step starts from, and what it gives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2:
+            save_step(self.path, runner, data_batch)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 2:
+            self.outputs = outputs
+
+
+def test_a_dumped_step_is_repeated(run, tmp_path, monkeypatch):
+    """With the memory bank as it was, and the same draws."""
+    sizes = dict(num_labeled=16, num_train=64, num_tuning=1, num_test=1)
+    make_dataset(tmp_path / 'shapes', seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
+    monkeypatch.setenv('MMPLDC_SHAPES', f'{tmp_path}/shapes/')
+    cfg = Config.fromfile(ROOT / 'configs/semantic/shapes/u2pl.py')
+    batch = dict(batch_size=4)
+    cfg.merge_from_dict(
+        {
+            'model.burn_in_iters': 1,
+            'train_cfg': dict(max_iters=3, val_interval=4),
+            'train_dataloader': dict(**batch, sampler=batch),
+        }
+    )
+    hook = Dump(tmp_path / 'step.pth')
+    run(cfg, hooks=[hook])
+    step = load_step(hook.path)
+    assert step['state_dict']['contrast.bank.filled'].sum() > 0
+
+    spec = importlib.util.spec_from_file_location('replay', ROOT / 'tools/analysis/replay_step.py')
+    replay = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(replay)
+    stored = Config.fromstring(step['config'], '.py')
+    model = replay.build_model(stored, step, torch.device('cpu'))
+    wrapper = build_optim_wrapper(model, stored.optim_wrapper)
+    wrapper.load_state_dict(step['optimizer'])
+    seed_process(step['seed'], Purpose.STEP, step['rank'], step['iteration'])
+    (data,) = step['batches']
+    found = model.train_step(data, wrapper)
+    assert {'unsup_loss_ce', 'unsup_loss_contrast'} <= found.keys()
+    for name, value in hook.outputs.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=0)
