@@ -70,7 +70,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const=0,
         metavar='PIXELS',
-        help="predict on tiles of this side; without a number, of the config's test size",
+        help='predict on tiles of this side; without a number, of the size that the config has',
     )
     parser.add_argument(
         '--overlap',
@@ -211,7 +211,7 @@ class Instances:
         check_checkpoint(args.weights, self.inferencer.model, self.inferencer.cfg)
         self.tile = args.tile
         if self.tile == 0:
-            self.tile = max(test_size(self.inferencer.cfg))
+            self.tile = tile_size(self.inferencer.cfg)
 
     def predict(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
         """Predict ``(H, W, 3)`` uint8 BGR images, with masks as run lengths."""
@@ -309,16 +309,22 @@ class Classes:
         )
 
 
-def test_size(cfg: Config) -> tuple[int, int]:
-    """Size to which a config's test pipeline resizes images.
+def tile_size(cfg: Config) -> int:
+    """Longer side that a config's test pipeline gives images, or else that of its training.
 
     Raises:
-        ValueError: if it does not resize them.
+        ValueError: if neither is in the config.
     """
     for transform in get_test_pipeline_cfg(cfg):
         if 'scale' in transform:
-            return tuple(transform['scale'])
-    raise ValueError("the config's test pipeline has no scale: give --tile a number of pixels")
+            return max(transform['scale'])
+    for augment in (
+        cfg.model.get('data_preprocessor', {}).get('data_preprocessor', {}).get('batch_augments')
+        or []
+    ):
+        if 'size' in augment:
+            return max(augment['size'])
+    raise ValueError('the config does not tell the size of its images: give --tile a number')
 
 
 def main() -> None:
