@@ -42,8 +42,13 @@ def call(address: str, arguments: list[str]) -> NoReturn:
     """Have a program run, and end as it does."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     server.connect(address)
+
+    def pass_on(number: int, _: object) -> None:
+        with suppress(OSError):  # the program has ended just now
+            server.send(b'%d' % number)
+
     for number in SIGNALS:
-        signal.signal(number, lambda number, _: server.send(b'%d' % number))
+        signal.signal(number, pass_on)
     request = dict(arguments=arguments, folder=os.getcwd(), environment=dict(os.environ))
     socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
     code = int(server.recv(100))

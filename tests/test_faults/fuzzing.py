@@ -48,7 +48,7 @@ def fuzz(
         arguments = (test, strategy, seconds, is_random, at_least, count, last.name)
         process = fork.Process(target=_fuzz, args=arguments, daemon=True)
         process.start()
-        process.join(timeout=3 * seconds + 240)
+        process.join(timeout=3 * seconds + 600)  # on a busy machine
         code = process.exitcode
         process.kill()
         process.join()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmpldc.datasets.shapes import make_dataset
+from mmpldc.datasets.shapes import ShapesSpec, make_dataset
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / 'tools/compare/compare_methods.py'
@@ -44,8 +44,9 @@ def base(tmp_path, shrink, monkeypatch) -> Path:
 
 @pytest.fixture
 def scenes(tmp_path) -> None:
+    spec = ShapesSpec(image_size=64, objects_per_image=(3, 5))
     sizes = dict(num_labeled=40, num_train=48, num_tuning=4, num_test=3)
-    make_dataset(tmp_path / 'shapes', seed=0, workers=1, **sizes)
+    make_dataset(tmp_path / 'shapes', seed=0, spec=spec, workers=1, **sizes)
 
 
 @pytest.fixture
@@ -385,7 +386,11 @@ def test_comparison(start, arguments, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('scenes')
-def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, tmp_path):
+def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, base, tmp_path):
+    steps = 20  # of which some are left when the signal arrives
+    cfg = Config.fromfile(base)
+    cfg.train_cfg.update(max_iters=steps, val_interval=steps)
+    cfg.dump(base)
     options = ['--methods', 'supervised', '--seeds', 1, '--jobs', 1, '--cost-steps', 10]
     process = start([*arguments, *options])
     work_dir = tmp_path / 'work/seed0/supervised'
@@ -400,12 +405,12 @@ def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, tmp_path
     mine = [f'{work_dir}' in command for command in commands_that_run()]
     assert not any(mine)
     done = max(int(path.stem[5:]) for path in work_dir.glob('iter_*.pth'))
-    assert done < STEPS
+    assert done < steps
     process = start([*arguments, *options, '--cost-rounds', 1])
     output = process.communicate()[0]
     assert process.returncode == 0, output[-3000:]
-    steps = re.findall(r'Iter\(train\) \[(\d)/6\]', (work_dir / 'stdout.log').read_text())
-    assert [int(step) for step in steps] == list(range(1, STEPS + 1))
+    made = re.findall(r'Iter\(train\) \[ *(\d+)/20\]', (work_dir / 'stdout.log').read_text())
+    assert [int(step) for step in made] == list(range(1, steps + 1))
 
 
 def commands_that_run() -> list[str]:
