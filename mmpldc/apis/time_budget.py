@@ -27,8 +27,9 @@ def measured_schedule(seconds: float, config: Path, size: Size) -> Schedule:
     log = config.with_name(f'{config.stem}_dry_run.log')
     measured = config.with_name(f'{config.stem}_dry_run.json')
     measured.unlink(missing_ok=True)
-    command = [sys.executable, tools_folder() / 'train.py', config, '--work-dir', config.parent]
-    command += ['--skip-data-check', '--dry-run', '--dry-run-out', measured]
+    command = [sys.executable, str(tools_folder() / 'train.py'), str(config)]
+    command += ['--work-dir', str(config.parent), '--skip-data-check']
+    command += ['--dry-run', '--dry-run-out', str(measured)]
     with log.open('w') as file:
         status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
     if status or not measured.exists():

@@ -9,25 +9,18 @@ from .error_analysis import (
     rank_correlations,
 )
 from .error_costs import ERROR_KINDS, ErrorTable, error_costs, tabulate_errors
-from .image_bootstrap import (
-    ClassMatches,
-    Comparison,
-    Spread,
-    average_precision,
-    compare_on_images,
-    match_predictions,
-    mean_ap,
-)
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
     compare_pseudo_labels,
     logits_in_original_frame,
 )
+from .run_comparison import Comparison, compare_matches
 from .scorer_accuracy import precision_and_recall, scorer_confusion
 
 __all__ = [
     'CocoMetric',
+    'Comparison',
     'ERROR_KINDS',
     'ERROR_TYPES',
     'ErrorTable',
@@ -37,17 +30,11 @@ __all__ = [
     'confusion_matrix',
     'error_types',
     'rank_correlations',
-    'ClassMatches',
-    'Comparison',
     'PseudoLabelTable',
-    'Spread',
-    'average_precision',
     'compare_candidates',
-    'compare_on_images',
+    'compare_matches',
     'compare_pseudo_labels',
     'logits_in_original_frame',
-    'match_predictions',
-    'mean_ap',
     'precision_and_recall',
     'scorer_confusion',
 ]

@@ -21,7 +21,8 @@ from mmengine.fileio import load
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation import Comparison, Spread, compare_on_images, match_predictions
+from mmpldc.evaluation import Comparison, compare_matches
+from mmpldc.evaluation.bootstrap import Interval, match_predictions
 from mmpldc.utils.files import write_json
 from mmpldc.utils.markdown import table
 
@@ -87,29 +88,29 @@ def coco_predictions(results: Sequence[dict], category_ids: Sequence[int]) -> li
     ]
 
 
-def percent(spread: Spread, *, sign: bool = False) -> str:
+def percent(spread: Interval, *, sign: bool = False) -> str:
     form = '{:+.1f}' if sign else '{:.1f}'
     value, low, high = (form.format(100 * part) for part in spread)
     return f'{value} ({low} to {high})'
 
 
-def report(comparison: Comparison, names: Sequence[str]) -> str:
+def report(comparison: Comparison, names: Sequence[str], classes: Sequence[str]) -> str:
     """Tables and verdict as Markdown."""
     rows = [
         [name, *(percent(spread) for spread in model.values())]
         for name, model in zip(names, (comparison.first, comparison.second), strict=True)
     ]
     rows.append(['gain', *(percent(spread, sign=True) for spread in comparison.gain.values())])
-    classes = [
+    by_class = [
         [name, *('-' if ap != ap else f'{100 * ap:.1f}' for ap in pair)]
-        for name, pair in comparison.per_class.items()
+        for name, pair in zip(classes, comparison.per_class, strict=True)
     ]
     number = comparison.num_images
     return '\n\n'.join(
         [
             table([f'{number} images', *comparison.gain], rows),
-            'In brackets: the middle 95 % over draws of the images.',
-            table(['AP by class', *names], classes),
+            'In brackets: 95 % intervals, from drawing the images anew (basic bootstrap).',
+            table(['AP by class', *names], by_class),
             VERDICTS[comparison.verdict].format(
                 name=names[1],
                 baseline=names[0],
@@ -139,22 +140,23 @@ def main() -> None:
             cfg.test_dataloader, cfg.test_evaluator = loader, evaluator
             results, classes = tested(cfg, checkpoint, Path(folder), name)
             ids = {category['name']: category['id'] for category in truth.dataset['categories']}
-            predictions = coco_predictions(results, [ids[name] for name in classes])
             of_both.append(classes)
-            matches.append(match_predictions(truth, predictions, classes))
+            category_ids = [ids[name] for name in classes]
+            predictions = coco_predictions(results, category_ids)
+            matches.append(match_predictions(truth, predictions, category_ids=category_ids))
     if of_both[0] != of_both[1]:
         raise ValueError(f'the configs have other classes: {of_both[0]} and {of_both[1]}')
     print(f'Drawing the images {args.draws} times ...', flush=True)
-    comparison = compare_on_images(*matches, classes, draws=args.draws, seed=args.seed)
+    comparison = compare_matches(*matches, samples=args.draws, seed=args.seed)
     names = [Path(path).stem for path, _ in runs]
-    text = report(comparison, names)
+    text = report(comparison, names, classes)
     print(f'\n{text}')
     if args.out is not None:
-        write_json(args.out.with_suffix('.json'), numbers(comparison, names), indent=2)
+        write_json(args.out.with_suffix('.json'), numbers(comparison, names, classes), indent=2)
         args.out.with_suffix('.md').write_text(f'{text}\n')
 
 
-def numbers(comparison: Comparison, names: Sequence[str]) -> dict:
+def numbers(comparison: Comparison, names: Sequence[str], classes: Sequence[str]) -> dict:
     """The comparison as JSON."""
     models = {
         name: {key: spread._asdict() for key, spread in model.items()}
@@ -168,7 +170,7 @@ def numbers(comparison: Comparison, names: Sequence[str]) -> dict:
         num_images=comparison.num_images,
         per_class={  # null without objects
             name: [None if ap != ap else ap for ap in pair]
-            for name, pair in comparison.per_class.items()
+            for name, pair in zip(classes, comparison.per_class, strict=True)
         },
     )
 
