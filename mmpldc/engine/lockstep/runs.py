@@ -89,9 +89,9 @@ def train_in_lockstep(
         except BaseException as error:  # an interrupt comes here, to the main thread
             turns.stop(error)
             raise
-    errors = [error for future in futures.values() if (error := future.exception()) is not None]
-    for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):  # the cause first
-        raise error
+    failures = [failure for future in futures.values() if (failure := future.exception())]
+    if failures:  # the cause, not what it stopped
+        raise min(failures, key=lambda failure: isinstance(failure, Stopped))
     return {name: future.result() for name, future in futures.items()}
 
 
@@ -144,7 +144,7 @@ class _LockStepRunner(Runner):
 
     share: Callable[[str, DataLoader], LoaderView]
 
-    def build_dataloader(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def build_dataloader(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Build a data loader as the parent, and share it."""
         kind = 'train' if dataloader is self._train_dataloader else 'val'
         return self.share(kind, super().build_dataloader(dataloader, *args, **kwargs))

@@ -71,8 +71,9 @@ class HiddenLabelRefiner:
         normalization: PixelNormalization,
     ) -> list[InstanceData]:
         """Mend the labels of each image, see :class:`~mmpldc.models.CLIPRefiner`."""
+        size = images.shape[-2], images.shape[-1]
         return [
-            self._mend(instances, *self._truth(sample, tuple(images.shape[-2:]), instances))
+            self._mend(instances, *self._truth(sample, size, instances))
             for instances, sample in zip(pseudo_instances, data_samples, strict=True)
         ]
 
