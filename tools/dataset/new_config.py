@@ -93,6 +93,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='keep copies of annotated images, masks, thumbnails and painted pictures as well',
     )
+    parser.add_argument(
+        '--hash',
+        action='store_true',
+        help='look for copies that were stored anew among all images, however many there are',
+    )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
     if args.batch_size < 2 or args.batch_size % 2:
@@ -248,6 +253,7 @@ def main() -> None:
         out_dir=args.out_dir,
         skip_unreadable=args.skip_unreadable,
         keep_all=args.keep_all,
+        all_pictures=args.hash,
     )
     report(findings)
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as _LoadAnnotations
+from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.checks.boxes import read_boxes
 from mmpldc.datasets.checks.masks import LEFT_OUT, NO_PIXEL, read_masks
 from mmpldc.datasets.checks.pixels import ANOTHER_SIZE, TURNED, describe_sizes
 from mmpldc.datasets.input_faults import InputFault
 from mmpldc.registry import TRANSFORMS
+from mmpldc.structures import EncodedMasks
 
 
 @TRANSFORMS.register_module()
@@ -22,9 +24,12 @@ class LoadAnnotations(_LoadAnnotations):
     what mmdet leaves out: polygons of fewer than three points, or with an odd number of
     coordinates.
 
+    Masks stay encoded until the image is resized and cropped
+    (:class:`~mmpldc.structures.EncodedMasks`).
+
     Args:
-        max_instances: most instances of an image, because each takes one byte per pixel until the
-            image is cropped; of more, a random selection is kept, drawn anew each time. None: all.
+        max_instances: most instances of an image, because each takes one byte per pixel of the
+            crop; of more, a random selection is kept, drawn anew each time. None: all.
         **kwargs: of the parent, with masks from polygons or run lengths (``poly2mask``).
 
     Note:
@@ -61,6 +66,23 @@ class LoadAnnotations(_LoadAnnotations):
             chosen = np.random.choice(len(instances), self.max_instances, replace=False)
             results['instances'] = [instances[index] for index in np.sort(chosen)]
         return super().transform(results)
+
+    def _load_masks(self, results: dict) -> None:
+        if not self.poly2mask:
+            super()._load_masks(results)
+            return
+        size = results['ori_shape']
+        encoded = [_encode(mask, size) for mask in self._process_masks(results)]
+        results['gt_masks'] = EncodedMasks.of_image(encoded, *size)
+
+
+def _encode(mask: list | dict, size: tuple[int, int]) -> dict:
+    """Compressed run lengths of polygons, or of run lengths; they were checked before."""
+    if isinstance(mask, list):
+        return mask_utils.merge(mask_utils.frPyObjects(mask, *size))
+    if isinstance(mask['counts'], list):
+        return mask_utils.frPyObjects(mask, *size)
+    return mask
 
 
 def _check_boxes(instances: list[dict]) -> None:
