@@ -88,12 +88,16 @@ def _looks(paths: list[str]) -> list[bytes | None]:
 
 def _look(path: str) -> bytes | None:
     image = read_grey(path, SIDE)
-    if image is None:
-        return None
+    cells = None if image is None else cells_of(image)
+    return None if cells is None else cells.tobytes()
+
+
+def cells_of(image: Image.Image) -> np.ndarray | None:
+    """``(8, 8)`` float32 cells of a grey image, see :func:`look_at`; None without contrast."""
     thumbnail = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX))
     mean, deviation = cv2.meanStdDev(thumbnail)
     if deviation[0, 0] < MIN_CONTRAST / 2:  # the hash's own thumbnail is sharper
         return None
     size = (CELLS, CELLS)
     cells = cv2.resize(thumbnail.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return ((cells - mean[0, 0]) / deviation[0, 0]).astype(np.float32).tobytes()
+    return ((cells - mean[0, 0]) / deviation[0, 0]).astype(np.float32)
