@@ -39,6 +39,7 @@ from mmpldc.datasets.labels import (
 )
 from mmpldc.datasets.split import split_coco
 from mmpldc.datasets.starter_config import config_text, free_path, with_mark
+from mmpldc.utils.garbage import without_garbage_collection
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
@@ -246,15 +247,16 @@ def main() -> None:
         for one in labels.values()
         for image in one.coco['images']
     ]
-    unlabeled, findings, left_out = unlabeled_set(
-        args.unlabeled_images,
-        labels['labeled'].coco['categories'],
-        known=[*annotated, *reserved],
-        out_dir=args.out_dir,
-        skip_unreadable=args.skip_unreadable,
-        keep_all=args.keep_all,
-        all_pictures=args.hash,
-    )
+    with without_garbage_collection():
+        unlabeled, findings, left_out = unlabeled_set(
+            args.unlabeled_images,
+            labels['labeled'].coco['categories'],
+            known=[*annotated, *reserved],
+            out_dir=args.out_dir,
+            skip_unreadable=args.skip_unreadable,
+            keep_all=args.keep_all,
+            all_pictures=args.hash,
+        )
     report(findings)
 
     contents = {role: one.coco for role, one in labels.items()} | dict(unlabeled=unlabeled)
