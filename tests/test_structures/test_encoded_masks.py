@@ -14,6 +14,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from pycocotools import mask as mask_utils
 
+from mmpldc.datasets.input_faults import InputFault
 from mmpldc.structures import EncodedMasks
 
 
@@ -125,3 +126,19 @@ def test_a_pipeline_gives_what_mmdet_s_gives():
         assert ours.masks.size == theirs.masks.size and ours.masks.bits.equal(theirs.masks.bits)
         compared += len(ours.masks)
     assert compared > 60
+
+
+def test_evaluation_does_not_check_and_sends_few_bytes():
+    """An image of another size than annotated is refused in training only."""
+    masks = segmentations()[3:4]
+    sample = dict(
+        ori_shape=(120, 160),
+        height=160,
+        width=120,
+        instances=[dict(bbox=[20, 30, 89, 69], bbox_label=0, ignore_flag=0, mask=masks[0])],
+    )
+    load = dict(type='mmpldc.LoadAnnotations', with_bbox=True, with_mask=True)
+    with pytest.raises(InputFault, match='EXIF'):
+        TRANSFORMS.build(load)(copy.deepcopy(sample))
+    loaded = TRANSFORMS.build(load | dict(check=False))(sample)['gt_masks']
+    assert len(pickle.dumps(loaded)) < 10_000 < loaded.masks.nbytes

@@ -30,6 +30,7 @@ class LoadAnnotations(_LoadAnnotations):
     Args:
         max_instances: most instances of an image, because each takes one byte per pixel of the
             crop; of more, a random selection is kept, drawn anew each time. None: all.
+        check: refuse what is named above; for training, where another image can be drawn.
         **kwargs: of the parent, with masks from polygons or run lengths (``poly2mask``).
 
     Note:
@@ -37,9 +38,12 @@ class LoadAnnotations(_LoadAnnotations):
         background to the remaining queries, if the crop leaves fewer targets than queries.
     """
 
-    def __init__(self, *, max_instances: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, max_instances: int | None = None, check: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.max_instances = max_instances
+        self.check = check
 
     def transform(self, results: dict) -> dict:
         """Check the annotations, select among them, and load as the parent.
@@ -54,18 +58,22 @@ class LoadAnnotations(_LoadAnnotations):
         Raises:
             InputFault: see above.
         """
-        annotated, read = (results['height'], results['width']), results['ori_shape']
-        if annotated != read:
-            fault = TURNED if annotated == read[::-1] else ANOTHER_SIZE
-            raise InputFault(f'{fault} ({describe_sizes(annotated, read)})')
         instances = results['instances']
-        _check_boxes(instances)
-        if self.with_mask:
-            _check_masks(instances, read)
+        if self.check:
+            self._refuse(results)
         if self.max_instances is not None and len(instances) > self.max_instances:
             chosen = np.random.choice(len(instances), self.max_instances, replace=False)
             results['instances'] = [instances[index] for index in np.sort(chosen)]
         return super().transform(results)
+
+    def _refuse(self, results: dict) -> None:
+        annotated, read = (results['height'], results['width']), results['ori_shape']
+        if annotated != read:
+            fault = TURNED if annotated == read[::-1] else ANOTHER_SIZE
+            raise InputFault(f'{fault} ({describe_sizes(annotated, read)})')
+        _check_boxes(results['instances'])
+        if self.with_mask:
+            _check_masks(results['instances'], read)
 
     def _load_masks(self, results: dict) -> None:
         if not self.poly2mask:
