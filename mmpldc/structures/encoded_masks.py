@@ -39,14 +39,27 @@ class EncodedMasks(BitmapMasks):
 
     @property
     def masks(self) -> np.ndarray:
-        """``(G, h, w)`` uint8 of 0 and 1; decoded when it is read first."""
+        """``(G, h, w)`` uint8 of 0 and 1, read-only; decoded when it is read first."""
         if self._masks is None:
-            decoded = np.empty((len(self), self.height, self.width), np.uint8)
+            self._masks = decoded = np.empty((len(self), self.height, self.width), np.uint8)
             for own, encoded in zip(decoded, self.encoded, strict=True):
                 # pycocotools' pixels go down the columns
                 own[:] = mask_utils.decode(encoded).T[self.columns][:, self.rows].T
-            self._masks = decoded
+            decoded.flags.writeable = False  # what is written would be lost with the next flip
         return self._masks
+
+    @masks.setter
+    def masks(self, masks: np.ndarray) -> None:
+        self.encoded = [mask_utils.encode(np.asfortranarray(mask, np.uint8)) for mask in masks]
+        self.height, self.width = masks.shape[1:]
+        self.rows, self.columns = np.arange(self.height), np.arange(self.width)
+        self._masks = None
+
+    def __deepcopy__(self, memo: dict) -> 'EncodedMasks':
+        """A copy that shares the pixels, which nobody can write to."""
+        masks = EncodedMasks(self.encoded, self.rows, self.columns)
+        masks._masks = self._masks
+        return masks
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -61,6 +74,7 @@ class EncodedMasks(BitmapMasks):
         masks = EncodedMasks([self.encoded[row] for row in chosen], self.rows, self.columns)
         if self._masks is not None:
             masks._masks = self._masks[chosen]
+            masks._masks.flags.writeable = False
         return masks
 
     def rescale(self, scale: Any, interpolation: str = 'nearest') -> BitmapMasks:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -57,6 +58,18 @@ def test_equal(step):
     np.testing.assert_array_equal(ours.areas, theirs.areas)
     assert ours.get_bboxes(HorizontalBoxes).tensor.equal(theirs.get_bboxes(HorizontalBoxes).tensor)
     assert ours.to_tensor(torch.uint8, 'cpu').equal(theirs.to_tensor(torch.uint8, 'cpu'))
+
+
+def test_pixels_that_a_transform_sets():
+    """As mmdet's CopyPaste does; later steps see them. Writing into the pixels is refused."""
+    for masks in both():
+        masks = masks.flip().crop(np.array([0, 0, 20, 10]))
+        with pytest.raises(ValueError) if isinstance(masks, EncodedMasks) else nullcontext():
+            masks.masks[0, 0, 0] = 1
+        masks.masks = np.where(np.eye(10, 20, dtype=bool), 0, masks.masks)
+        flipped = copy.deepcopy(masks).flip('vertical').to_ndarray()
+        np.testing.assert_array_equal(flipped, masks.to_ndarray()[:, ::-1])
+        assert not flipped[:, ::-1][:, np.eye(10, 20, dtype=bool)].any() and flipped.any()
 
 
 def test_resizing_takes_opencv_s_pixels():
