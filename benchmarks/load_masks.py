@@ -7,10 +7,11 @@ until the image is cropped, mmdet's decodes them at once.
 """
 
 import argparse
-import multiprocessing
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -59,8 +60,8 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def load(loader: str, config: str, record: dict, runs: int, results: multiprocessing.Queue) -> None:
-    """Run the pipeline in this process; puts memory before and at its peak, and the seconds."""
+def load(loader: str, config: str, record: dict, runs: int) -> tuple[float, float, list[float]]:
+    """Run the pipeline in this process: memory before and at its peak, and the seconds."""
     cv2.setNumThreads(0)  # as mmengine does in workers
     torch.set_num_threads(1)
     init_default_scope('mmdet')
@@ -76,13 +77,12 @@ def load(loader: str, config: str, record: dict, runs: int, results: multiproces
         start = time.perf_counter()
         steps(dict(record))
         seconds.append(time.perf_counter() - start)
-    results.put((before, peak(), seconds))
+    return before, peak(), seconds
 
 
 def main() -> None:
     args = parse_args()
     rows = []
-    processes = multiprocessing.get_context('spawn')
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, 'image.jpg'))
         noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
@@ -92,12 +92,10 @@ def main() -> None:
             for name, loader in LOADERS.items():
                 if name != 'ours' and masks > args.most_of_mmdet:
                     continue
-                results = processes.Queue()
-                own = (loader, args.config, record, args.runs, results)
-                process = processes.Process(target=load, args=own)
-                process.start()
-                before, largest, seconds = results.get()
-                process.join()
+                # a process for each, because the peak of one is never forgotten
+                with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+                    own = (loader, args.config, record, args.runs)
+                    before, largest, seconds = pool.submit(load, *own).result()
                 row = dict(name=name, masks=masks, before=before, peak=largest)
                 rows.append(row | dict(seconds=Spread.of(seconds)))
     lines = [

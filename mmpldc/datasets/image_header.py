@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
@@ -122,12 +122,12 @@ def _open(path: str | Path) -> ImageFile.ImageFile:
                 Image.MAX_IMAGE_PIXELS = limit
 
 
-def _exif(content: bytes) -> Mapping:
+def _exif(content: bytes) -> Mapping[int, Any]:
     if not content:
         return {}
     exif = Image.Exif()
     try:
         exif.load(content)
     except Exception:  # broken EXIF, which Pillow raises anything for and OpenCV ignores
-        return Image.Exif()
+        return {}
     return exif

@@ -8,7 +8,7 @@ from ..checks.findings import Finding, some
 from ..converters.coco import build_coco
 from ..converters.image_files import find_images, real_paths
 from ..image_header import ImageHeader, read_headers
-from ..unwanted_images import by_kind, find_unwanted
+from ..unwanted_images import Unwanted, by_kind, find_unwanted
 
 NOTHING: list[dict] = []  # the annotations of each image
 
@@ -51,7 +51,8 @@ def unlabeled_set(
         if path not in known and not path.startswith(written)
     }
     headers = read_headers(list(paths.values()))
-    unwanted, compared = {}, len(paths)
+    unwanted: dict[str, Unwanted] = {}
+    compared = len(paths)
     if not keep_all:
         unwanted, compared = find_unwanted(headers, known, all_pictures=all_pictures)
     left_out = [f'{path}: {reason.why}' for path, reason in unwanted.items()]
