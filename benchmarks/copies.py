@@ -4,8 +4,9 @@
 
 The limits of mmpldc.datasets.copies come from these numbers. For each kind of copy: bits of 256 in
 which the hashes differ, the largest difference of the thumbnails in standard deviations, and the
-share that both limits take for copies. Then the nearest pairs of different files, which are to be
-looked at: they are copies, or bursts.
+share that both limits take for copies. Then how far the rough looks of these copies are from each
+other, which must be well below their limit: what is not passed is not hashed. Then the nearest
+pairs of different files, which are to be looked at: they are copies, or bursts.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from mmpldc.datasets.copies.perceptual_hash import hash_files, perceptual_hash, squeeze
+from mmpldc.datasets.copies.rough_look import MAX_DIFFERENCE as MOST_OF_LOOKS
+from mmpldc.datasets.copies.rough_look import cells_of
 from mmpldc.datasets.copies.same_picture import MAX_DIFFERENCE, MAX_DISTANCE, details_of
 
 
@@ -79,6 +82,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     images = [Image.open(path).convert('RGB') for path in paths[:: args.every]]
     measured: dict[str, list[tuple[int, float]]] = {}
+    of_looks: list[float] = []
     for number, image in enumerate(images):
         other = images[(7 * number + 3) % len(images)]
         own_hash, own_details = hash_of(image), details_of(image.convert('L'))
@@ -88,6 +92,9 @@ def main() -> None:
             difference = np.abs(details[finest] - own_details[finest]).max()
             distance = int((hash_of(changed) ^ own_hash).sum())
             measured.setdefault(name, []).append((distance, float(difference)))
+            if distance <= MAX_DISTANCE and difference <= MAX_DIFFERENCE:
+                looks = [cells_of(one.convert('L')) for one in (image, changed)]
+                of_looks.append(float(np.sqrt(np.mean((looks[0] - looks[1]) ** 2))))
     print('| copy | bits, median / 99 % | difference, median / 99 % | found |')
     print('|---|---:|---:|---:|')
     for name, values in measured.items():
@@ -95,6 +102,7 @@ def main() -> None:
         found = np.mean((bits <= MAX_DISTANCE) & (differences <= MAX_DIFFERENCE))
         numbers = [f'{np.median(v):.3g} / {np.percentile(v, 99):.3g}' for v in (bits, differences)]
         print(f'| {name} | {numbers[0]} | {numbers[1]} | {found:.0%} |')
+    print(f'\nrough looks of the found: up to {max(of_looks):.3f}, the limit is {MOST_OF_LOOKS}')
     known, bits = hash_files(paths)
     signs = np.where(bits, 1.0, -1.0).reshape(len(known), -1)
     distances = ((256 - signs @ signs.T) / 2)[np.triu_indices(len(known), 1)]

@@ -97,7 +97,7 @@ evaluated = dict(
     test_mode=True,
     pipeline=[
         dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+        dict(type='mmpldc.LoadAnnotations', with_bbox=True, with_mask=True, check=False),
         _base_.pack_evaluated,
     ],
 )

@@ -2,13 +2,15 @@
 
 import threading
 import warnings
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from mmpldc.utils.files import FileIdentity, file_identity
+from mmpldc.utils.threads import in_threads
 
 PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
 _unlimited = threading.Lock()
@@ -49,22 +51,52 @@ def read_header(path: str | Path) -> ImageHeader:
     file = file_identity(str(path))
     if file is None:
         raise ValueError(f'{path} cannot be read as an image: no such file')
-    return _read(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels
+        return _read_once(file)
 
 
-@lru_cache(maxsize=2**18)
-def _read(file: FileIdentity) -> ImageHeader:
-    path = file.path
+def read_headers(paths: Sequence[str]) -> dict[str, ImageHeader | ValueError]:
+    """Read the headers of many images, in threads: a file server takes a while for each.
+
+    Args:
+        paths: of images.
+
+    Returns:
+        The header of each, or the error of :func:`read_header`. Equal headers are one object, so
+        that a million images take little memory.
+    """
+    with warnings.catch_warnings():  # not in the threads: it changes what all of them do
+        warnings.simplefilter('ignore')
+        headers = in_threads(_header_or_fault, paths)
+    known: dict[ImageHeader, ImageHeader] = {}
+    return {
+        path: header if isinstance(header, ValueError) else known.setdefault(header, header)
+        for path, header in zip(paths, headers, strict=True)
+    }
+
+
+def _header_or_fault(path: str) -> ImageHeader | ValueError:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels
-            with _open(path) as image:
-                # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
-                exif = _exif(image.info.get('exif', b''))
-                width, height = image.size
-                is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
-                has_one_channel = len(image.getbands()) == 1
-                pages = getattr(image, 'n_frames', 1) if image.format in PAGED else 1
+        return _read(path)
+    except ValueError as error:
+        return error
+
+
+@lru_cache(maxsize=2**16)
+def _read_once(file: FileIdentity) -> ImageHeader:
+    return _read(file.path)
+
+
+def _read(path: str) -> ImageHeader:
+    try:
+        with _open(path) as image:
+            # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
+            exif = _exif(image.info.get('exif', b''))
+            width, height = image.size
+            is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
+            has_one_channel = len(image.getbands()) == 1
+            pages = getattr(image, 'n_frames', 1) if image.format in PAGED else 1
     except UnidentifiedImageError:
         raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
     except Exception as error:  # decoders raise many types
@@ -90,10 +122,12 @@ def _open(path: str | Path) -> ImageFile.ImageFile:
                 Image.MAX_IMAGE_PIXELS = limit
 
 
-def _exif(content: bytes) -> Image.Exif:
+def _exif(content: bytes) -> Mapping[int, Any]:
+    if not content:
+        return {}
     exif = Image.Exif()
     try:
         exif.load(content)
     except Exception:  # broken EXIF, which Pillow raises anything for and OpenCV ignores
-        return Image.Exif()
+        return {}
     return exif

@@ -6,6 +6,7 @@ from mmdet.utils import ConfigType
 from mmengine.dataset import BaseDataset, ConcatDataset
 
 from mmpldc.registry import DATASETS
+from mmpldc.utils.garbage import without_garbage_collection
 from mmpldc.utils.randomness import seeded
 
 from .checks.findings import printable
@@ -68,7 +69,8 @@ def _build(part: dict) -> BaseDataset:
     """Build a part; errors from its annotations name the file."""
     dataset = DATASETS.build(dict(part, lazy_init=True))
     try:
-        dataset.full_init()
+        with without_garbage_collection():
+            dataset.full_init()
     except Exception as error:
         cause = printable(f'{dataset.ann_file} cannot be read ({type(error).__name__}: {error})')
         raise ValueError(f'{cause}: tools/dataset/check.py says what is wrong with it') from error

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from mmpldc.datasets.unwanted_images import by_kind, find_unwanted, is_flat
+from mmpldc.datasets.image_header import read_headers
+from mmpldc.datasets.unwanted_images import by_kind, is_flat
+from mmpldc.datasets.unwanted_images import find_unwanted as find_among
 from mmpldc.utils.pictures import save_picture
 
 ANIMALS = Path(__file__).parents[3] / 'shared/data/animals'
+
+
+def find_unwanted(paths, known):
+    found, compared = find_among(read_headers(paths), known)
+    assert compared == len(paths) - sum('cop' not in reason.kind for reason in found.values())
+    return found
 
 
 def label_map(mode='L', size=(240, 180)):
@@ -123,3 +131,19 @@ def test_nothing(tmp_path):
 @pytest.mark.skipif(not ANIMALS.exists(), reason='needs photographs')
 def test_no_photograph_is_flat():
     assert not any(is_flat(str(path)) for path in sorted(ANIMALS.glob('*/*.jpg'))[::3])
+
+
+def test_many_pictures(photos, photo, monkeypatch):
+    """Of many images, some are compared; if any of these is a copy, all are."""
+    paths, write = photos
+    monkeypatch.setattr('mmpldc.datasets.unwanted_images.FIRST_PICTURES', 2)
+    copy = write('0002x.png', photo(0))
+    headers = read_headers(sorted([*paths[1:], copy]))  # the first and the last one are compared
+    assert find_among(headers, paths[:1], all_pictures=False) == ({}, 2)
+    assert list(find_among(headers, paths[:1])[0]) == [copy]
+    last = write('1.png', photo(0))
+    headers |= read_headers([last])
+    assert find_among(headers, paths[:1], all_pictures=False)[0].keys() == {copy, last}
+    monkeypatch.setattr('mmpldc.datasets.unwanted_images.MOST_PICTURES', 4)
+    found, compared = find_among(headers, paths[:1], all_pictures=False)
+    assert (list(found), compared) == ([last], 2)

@@ -59,6 +59,7 @@ from mmpldc.datasets.starter_sizes import (
     size_for,
 )
 from mmpldc.engine.projection import seconds_of
+from mmpldc.utils.garbage import without_garbage_collection
 from mmpldc.utils.machine import device_bytes
 from mmpldc.utils.weight_sources import missing_weights
 
@@ -114,6 +115,11 @@ def parse_args() -> argparse.Namespace:
         '--keep-all',
         action='store_true',
         help='keep copies of annotated images, masks, thumbnails and painted pictures as well',
+    )
+    parser.add_argument(
+        '--hash',
+        action='store_true',
+        help='look for copies that were stored anew among all images, however many there are',
     )
     parser.add_argument('--out-dir', type=Path, required=True)
     args = parser.parse_args()
@@ -312,14 +318,16 @@ def main() -> None:
         for one in labels.values()
         for image in one.coco['images']
     ]
-    unlabeled, findings, left_out = unlabeled_set(
-        args.unlabeled_images,
-        labels['labeled'].coco['categories'],
-        known=[*annotated, *reserved],
-        out_dir=args.out_dir,
-        skip_unreadable=args.skip_unreadable,
-        keep_all=args.keep_all,
-    )
+    with without_garbage_collection():
+        unlabeled, findings, left_out = unlabeled_set(
+            args.unlabeled_images,
+            labels['labeled'].coco['categories'],
+            known=[*annotated, *reserved],
+            out_dir=args.out_dir,
+            skip_unreadable=args.skip_unreadable,
+            keep_all=args.keep_all,
+            all_pictures=args.hash,
+        )
     report(findings)
 
     contents = {role: one.coco for role, one in labels.items()} | dict(unlabeled=unlabeled)

@@ -39,7 +39,7 @@ val_dataloader = dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='Resize', scale=image_size, keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+            dict(type='mmpldc.LoadAnnotations', with_bbox=True, with_mask=True, check=False),
             _base_.pack_evaluated,
         ],
     )

@@ -1,6 +1,5 @@
 """All checks on the sets of a run."""
 
-import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,8 @@ from itertools import chain
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.logging import print_log
+
+from mmpldc.utils.garbage import without_garbage_collection
 
 from .annotations import Contents, check_coco
 from .classes import Named, check_classes
@@ -111,16 +112,11 @@ def _check_file(data: DataSet, drawn: dict | None) -> tuple[list[Finding], Conte
         findings, contents = check_coco(drawn, file=data.ann_file, role=data.role, most_crowds=1)
         return [finding for finding in findings if not finding.kind], contents
     optional = ('annotations',) if data.role == 'test' else ()
-    was_enabled = gc.isenabled()
-    gc.disable()  # it would look through millions of records, which are no garbage, again and again
-    try:
+    with without_garbage_collection():
         coco, findings = load_coco(data.ann_file, optional=optional)
         if coco is None:
             return findings, None
         return check_coco(coco, file=data.ann_file, role=data.role)
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], list[str]]:

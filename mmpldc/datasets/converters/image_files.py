@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -93,6 +93,24 @@ def files_below(root: Path) -> Iterator[str]:
         for name in files:
             if not name.startswith('.') and os.path.exists(os.path.join(folder, name)):
                 yield name if inside == '.' else f'{inside}/{name}'
+
+
+def real_paths(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Paths of files below a folder, all links resolved; each folder is looked up once.
+
+    Args:
+        root: the folder.
+        names: relative to it, as :func:`find_images` returns them.
+    """
+    folders: dict[str, str] = {}
+    paths = {}
+    for name in names:
+        inside, _, base = name.rpartition('/')
+        if inside not in folders:
+            folders[inside] = os.path.realpath(root / inside)
+        path = os.path.join(folders[inside], base)
+        paths[name] = os.path.realpath(path) if os.path.islink(path) else path
+    return paths
 
 
 def _leads_back(folder: str) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..coco_files import read_coco
+from ..image_header import ImageHeader, read_headers
 from ..unwanted_images import by_kind, find_unwanted
 from .coco import Record, build_coco, first_of
-from .image_files import find_images, image_record
+from .image_files import find_images, real_paths
 
 NAMED = 3  # images that a warning names
 
@@ -47,10 +48,11 @@ def convert_images(
     categories = read_coco(Path(categories_of)).get('categories')
     if not categories:
         raise ValueError(f'{categories_of} has no categories')
-    paths = {name: os.path.realpath(root / name) for name in find_images(root)}
+    paths = real_paths(root, find_images(root))
     known = _excluded(exclude or {})
     paths = {name: path for name, path in paths.items() if path not in known}
-    unwanted = {} if keep_all else find_unwanted(list(paths.values()), known)
+    headers = read_headers(list(paths.values()))
+    unwanted = {} if keep_all else find_unwanted(headers, known)[0]
     for kind, lines in by_kind(unwanted, {path: name for name, path in paths.items()}).items():
         more = '; ...' if len(lines) > NAMED else ''
         warnings.warn(
@@ -65,12 +67,13 @@ def convert_images(
     records: list[Record] = []
     unreadable = []
     for name in names:
-        try:
-            records.append((image_record(root, name), []))
-        except ValueError as error:
-            if not skip_unreadable:
-                raise ValueError(f'{error}; --skip-unreadable leaves such files out') from None
+        header = headers[paths[name]]
+        if isinstance(header, ImageHeader):
+            records.append((dict(file_name=name, width=header.width, height=header.height), []))
+        elif skip_unreadable:
             unreadable.append(name)
+        else:
+            raise ValueError(f'{header}; --skip-unreadable leaves such files out')
     if unreadable:
         left_out |= dict.fromkeys(unreadable, 'cannot be read as an image')
         warnings.warn(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from .equal_files import find_equal_files
 from .roboflow import find_versions
 from .same_picture import find_same_pictures
@@ -36,7 +38,11 @@ class Copy(NamedTuple):
 
 
 def find_copies(
-    paths: Sequence[str], originals: Sequence[str], *, equal_only: bool = False
+    paths: Sequence[str],
+    originals: Sequence[str],
+    *,
+    equal_only: bool = False,
+    most_pictures: int | None = None,
 ) -> list[Copy]:
     """Images that are others once more.
 
@@ -46,6 +52,8 @@ def find_copies(
         originals: paths of those others.
         equal_only: look for equal bytes only. That reads files of equal size, the other kinds
             decode every image.
+        most_pictures: look for pictures that were stored anew among so many of ``paths`` at most,
+            spread evenly over them; None: among all.
 
     Returns:
         The copies, in the order of ``paths``.
@@ -58,6 +66,8 @@ def find_copies(
         kinds |= {'stored anew': find_same_pictures, 'version': find_versions}
     for how, find in kinds.items():
         left = [path for path in paths if path not in found]
+        if how == 'stored anew' and most_pictures is not None and len(left) > most_pictures:
+            left = [left[row] for row in np.linspace(0, len(left) - 1, most_pictures).astype(int)]
         found |= {
             path: Copy(path, original, how) for path, original in find(left, originals).items()
         }

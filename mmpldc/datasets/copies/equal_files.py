@@ -2,8 +2,10 @@
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
 
 from mmpldc.utils.threads import in_threads
 
@@ -27,14 +29,34 @@ def find_equal_files(paths: Sequence[str], originals: Sequence[str]) -> dict[str
     Returns:
         Path to original, in the order of ``paths``; a file is no copy of itself.
     """
-    own: Keys = dict.fromkeys(paths)
-    others: Keys = dict.fromkeys(originals)
-    for read in (_size, _sample, _digest):
+    own, others = _of_equal_size(paths, originals)
+    for read in (_sample, _digest):
         own, others = _with_equals(own, others, read)
     first: dict[Hashable, str] = {}
     for path, key in others.items():
         first.setdefault(key, path)
     return {path: first[key] for path, key in own.items() if first[key] != path}
+
+
+def _of_equal_size(paths: Sequence[str], originals: Sequence[str]) -> tuple[Keys, Keys]:
+    """Those files of either side that have the size of another one of the other side.
+
+    Most of a million files have not, so that only sizes are kept of them.
+    """
+    own, others = list(dict.fromkeys(paths)), list(dict.fromkeys(originals))
+    if not own or not others:
+        return {}, {}
+    sizes, their_sizes = (np.array(in_threads(_size, side), np.int64) for side in (own, others))
+    wanted = np.intersect1d(sizes, their_sizes)
+    wanted = wanted[wanted > 0]
+    rows, columns = (np.flatnonzero(np.isin(side, wanted)) for side in (sizes, their_sizes))
+    found: Keys = {own[row]: int(sizes[row]) for row in rows}
+    their: Keys = {others[column]: int(their_sizes[column]) for column in columns}
+    counts = Counter((found | their).values())
+    return (
+        {path: size for path, size in found.items() if counts[size] > 1},
+        {path: size for path, size in their.items() if counts[size] > 1},
+    )
 
 
 def _with_equals(
@@ -59,11 +81,12 @@ def _with_equals(
     )
 
 
-def _size(path: str) -> int | None:
+def _size(path: str) -> int:
+    """Size in bytes; 0, which no image has, if there is no such file."""
     try:
-        return os.stat(path).st_size or None  # an empty file is no image
+        return os.stat(path).st_size
     except OSError:
-        return None
+        return 0
 
 
 def _sample(path: str) -> bytes | None:

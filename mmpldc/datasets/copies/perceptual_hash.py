@@ -1,22 +1,21 @@
 """The perceptual hash of images: alike for the same picture, however it is stored."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy.fft import dct
 
-from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
+
+from .remembered import Known, remembered
 
 SIDE = 64  # pixels of the thumbnail that is hashed
 BITS = 16  # lowest frequencies along each axis: 256 bits
 MIN_CONTRAST = 2.0  # standard deviation in grey levels; below it, the bits are those of noise
-CHUNK = 1024  # images at a time
 LOWEST = dct(np.eye(SIDE), axis=0)[:BITS]  # the cosine transform's first rows, ``(16, 64)``
 
-_known: dict[FileIdentity, bytes | None] = {}  # by file: what this process hashed before
+_known: Known = {}  # hashes of this process
 
 
 def perceptual_hash(thumbnails: np.ndarray) -> np.ndarray:
@@ -71,25 +70,7 @@ def hash_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
         The N different ones that have a hash: they can be decoded, and have some contrast. And
         ``(N, 16, 16)`` bool.
     """
-    paths = list(dict.fromkeys(paths))
-    files = [file_identity(path) for path in paths]
-    new = [
-        (path, file)
-        for path, file in zip(paths, files, strict=True)
-        if file is not None and file not in _known
-    ]
-    for start in range(0, len(new), CHUNK):
-        some = new[start : start + CHUNK]
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, of broken EXIF and of many pixels
-            thumbnails = in_threads(_thumbnail, [path for path, _ in some])
-        for (_, file), packed in zip(some, _packed(thumbnails), strict=True):
-            _known[file] = packed
-    found = {
-        path: packed
-        for path, known in zip(paths, files, strict=True)
-        if known is not None and (packed := _known[known]) is not None
-    }
+    found = remembered(paths, _hashes, _known)
     joined = np.frombuffer(b''.join(found.values()), np.uint8)
     bits = np.unpackbits(joined).astype(bool).reshape(len(found), BITS, BITS)
     return list(found), bits
@@ -111,6 +92,8 @@ def read_grey(path: str, least_side: int) -> Image.Image | None:
             image.load()
             if 'exif' in image.info or image.format == 'TIFF':
                 ImageOps.exif_transpose(image, in_place=True)
+            if image.mode == 'L':
+                return image
             return _to_8_bits(image) if image.mode[0] in 'IF' else image.convert('L')
     except Exception:  # decoders raise many types; the checks of images say what is wrong
         return None
@@ -126,8 +109,9 @@ def _thumbnail(path: str) -> np.ndarray | None:
     return None if image is None else squeeze(image, SIDE)
 
 
-def _packed(thumbnails: list[np.ndarray | None]) -> list[bytes | None]:
-    """The hash of each thumbnail in 32 bytes; None without enough contrast."""
+def _hashes(paths: list[str]) -> list[bytes | None]:
+    """The hash of each image in 32 bytes; None without enough contrast."""
+    thumbnails = in_threads(_thumbnail, paths)
     usable = {
         row: one
         for row, one in enumerate(thumbnails)

@@ -34,8 +34,10 @@ def find_versions(paths: Sequence[str], originals: Sequence[str]) -> dict[str, s
     for path in dict.fromkeys(paths):
         source, is_marked = source_of(path)
         found = [other for other, marked in by_source.get(source, ()) if marked or is_marked]
-        suspects[path] = [other for other in found if other != path]
-    involved = [path for path, found in suspects.items() if found]
+        found = [other for other in found if other != path]
+        if found:
+            suspects[path] = found
+    involved = list(suspects)
     involved += [other for found in suspects.values() for other in found]
     bits = dict(zip(*hash_files(involved), strict=True))
     versions = {}

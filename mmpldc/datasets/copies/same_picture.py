@@ -14,6 +14,7 @@ from PIL import Image
 from mmpldc.utils.files import FileIdentity, file_identity
 
 from .perceptual_hash import BITS, SIDE, hash_files, mirrored, read_grey, squeeze
+from .rough_look import look_alike
 
 MAX_DISTANCE = 32  # bits of 256
 # Of the means of 4 x 4 pixels of two thumbnails, in standard deviations of a thumbnail.
@@ -27,9 +28,9 @@ How = Literal['alike', 'mirrored']
 def find_same_pictures(paths: Sequence[str], originals: Sequence[str]) -> dict[str, str]:
     """Images that are another one, stored anew.
 
-    Candidates are images whose perceptual hashes differ in at most 32 of 256 bits. They are copies
-    if their pixels agree, too: frames of a fixed camera in which something has moved may have the
-    same hash, but are different images.
+    Candidates are images that look alike (:mod:`.rough_look`) and whose perceptual hashes differ in
+    at most 32 of 256 bits. They are copies if their pixels agree, too: frames of a fixed camera in
+    which something has moved may have the same hash, but are different images.
 
     Args:
         paths: images to look at. Those that cannot be decoded, or have no contrast, are passed
@@ -39,8 +40,7 @@ def find_same_pictures(paths: Sequence[str], originals: Sequence[str]) -> dict[s
     Returns:
         Path to original, in the order of ``paths``; an image is no copy of itself.
     """
-    own = hash_files(paths)
-    others = hash_files(originals)
+    own, others = map(hash_files, look_alike(paths, originals))
     found: dict[str, str] = {}
     for how in ('alike', 'mirrored'):
         for path, candidates in _candidates(own, others, how):

@@ -1,12 +1,11 @@
 """A user's annotation file: read, repaired and checked before anything is made of it."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from mmpldc.utils.garbage import without_garbage_collection
 
 from ..checks.annotations import Role, check_coco
 from ..checks.config import DataSet
@@ -79,7 +78,7 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
         UnusableFile: if the file holds no COCO-format data set.
         OSError: if it cannot be read.
     """
-    with _without_garbage_collection():
+    with without_garbage_collection():
         coco = read_json(file)
         nulls = drop_nulls(coco, str(file))
         problem = outline_fault(coco)
@@ -104,18 +103,6 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
         message = f'{count(len(labels.left_out), "record")} that cannot be repaired: left out'
         labels.findings.append(Finding('note', labels.file, '', message))
     return labels
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """It would look through millions of records, which are no garbage, again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _repair(labels: Labels, options: Options) -> list[Finding]:

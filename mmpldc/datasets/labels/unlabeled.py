@@ -6,8 +6,11 @@ from pathlib import Path
 
 from ..checks.findings import Finding, some
 from ..converters.coco import build_coco
-from ..converters.image_files import find_images, image_record
-from ..unwanted_images import by_kind, find_unwanted
+from ..converters.image_files import find_images, real_paths
+from ..image_header import ImageHeader, read_headers
+from ..unwanted_images import Unwanted, by_kind, find_unwanted
+
+NOTHING: list[dict] = []  # the annotations of each image
 
 
 def unlabeled_set(
@@ -19,6 +22,7 @@ def unlabeled_set(
     not_below: Sequence[Path] = (),
     skip_unreadable: bool,
     keep_all: bool = False,
+    all_pictures: bool = False,
 ) -> tuple[dict, list[Finding], list[str]]:
     """A COCO-format file of all photos of a folder but those that are annotated.
 
@@ -31,6 +35,7 @@ def unlabeled_set(
         skip_unreadable: leave out files that are no images.
         keep_all: leave out the known images themselves only, not their copies, and not what is no
             photo (:mod:`mmpldc.datasets.unwanted_images`).
+        all_pictures: see :func:`~mmpldc.datasets.unwanted_images.find_unwanted`.
 
     Returns:
         The content, findings, and a line for each file that was left out.
@@ -39,14 +44,23 @@ def unlabeled_set(
         FileNotFoundError: if there is no photo.
         ValueError: if one cannot be read, or none is left.
     """
-    paths = {name: os.path.realpath(folder / name) for name in find_images(folder)}
+    paths = real_paths(folder, find_images(folder))
     known = {os.path.realpath(path) for path in known}
     own = os.path.realpath(folder)
     others = [other for other in map(os.path.realpath, not_below) if other != own]
     outside = tuple(os.path.join(other, '') for other in (os.path.realpath(out_dir), *others))
-    names = [n for n, path in paths.items() if path not in known and not path.startswith(outside)]
-    unwanted = {} if keep_all else find_unwanted([paths[name] for name in names], known)
+    paths = {
+        name: path
+        for name, path in paths.items()
+        if path not in known and not path.startswith(outside)
+    }
+    headers = read_headers(list(paths.values()))
+    unwanted: dict[str, Unwanted] = {}
+    compared = len(paths)
+    if not keep_all:
+        unwanted, compared = find_unwanted(headers, known, all_pictures=all_pictures)
     left_out = [f'{path}: {reason.why}' for path, reason in unwanted.items()]
+    names = {path: name for name, path in paths.items() if path in unwanted}
     findings = [
         Finding(
             'note',
@@ -54,20 +68,30 @@ def unlabeled_set(
             some('image', lines),
             f'{kind}: left out of the unlabelled set; --keep-all keeps them',
         )
-        for kind, lines in by_kind(unwanted, {paths[name]: name for name in names}).items()
+        for kind, lines in by_kind(unwanted, names).items()
     ]
+    if compared + len(unwanted) < len(paths):
+        message = (
+            f'copies of annotated images that were stored anew were looked for among {compared:,} '
+            f'of {len(paths):,} images, equal files among all: --hash looks at each'
+        )
+        findings.append(Finding('note', str(folder), '', message))
     records: list[tuple[dict, list[dict]]] = []
     unreadable = []
-    for name in (name for name in names if paths[name] not in unwanted):
-        try:
-            records.append((image_record(folder, name), []))
-        except ValueError as error:
-            if not skip_unreadable:
-                raise ValueError(
-                    f'{error}; --skip-unreadable leaves such files out of the unlabelled set'
-                ) from None
-            unreadable.append(name)
-            left_out.append(str(error))
+    for name, path in paths.items():
+        if path in unwanted:
+            continue
+        header = headers[path]
+        if isinstance(header, ImageHeader):
+            image = dict(file_name=name, width=header.width, height=header.height)
+            records.append((image, NOTHING))
+            continue
+        if not skip_unreadable:
+            raise ValueError(
+                f'{header}; --skip-unreadable leaves such files out of the unlabelled set'
+            )
+        unreadable.append(name)
+        left_out.append(str(header))
     if unreadable:
         message = 'cannot be read: left out of the unlabelled set'
         findings.append(Finding('note', str(folder), some('file', unreadable), message))
