@@ -8,6 +8,7 @@ from .error_analysis import (
     error_types,
     rank_correlations,
 )
+from .pixel_label_quality import PixelLabelCounts, compare_pixel_labels
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -23,8 +24,10 @@ __all__ = [
     'confusion_matrix',
     'error_types',
     'rank_correlations',
+    'PixelLabelCounts',
     'PseudoLabelTable',
     'compare_candidates',
+    'compare_pixel_labels',
     'compare_pseudo_labels',
     'logits_in_original_frame',
     'precision_and_recall',

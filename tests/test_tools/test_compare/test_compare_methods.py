@@ -74,7 +74,7 @@ def stand_in(script, monkeypatch):
             options = dict(word.split('=', 1) for word in words[words.index('--cfg-options') + 1 :])
             (work_dir / 'log/vis_data').mkdir(parents=True, exist_ok=True)
             ap = 0.3 - abs(BEST - threshold(options))
-            records = [{'step': STEPS, 'teacher/coco/segm_mAP': ap}]
+            records = [{'step': STEPS, self.task.validated: ap}]
             records += [dict(step=step, loss=1.0, time=0.1) for step in range(60)]
             lines = '\n'.join(map(json.dumps, records))
             (work_dir / 'log/vis_data/scalars.json').write_text(lines)
@@ -84,15 +84,11 @@ def stand_in(script, monkeypatch):
         elif tool == 'tools/test.py':
             test = Path(words[words.index('--work-dir') + 1]) / 'time'
             test.mkdir(parents=True, exist_ok=True)
-            from study import AP_KEYS
-
-            metrics = dict.fromkeys(AP_KEYS.values(), 0.3)
+            metrics = {key: 0.3 for key, _ in self.task.metrics.values()}
             (test / 'time.json').write_text(json.dumps(metrics))
-        elif tool.endswith('pseudo_label_quality.py'):
-            from comparison_page import PSEUDO_LABELS
-
+        elif tool.endswith('label_quality.py'):
             Path(words[words.index('--out') + 1]).write_text(
-                json.dumps(dict.fromkeys(PSEUDO_LABELS, 0.5))
+                json.dumps(dict.fromkeys(self.task.qualities, 0.5))
             )
         return 2**30
 
@@ -236,7 +232,7 @@ def test_bases_that_do_not_fit(script, arguments, base, change, message):
 
 def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
     study = script.Study(script.parse_args(arguments))
-    assert set(script.METHODS) - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
+    assert set(study.task.methods) - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
     with pytest.raises(SystemExit, match=r'pldc_plepi: the base has no model.refiner'):
         script.Study(script.parse_args([*arguments, '--methods', 'pldc_plepi']))
 
@@ -302,8 +298,9 @@ def test_a_test_set_that_is_the_tuning_split_is_said(script, stand_in, arguments
     ('grid', 'option'), [(0.05, '(0.00,0.10)'), (0.7, '(0.60,0.75)'), (0.97, '(0.87,1.00)')]
 )
 def test_range_of_moving_thresholds_stays_legal(script, grid, option):
-    assert script.setting('pldc_aaai', grid) == {'model.class_thresholds.class_range': option}
-    assert script.setting('supervised', grid) == script.setting('pldc', None) == {}
+    task = script.TASKS['instance']
+    assert task.setting('pldc_aaai', grid) == {'model.class_thresholds.class_range': option}
+    assert task.setting('supervised', grid) == task.setting('pldc', None) == {}
 
 
 def test_cost_is_of_training_steps_after_the_first():
@@ -357,15 +354,15 @@ def test_comparison(arguments, tmp_path):
         assert steps == list(range(first, STEPS + 1))
     found = json.loads((work_dir / 'comparison.json').read_text())
     for name, method in found['methods'].items():
-        (result,) = method['runs']
-        assert all(-100 <= ap <= 100 for ap in result['ap'].values())
+        (result,) = method['runs'].values()
+        assert all(-100 <= ap <= 100 for ap in result['scores'].values())
         measured = set() if name == 'supervised' else {'3', '6'}
         assert set(result.get('pseudo_labels', {})) == measured
         assert 0.001 < method['cost']['step'][0] < 60 and 2**27 < method['cost']['memory'] < 2**34
         (scalars,) = (work_dir / 'cost').glob(f'{name}*/*/vis_data/scalars.json')
         records = [json.loads(line) for line in scalars.read_text().splitlines()]
         assert [record['step'] for record in records] == list(range(STEPS + 1, STEPS + 11))
-    guided = found['methods']['guided_distillation']['runs'][0]['pseudo_labels']['6']
+    guided = found['methods']['guided_distillation']['runs']['1']['pseudo_labels']['6']
     assert guided['kept_per_image'] > 0
     assert '| Guided Distillation | 0.01 |' in (tmp_path / 'o').read_text()
 

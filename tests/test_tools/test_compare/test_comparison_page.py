@@ -25,9 +25,12 @@ def page():
 @pytest.fixture
 def content():
     def method(title, aps, *, burn_in, step, labels=True, **more):
-        runs = [dict(ap=dict(AP=ap, AP50=ap + 20, AP75=ap + 5)) for ap in aps]
+        runs = {
+            str(seed): dict(scores=dict(AP=ap, AP50=ap + 20, AP75=ap + 5))
+            for seed, ap in enumerate(aps, start=3)
+        }
         if labels:
-            for number, run in enumerate(runs):
+            for number, run in enumerate(runs.values()):
                 shifted = {key: value + 0.1 * number for key, value in PSEUDO_LABELS.items()}
                 run['pseudo_labels'] = {'5': PSEUDO_LABELS, '10': shifted}
         return (
@@ -36,19 +39,20 @@ def content():
                 burn_in=burn_in,
                 needs_teacher=False,
                 runs=runs,
-                curves=[[[5, 0.2], [10, 0.3]], [[10, 0.4]]],
+                curves=[[[5, 20.0], [10, 30.0]], [[10, 40.0]]],
                 cost=dict(step=step, memory=3 * 2**29),
             )
             | more
         )
 
     return dict(
+        task='instance',
         seeds=[3, 4],
         command='python tools/compare/compare_methods.py',
         device='cpu',
         tuned_on_test=False,
         measured=[5, 10],
-        chosen={'pldc': dict(ap={'0.5': 35.04, '0.85': 36.1}, best=0.85)},
+        chosen={'pldc': dict(scores={'0.5': 35.04, '0.85': 36.1}, best=0.85)},
         methods={
             'supervised': method(
                 'supervised',
@@ -78,7 +82,7 @@ def rows(table: str) -> list[list[str]]:
 
 
 def test_ap_gains_are_those_of_the_same_seed(page, content):
-    header, _, supervised, pldc, guided = rows(page.ap_table(content))
+    header, _, supervised, pldc, guided = rows(page.score_table(content))
     assert header[-1] == 'AP of seeds 3, 4'
     assert supervised[1:] == [
         '', '31.0 ± 1.4', '51.0 ± 1.4', '36.0 ± 1.4', '', '30.0, 32.0'
@@ -122,7 +126,7 @@ def test_text_around_the_tables_stays(page, content, tmp_path):
     page.write_page(content, path)
     written = path.read_text()
     assert written.startswith('# Title') and written.endswith('What it means.\n')
-    assert 'outdated' not in written and page.ap_table(content) in written
+    assert 'outdated' not in written and page.score_table(content) in written
     assert 'ms a step' not in written  # the page has no place for it
     changed = copy.deepcopy(content)
     changed['methods']['pldc']['title'] = 'another'
@@ -135,6 +139,10 @@ def test_new_page_has_all_tables(page, content, tmp_path):
     path = tmp_path / 'new/comparison.md'
     page.write_page(content, path)
     written = path.read_text()
-    for table in (page.ap_table(content), page.threshold_table(content), page.cost_table(content)):
+    for table in (
+        page.score_table(content),
+        page.threshold_table(content),
+        page.cost_table(content),
+    ):
         assert table in written
     assert 'After 5 steps' in written and 'After 10 steps' in written
