@@ -2,6 +2,8 @@
 
 Half as wide as that of configs/semantic/shapes, with 600 steps. Labels alone for half of them: the
 network starts from random weights, and a teacher that knows only the background teaches no more.
+The learning rate is that of the better of two supervised runs of seed 0 on the tuning split: 1e-3
+reached an mIoU of 12.0, 5e-3 one of 46.1.
 """
 
 _base_ = '../../semantic/shapes/_base.py'
@@ -15,6 +17,7 @@ model = dict(
     burn_in_iters=300,
 )
 train_cfg = dict(max_iters=max_iters, val_interval=150)
+optim_wrapper = dict(optimizer=dict(lr=5e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=30),
     dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, begin=30, end=max_iters),
