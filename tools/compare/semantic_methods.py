@@ -14,6 +14,12 @@ def kept_share(threshold: float) -> dict[str, object]:
     return {'model.reliability.unreliable_share.start': round(1 - threshold, 6)}
 
 
+def of_labels(model: dict) -> dict:
+    """Return a model's settings without those of pseudo-labels, and without parts it lacks."""
+    model = {key: value for key, value in model.items() if value is not None}
+    return without(model, OF_PSEUDO_LABELS)
+
+
 METHODS = {
     'supervised': Method('supervised (EMA)', None),
     'mean_teacher': Method('mean teacher + CutMix', CONFIDENCE),
@@ -49,5 +55,5 @@ SEMANTIC = Task(
     ),
     block='miou',
     figure='semantic_comparison',
-    of_labels=lambda model: without(model, OF_PSEUDO_LABELS),
+    of_labels=of_labels,
 )
