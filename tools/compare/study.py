@@ -222,12 +222,14 @@ class Study:
         return json.loads(out.read_text())
 
     def cases(self) -> list[tuple[str, int]]:
-        """List the runs to report, a seed of all methods after the other."""
+        """List the runs to report: each seed of all methods, then of their variants."""
         of_variants = self.args.variant_seeds or self.args.seeds
+        methods = [name for name in self.methods if self.task.chooser(name) == name]
+        variants = [name for name in self.methods if name not in methods]
         return [
             (name, seed)
-            for seed, name in product(self.args.seeds, self.methods)
-            if seed in of_variants or self.task.chooser(name) == name
+            for names, seeds in ((methods, self.args.seeds), (variants, of_variants))
+            for seed, name in product(seeds, names)
         ]
 
     def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
