@@ -207,7 +207,9 @@ def write_page(content: dict, path: Path) -> None:
     if path.exists():
         page = path.read_text()
     else:
-        empty = '\n\n'.join(f'<!-- {name} -->\n\n<!-- /{name} -->' for name in found)
+        # Also those that come later, after the last run.
+        names = dict.fromkeys([*found, 'thresholds', 'pseudo_labels', 'cost'])
+        empty = '\n\n'.join(f'<!-- {name} -->\n\n<!-- /{name} -->' for name in names)
         page = f'# Comparison\n\n{empty}\n\n![Comparison]({figure})\n'
     for name, text in found.items():
         page = put_block(page, name, text)

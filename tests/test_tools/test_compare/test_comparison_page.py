@@ -94,6 +94,39 @@ def test_ap_gains_are_those_of_the_same_seed(page, content):
     assert guided[1] == '' and guided[5] == '2.0 ± 1.4'
 
 
+def test_semantic_gains_are_over_both_references_and_shared_seeds(page):
+    def method(title, scores):
+        runs = {seed: dict(scores={'mIoU': s, 'pixel accuracy': 90.0}) for seed, s in scores}
+        return dict(title=title, setting={'thr': 0.8, 'other': 0.8}, runs=runs)
+
+    content = dict(
+        task='semantic',
+        seeds=[3, 4, 5],
+        methods=dict(
+            supervised=method('supervised', [('3', 40.0), ('4', 50.0), ('5', 60.0)]),
+            mean_teacher=method('mean teacher', [('3', 44.0), ('4', 50.0)]),
+            imas=method('iMAS', [('3', 45.0), ('4', 53.0)]),
+            variant=method('variant', [('3', 41.0)]),
+        ),
+    )
+    header, _, supervised, teacher, imas, variant = rows(page.score_table(content))
+    assert header[2:] == [
+        'mIoU', 'pixel accuracy', 'mIoU over supervised', 'mIoU over mean teacher',
+        'mIoU of seeds 3, 4, 5',
+    ]  # fmt: skip
+    assert supervised[4:] == ['', '-2.0 ± 2.8', '40.0, 50.0, 60.0']  # 40 - 44 and 50 - 50
+    assert teacher[4:] == ['2.0 ± 2.8', '', '44.0, 50.0, –']
+    assert imas[1:] == [
+        '0.8',
+        '49.0 ± 5.7',
+        '90.0 ± 0.0',
+        '4.0 ± 1.4',
+        '2.0 ± 1.4',
+        '45.0, 53.0, –',
+    ]
+    assert variant[2:] == ['41.0', '90.0', '1.0', '-3.0', '41.0, –, –']
+
+
 def test_training_time_counts_burn_in_and_a_teacher(page, content):
     content['measured'] = [1000, 2000]
     _, _, supervised, pldc, guided = rows(page.cost_table(content))
