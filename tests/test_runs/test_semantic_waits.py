@@ -14,16 +14,6 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs/comparison/semantic'
 MOST_WAITS = 3
 
 
-@pytest.fixture(scope='module')
-def scenes(tmp_path_factory) -> Path:
-    from mmpldc.datasets.shapes import ShapesSpec, make_dataset
-
-    root = tmp_path_factory.mktemp('scenes') / 'shapes'
-    sizes = dict(num_labeled=16, num_train=24, num_tuning=2, num_test=2)
-    make_dataset(root, seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    return root
-
-
 class Waits(Hook):
     """Notes what the host waited for in the last step, without validation and checkpoint."""
 
@@ -51,8 +41,8 @@ class Last(Hook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('method', ['supervised', 'mean_teacher', 'u2pl', 'imas', 'unimatch'])
-def test_a_step_waits_for_what_is_named_alone(method, scenes, tmp_path, monkeypatch):
-    monkeypatch.setenv('MMPLDC_SHAPES', f'{scenes}/')
+def test_a_step_waits_for_what_is_named_alone(method, shapes_root, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
     cfg = Config.fromfile(CONFIGS / f'{method}.py')
     batch_size = dict(batch_size=2 if method == 'supervised' else 4)
     cfg.merge_from_dict(
