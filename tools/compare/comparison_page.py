@@ -133,8 +133,10 @@ def threshold_table(content: dict) -> str:
 def blocks(content: dict) -> dict[str, str]:
     """Return the page's blocks by name."""
     facts = machine(torch.device(content['device']))
+    with_results = {seed for method in content['methods'].values() for seed in method['runs']}
+    done = [str(seed) for seed in content['seeds'] if str(seed) in with_results]
     facts = (
-        f'Mean ± sample standard deviation over seeds {", ".join(map(str, content["seeds"]))}. '
+        f'Mean ± sample standard deviation over seeds {", ".join(done)}. '
         f'`{content["command"]}`, {date.today()}: {facts["device"]}, {os.cpu_count()} CPU cores; '
         f'python {facts["python"]}, torch {facts["torch"]}, mmcv {facts["mmcv"]}, '
         f'mmdet {facts["mmdet"]}.'
