@@ -9,6 +9,7 @@ from .error_analysis import (
     rank_correlations,
 )
 from .error_costs import ERROR_KINDS, ErrorTable, error_costs, tabulate_errors
+from .pixel_label_quality import PixelLabelCounts, compare_pixel_labels
 from .pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
@@ -30,9 +31,11 @@ __all__ = [
     'confusion_matrix',
     'error_types',
     'rank_correlations',
+    'PixelLabelCounts',
     'PseudoLabelTable',
     'compare_candidates',
     'compare_matches',
+    'compare_pixel_labels',
     'compare_pseudo_labels',
     'logits_in_original_frame',
     'precision_and_recall',

@@ -114,7 +114,8 @@ def valid_quantile(values: Tensor, valid: Tensor, share: Tensor | float) -> Tens
     """
     values = values.float().masked_fill(~valid, torch.nan).flatten()
     step = -(-len(values) // QUANTILE_LIMIT)
-    share = torch.as_tensor(share, dtype=torch.float32, device=values.device)
+    if not isinstance(share, Tensor):
+        share = values.new_full((), share)
     return torch.nanquantile(values[::step], share)
 
 

@@ -142,10 +142,10 @@ def hard_pixel_mean(
     losses = pixel_cross_entropy(logits, labels)
     has_label = labels != IGNORE
     probability = (-losses.detach()).exp().masked_fill(~has_label, 2.0).flatten()
-    threshold = probability.new_tensor(2.0)
+    threshold = probability.new_full((), 2.0)
     if 0 < min_kept <= len(probability):
         threshold = probability.kthvalue(min_kept).values.clamp(min=max_probability)
     elif min_kept <= 0:
-        threshold = probability.new_tensor(max_probability)
+        threshold = probability.new_full((), max_probability)
     kept = has_label & (probability.view_as(losses) <= threshold)
     return losses.where(kept, 0.0).sum() / kept.sum().clamp(min=1)

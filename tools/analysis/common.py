@@ -34,7 +34,9 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.ann_file:
         dataset.ann_file = args.ann_file
     if args.img_prefix:
-        dataset.data_prefix.img = args.img_prefix
+        # mmsegmentation's data sets call it img_path
+        key = 'img_path' if 'img_path' in dataset.data_prefix else 'img'
+        dataset.data_prefix[key] = args.img_prefix
     if args.num_images:
         dataset.indices = args.num_images
     return cfg

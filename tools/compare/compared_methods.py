@@ -1,8 +1,8 @@
-"""The methods of a comparison: configs of configs/comparison, their thresholds and phases."""
+"""What a comparison compares: the record of a task, and the methods' configs over a base."""
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
@@ -10,122 +10,160 @@ from mmengine.config import Config
 from mmpldc.phases import Phases
 from mmpldc.utils.files import atomic_write
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs/comparison'
-CLASS_THR = 'model.pseudo_label_filter.class_thr'
-SCORE_THR = 'model.pseudo_label_filter.score_thr'
-CLASS_RANGE = 'model.class_thresholds.class_range'
-# Settings of the model that affect pseudo-labels alone.
-OF_PSEUDO_LABELS = (
-    'pseudo_label_filter',
-    'class_thresholds',
-    'refiner',
-    'train_no_object_without_labels',
-    'pseudo_label_weights',
-    'ignore_uncertain',
-)
-# PAIS's, the midpoint, Guided Distillation's, PL-DC's, and half of the remaining distance to 1
-GRID = (0.35, 0.5, 0.7, 0.85, 0.93)
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / 'configs/comparison'
+Options = Callable[[float], dict[str, object]]
+
+
+def at(*keys: str) -> Options:
+    """Options that set each of these keys to the threshold."""
+    return lambda threshold: dict.fromkeys(keys, threshold)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A config of configs/comparison.
+    """A config of the task's folder.
 
     Attributes:
         title: name in the tables.
-        threshold: the setting to choose; None: the method has none.
-        chosen_by: the method whose choice it uses; None: its own.
-        is_of_dicc: whether it concerns CLIP, so that the base needs a refiner.
+        options: of the config, for a threshold; None: the method has none.
+        chosen_by: the method whose threshold it uses; None: its own.
+        needs: a part of the model that the base must have, such as ``'refiner'``.
     """
 
     title: str
-    threshold: str | None = CLASS_THR
+    options: Options | None
     chosen_by: str | None = None
-    is_of_dicc: bool = False
+    needs: str | None = None
 
 
-METHODS = {
-    'supervised': Method('supervised (EMA)', None),
-    'mean_teacher': Method('mean teacher, coupled threshold', SCORE_THR),
-    'guided_distillation': Method('Guided Distillation'),
-    'pais': Method('PAIS'),
-    'pldc': Method('PL-DC, arXiv'),
-    'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', CLASS_RANGE, 'pldc'),
-    'pldc_expected_count': Method('PL-DC, threshold by expected count', None),
-    'pldc_expected_count_weighted': Method('PL-DC, expected count, labels weighted', None),
-    'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
-    'pldc_without_dicc': Method('PL-DC − DICC', chosen_by='pldc', is_of_dicc=True),
-    'pldc_without_pmua': Method('PL-DC − PMUA', chosen_by='pldc'),
-    'pldc_boundary_map': Method("PL-DC, Noisy Boundaries' map for PMUA", chosen_by='pldc'),
-    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", chosen_by='pldc', is_of_dicc=True),
-    'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", chosen_by='pldc'),
-    'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", chosen_by='pldc'),
-    'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", chosen_by='pldc'),
-}
+@dataclass(frozen=True)
+class Task:
+    """What differs between comparisons of instance and of semantic segmentation.
 
-
-def chooser(name: str) -> str:
-    """Return the method whose threshold a method uses, often itself."""
-    return METHODS[name].chosen_by or name
-
-
-def setting(name: str, threshold: float | None) -> dict[str, object]:
-    """Return the option that sets a method's threshold.
-
-    DF-ACAT's thresholds move in a range from 0.10 below to 0.05 above it, as in the config around
-    the fixed threshold.
+    Attributes:
+        model: type of the base's model, without scope.
+        base: config of generated scenes; the default base.
+        configs: folder of the methods' configs.
+        methods: by the name of the config; ``'supervised'`` is the first.
+        grid: of thresholds, the same for all methods.
+        score: what the plots call the score.
+        metrics: by column of the results, the score first: the key of ``tools/test.py``'s results
+            and the factor that makes it percent.
+        validated: the score's key in the log of a run.
+        references: the methods that the others are compared with, seed by seed.
+        quality_tool: measures pseudo-labels of a checkpoint.
+        hidden_options: of that tool, that choose images with annotations.
+        hidden: their values for the generated scenes.
+        qualities: by key of the tool's results: title and digits.
+        block: name of the page's block of results.
+        figure: name of the page's figure.
+        of_labels: the settings of a model that matter to labelled images.
+        refuse: raises SystemExit for a base that does not fit.
     """
-    key = METHODS[name].threshold
-    if key is None or threshold is None:
-        return {}
-    if key == CLASS_RANGE:
-        low, high = max(0.0, threshold - 0.10), min(1.0, threshold + 0.05)
-        return {key: f'({low:.2f},{high:.2f})'}
-    return {key: threshold}
 
+    model: str
+    base: Path
+    configs: Path
+    methods: Mapping[str, Method]
+    grid: tuple[float, ...]
+    score: str
+    metrics: Mapping[str, tuple[str, float]]
+    validated: str
+    references: tuple[str, ...]
+    quality_tool: str
+    hidden_options: tuple[str, ...]
+    hidden: tuple[str, ...]
+    qualities: Mapping[str, tuple[str, int]]
+    block: str
+    figure: str
+    of_labels: Callable[[dict], dict]
+    refuse: Callable[[Config], None] = lambda base: None
 
-def fitting_methods(base: Config, wanted: Sequence[str] | None) -> list[str]:
-    """Return the methods to compare, with the supervised run, the reference of every gain.
+    @property
+    def factor(self) -> float:
+        """Makes a validated score percent."""
+        return next(iter(self.metrics.values()))[1]
 
-    Raises:
-        SystemExit: if the base has adaptive thresholds, or lacks the CLIP that a method needs.
-    """
-    if base.model.get('class_thresholds') is not None:
-        raise SystemExit(
-            'the base has model.class_thresholds, which would replace every threshold: '
-            'give a config of PL-DC without them (DF-ACAT is one of the methods)'
+    def chooser(self, name: str) -> str:
+        """Return the method whose threshold a method uses, often itself."""
+        return self.methods[name].chosen_by or name
+
+    def setting(self, name: str, threshold: float | None) -> dict[str, object]:
+        """Return the options that set a method's threshold."""
+        options = self.methods[name].options
+        return {} if options is None or threshold is None else options(threshold)
+
+    def fitting_methods(self, base: Config, wanted: Sequence[str] | None) -> list[str]:
+        """Return the methods to compare, with the supervised run, the reference of every gain.
+
+        Raises:
+            SystemExit: if the base is of another task, or lacks a part that a method needs.
+        """
+        kind = str(base.model.type).rpartition('.')[2]
+        if kind != self.model:
+            raise SystemExit(f'the base is a {kind}, not a {self.model}: choose another --task')
+        self.refuse(base)
+        lacking = {
+            name: method.needs
+            for name, method in self.methods.items()
+            if method.needs and base.model.get(method.needs) is None
+        }
+        unknown = [name for name in wanted or () if name not in self.methods]
+        if unknown:
+            raise SystemExit(
+                f'no such method: {", ".join(unknown)}; there are {", ".join(self.methods)}'
+            )
+        unfit = [name for name in wanted or () if name in lacking]
+        if unfit:
+            raise SystemExit(
+                f'{", ".join(unfit)}: the base has no model.{lacking[unfit[0]]} to compare with'
+            )
+        fitting = [name for name in self.methods if name not in lacking]
+        return [name for name in self.methods if name in ('supervised', *(wanted or fitting))]
+
+    def shares_burn_in(self, config: Config, supervised: Config) -> bool:
+        """Whether a method's steps before the first pseudo-labels equal the supervised run's.
+
+        They do if its config differs in nothing that affects labelled images. A setting unknown to
+        the task counts as affecting them: the method then runs these steps itself.
+        """
+        mine, theirs = (
+            self.of_labels(without(cfg.model.to_dict(), PHASES)) for cfg in (config, supervised)
         )
-    lacking = [name for name, method in METHODS.items() if method.is_of_dicc]
-    if base.model.get('refiner') is not None:
-        lacking = []
-    unfit = [name for name in wanted or () if name in lacking]
-    if unfit:
-        raise SystemExit(
-            f'{", ".join(unfit)}: the base has no model.refiner (CLIP) to compare with'
-        )
-    fitting = [name for name in METHODS if name not in lacking]
-    return [name for name in METHODS if name in ('supervised', *(wanted or fitting))]
+        return share_without_labels(config) > 0 and mine == theirs
 
 
-def write_config(name: str, base: Path, folder: Path) -> Path:
-    """Write the config of a method of configs/comparison over another base.
+PHASES = tuple(Phases.__dataclass_fields__)
+
+
+def without(settings: dict, names: Sequence[str]) -> dict:
+    """Return settings without some of them."""
+    return {key: value for key, value in settings.items() if key not in names}
+
+
+def write_config(name: str, base: Path, folder: Path, *, configs: Path = CONFIGS) -> Path:
+    """Write a method's config over another base.
+
+    A method's config inherits the default base; the written one differs only in ``_base_``.
 
     Args:
         name: of the method.
-        base: a config of PL-DC.
+        base: a config of the task.
         folder: folder of ``NAME.py``.
+        configs: folder of the methods' configs.
 
     Returns:
         The path of the config.
     """
-    return rebase_config(CONFIGS / f'{name}.py', base, folder)
+    return rebase_config(configs / f'{name}.py', base, folder)
 
 
 def rebase_config(config: Path, base: Path, folder: Path) -> Path:
     """Write a copy of a config that differs only in ``_base_``.
 
     Args:
-        config: such as one of configs/comparison, which inherit the quickstart's PL-DC.
+        config: such as one of configs/comparison, which inherit the default base.
         base: the config that it inherits instead.
         folder: folder of the copy.
 
@@ -162,23 +200,3 @@ def share_without_labels(config: Config) -> float:
     if not phases.uses_pseudo_labels(max_iters - 1):
         return 1.0
     return phases.pseudo_label_start / max_iters
-
-
-def shares_burn_in(config: Config, supervised: Config) -> bool:
-    """Whether a method's steps before the first pseudo-labels equal the supervised run's.
-
-    They do if its config differs in nothing that affects labelled images. A setting unknown to this
-    module counts as affecting them: the method then runs these steps itself.
-    """
-    return share_without_labels(config) > 0 and _for_labels(config) == _for_labels(supervised)
-
-
-def _for_labels(config: Config) -> dict:
-    """Return the model's settings without those of pseudo-labels."""
-    model = config.model.to_dict()
-    for name in (*(field.name for field in fields(Phases)), *OF_PSEUDO_LABELS):
-        model.pop(name, None)
-    head = model['detector']['panoptic_head']
-    # PMUA weights the pixels of pseudo-masks alone
-    head['loss_mask'] = head['loss_mask']['loss_weight']
-    return model

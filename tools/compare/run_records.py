@@ -10,14 +10,19 @@ from mmengine.runner import Runner
 
 from mmpldc.visualization import read_scalars
 
-TUNING_AP = 'teacher/coco/segm_mAP'
 WARM_UP = 5  # steps that are not timed
 
 
-def tuning_curve(work_dir: Path) -> list[tuple[int, float]]:
-    """Return iterations and AP in [0, 1] of the teacher on the tuning split."""
+def tuning_curve(work_dir: Path, key: str, factor: float) -> list[tuple[int, float]]:
+    """Return iterations and percent of the teacher on the tuning split.
+
+    Args:
+        work_dir: of the run.
+        key: of the score in the log.
+        factor: makes it percent.
+    """
     records = read_scalars(work_dir)
-    return [(record['step'], record[TUNING_AP]) for record in records if TUNING_AP in record]
+    return [(record['step'], factor * record[key]) for record in records if key in record]
 
 
 def step_cost(records: Sequence[dict], resident: int) -> dict[str, float]:

@@ -12,18 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from compared_methods import (
-    METHODS,
-    chooser,
-    fitting_methods,
-    needs_teacher,
-    setting,
-    shares_burn_in,
-    write_config,
-)
+from compared_methods import needs_teacher, write_config
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from run_length import write_base
 from run_records import experiment, step_cost, tuning_curve
+from tasks import TASKS
 
 from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.utils.files import write_json
@@ -32,8 +26,6 @@ from mmpldc.visualization import read_scalars
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
-QUICKSTART = ROOT / 'configs/quickstart/pldc.py'
-AP_KEYS = dict(AP='coco/segm_mAP', AP50='coco/segm_mAP_50', AP75='coco/segm_mAP_75')
 NEVER = 10**9
 
 
@@ -48,7 +40,8 @@ class Study:
     def __init__(self, args: Namespace) -> None:
         self.args = args
         self.root = args.work_dir.absolute()
-        self.is_quickstart = args.base.resolve() == QUICKSTART
+        self.task = TASKS[args.task]
+        self.is_generated = args.base.resolve() == self.task.base
         self.processes: set[subprocess.Popen] = set()
         self.stopped = False
         MMLogger.get_current_instance().setLevel('WARNING')  # not each variable of each config
@@ -56,7 +49,13 @@ class Study:
         problem = moved_keys(self.base)
         if problem:
             raise SystemExit(f'{args.base}: {problem}')
-        self.methods = fitting_methods(self.base, args.methods)
+        self.methods = self.task.fitting_methods(self.base, args.methods)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        base = args.base
+        if args.steps is not None:
+            base = write_base(base, args.steps, self.root / 'configs/base.py')
+            self.base = Config.fromfile(base)
         self.max_iters, self.burn_in = self.base.train_cfg.max_iters, self.base.model.burn_in_iters
         interval = self.base.default_hooks.checkpoint.interval
         if self.burn_in % interval:
@@ -68,15 +67,13 @@ class Study:
         halfway = self.max_iters // 2 // interval * interval
         self.measured = (halfway,) * (halfway > self.burn_in) + (self.max_iters,)
         self.hidden = args.hidden
-        if self.hidden is None and self.is_quickstart:
-            self.hidden = ['annotations/unlabeled_hidden.json', 'images/train/']
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._lock()
+        if self.hidden is None and self.is_generated:
+            self.hidden = list(self.task.hidden)
         measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
         _guard(self.root, experiment(self.base) | measure)
         self.paths = {
-            name: write_config(name, args.base, self.root / 'configs')
-            for name in dict.fromkeys([*self.methods, *map(chooser, self.methods)])
+            name: write_config(name, base, self.root / 'configs', configs=self.task.configs)
+            for name in dict.fromkeys([*self.methods, *map(self.task.chooser, self.methods)])
         }
         self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}
 
@@ -90,8 +87,9 @@ class Study:
 
     @property
     def tuned_on_test(self) -> bool:
-        """Whether thresholds are chosen on the images that AP is reported for."""
-        return self.base.val_evaluator.ann_file == self.base.test_evaluator.ann_file
+        """Whether thresholds are chosen on the images that results are reported for."""
+        tuning, test = (evaluated_images(self.base, split) for split in ('val', 'test'))
+        return tuning == test
 
     def call(self, command: Iterable[object], log: Path, seed: int, threads: int) -> int:
         """Run a command of this project with its output in ``log``.
@@ -106,7 +104,7 @@ class Study:
             raise SystemExit('the comparison was stopped')
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = os.environ | dict(OMP_NUM_THREADS=str(threads))
-        if self.is_quickstart:
+        if self.is_generated:
             environment |= dict(
                 MMPLDC_SHAPES=f'{self.root}/data{seed}/', MMPLDC_CLIP=f'{self.root}/clip'
             )
@@ -134,16 +132,17 @@ class Study:
 
     @property
     def threads(self) -> int:
-        return max(1, os.cpu_count() // self.args.jobs)
+        return self.args.threads or max(1, os.cpu_count() // self.args.jobs)
 
     def make_data(self) -> None:
-        """Generate the quickstart's scenes of each seed, and the CLIP that all share."""
-        if not self.is_quickstart:
+        """Generate the scenes of each seed, and the CLIP that all share if the base has one."""
+        if not self.is_generated:
             return
         for seed in (*self.args.seeds, *self.args.tuning_seeds):
             command = [TOOLS / 'dataset/generate_shapes.py', f'{self.root}/data{seed}']
             self.call([*command, '--seed', seed], self.root / f'data{seed}.log', seed, self.threads)
-        if not (self.root / 'clip/open_clip_model.safetensors').exists():
+        has_clip = self.base.model.get('refiner') is not None
+        if has_clip and not (self.root / 'clip/open_clip_model.safetensors').exists():
             command = [TOOLS / 'quickstart_clip.py', f'{self.root}/clip']
             self.call(command, self.root / 'clip.log', 0, os.cpu_count())
 
@@ -166,14 +165,14 @@ class Study:
             'randomness.seed': seed,
             'default_hooks.checkpoint.max_keep_ckpts': -1,
             'default_hooks.checkpoint.save_best': None,
-            **setting(name, threshold),
+            **self.task.setting(name, threshold),
         }
         config, start = self.configs[name], None
         supervised = self.folder('supervised', seed, None)
         if needs_teacher(config):
             last = supervised / f'iter_{self.max_iters}.pth'
             options['default_hooks.mean_teacher.teacher_checkpoint'] = last
-        elif name != 'supervised' and shares_burn_in(config, self.configs['supervised']):
+        elif name != 'supervised' and self.task.shares_burn_in(config, self.configs['supervised']):
             start = supervised / f'iter_{self.burn_in}.pth'
         command = [TOOLS / 'train.py', self.paths[name], '--work-dir', work_dir]
         if (work_dir / 'last_checkpoint').exists():
@@ -190,7 +189,7 @@ class Study:
         return work_dir
 
     def evaluate(self, work_dir: Path, name: str, seed: int) -> dict:
-        """Evaluate a run's teacher: test AP in percent, and its pseudo-labels."""
+        """Evaluate a run's teacher: percent on the test split, and its pseudo-labels."""
         result = work_dir / 'evaluation.json'
         if not result.exists():
             config, last = work_dir / f'{name}.py', work_dir / f'iter_{self.max_iters}.pth'
@@ -198,7 +197,10 @@ class Study:
             command = [TOOLS / 'test.py', config, last, '--work-dir', test]
             self.call(command, log, seed, self.threads)
             metrics = json.loads(max(test.glob('*/*.json')).read_text())
-            found = dict(ap={column: 100 * metrics[key] for column, key in AP_KEYS.items()})
+            scores = {
+                column: factor * metrics[key] for column, (key, factor) in self.task.metrics.items()
+            }
+            found: dict = dict(scores=scores)
             if name != 'supervised':
                 found['pseudo_labels'] = {
                     step: self.measure(work_dir, config, step, seed) for step in self.measured
@@ -209,29 +211,45 @@ class Study:
     def measure(self, work_dir: Path, config: Path, step: int, seed: int) -> dict:
         """Count the pseudo-labels that the teacher keeps, and the correct ones among them."""
         out = work_dir / f'pseudo_labels_{step}.json'
-        command = [TOOLS / 'analysis/pseudo_label_quality.py', config]
+        command = [TOOLS / self.task.quality_tool, config]
         command += [work_dir / f'iter_{step}.pth']
         command += ['--num-images', self.args.num_images, '--out', out]
         command += ['--device', self.args.device]
         if self.hidden:
-            command += ['--ann-file', self.hidden[0], '--img-prefix', self.hidden[1]]
+            for option, value in zip(self.task.hidden_options, self.hidden, strict=True):
+                command += [option, value]
         self.call(command, work_dir / 'evaluation.log', seed, self.threads)
         return json.loads(out.read_text())
 
+    def cases(self) -> list[tuple[str, int]]:
+        """List the runs to report: each seed of all methods, then of their variants."""
+        of_variants = self.args.variant_seeds or self.args.seeds
+        methods = [name for name in self.methods if self.task.chooser(name) == name]
+        variants = [name for name in self.methods if name not in methods]
+        return [
+            (name, seed)
+            for names, seeds in ((methods, self.args.seeds), (variants, of_variants))
+            for seed, name in product(seeds, names)
+        ]
+
     def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
-        """Return per method AP on the tuning split at each threshold, and the best threshold."""
-        methods = dict.fromkeys(map(chooser, self.methods))
-        tuned = [name for name in methods if METHODS[name].threshold is not None]
+        """Return per method the score on the tuning split at each threshold, and the best one."""
+        methods = dict.fromkeys(map(self.task.chooser, self.methods))
+        tuned = [name for name in methods if self.task.methods[name].options is not None]
         runs = list(product(tuned, self.args.grid, self.args.tuning_seeds))
         folders = pool.map(lambda run: self.train(run[0], run[2], run[1]), runs)
-        ap: dict[str, dict[float, list[float]]] = {name: {} for name in tuned}
+        scores: dict[str, dict[float, list[float]]] = {name: {} for name in tuned}
         for (name, threshold, _), folder in zip(runs, folders, strict=True):
-            ap[name].setdefault(threshold, []).append(100 * tuning_curve(folder)[-1][1])
+            scores[name].setdefault(threshold, []).append(self.curve(folder)[-1][1])
         means = {
             name: {threshold: statistics.mean(values) for threshold, values in by.items()}
-            for name, by in ap.items()
+            for name, by in scores.items()
         }
-        return {name: dict(ap=by, best=max(by, key=by.get)) for name, by in means.items()}
+        return {name: dict(scores=by, best=max(by, key=by.get)) for name, by in means.items()}
+
+    def curve(self, work_dir: Path) -> list[tuple[int, float]]:
+        """Return iterations and percent of a run's teacher on the tuning split."""
+        return tuning_curve(work_dir, self.task.validated, self.task.factor)
 
     def cost(self, runs: dict[str, Path]) -> dict[str, dict]:
         """Measure time and memory of a step at the end of training, for each method's first seed.
@@ -264,6 +282,12 @@ class Study:
             found[name]['step'].append(one['step'])
             found[name]['memory'] = max(found[name]['memory'], one['memory'])
         return found
+
+
+def evaluated_images(base: Config, split: str) -> object:
+    """Return what names the images of a split: the evaluator's annotations, or the data set's."""
+    evaluator, dataset = base[f'{split}_evaluator'], base[f'{split}_dataloader'].dataset
+    return evaluator.get('ann_file') or (dataset.get('ann_file'), dataset.get('data_prefix'))
 
 
 def _guard(folder: Path, settings: dict) -> None:

@@ -1,5 +1,7 @@
 """Preprocess batches with several views."""
 
+from inspect import signature
+
 import torch
 from mmdet.models.data_preprocessors import MultiBranchDataPreprocessor as _MultiBranch
 from mmengine.utils import apply_to
@@ -20,11 +22,14 @@ class MultiBranchDataPreprocessor(_MultiBranch):
     image) some branches contain only None, and the parent fails.
 
     This class also reverses the channels (BGR to RGB) instead of the preprocessor that it wraps,
-    which copies its index ``[2, 1, 0]`` to the device for each image and waits.
+    which copies its index ``[2, 1, 0]`` to the device for each image and waits. Copies of
+    mmsegmentation's preprocessor, which lacks the option ``non_blocking``, do not wait either.
     """
 
     def __init__(self, data_preprocessor: dict) -> None:
         super().__init__(data_preprocessor)
+        if 'non_blocking' not in signature(type(self.data_preprocessor)).parameters:
+            self.data_preprocessor._non_blocking = True
         self.reverses_channels = False
         for name in CHANNEL_CONVERSION:
             if getattr(self.data_preprocessor, name, False):

@@ -75,7 +75,7 @@ def stand_in(script, monkeypatch):
             options = dict(word.split('=', 1) for word in words[words.index('--cfg-options') + 1 :])
             (work_dir / 'log/vis_data').mkdir(parents=True, exist_ok=True)
             ap = 0.3 - abs(BEST - threshold(options))
-            records = [{'step': STEPS, 'teacher/coco/segm_mAP': ap}]
+            records = [{'step': STEPS, self.task.validated: ap}]
             records += [dict(step=step, loss=1.0, time=0.1) for step in range(60)]
             lines = '\n'.join(map(json.dumps, records))
             (work_dir / 'log/vis_data/scalars.json').write_text(lines)
@@ -85,15 +85,11 @@ def stand_in(script, monkeypatch):
         elif tool == 'tools/test.py':
             test = Path(words[words.index('--work-dir') + 1]) / 'time'
             test.mkdir(parents=True, exist_ok=True)
-            from study import AP_KEYS
-
-            metrics = dict.fromkeys(AP_KEYS.values(), 0.3)
+            metrics = {key: 0.3 for key, _ in self.task.metrics.values()}
             (test / 'time.json').write_text(json.dumps(metrics))
-        elif tool.endswith('pseudo_label_quality.py'):
-            from comparison_page import PSEUDO_LABELS
-
+        elif tool.endswith('label_quality.py'):
             Path(words[words.index('--out') + 1]).write_text(
-                json.dumps(dict.fromkeys(PSEUDO_LABELS, 0.5))
+                json.dumps(dict.fromkeys(self.task.qualities, 0.5))
             )
         return 2**30
 
@@ -103,8 +99,10 @@ def stand_in(script, monkeypatch):
 
 def threshold(options: dict) -> float:
     for key, value in options.items():
-        if key.endswith(('class_thr', 'score_thr')):
+        if key.endswith(('class_thr', 'score_thr', 'reliability.threshold')):
             return float(value)
+        if key.endswith('unreliable_share.start'):  # U2PL's: 1 - the share that counts
+            return 1 - float(value)
         if key.endswith('class_range'):  # 0.10 above its lower end
             return float(value[1:5]) + 0.10
     return BEST
@@ -202,6 +200,65 @@ def test_called_again_only_what_is_not_done_is_done(
     assert words[words.index('--resume') + 1] == '--cfg-options'  # from its own last checkpoint
 
 
+def test_semantic_methods_are_run_by_the_same_rule(script, stand_in, tmp_path, monkeypatch):
+    methods = ['mean_teacher', 'u2pl', 'imas', 'u2pl_without_contrast', 'imas_without_weights']
+    arguments = ['--task', 'semantic', '--steps', 300, '--work-dir', tmp_path / 'work']
+    arguments += ['--out', tmp_path / 'o', '--seeds', 1, 2, '--variant-seeds', 1]
+    arguments += ['--grid', 0.5, BEST, '--cost-rounds', 1, '--methods', *methods]
+    monkeypatch.setattr('test_compare_methods.STEPS', 300)
+    run(script, monkeypatch, arguments)
+    runs = trainings(stand_in, tmp_path / 'work')
+    tuned = {f'seed0/{name}@{t}' for name in methods[:3] for t in (0.5, BEST)}
+    reported = {f'seed{seed}/{name}@{BEST}' for name in methods[:3] for seed in (1, 2)}
+    reported |= {f'seed1/{name}@{BEST}' for name in methods[3:]}
+    supervised = {f'seed{seed}/supervised' for seed in (0, 1, 2)}
+    costs = {f'cost/{name}@{BEST}_0' for name in methods} | {'cost/supervised_0'}
+    assert set(runs) == tuned | reported | supervised | costs
+    # the base's half of the steps; U2PL has another head
+    boundary = str(tmp_path / 'work/seed1/supervised/iter_150.pth')
+    for name in methods:
+        assert (boundary in runs[f'seed1/{name}@{BEST}']) == (name != 'u2pl')
+    last = {name: words[-2:] for name, words in runs.items()}
+    start = 'model.reliability.unreliable_share.start=0.3'
+    assert last[f'seed2/u2pl@{BEST}'][-1] == start
+    assert last[f'seed2/imas@{BEST}'] == [
+        f'model.reliability.threshold={BEST}', f'model.ease.threshold={BEST}'
+    ]  # fmt: skip
+    measured = [words for tool, words in stand_in if tool.endswith('pixel_label_quality.py')]
+    assert len(measured) == 3 * 2 + 2 and all(
+        words[-6:]
+        == [
+            '--ann-file', 'lists/unlabeled.txt', '--img-prefix', 'images/train',
+            '--seg-map-prefix', 'labels/train',
+        ]
+        for words in measured
+    )  # fmt: skip
+    assert not any('clip' in ' '.join(words) for _, words in stand_in)
+    page = (tmp_path / 'o').read_text()
+    assert f'| iMAS | {BEST} | 0.3 ± 0.0 | 0.3 ± 0.0 |' in page  # mmsegmentation's are percent
+    assert 'After 300 steps' in page and '| iMAS | 0.500 ± 0.000 |' in page
+    assert 'ms a step' in page
+    assert '--task semantic' in page and '--steps 300' in page
+    assert (tmp_path / 'images/semantic_comparison.png').exists()
+
+
+def test_the_page_is_there_before_the_last_run(script, stand_in, arguments, tmp_path, monkeypatch):
+    evaluate = script.Study.evaluate
+
+    def breaks(self, work_dir, name, seed):
+        if (name, seed) == ('pais', 2):
+            raise SystemExit('out of time')
+        return evaluate(self, work_dir, name, seed)
+
+    monkeypatch.setattr(script.Study, 'evaluate', breaks)
+    options = ['--methods', 'pais', '--seeds', 1, 2, '--grid', BEST, '--jobs', 1]
+    with pytest.raises(SystemExit, match='out of time'):
+        run(script, monkeypatch, [*arguments, *options])
+    page = (tmp_path / 'o').read_text()
+    assert '| PAIS | 0.7 | 30.0 |' in page and '| 30.0, – |' in page
+    assert 'ms a step' not in page and '<!-- cost -->' in page  # not measured yet
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -212,6 +269,9 @@ def test_called_again_only_what_is_not_done_is_done(
         (['--seeds', '3', '3'], 'each seed once'),
         (['--cost-steps', '5'], '--cost-steps must be at least'),
         (['--base', 'mine.py'], 'needs its own --work-dir'),
+        (['--variant-seeds', '7'], 'must be some of --seeds'),
+        (['--hidden', 'a.json'], '--hidden takes 2 paths here: ann-file img-prefix'),
+        (['--task', 'semantic', '--hidden', 'a', 'b'], '--hidden takes 3 paths here'),
     ],
 )
 def test_arguments_that_make_no_sense(script, options, message, capsys):
@@ -237,9 +297,16 @@ def test_bases_that_do_not_fit(script, arguments, base, change, message):
 
 def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
     study = script.Study(script.parse_args(arguments))
-    assert set(script.METHODS) - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
+    assert set(study.task.methods) - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
     with pytest.raises(SystemExit, match=r'pldc_plepi: the base has no model.refiner'):
         script.Study(script.parse_args([*arguments, '--methods', 'pldc_plepi']))
+
+
+def test_a_base_of_the_other_task_and_unknown_methods(script, arguments):
+    with pytest.raises(SystemExit, match='a SemiMask2Former, not a SemiSegmentor: choose another'):
+        script.Study(script.parse_args([*arguments, '--task', 'semantic']))
+    with pytest.raises(SystemExit, match='no such method: u2pl; there are supervised, mean_teach'):
+        script.Study(script.parse_args([*arguments, '--methods', 'u2pl']))
 
 
 def test_folder_of_another_base_or_of_two_processes(script, arguments, base):
@@ -303,8 +370,9 @@ def test_a_test_set_that_is_the_tuning_split_is_said(script, stand_in, arguments
     ('grid', 'option'), [(0.05, '(0.00,0.10)'), (0.7, '(0.60,0.75)'), (0.97, '(0.87,1.00)')]
 )
 def test_range_of_moving_thresholds_stays_legal(script, grid, option):
-    assert script.setting('pldc_aaai', grid) == {'model.class_thresholds.class_range': option}
-    assert script.setting('supervised', grid) == script.setting('pldc', None) == {}
+    task = script.TASKS['instance']
+    assert task.setting('pldc_aaai', grid) == {'model.class_thresholds.class_range': option}
+    assert task.setting('supervised', grid) == task.setting('pldc', None) == {}
 
 
 def test_cost_is_of_training_steps_after_the_first():
@@ -371,15 +439,15 @@ def test_comparison(start, arguments, tmp_path):
         assert steps == list(range(first, STEPS + 1))
     found = json.loads((work_dir / 'comparison.json').read_text())
     for name, method in found['methods'].items():
-        (result,) = method['runs']
-        assert all(-100 <= ap <= 100 for ap in result['ap'].values())
+        (result,) = method['runs'].values()
+        assert all(-100 <= ap <= 100 for ap in result['scores'].values())
         measured = set() if name == 'supervised' else {'3', '6'}
         assert set(result.get('pseudo_labels', {})) == measured
         assert 0.001 < method['cost']['step'][0] < 60 and method['cost']['memory'] > 0
         (scalars,) = (work_dir / 'cost').glob(f'{name}*/*/vis_data/scalars.json')
         records = [json.loads(line) for line in scalars.read_text().splitlines()]
         assert [record['step'] for record in records] == list(range(STEPS + 1, STEPS + 11))
-    guided = found['methods']['guided_distillation']['runs'][0]['pseudo_labels']['6']
+    guided = found['methods']['guided_distillation']['runs']['1']['pseudo_labels']['6']
     assert guided['kept_per_image'] > 0
     assert '| Guided Distillation | 0.01 |' in (tmp_path / 'o').read_text()
 
