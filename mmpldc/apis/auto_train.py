@@ -3,7 +3,7 @@
 import argparse
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,7 +130,7 @@ def auto_train(
     _show_table(out / 'logs/dry_run.log', say)
     words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check', *options]
     stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
-    resume = ['--resume']
+    resume: list[str | Path] = ['--resume']
     if not (dirs['pldc'] / 'last_checkpoint').exists():
         resume.append(dirs['supervised'] / f'iter_{cfg.model.burn_in_iters}.pth')
     words = [config, '--work-dir', dirs['pldc'], *resume, '--skip-data-check', *options]
@@ -186,7 +186,7 @@ def _hand_over(stages: Stages, trained: Trained, folder: Path, options: list[str
     return published
 
 
-def _options(values: dict[str, str | None]) -> list[str]:
+def _options(values: Mapping[str, str | None]) -> list[str]:
     """Command-line options of these names."""
     return [
         word
@@ -218,8 +218,8 @@ def _report(out: Path, result: AutoTrained, which: str, trained: Trained, stages
     seconds, cpu = (
         sum(stage[key] for stage in stages.done.values()) for key in ('seconds', 'cpu_seconds')
     )
-    demo = ('python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES', trained.config)
-    demo += ('--weights', trained.checkpoint, '--out-dir', out / 'predictions')
+    demo: list[str | Path] = ['python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES']
+    demo += [trained.config, '--weights', trained.checkpoint, '--out-dir', out / 'predictions']
     files = [
         [f'`{result.checkpoint}`', f'teacher of {trained.name}, for plain mmdet, with `model.py`'],
         [f'`{result.pseudo_labels}`', f'pseudo-labels, {counts}; COCO format, as CVAT reads it'],

@@ -121,14 +121,14 @@ def _painted(paths: Sequence[str], known: Sequence[str], headers: Headers) -> di
         for folder, names in _folders(paths).items()
         if (found := PAINTED_FOLDERS.intersection(names))
     }
-    found = {}
+    painted: dict[str, str] = {}
     for path in paths:
         tool = of_tools.get(os.path.dirname(path)) if of_tools else None
         if tool is not None:
-            found[path] = f'painted by a tool: in {tool}'
+            painted[path] = f'painted by a tool: in {tool}'
         elif getattr(headers[path], 'software', '') == SOFTWARE:
-            found[path] = 'painted by mmpldc'
-    return found
+            painted[path] = 'painted by mmpldc'
+    return painted
 
 
 # ---------------------------------------------------------------- masks
@@ -198,10 +198,10 @@ def _spread(paths: Sequence[str], count: int = 16) -> list[str]:
 
 def _thumbnails(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
     """Small versions of images of the same name, which must show the same."""
-    by_name = defaultdict(list)
+    all_named = defaultdict(list)
     for path in [*paths, *known]:
-        by_name[_full_name(path)].append(path)
-    by_name = {name: named for name, named in by_name.items() if len(named) > 1}
+        all_named[_full_name(path)].append(path)
+    by_name = {name: named for name, named in all_named.items() if len(named) > 1}
     same_named = list(chain.from_iterable(by_name.values()))
     others = read_headers([path for path in same_named if path not in headers])
     widths = {path: getattr(headers.get(path) or others[path], 'width', 0) for path in same_named}
