@@ -21,10 +21,11 @@ from mmpldc.utils.markdown import table
 
 ROOT = Path(__file__).parents[1]
 # After burn-in from the first step, and nothing to download. A new teacher is unsure of everything,
-# so that the paper's thresholds would keep no pseudo-label.
+# so the threshold has no floor.
 TRAINING = (
     *('model.burn_in_iters=0', 'model.backbone.init_cfg=None'),
-    *('model.pseudo_label_filter.class_thr=0.1', 'model.pseudo_label_filter.mask_thr=0.5'),
+    *('model.class_thresholds.share=1', 'model.class_thresholds.floor=0.0'),
+    'model.class_thresholds.window=16',
 )
 
 

@@ -53,9 +53,13 @@ keep_rate = 0.998
 num_validations = 10
 num_workers = 4
 
-# ---- Pseudo-labels: lowest qualities of class and mask; of masks that overlap by more than
-# duplicate_iou the best is kept (None: all).
-pseudo_labels = dict(class_thr=0.85, mask_thr=0.90, duplicate_iou=None)
+# ---- Pseudo-labels. The threshold sets itself: the teacher's best labels are kept, this share of
+# the objects that an image is expected to have by the labelled ones (docs/few_labels.md).
+label_share = 0.25
+# None: the paper's fixed thresholds, on the qualities of class and mask, instead.
+fixed_thresholds = dict(class_thr=0.85, mask_thr=0.90)
+# Of masks that overlap by more than this the best is kept (the paper keeps all: None).
+duplicate_iou = 0.6
 
 # ---- The rest follows from the above.
 metainfo = dict(classes=classes)
@@ -66,13 +70,19 @@ if backbone_style == 'caffe':
 pretrained = None
 if backbone_weights is not None:  # None: load_from brings them
     pretrained = dict(type='Pretrained', checkpoint=backbone_weights)
+if label_share is None:
+    pseudo_labels, class_thresholds = dict(_base_.ddtf, **fixed_thresholds), None
+else:
+    pseudo_labels = dict(_base_.certain_filter)
+    class_thresholds = dict(_base_.expected_count, share=label_share)
 model = dict(
     backbone=dict(style=backbone_style, init_cfg=pretrained),
     detector=dict(
         panoptic_head=dict(num_queries=num_queries), test_cfg=dict(max_per_image=max_per_image)
     ),
     num_classes=len(classes),
-    pseudo_label_filter=pseudo_labels,
+    pseudo_label_filter=dict(pseudo_labels, duplicate_iou=duplicate_iou),
+    class_thresholds=class_thresholds,
     burn_in_iters=burn_in_iters,
     sup_views=sup_views,
     data_preprocessor=dict(data_preprocessor=pixels),

@@ -137,9 +137,6 @@ def config_text(
         keep_rate=schedule.keep_rate,
         num_validations=size.num_validations,
         num_workers=size.num_workers,
-        pseudo_labels=Code(
-            f'dict(class_thr=0.85, mask_thr=0.90, duplicate_iou={size.duplicate_iou})'
-        ),
         param_scheduler=Code(size.param_scheduler),
         **vars(start),
         **sources,

@@ -30,7 +30,6 @@ class Size:
         most_iters: steps of the largest set.
         burn_in_tenths: share of burn-in, in tenths of the steps.
         fewest_ema_steps: steps that the teacher averages over, at least.
-        duplicate_iou: of pseudo-labels.
         num_validations: during a run.
         num_workers: of the training data.
     """
@@ -50,7 +49,6 @@ class Size:
     most_iters: int
     burn_in_tenths: int
     fewest_ema_steps: int
-    duplicate_iou: float | None
     num_validations: int
     num_workers: int
 
@@ -71,7 +69,6 @@ BASE = Size(  # the paper's, on images of up to 1024 pixels
     most_iters=PAPER_ITERS,
     burn_in_tenths=2,
     fewest_ema_steps=500,
-    duplicate_iou=None,
     num_validations=10,
     num_workers=4,
 )
@@ -101,7 +98,6 @@ TINY = Size(  # the quickstart's head and schedule, on a frozen ResNet-50
     most_iters=1500,
     burn_in_tenths=3,
     fewest_ema_steps=100,
-    duplicate_iou=0.6,
     num_validations=5,
     num_workers=2,
 )

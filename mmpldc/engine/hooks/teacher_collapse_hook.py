@@ -34,7 +34,8 @@ ADVICE = dict(
         'pseudo-labels',
         'labelled instances',
         'model.pseudo_label_filter.class_thr and mask_thr (with DF-ACAT the ranges of '
-        'model.class_thresholds); tools/analysis/pseudo_label_quality.py --grid tries some',
+        'model.class_thresholds, with ExpectedCountThreshold its floor); '
+        'tools/analysis/pseudo_label_quality.py --grid tries some',
         'raise model.pseudo_label_filter.class_thr, let thresholds follow the classes '
         '(model.class_thresholds, DF-ACAT), or give CLIP more weight (model.refiner)',
     ),
