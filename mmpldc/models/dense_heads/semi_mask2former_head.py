@@ -198,6 +198,8 @@ class SemiMask2FormerHead(FastMask2FormerHead):
                 torch.cat([weight.sum(dim=(1, 2)), weight.new_full((1,), len(targets))])
             )
             total_weight, num_masks = totals[:-1], totals[-1].clamp(min=1 / get_world_size())
+            if ignored is not None:  # all queries may be
+                total_weight = total_weight.clamp(min=torch.finfo(torch.float32).eps)
             if label_weights is not None:
                 if label_weights.no_object is not None:
                     is_free = (labels == self.num_classes) & (weight > 0)
