@@ -5,6 +5,7 @@ import inspect
 
 from mmengine.config import Config, ConfigDict
 
+from mmpldc.datasets.transforms import LoadAnnotations
 from mmpldc.evaluation import CocoMetric
 from mmpldc.models import (
     MaskCrossEntropyCost,
@@ -27,6 +28,7 @@ WITH_PLAIN_TWIN = (
     SwinTransformer,
     MaskCrossEntropyCost,
     CocoMetric,
+    LoadAnnotations,
 )
 KEPT = ('test_dataloader', 'test_evaluator', 'test_cfg', 'env_cfg')
 

@@ -264,6 +264,7 @@ OPTIONS = {
     'SwinTransformer': {},
     'MaskCrossEntropyCost': {},
     'CocoMetric': dict(backend='faster_coco_eval'),
+    'LoadAnnotations': dict(max_instances=3, check=False),
 }
 
 
@@ -277,10 +278,15 @@ def test_each_option_of_a_class_with_a_plain_twin_is_tested():
 )
 def test_an_option_that_mmdet_does_not_take_is_left_out(cfg, kind, option):
     head = cfg.model.detector.panoptic_head
+    annotations = dict(with_bbox=True, with_mask=True)
+    if kind == 'LoadAnnotations':
+        cfg.test_dataloader.dataset.pipeline.insert(1, annotations)
+        annotations = cfg.test_dataloader.dataset.pipeline[1]
     module = {
         'SemiMask2FormerHead': head,
         'MSDeformAttnPixelDecoder': head.pixel_decoder,
         'CocoMetric': cfg.test_evaluator,
+        'LoadAnnotations': annotations,
     }[kind]
     module.update({'type': f'mmpldc.{kind}', option: OPTIONS[kind][option]})
     plain = plain_config(cfg, plain_detector(cfg.model), dict(classes=CLASSES))

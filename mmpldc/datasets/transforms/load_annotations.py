@@ -58,7 +58,7 @@ class LoadAnnotations(_LoadAnnotations):
         Raises:
             InputFault: see above.
         """
-        instances = results['instances']
+        instances = results.setdefault('instances', [])  # none in mmdet's inference
         if self.check:
             self._refuse(results)
         if self.max_instances is not None and len(instances) > self.max_instances:

@@ -57,6 +57,13 @@ SETUPS = {  # backbone, detector, optim_wrapper
 }
 
 
+class Labelled:
+    metainfo = dict(classes=('a', 'b', 'c'))
+
+    def __len__(self) -> int:
+        return 2
+
+
 def make_batch():
     """Inputs and samples of the four branches, each one image with a square."""
     masks = np.zeros((1, SIZE, SIZE), np.uint8)
@@ -107,7 +114,7 @@ def test_one_step(tiny_model_cfg, setup):
         ),
     )
     hook = MeanTeacherHook(keep_rate=KEEP_RATE)
-    dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b', 'c')))
+    dataset = Labelled()
     runner = SimpleNamespace(
         model=model,
         iter=0,
