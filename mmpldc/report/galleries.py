@@ -35,6 +35,7 @@ REASON_KINDS = {
     'no object': '"no object" more likely',
     'area': 'too small',
     'duplicate': 'duplicate of a better one',
+    'limit': 'the image has its most labels',
     'rule': "another rule of the method's",
 }
 

@@ -4,14 +4,14 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import suppress_duplicates
+from mmpldc.functional import best_of_each_image, suppress_duplicates
 from mmpldc.schedules import Progress
 from mmpldc.structures import LayerOutputs
 
 from .filter import PseudoLabelFilter
 from .selection import Thresholds
 
-REASONS = ('kept', 'class', 'no object', 'score', 'mask', 'area', 'duplicate', 'rule')
+REASONS = ('kept', 'class', 'no object', 'score', 'mask', 'area', 'duplicate', 'limit', 'rule')
 
 
 @torch.no_grad()
@@ -37,8 +37,8 @@ def explain_selection(
         ``class_thr``, ``mask_thr`` and ``score_thr`` ``(K,)`` float32, the thresholds of each
         candidate, 0 where there is none; and ``reason (K,)`` int64, the place of the first cause in
         :data:`REASONS`: kept; class quality too low; "no object" more likely than the class;
-        coupled score too low; mask quality too low; too small; a duplicate of a better label; or
-        another rule of the filter.
+        coupled score too low; mask quality too low; too small; a duplicate of a better label; the
+        image has its most labels; or another rule of the filter.
     """
     outputs = outputs._replace(
         cls_logits=outputs.cls_logits.float(), mask_logits=outputs.mask_logits.float()
@@ -63,13 +63,20 @@ def explain_selection(
     if own.score_thr is not None:
         low_score = measured.scores < own.score_thr
     too_small = measured.area <= selector.min_area
-    passes = keep & passes_class & ~no_object & ~too_small
+    passes = eligible = keep & passes_class & ~no_object & ~too_small
+    if own.floor is not None:  # better labels that are not kept suppress duplicates, too
+        eligible = (measured.scores >= own.floor) & passes_class & ~too_small
     duplicate = torch.zeros_like(keep)
     if selector.duplicate_iou is not None:
-        masks = (measured.mask_logits > 0) & passes[:, None, None]
-        duplicate = passes & ~suppress_duplicates(
+        masks = (measured.mask_logits > 0) & eligible[:, None, None]
+        duplicate = eligible & ~suppress_duplicates(
             masks, measured.scores, iou_thr=selector.duplicate_iou, image=image
         )
+    beyond = torch.zeros_like(keep)
+    if own.max_per_image is not None:
+        kept = passes & ~duplicate
+        scores = torch.where(kept, measured.scores, -1.0)
+        beyond = kept & ~best_of_each_image(scores, image, count=own.max_per_image)
     causes = {
         'class': ~passes_class & ~low_score,
         'no object': no_object,
@@ -77,14 +84,16 @@ def explain_selection(
         'mask': measured.mask_quality < own.mask_thr,
         'area': too_small,
         'duplicate': duplicate,
+        'limit': beyond,
         'rule': ~keep,
     }
     reason = torch.zeros_like(measured.labels)
     for name, applies in reversed(causes.items()):  # the first cause is written last
         reason = reason.masked_fill(applies, REASONS.index(name))
     measured.reason = reason
-    for name, value in own._asdict().items():
-        measured.set_field(_filled(value, quality), name)
+    for name in ('class_thr', 'mask_thr', 'score_thr'):
+        # at most 1, which no score exceeds: a threshold that nothing passes may be infinite
+        measured.set_field(_filled(getattr(own, name), quality).clamp(max=1.0), name)
     order = measured.scores.argsort(descending=True, stable=True)
     return [measured[order[image[order] == index]] for index in range(len(wanted))]
 

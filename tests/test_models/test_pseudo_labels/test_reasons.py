@@ -5,6 +5,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmpldc.models import PseudoLabelFilter
+from mmpldc.models.pseudo_labels import Thresholds
 from mmpldc.models.pseudo_labels.reasons import REASONS, explain_selection
 from mmpldc.structures import LayerOutputs
 
@@ -32,12 +33,22 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize('options', OPTIONS)
-def test_kept_are_those_of_the_filter(options):
+BY_COUNT = Thresholds(0.1, 0.0, torch.tensor(0.4), floor=0.1, max_per_image=torch.tensor(2.0))
+
+
+@pytest.mark.parametrize(
+    ('options', 'thresholds'),
+    [
+        *((options, None) for options in OPTIONS),
+        (dict(score_thr=0.5, score='certain', duplicate_iou=0.5), BY_COUNT),
+    ],
+)
+def test_kept_are_those_of_the_filter(options, thresholds):
     selector, outputs = PseudoLabelFilter(**options), random_outputs()
-    expected = selector.select(outputs, SHAPE).pseudo_instances
+    expected = selector.select(outputs, SHAPE, thresholds=thresholds).pseudo_instances
     assert sum(map(len, expected)) > 1
-    for found, wanted in zip(explain_selection(selector, outputs, SHAPE), expected, strict=True):
+    explained = explain_selection(selector, outputs, SHAPE, thresholds=thresholds)
+    for found, wanted in zip(explained, expected, strict=True):
         kept = found[found.reason == REASONS.index('kept')]
         assert len(found) > len(kept)
         for field in ('labels', 'scores', 'class_quality', 'mask_quality', 'mask_logits'):
@@ -83,6 +94,18 @@ def test_each_reason():
 
     rule = OnlyLarge(class_thr=0.7, mask_thr=0.8)
     assert explain_one(class_quality=0.9, mask=blob(8), selector=rule)[1] == ['rule']
+
+
+def test_beyond_the_most_labels_of_an_image():
+    torch.manual_seed(0)
+    selector, outputs = PseudoLabelFilter(score_thr=0.5, score='certain'), random_outputs()
+    found = explain_selection(selector, outputs, SHAPE, thresholds=BY_COUNT)
+    reasons = [[REASONS[reason] for reason in one.reason] for one in found]
+    assert all(one[:2] == ['kept', 'kept'] and 'limit' in one for one in reasons)
+    nothing_passes = BY_COUNT._replace(score_thr=torch.tensor(torch.inf))
+    (one, _) = explain_selection(selector, outputs, SHAPE, thresholds=nothing_passes)
+    assert 'kept' not in [REASONS[reason] for reason in one.reason]
+    assert one.score_thr.tolist() == [1.0] * len(one)  # a number for JSON
 
 
 def test_hopeless_candidates_are_left_out():
