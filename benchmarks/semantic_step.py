@@ -26,7 +26,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from timing import argument_parser, compare, computing_time, report, table
+from timing import NamedClasses, argument_parser, compare, computing_time, report, table
 
 from mmpldc.engine.hooks import MeanTeacherHook
 from mmpldc.registry import MODELS
@@ -78,9 +78,7 @@ class Step:
             model=self.model,
             iter=0,
             optim_wrapper=self.optim_wrapper,
-            train_dataloader=SimpleNamespace(
-                dataset=SimpleNamespace(metainfo=dict(classes=classes))
-            ),
+            train_dataloader=SimpleNamespace(dataset=NamedClasses(classes)),
             hooks=[self.hook],
         )
         self.hook.before_train(self.runner)

@@ -22,7 +22,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from timing import Spread, argument_parser, compare, now, report, table
+from timing import NamedClasses, Spread, argument_parser, compare, now, report, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpldc.engine.hooks import MeanTeacherHook
@@ -78,7 +78,7 @@ class Step:
         self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
         num_classes = self.model.num_classes
         self.data = batch(num_labeled, num_unlabeled, instances, size, num_classes)
-        dataset = SimpleNamespace(metainfo=dict(classes=range(num_classes)))
+        dataset = NamedClasses(range(num_classes))
         self.hook = MeanTeacherHook()
         self.runner = SimpleNamespace(
             model=self.model,

@@ -46,7 +46,10 @@ def make_runner(shrink, tmp_path, monkeypatch):
                     'visualizer': dict(name=name, vis_backends=[]),
                     'model.burn_in_iters': BURN_IN,
                     # labels of a teacher that has learnt nothing yet pass
-                    'model.pseudo_label_filter': dict(class_thr=0.0, mask_thr=0.0, min_area=0),
+                    'model.class_thresholds': None,
+                    'model.pseudo_label_filter': dict(
+                        class_thr=0.0, mask_thr=0.0, score_thr=None, min_area=0
+                    ),
                     'train_dataloader': dict(
                         batch_size=16, num_workers=2, sampler=dict(batch_size=16)
                     ),
