@@ -29,6 +29,7 @@ from mmseg.structures import SegDataSample
 from timing import NamedClasses, argument_parser, compare, computing_time, report, table
 
 from mmpldc.engine.hooks import MeanTeacherHook
+from mmpldc.models.segmentors.channel_dropout import channel_dropout
 from mmpldc.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -102,10 +103,8 @@ class Step:
                 model.student.train()
         views = [inputs[view.view] for view in model.student_views]
         images = torch.cat([labeled, *views])
-        dropout = torch.tensor([0.0, *(view.feature_dropout for view in model.student_views)])
-        outputs = model.network_forward(
-            model.student, images, dropout.repeat_interleave(len(labeled))
-        )
+        dropout = channel_dropout(model.student_views, list(map(len, (labeled, *views))))
+        outputs = model.network_forward(model.student, images, dropout)
         roots = [outputs.logits, *outputs.auxiliary]
         roots += [] if outputs.features is None else [outputs.features]
         if not self.gradients:

@@ -39,6 +39,20 @@ def test_benchmarks_follow_the_head(tmp_path):
 
 
 @pytest.mark.slow
+def test_semantic_benchmark_follows_the_segmentor(tmp_path):
+    pytest.importorskip('mmseg')
+    options = ['--data', 'shapes', '--size', '64', '--runs', '1', '--warm-up', '0']
+    script = SCRIPT.with_name('semantic_step.py')
+    done = subprocess.run(
+        [sys.executable, str(script), *options, '--methods', 'unimatch', '--out', str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'UniMatch' in (tmp_path / 'semantic_step_shapes.md').read_text()
+
+
+@pytest.mark.slow
 def test_without_time_or_device_it_says_so(tmp_path):
     done = run(str(tmp_path), '--device', 'cpu', '--tiny', '--minutes', '0.1')
     assert done.returncode == 0
