@@ -11,6 +11,7 @@ from mmdet.structures import DetDataSample, SampleList
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpldc.evaluation import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
+from mmpldc.models.pseudo_labels import ExpectedCountThreshold
 from mmpldc.utils.checkpoints import TEACHER, check_weights, class_information, teacher_weights
 
 from .mask_encoding import encode_mask
@@ -93,7 +95,9 @@ def load_labeler(
 ) -> SemiMask2Former:
     """Load the model whose :meth:`~SemiMask2Former.get_pseudo_instances` labels images.
 
-    Its ``dataset_meta`` has the class names, as with mmdet's ``init_detector``.
+    Its ``dataset_meta`` has the class names, as with mmdet's ``init_detector``. A threshold that
+    sets itself keeps the value that it had in the checkpoint; where no pseudo-label was made, as in
+    a supervised run, the filter's own threshold takes its place, and a line says so.
 
     Args:
         cfg: config of a :class:`~mmpldc.models.SemiMask2Former`; modified.
@@ -134,6 +138,15 @@ def load_labeler(
     model.load_state_dict(state_dict, strict=False)
     model.dataset_meta = class_information(checkpoint, cfg, model.teacher.panoptic_head.num_classes)
     model.set_progress(step, max_steps)
+    thresholds = model.class_thresholds
+    if isinstance(thresholds, ExpectedCountThreshold) and not thresholds.is_known:
+        print_log(
+            'the threshold that sets itself has seen no unlabelled images in this run: labels with '
+            f'a score of at least {model.pseudo_label_filter.score_thr} are kept '
+            '(model.pseudo_label_filter.score_thr)',
+            logger='current',
+        )
+        model.class_thresholds = None
     if model.refiner is not None:
         model.refiner.prepare(model.dataset_meta['classes'], torch.device(device))
     return model.to(device).eval()

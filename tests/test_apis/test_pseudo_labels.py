@@ -282,6 +282,22 @@ def test_a_coupled_filter_has_neither_threshold(cfg, checkpoint):
         model.set_thresholds(class_thr=0.5)
 
 
+def test_a_threshold_by_count_that_saw_no_image_gives_way_to_the_filters(cfg, checkpoint, folder):
+    cfg.model.pseudo_label_filter.update(
+        class_thr=None, mask_thr=None, score_thr=-1.0, score='certain', min_area=-1
+    )
+    cfg.model.class_thresholds = dict(type='mmpldc.ExpectedCountThreshold', window=10)
+    model = load_labeler(deepcopy(cfg), checkpoint)  # as after a supervised run
+    assert model.class_thresholds is None
+    assert all(item.labels for item in labels_of(model, cfg, folder).values())
+    state = checkpoint['state_dict']
+    state['class_thresholds.images'] = torch.tensor(10.0)
+    model = load_labeler(deepcopy(cfg), checkpoint)
+    assert model.class_thresholds.threshold == pytest.approx(
+        0.3
+    )  # of an empty histogram: the floor
+
+
 def test_the_refiner_weighs_what_it_is_told(cfg, checkpoint, folder):
     bias = checkpoint['state_dict']['teacher.panoptic_head.cls_embed.bias']
     bias[0] += 5  # its classes are not all owls

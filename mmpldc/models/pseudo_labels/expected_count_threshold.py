@@ -125,6 +125,11 @@ class ExpectedCountThreshold(nn.Module):
         found = count_threshold(self.histogram, self.edges, count=count, floor=self.floor)
         return found.masked_fill(self.images < self.window / 10, torch.inf)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether enough images have been seen to set the threshold."""
+        return bool(torch.isfinite(self.threshold))  # host sync: once per use of a checkpoint
+
     def current(self, progress: Progress | None = None) -> Thresholds:
         """Return the thresholds that replace the filter's own.
 
