@@ -55,6 +55,7 @@ from mmpldc.datasets.starter_config import (
 )
 from mmpldc.datasets.starter_sizes import (
     SIZES,
+    limits_for,
     schedule_for,
     size_for,
 )
@@ -339,6 +340,7 @@ def main() -> None:
         for image in contents[name]['images']
     ]
     batch_size = args.batch_size or size.batch_size
+    fullest = max(most_objects(one.coco) for one in labels.values())
     fill = partial(
         config_text,
         TEMPLATE.read_text(encoding='utf-8'),
@@ -349,7 +351,7 @@ def main() -> None:
         },
         classes=[category['name'] for category in labels['labeled'].coco['categories']],
         sizes=sizes,
-        most_objects=max(most_objects(one.coco) for one in labels.values()),
+        most_objects=fullest,
         negatives=negatives,
         size=size,
         start=start,
@@ -384,6 +386,12 @@ def main() -> None:
         schedule = measured_schedule(args.time_budget, config, size)
         write_all({config: with_mark(fill(schedule=schedule))})
     print(f'{config}: size {size.name}, {schedule.max_iters} steps, {start.describe()}')
+    num_queries, max_per_image = limits_for(fullest, size)
+    if num_queries > size.num_queries or max_per_image > size.max_per_image:
+        print(
+            f'the fullest labelled image has {fullest} objects: num_queries={num_queries} and '
+            f'max_per_image={max_per_image}; more queries take more memory and time'
+        )
     for line in missing_weights(cfg):
         print(f'before training: {line}')
     work_dirs = args.out_dir / 'work_dirs'
