@@ -64,34 +64,12 @@ class Interval(NamedTuple):
     high: float
 
 
-def match_predictions(
-    truth: COCO,
-    predictions: Sequence[dict],
-    *,
-    category_ids: Sequence[int],
-    image_ids: Sequence[int] | None = None,
-    iou_type: str = 'segm',
-    max_dets: int = 100,
-) -> Matches:
-    """Match predictions with objects as COCO does.
+def match_predictions(evaluator: COCOeval) -> Matches:
+    """Collect which predictions found an object.
 
     Args:
-        truth: annotations.
-        predictions: in COCO's format for results: ``image_id``, ``category_id``, ``score`` and
-            ``segmentation`` or ``bbox``. May be empty.
-        category_ids: N classes.
-        image_ids: images to use; None for all.
-        iou_type: ``'segm'`` or ``'bbox'``.
-        max_dets: predictions an image and class, the best ones.
+        evaluator: see :func:`evaluate_images`.
     """
-    evaluator = evaluate_images(
-        truth,
-        predictions,
-        category_ids=category_ids,
-        image_ids=image_ids,
-        iou_type=iou_type,
-        max_dets=max_dets,
-    )
     images = tuple(int(image_id) for image_id in evaluator.params.imgIds)
     found = iter(evaluator.evalImgs)
     parts = tuple(
@@ -109,10 +87,19 @@ def evaluate_images(
     iou_type: str = 'segm',
     max_dets: int = 100,
 ) -> COCOeval:
-    """Run pycocotools' matching; arguments as for :func:`match_predictions`.
+    """Match predictions with objects as COCO does.
+
+    Args:
+        truth: annotations.
+        predictions: in COCO's format for results: ``image_id``, ``category_id``, ``score`` and
+            ``segmentation`` or ``bbox``. May be empty.
+        category_ids: N classes.
+        image_ids: images to use; None for all.
+        iou_type: ``'segm'`` or ``'bbox'``.
+        max_dets: predictions an image and class, the best ones.
 
     Returns:
-        The evaluator after ``evaluate()``, with ``evalImgs`` and ``ious``.
+        pycocotools' evaluator after ``evaluate()``, with ``evalImgs`` and ``ious``.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         results = truth.loadRes([dict(entry) for entry in predictions]) if predictions else COCO()

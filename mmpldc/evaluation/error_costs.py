@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from .bootstrap import ClassMatches, evaluate_images, resampled_ap
+from .bootstrap import ClassMatches, resampled_ap
 
 ERROR_KINDS = ('localisation', 'category', 'duplicate', 'background', 'both', 'missed')
 CORRECT, IGNORED, MISSED = -1, -2, ERROR_KINDS.index('missed')
@@ -60,16 +59,8 @@ class ErrorTable:
         return dict(zip(ERROR_KINDS, number.tolist(), strict=True))
 
 
-def tabulate_errors(
-    truth: COCO,
-    predictions: Sequence[dict],
-    *,
-    category_ids: Sequence[int],
-    image_ids: Sequence[int] | None = None,
-    iou_type: str = 'segm',
-    max_dets: int = 100,
-) -> ErrorTable:
-    """Find the kind of error of each prediction; arguments as for ``match_predictions``.
+def tabulate_errors(evaluator: COCOeval) -> ErrorTable:
+    """Find the kind of error of each prediction.
 
     Predictions are matched at an IoU of 0.5. The kinds, in order of precedence:
 
@@ -79,15 +70,10 @@ def tabulate_errors(
     4. background: IoU of at most 0.1 with every object
     5. both: IoU of 0.1 to 0.5 with an object of another class
     6. missed: an object that no prediction has found, not even with an error of 1 or 2
+
+    Args:
+        evaluator: see :func:`~mmpldc.evaluation.bootstrap.evaluate_images`.
     """
-    evaluator = evaluate_images(
-        truth,
-        predictions,
-        category_ids=category_ids,
-        image_ids=image_ids,
-        iou_type=iou_type,
-        max_dets=max_dets,
-    )
     rows, objects = [], []
     for image in range(len(evaluator.params.imgIds)):
         of_image = _classify_image(evaluator, image)
@@ -108,7 +94,7 @@ def tabulate_errors(
         found=found.astype(bool),
         missed=missed.astype(bool),
         num_images=len(evaluator.params.imgIds),
-        num_classes=len(category_ids),
+        num_classes=len(evaluator.params.catIds),
     )
 
 

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmpldc.evaluation import ERROR_KINDS, error_costs, tabulate_errors
 from mmpldc.evaluation.bootstrap import (
     SIZES,
     Interval,
     average_precisions,
+    evaluate_images,
     interval,
     match_predictions,
     mean_ap,
@@ -74,6 +76,17 @@ def most_predictions(looked: Sequence[Looked]) -> int:
     return max(100, *per_image)
 
 
+def evaluate(predictions: Sequence[dict], truth: COCO, looked: Looked, max_dets: int) -> COCOeval:
+    """Match predictions with the objects of a pass's classes and images."""
+    return evaluate_images(
+        truth,
+        predictions,
+        category_ids=looked.category_ids,
+        image_ids=looked.image_ids,
+        max_dets=max_dets,
+    )
+
+
 def score_networks(looked: Sequence[Looked], truth: COCO) -> list[Scored]:
     """Compute the AP of each network of each run, on the same resamples.
 
@@ -87,13 +100,7 @@ def score_networks(looked: Sequence[Looked], truth: COCO) -> list[Scored]:
     scored = []
     for number, of_run in enumerate(looked):
         for network, predictions in of_run.predictions.items():
-            matches = match_predictions(
-                truth,
-                predictions,
-                category_ids=first.category_ids,
-                image_ids=first.image_ids,
-                max_dets=max_dets,
-            )
+            matches = match_predictions(evaluate(predictions, truth, first, max_dets))
             exact = average_precisions(matches)[0]
             scored.append(Scored(number, network, exact, average_precisions(matches, weights)))
     return scored
@@ -192,13 +199,8 @@ def error_rows(looked: Sequence[Looked], truth: COCO) -> tuple[ErrorRow, ...]:
     weights = resample_images(len(first.image_ids), samples=SAMPLES // 5)
     counts, costs, max_dets = [], [], most_predictions(looked)
     for of_run in looked:
-        table = tabulate_errors(
-            truth,
-            of_run.predictions[NETWORKS[0]],
-            category_ids=first.category_ids,
-            image_ids=first.image_ids,
-            max_dets=max_dets,
-        )
+        predictions = of_run.predictions[NETWORKS[0]]
+        table = tabulate_errors(evaluate(predictions, truth, first, max_dets))
         counts.append(table.counts())
         exact, resampled = error_costs(table), error_costs(table, weights)
         costs.append({kind: _percent(exact[kind][0], resampled[kind]) for kind in ERROR_KINDS})

@@ -11,6 +11,7 @@ from mmpldc.apis import decode_mask
 from mmpldc.evaluation import ERROR_KINDS, ErrorTable, tabulate_errors
 from mmpldc.evaluation.error_costs import CORRECT, MISSED
 
+from .accuracy import evaluate
 from .contents import Gallery, Picture, Shape, View
 from .inference import NETWORKS, Looked
 from .pictures import small_picture, trace
@@ -55,9 +56,7 @@ class Judged(NamedTuple):
 def judge(looked: Looked, truth: COCO, score_thr: float) -> Judged:
     """Find the errors among the teacher's predictions that are shown."""
     shown = [one for one in looked.predictions[NETWORKS[0]] if one['score'] >= score_thr]
-    table = tabulate_errors(
-        truth, shown, category_ids=looked.category_ids, image_ids=looked.image_ids
-    )
+    table = tabulate_errors(evaluate(shown, truth, looked, max_dets=max(1, len(shown))))
     return Judged(table, shown)
 
 

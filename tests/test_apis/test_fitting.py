@@ -21,16 +21,21 @@ def save(tmp_path):
 
 def test_what_fits(tiny_test_cfg, tiny_checkpoint, save):
     model = MODELS.build(copy.deepcopy(tiny_test_cfg.model))
-    check_checkpoint(save(tiny_checkpoint), model, tiny_test_cfg)
     plain = {
         name.removeprefix('student.'): value
         for name, value in tiny_checkpoint['state_dict'].items()
         if name.startswith('student.')
     }
-    check_checkpoint(save(dict(state_dict=plain)), model, tiny_test_cfg)
-    check_checkpoint(save(dict(state_dict=plain)), model.student, tiny_test_cfg)
-    ddp = {f'module.{name}': value for name, value in tiny_checkpoint['state_dict'].items()}
-    check_checkpoint(save(dict(state_dict=ddp)), model, tiny_test_cfg)
+    pair = tiny_checkpoint['state_dict']
+    ddp = {f'module.{name}': value for name, value in pair.items()}
+    cases = [(pair, model), (plain, model), (plain, model.student), (ddp, model)]
+    for weights, network in cases:
+        check_checkpoint(save(dict(state_dict=weights)), network, tiny_test_cfg)
+        # without any class layer, which each of the networks has, none of them fits
+        fewer = {name: value for name, value in weights.items() if 'cls_embed' not in name}
+        assert len(fewer) < len(weights)
+        with pytest.raises(ValueError, match='cls_embed'):
+            check_checkpoint(save(dict(state_dict=fewer)), network, tiny_test_cfg)
 
 
 @pytest.mark.parametrize('predict_on', ['teacher', 'student'])

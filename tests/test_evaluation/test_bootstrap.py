@@ -14,6 +14,7 @@ from mmpldc.evaluation.bootstrap import (
     IOU_THRS,
     SIZES,
     average_precisions,
+    evaluate_images,
     interval,
     match_predictions,
     mean_ap,
@@ -121,7 +122,9 @@ def reference(content, predictions):
 
 def test_it_equals_pycocotools_on_the_repeated_images(scene):
     content, predictions = scene
-    matches = match_predictions(as_coco(content), predictions, category_ids=CATEGORIES)
+    matches = match_predictions(
+        evaluate_images(as_coco(content), predictions, category_ids=CATEGORIES)
+    )
     weights = resample_images(12, samples=20, seed=1)
     assert (weights.sum(axis=1) == 12).all()
     weights = np.concatenate([np.ones((1, 12), int), weights])
@@ -139,11 +142,15 @@ def test_it_equals_pycocotools_on_the_repeated_images(scene):
 
 def test_no_predictions_give_zero_and_no_objects_nan(scene):
     content, predictions = scene
-    found = average_precisions(match_predictions(as_coco(content), [], category_ids=CATEGORIES))
+    found = average_precisions(
+        match_predictions(evaluate_images(as_coco(content), [], category_ids=CATEGORIES))
+    )
     assert found.shape == (1, 3, len(SIZES), len(IOU_THRS))
     assert (found[:, :, 0] == 0).all()
     empty = as_coco(content | dict(annotations=[]))
-    found = average_precisions(match_predictions(empty, predictions, category_ids=CATEGORIES))
+    found = average_precisions(
+        match_predictions(evaluate_images(empty, predictions, category_ids=CATEGORIES))
+    )
     assert np.isnan(found).all()
     assert np.isnan(mean_ap(found)).all()
 
@@ -151,7 +158,7 @@ def test_no_predictions_give_zero_and_no_objects_nan(scene):
 def test_a_subset_of_the_images(scene):
     content, predictions = scene
     matches = match_predictions(
-        as_coco(content), predictions, category_ids=CATEGORIES, image_ids=[5, 2, 7]
+        evaluate_images(as_coco(content), predictions, category_ids=CATEGORIES, image_ids=[5, 2, 7])
     )
     assert matches.image_ids == (2, 5, 7)
     counts = Counter([2, 5, 7])
@@ -161,7 +168,9 @@ def test_a_subset_of_the_images(scene):
 
 def test_many_predictions_are_resampled_in_chunks(scene, monkeypatch):
     content, predictions = scene
-    matches = match_predictions(as_coco(content), predictions, category_ids=CATEGORIES)
+    matches = match_predictions(
+        evaluate_images(as_coco(content), predictions, category_ids=CATEGORIES)
+    )
     weights = resample_images(12, samples=7)
     at_once = average_precisions(matches, weights)
     monkeypatch.setattr('mmpldc.evaluation.bootstrap.MAX_CELLS', 20)

@@ -8,7 +8,12 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation.bootstrap import average_precisions, match_predictions, resample_images
+from mmpldc.evaluation.bootstrap import (
+    average_precisions,
+    evaluate_images,
+    match_predictions,
+    resample_images,
+)
 from mmpldc.evaluation.error_costs import (
     CORRECT,
     ERROR_KINDS,
@@ -80,7 +85,7 @@ def test_each_kind():
         (1, 3, box(42, 42), 0.3),  # on the crowd
         (2, 1, box(0, 0), 0.2),  # in an image without objects
     )
-    table = tabulate_errors(truth, predictions, category_ids=CATEGORIES)
+    table = tabulate_errors(evaluate_images(truth, predictions, category_ids=CATEGORIES))
     by_prediction = dict(zip(table.prediction.tolist(), table.kind.tolist(), strict=True))
     names = [
         {CORRECT: 'correct', IGNORED: 'ignored'}.get(kind) or ERROR_KINDS[kind]
@@ -128,7 +133,7 @@ def random_scene():
 
 
 def ap50(truth, predictions, weights=None):
-    matches = match_predictions(truth, predictions, category_ids=CATEGORIES)
+    matches = match_predictions(evaluate_images(truth, predictions, category_ids=CATEGORIES))
     return average_precisions(matches, weights)[:, :, 0, 0].mean(axis=1)
 
 
@@ -166,7 +171,7 @@ def put_right(truth, predictions, table, kind):
 @pytest.mark.parametrize('kind', ERROR_KINDS)
 def test_costs_are_those_of_predictions_put_right(random_scene, kind):
     truth, predictions = random_scene
-    table = tabulate_errors(truth, predictions, category_ids=CATEGORIES)
+    table = tabulate_errors(evaluate_images(truth, predictions, category_ids=CATEGORIES))
     assert table.counts()[kind] > 3
     weights = np.concatenate([np.ones((1, 40), int), resample_images(40, samples=3)])
     costs = error_costs(table, weights)
@@ -180,11 +185,13 @@ def test_costs_are_those_of_predictions_put_right(random_scene, kind):
 
 def test_a_class_that_is_never_found_costs_its_share():
     truth = coco_of([(1, 1, box(0, 0), 0), (1, 2, box(50, 50), 0)], num_images=1)
-    table = tabulate_errors(truth, predict((1, 1, box(0, 0), 0.9)), category_ids=CATEGORIES)
+    table = tabulate_errors(
+        evaluate_images(truth, predict((1, 1, box(0, 0), 0.9)), category_ids=CATEGORIES)
+    )
     costs = error_costs(table)
     assert costs['ap50'] == pytest.approx(0.5)
     assert costs['missed'] == pytest.approx(0.5)
-    nothing = tabulate_errors(truth, [], category_ids=CATEGORIES)
+    nothing = tabulate_errors(evaluate_images(truth, [], category_ids=CATEGORIES))
     assert (error_costs(nothing)['ap50'], error_costs(nothing)['missed']) == (0, 1)
-    no_objects = tabulate_errors(coco_of([], 1), [], category_ids=CATEGORIES)
+    no_objects = tabulate_errors(evaluate_images(coco_of([], 1), [], category_ids=CATEGORIES))
     assert np.isnan(error_costs(no_objects)['ap50']).all()

@@ -8,7 +8,12 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from mmpldc.evaluation import compare_matches
-from mmpldc.evaluation.bootstrap import average_precisions, match_predictions, mean_ap
+from mmpldc.evaluation.bootstrap import (
+    average_precisions,
+    evaluate_images,
+    match_predictions,
+    mean_ap,
+)
 
 CLASSES = (1, 2, 3)  # the last one has no object
 NUM_IMAGES = 12
@@ -41,7 +46,10 @@ def models():
         categories=[dict(id=k, name=str(k)) for k in CLASSES],
     )
     coco.createIndex()
-    return [match_predictions(coco, one, category_ids=CLASSES) for one in (bad, good, truth)]
+    return [
+        match_predictions(evaluate_images(coco, one, category_ids=CLASSES))
+        for one in (bad, good, truth)
+    ]
 
 
 def test_values_are_those_of_the_set(models):

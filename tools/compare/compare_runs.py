@@ -9,6 +9,7 @@ the test images anew a thousand times. Both are tested on the set of the second 
 import argparse
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
 from mmpldc.evaluation import Comparison, compare_matches
-from mmpldc.evaluation.bootstrap import Interval, match_predictions
+from mmpldc.evaluation.bootstrap import Interval, evaluate_images, match_predictions
 from mmpldc.utils.files import write_json
 from mmpldc.utils.markdown import table
 
@@ -134,7 +135,7 @@ def main() -> None:
             cfg.merge_from_dict(args.cfg_options)
     loader, evaluator = (configs[1][f'{args.set}_{part}'] for part in ('dataloader', 'evaluator'))
     truth = COCO(evaluator['ann_file'])
-    matches, of_both = [], []
+    found, of_both = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name, cfg, (_, checkpoint) in zip(NAMES, configs, runs, strict=True):
             cfg.test_dataloader, cfg.test_evaluator = loader, evaluator
@@ -142,10 +143,18 @@ def main() -> None:
             ids = {category['name']: category['id'] for category in truth.dataset['categories']}
             of_both.append(classes)
             category_ids = [ids[name] for name in classes]
-            predictions = coco_predictions(results, category_ids)
-            matches.append(match_predictions(truth, predictions, category_ids=category_ids))
+            found.append(coco_predictions(results, category_ids))
     if of_both[0] != of_both[1]:
         raise ValueError(f'the configs have other classes: {of_both[0]} and {of_both[1]}')
+    # as tools/test.py, whose AP counts every prediction of an image
+    per_image = [Counter(one['image_id'] for one in predictions) for predictions in found]
+    most = max([100, *(number for counts in per_image for number in counts.values())])
+    matches = [
+        match_predictions(
+            evaluate_images(truth, predictions, category_ids=category_ids, max_dets=most)
+        )
+        for predictions in found
+    ]
     print(f'Drawing the images {args.draws} times ...', flush=True)
     comparison = compare_matches(*matches, samples=args.draws, seed=args.seed)
     names = [Path(path).stem for path, _ in runs]

@@ -18,20 +18,19 @@ With --label-maps instead of --labeled the configs are of semantic segmentation:
 import argparse
 import json
 import os
-import shlex
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
+from mmpldc.apis.own_data import Refused, add_shared_arguments, parse, print_command, report
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
-from mmpldc.datasets.checks.findings import Finding, count
+from mmpldc.datasets.checks.findings import count
 from mmpldc.datasets.coco_files import read_coco, write_all
 from mmpldc.datasets.copies import group_copies
 from mmpldc.datasets.labels import (
@@ -76,19 +75,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--images', type=Path, required=True, help="folder that the json's file names are in"
     )
-    parser.add_argument(
-        '--unlabeled-images', type=Path, help='folder of unlabelled images; default: --images'
-    )
     for name, use in ('val', 'validate'), ('test', 'test'):
         parser.add_argument(f'--{name}', type=Path, help=f'COCO-format json to {use} on')
         parser.add_argument(f'--{name}-images', type=Path, help='its folder; default: --images')
-    parser.add_argument(
-        '--val-percent',
-        type=float,
-        default=20,
-        help='without --val: share of the annotated images that is held out; default: 20',
-    )
-    parser.add_argument('--seed', type=int, default=0, help='of that choice')
     parser.add_argument(
         '--negatives',
         metavar='all|FILE',
@@ -103,37 +92,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--ignored-as-instances', action='store_true', help='ignore=1 means nothing'
     )
-    parser.add_argument(
-        '--drop-invalid',
-        action='store_true',
-        help='leave out images and annotations that cannot be repaired; left_out.txt lists them',
-    )
     add_size_arguments(parser)
-    parser.add_argument(
-        '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
-    )
-    parser.add_argument(
-        '--keep-all',
-        action='store_true',
-        help='keep copies of annotated images, masks, thumbnails and painted pictures as well',
-    )
-    parser.add_argument(
-        '--hash',
-        action='store_true',
-        help='look for copies that were stored anew among all images, however many there are',
-    )
-    parser.add_argument('--out-dir', type=Path, required=True)
-    args = parser.parse_args()
-    if args.batch_size is not None and (args.batch_size < 2 or args.batch_size % 2):
-        parser.error('--batch-size must be even: half of it is labelled')
-    if not 0 < args.val_percent < 100:
-        parser.error('--val-percent must be above 0 and below 100')
-    for name in 'labeled', 'images', 'unlabeled_images', 'val', 'test', 'out_dir':
-        if getattr(args, name) is not None:
-            setattr(args, name, Path(os.path.abspath(getattr(args, name))))
-    for name in 'unlabeled_images', 'val_images', 'test_images':
-        setattr(args, name, Path(os.path.abspath(getattr(args, name) or args.images)))
-    return args
+    add_shared_arguments(parser, kind='images and annotations', held_out_by='--val')
+    return parse(parser)
 
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,34 +139,6 @@ def length_of_time(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-class Refused(Exception):
-    """The data has errors, which were printed."""
-
-
-def report(findings: Iterable[Finding], *, way_out: str = '') -> None:
-    """Print findings, each once.
-
-    Args:
-        findings: of any level.
-        way_out: what to do if records have errors.
-
-    Raises:
-        Refused: if there are errors.
-    """
-    findings = list(dict.fromkeys(findings))
-    for level in 'repaired', 'note', 'warning', 'error':
-        for finding in findings:
-            if finding.level == level:
-                print(finding)
-    errors = [finding for finding in findings if finding.level == 'error']
-    if errors:
-        about_records = any(finding.kind in ('image', 'annotation') for finding in errors)
-        raise Refused(
-            f'nothing was written: the data has {count(len(errors), "error")}'
-            + (way_out if about_records else '')
-        )
-
-
 def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
     """The annotation files by role, repaired and checked, with the labelled one's categories."""
     options = Options(
@@ -222,7 +155,11 @@ def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
         for name, file in files.items()
     }
     way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
-    report((finding for one in labels.values() for finding in one.findings), way_out=way_out)
+    report(
+        (finding for one in labels.values() for finding in one.findings),
+        way_out=way_out,
+        about=('image', 'annotation'),
+    )
     first, *others = labels.values()
     matched = [
         match_categories(one.coco, one.file, first.coco['categories'], first.file) for one in others
@@ -415,10 +352,6 @@ def most_objects(coco: dict) -> int:
     """Objects of the fullest image, without crowds."""
     counts = Counter(a['image_id'] for a in coco['annotations'] if not a.get('iscrowd'))
     return max(counts.values(), default=0)
-
-
-def print_command(tool: str, *words: object) -> None:
-    print(shlex.join(map(str, ('python', ROOT / 'tools' / tool, *words))))
 
 
 if __name__ == '__main__':

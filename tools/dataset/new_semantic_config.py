@@ -14,15 +14,14 @@ val.txt, base.py, and two configs: supervised.py and that of the method. Edited 
 
 import argparse
 import json
-import os
-import shlex
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from mmpldc.apis.own_data import add_shared_arguments, parse, print_command, report
 from mmpldc.datasets.checks.findings import Finding, count
 from mmpldc.datasets.checks.label_map_contents import LabelMapSummary
 from mmpldc.datasets.checks.report import Report
@@ -69,19 +68,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--map-suffix', help="only label maps whose names end so, such as '_labelIds.png'"
     )
-    parser.add_argument(
-        '--unlabeled-images', type=Path, help='folder of unlabelled images; default: --images'
-    )
     for name in 'val', 'test':
         parser.add_argument(f'--{name}-label-maps', type=Path, help=f'label maps of a {name} set')
         parser.add_argument(f'--{name}-images', type=Path, help='its images; default: --images')
-    parser.add_argument(
-        '--val-percent',
-        type=float,
-        default=20,
-        help='without --val-label-maps: share of the labelled images that is held out; default: 20',
-    )
-    parser.add_argument('--seed', type=int, default=0, help='of that choice')
     parser.add_argument('--method', choices=METHODS, default='unimatch', help='default: unimatch')
     parser.add_argument(
         '--size',
@@ -91,50 +80,8 @@ def parse_args() -> argparse.Namespace:
         'for a GPU; auto, the default: by whether there is a GPU',
     )
     parser.add_argument('--batch-size', type=int, default=8, help='half of it labelled; default: 8')
-    parser.add_argument(
-        '--drop-invalid',
-        action='store_true',
-        help='leave out label maps that cannot be repaired; left_out.txt lists them',
-    )
-    parser.add_argument(
-        '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
-    )
-    parser.add_argument(
-        '--keep-all',
-        action='store_true',
-        help='keep copies of labelled images, masks, thumbnails and painted pictures as well',
-    )
-    parser.add_argument('--out-dir', type=Path, required=True)
-    args = parser.parse_args()
-    if args.batch_size < 2 or args.batch_size % 2:
-        parser.error('--batch-size must be even: half of it is labelled')
-    if not 0 < args.val_percent < 100:
-        parser.error('--val-percent must be above 0 and below 100')
-    for name in 'unlabeled_images', 'val_images', 'test_images':
-        setattr(args, name, getattr(args, name) or args.images)
-    for name, value in vars(args).items():
-        if isinstance(value, Path):
-            setattr(args, name, Path(os.path.abspath(value)))
-    return args
-
-
-def report(findings: Iterable[Finding], *, way_out: str = '') -> list[Finding]:
-    """Print findings, each once, and return them.
-
-    Raises:
-        ValueError: if there are errors.
-    """
-    findings = list(dict.fromkeys(findings))
-    for level in 'repaired', 'note', 'warning', 'error':
-        for finding in findings:
-            if finding.level == level:
-                print(finding)
-    errors = [finding for finding in findings if finding.level == 'error']
-    if errors:
-        raise ValueError(
-            f'nothing was written: the data has {count(len(errors), "error")}{way_out}'
-        )
-    return findings
+    add_shared_arguments(parser, kind='label maps', held_out_by='--val-label-maps')
+    return parse(parser)
 
 
 def read_parts(args: argparse.Namespace, classes: Classes) -> dict[str, Part]:
@@ -156,8 +103,7 @@ def read_parts(args: argparse.Namespace, classes: Classes) -> dict[str, Part]:
             not_below=[args.out_dir, *filter(None, folders.values())],
         )
         way_out = '' if args.drop_invalid else '; --drop-invalid leaves such label maps out'
-        can_drop = any(finding.kind == 'image' for finding in maps.findings)
-        report(maps.findings, way_out=way_out if can_drop else '')
+        report(maps.findings, way_out=way_out)
         parts[role] = Part(maps, [file.image for file in maps.files])
     return parts
 
@@ -218,6 +164,7 @@ def main() -> None:
         not_below=[part.maps.folder for part in parts.values()],
         skip_unreadable=args.skip_unreadable,
         keep_all=args.keep_all,
+        all_pictures=args.hash,
     )
     findings += report(found)
     print_summary(parts, classes, len(unlabeled['images']), findings)
@@ -270,7 +217,5 @@ def main() -> None:
         print(f'{path}: {count(len(names), "image")}')
     for config in configs:
         work_dir = out / 'work_dirs' / config.stem
-        checkpoint = work_dir / f'iter_{max_iters}.pth'
-        train, test = (ROOT / 'tools' / name for name in ('train.py', 'test.py'))
-        print(shlex.join(map(str, ('python', train, config, '--work-dir', work_dir))))
-        print(shlex.join(map(str, ('python', test, config, checkpoint))))
+        print_command('train.py', config, '--work-dir', work_dir)
+        print_command('test.py', config, work_dir / f'iter_{max_iters}.pth')

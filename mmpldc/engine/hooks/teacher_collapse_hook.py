@@ -1,5 +1,6 @@
 """Warn when the teacher collapses: pseudo-labels are missing, NaN or of one class."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mmengine.hooks import Hook
@@ -120,24 +121,28 @@ class TeacherCollapseHook(Hook):
                 'bfloat16 or float32 instead of float16'
             )
         total = sum(counts.kept)
-        candidates = ''
-        if not counts.num_nan and data_batch is not None:
-            candidates = model.describe_candidates(data_batch)
+
+        def candidates() -> str:
+            """Another pass of the teacher, so for warnings alone."""
+            if counts.num_nan or data_batch is None:
+                return ''
+            return model.describe_candidates(data_batch)
+
         if not total:
             runner.logger.warning(
                 f'{when}: the teacher kept no pseudo-label in {counts.num_images} images, so the '
-                f'student learns nothing from them. {candidates}If it never kept any, it is too '
+                f'student learns nothing from them. {candidates()}If it never kept any, it is too '
                 'weak for its thresholds: lengthen model.burn_in_iters, or lower '
                 f'{advice.thresholds}. If it did, it has diverged: lower the learning rate.'
             )
             return
         if total >= MIN_LABELS and len(counts.kept) > 1:
             self._compare_shares(runner, when, counts.kept, advice)
-        if candidates:  # a model that labels objects
+        if advice is ADVICE['instances']:
             self._compare_numbers(runner, when, total / counts.num_images, candidates)
 
     def _compare_numbers(
-        self, runner: Runner, when: str, per_image: float, candidates: str
+        self, runner: Runner, when: str, per_image: float, candidates: Callable[[], str]
     ) -> None:
         num_labeled = len(labeled_part(runner.train_dataloader.dataset))
         objects = self._labelled_counts(runner).sum().item() / max(1, num_labeled)
@@ -145,9 +150,10 @@ class TeacherCollapseHook(Hook):
             return
         runner.logger.warning(
             f'{when}: the teacher kept {per_image:.1f} pseudo-labels an image, but labelled images '
-            f'have {objects:.1f} objects: most are wrong or double. {candidates}Raise '
-            'model.pseudo_label_filter.class_thr and mask_thr, set its duplicate_iou to 0.6, or '
-            'lengthen model.burn_in_iters.'
+            f'have {objects:.1f} objects: most are wrong or double. {candidates()}Raise '
+            'model.pseudo_label_filter.class_thr and mask_thr (with ExpectedCountThreshold lower '
+            'model.class_thresholds.share), set duplicate_iou of the filter to 0.6, or lengthen '
+            'model.burn_in_iters.'
         )
 
     def _labelled_counts(self, runner: Runner) -> Tensor:

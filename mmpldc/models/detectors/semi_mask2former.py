@@ -308,7 +308,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         classes: Sequence[str],
         class_counts: Callable[[], Tensor],
         device: torch.device,
-        num_images: int = 0,
+        num_images: int,
     ) -> None:
         """Load the refiner's model and initialise the thresholds per class."""
         if self.refiner is not None:

@@ -49,8 +49,8 @@ class PseudoLabelFilter(BaseTransform):
         class_thr: c_t, 0.85 in the paper; a number or the config of a schedule
             (:mod:`mmpldc.schedules`).
         mask_thr: m_t, 0.90 in the paper; likewise.
-        score_thr: threshold on c_k * m_k instead; 0.765 (= 0.85 * 0.90) in the paper's ablation;
-            likewise.
+        score_thr: threshold on the score instead, by default c_k * m_k; 0.765 (= 0.85 * 0.90) in
+            the paper's ablation; likewise.
         min_area: a mask must have more pixels than this, counted in the padded batch frame; 5 in
             the released code.
         max_candidates: None takes each query's best class. A number takes that many best
@@ -134,7 +134,7 @@ class PseudoLabelFilter(BaseTransform):
 
     @property
     def is_coupled(self) -> bool:
-        """Whether a single threshold on the product of the qualities decides."""
+        """Whether a single threshold on the score decides."""
         return self.score_thr is not None
 
     def set_thresholds(

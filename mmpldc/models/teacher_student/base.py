@@ -114,7 +114,7 @@ class TeacherStudent(BaseModel):
         classes: Sequence[str],
         class_counts: Callable[[], Tensor],
         device: torch.device,
-        num_images: int = 0,
+        num_images: int,
     ) -> None:
         """Prepare the parts that produce pseudo-labels; called only if the run uses them.
 
@@ -199,7 +199,7 @@ class TeacherStudent(BaseModel):
     # Called by the hook
 
     def prepare_training(
-        self, classes: Sequence[str], class_counts: Callable[[], Tensor], num_images: int = 0
+        self, classes: Sequence[str], class_counts: Callable[[], Tensor], num_images: int
     ) -> None:
         """Check the model against the data and prepare the parts that produce pseudo-labels.
 

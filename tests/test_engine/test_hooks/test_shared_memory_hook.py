@@ -66,5 +66,9 @@ def test_what_does_not_fit_is_refused(workers, prefetch, free, fits, tmp_path, m
     assert before[2] == np.random.get_state()[1].tolist()
 
 
-def test_without_shared_memory_nothing_is_checked(tmp_path):
-    SharedMemoryHook(str(tmp_path / 'none')).before_train(runner(100))
+def test_without_shared_memory_no_image_is_drawn(tmp_path):
+    many = runner(100)
+    drawn = []
+    many.train_dataloader.dataset = SimpleNamespace(__getitem__=drawn.append)
+    SharedMemoryHook(str(tmp_path / 'none')).before_train(many)
+    assert drawn == []

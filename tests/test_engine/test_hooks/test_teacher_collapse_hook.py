@@ -83,7 +83,13 @@ def look(caplog, toy_pair):
         dataset = labelled if isinstance(labelled, Labelled) else Labelled(labelled)
         if isinstance(dataset, LabelMaps):
             pair.labels_are = 'pixels'
-        model.describe_candidates = lambda data: f'{candidates}{data} ' if candidates else ''
+        described = []
+
+        def describe(data: str) -> str:
+            described.append(data)
+            return f'{candidates}{data} ' if candidates else ''
+
+        model.describe_candidates = describe
         runner = SimpleNamespace(
             model=model,
             train_dataloader=SimpleNamespace(dataset=dataset),
@@ -96,6 +102,8 @@ def look(caplog, toy_pair):
             caplog.clear()
             hook.after_train_iter(runner, runner.iter, data_batch='batch')
             warnings += [(runner.iter, record.getMessage()) for record in caplog.records]
+        # another pass of the teacher: for a warning alone
+        assert len(described) <= len(warnings)
         return warnings
 
     return look
@@ -125,7 +133,7 @@ def test_no_label_shows_the_candidates(look):
 
 
 @pytest.mark.parametrize(('labels', 'expected'), [(8, False), (9, True)])
-def test_many_more_labels_than_objects_are_told(look, labels, expected):
+def test_many_more_labels_than_objects_are_told(look, labels, expected, tmp_path):
     """Of two images one has them all; labelled ones have an object each."""
     steps = [[]] * BURN_IN + [[k % 3 for k in range(labels)]] * 4
     warnings = look(steps, labelled=[0], candidates='Of 9 candidates in the ')
@@ -134,7 +142,7 @@ def test_many_more_labels_than_objects_are_told(look, labels, expected):
         ((_, text),) = warnings
         assert 'kept 4.5 pseudo-labels an image, but labelled images have 1.0 objects' in text
         assert 'Of 9 candidates in the batch Raise' in text
-    assert not look(steps, labelled=[0])  # a model that labels pixels
+    assert not look(steps, labelled=LabelMaps([0], tmp_path))  # pixels are no objects
 
 
 def test_a_single_label_is_not_none(look):

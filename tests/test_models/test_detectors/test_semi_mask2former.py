@@ -2,7 +2,6 @@
 
 import warnings
 from copy import deepcopy
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -570,7 +569,7 @@ class Annotated(BaseDataset):
 
 
 def prepare(model, dataset) -> None:
-    model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset))
+    model.prepare_training(dataset.metainfo['classes'], lambda: class_counts(dataset), len(dataset))
 
 
 def labeled_and_unlabeled():
@@ -1093,7 +1092,7 @@ def test_a_step_on_a_gpu_waits_five_times_at_most(build):
 
 
 def test_joint_forward_refuses_batch_norms_that_train(build):
-    dataset = SimpleNamespace(metainfo=dict(classes=('a', 'b', 'c')))
+    dataset = Annotated(1)
     with pytest.raises(ValueError, match='does not work with batch norms that train'):
         prepare(build(joint_forward=True), dataset)
     prepare(build(joint_forward=True, **{'backbone.norm_eval': True}), dataset)

@@ -1,0 +1,102 @@
+"""What tools/dataset/new_config.py shares between annotated objects and label maps."""
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmpldc.datasets.checks.findings import Finding, count
+
+from .stages import tools_folder
+
+
+class Refused(Exception):
+    """The data has errors, which were printed."""
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser, *, kind: str, held_out_by: str) -> None:
+    """Add the options that mean the same for both kinds of labels.
+
+    Args:
+        parser: of the tool.
+        kind: what a record with an error is called, in the plural.
+        held_out_by: the option that gives a validation set.
+    """
+    parser.add_argument(
+        '--unlabeled-images', type=Path, help='folder of unlabelled images; default: --images'
+    )
+    parser.add_argument(
+        '--val-percent',
+        type=float,
+        default=20,
+        help=f'without {held_out_by}: share of the labelled images that is held out; default: 20',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of that choice')
+    parser.add_argument(
+        '--drop-invalid',
+        action='store_true',
+        help=f'leave out {kind} that cannot be repaired; left_out.txt lists them',
+    )
+    parser.add_argument(
+        '--skip-unreadable', action='store_true', help='leave out broken unlabelled images'
+    )
+    parser.add_argument(
+        '--keep-all',
+        action='store_true',
+        help='keep copies of labelled images, masks, thumbnails and painted pictures as well',
+    )
+    parser.add_argument(
+        '--hash',
+        action='store_true',
+        help='look for copies that were stored anew among all images, however many there are',
+    )
+    parser.add_argument('--out-dir', type=Path, required=True)
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse and check the command line; paths become absolute, folders not given are --images."""
+    args = parser.parse_args()
+    if args.batch_size is not None and (args.batch_size < 2 or args.batch_size % 2):
+        parser.error('--batch-size must be even: half of it is labelled')
+    if not 0 < args.val_percent < 100:
+        parser.error('--val-percent must be above 0 and below 100')
+    for name in 'unlabeled_images', 'val_images', 'test_images':
+        setattr(args, name, getattr(args, name) or args.images)
+    for name, value in vars(args).items():
+        if isinstance(value, Path):
+            setattr(args, name, Path(os.path.abspath(value)))
+    return args
+
+
+def report(
+    findings: Iterable[Finding], *, way_out: str = '', about: tuple[str, ...] = ('image',)
+) -> list[Finding]:
+    """Print findings, each once, and return them.
+
+    Args:
+        findings: of any level.
+        way_out: what to do if records have errors.
+        about: kinds of findings that are about records.
+
+    Raises:
+        Refused: if there are errors.
+    """
+    findings = list(dict.fromkeys(findings))
+    for level in 'repaired', 'note', 'warning', 'error':
+        for finding in findings:
+            if finding.level == level:
+                print(finding)
+    errors = [finding for finding in findings if finding.level == 'error']
+    if errors:
+        about_records = any(finding.kind in about for finding in errors)
+        raise Refused(
+            f'nothing was written: the data has {count(len(errors), "error")}'
+            + (way_out if about_records else '')
+        )
+    return findings
+
+
+def print_command(tool: str, *words: object) -> None:
+    """Print a command of this checkout that can be pasted into a shell anywhere."""
+    print(shlex.join(map(str, ('python', tools_folder() / tool, *words))))
