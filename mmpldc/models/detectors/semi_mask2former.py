@@ -10,15 +10,19 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig, reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.models.pseudo_labels import LabelWeights, Selection, pseudo_label_statistics
+from mmpldc.models.pseudo_labels import (
+    LabelWeights,
+    Selection,
+    describe_candidates,
+    note_uncertain,
+    pseudo_label_statistics,
+)
 from mmpldc.models.teacher_student import TeacherStudent
 from mmpldc.phases import BurnIn
 from mmpldc.registry import MODELS, TASK_UTILS, TRANSFORMS
 from mmpldc.structures import HeadOutputs, LayerOutputs
 
 from .complete_detector import complete_detector
-
-QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
 @MODELS.register_module()
@@ -215,7 +219,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             self.class_thresholds.update(selection, outputs, self.progress)
         pseudo_instances = selection.pseudo_instances
         if self.ignore_uncertain:
-            _note_uncertain(selection)
+            note_uncertain(selection)
         if self.refiner is not None:
             pseudo_instances = self.refiner(
                 pseudo_instances,
@@ -257,19 +261,7 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         views = self.data_preprocessor(data, True)
         inputs, samples = (views[key]['unsup_weak'] for key in ('inputs', 'data_samples'))
         found = InstanceData.cat(self.get_candidates(inputs, samples))
-        if not len(found):
-            return ''
-        shares = found.scores.new_tensor(QUANTILES)
-        quantiles = [
-            # Host sync: for a warning.
-            ' / '.join(f'{value:.2f}' for value in torch.quantile(values, shares).tolist())
-            for values in (found.class_quality, found.mask_quality)
-        ]
-        names = ', '.join(f'{share:.0%}' for share in QUANTILES)
-        return (
-            f'Of {len(found)} candidates in {len(samples)} images the quantiles ({names}) are '
-            f'{quantiles[0]} in class quality and {quantiles[1]} in mask quality. '
-        )
+        return describe_candidates(found, len(samples))
 
     def teacher_outputs(self, images: Tensor) -> LayerOutputs:
         """Return the outputs of the teacher's last layer for images ``(B, 3, H, W)``."""
@@ -341,23 +333,6 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         if current.score_thr is not None:
             return {}
         return dict(class_thr=current.class_thr, mask_thr=current.mask_thr)
-
-
-def _note_uncertain(selection: Selection) -> None:
-    """Note in each image's labels which queries are uncertain, ``uncertain_queries (Q,)`` bool.
-
-    Raises:
-        ValueError: if the thresholds have no floor.
-    """
-    if selection.considered is None:
-        raise ValueError(
-            'model.ignore_uncertain=True needs thresholds with a floor: set '
-            "model.class_thresholds=dict(type='mmpldc.ExpectedCountThreshold')"
-        )
-    for labels, uncertain in zip(
-        selection.pseudo_instances, selection.considered.uncertain, strict=True
-    ):
-        labels.set_metainfo(dict(uncertain_queries=uncertain))
 
 
 def _refuse_nan(selection: Selection, samples: SampleList) -> None:

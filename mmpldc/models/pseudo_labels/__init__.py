@@ -15,8 +15,8 @@ from .label_weights import (
 )
 from .pixel_weights import BoundaryPreservingMap, CertaintyWeights, MaskPoints, WeighsPixels
 from .reasons import REASONS, explain_selection
-from .selection import Candidates, Considered, Selection, Thresholds
-from .statistics import pseudo_label_statistics
+from .selection import Candidates, Considered, Selection, Thresholds, note_uncertain
+from .statistics import describe_candidates, pseudo_label_statistics
 
 __all__ = [
     'BoundaryPreservingMap',
@@ -36,6 +36,8 @@ __all__ = [
     'Thresholds',
     'WeighsLabels',
     'WeighsPixels',
+    'describe_candidates',
     'explain_selection',
+    'note_uncertain',
     'pseudo_label_statistics',
 ]

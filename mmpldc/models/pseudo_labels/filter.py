@@ -1,10 +1,8 @@
 """Filter the teacher's predictions to get pseudo-labels (DDTF)."""
 
-from itertools import accumulate
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -24,9 +22,10 @@ from mmpldc.registry import TRANSFORMS
 from mmpldc.schedules import Progress, Schedule, build_schedule, value_at
 from mmpldc.structures import LayerOutputs
 
+from .full_size import measure_at_full_size
+from .images import has_nan, split_by_image
 from .selection import Candidates, Considered, Selection, Thresholds
 
-MAX_PIXELS = 2**22  # upsampled at a time: 4 masks of 1024 x 1024
 LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
 
 MaskQuality = Literal['mean_probability', 'predicted_iou']
@@ -247,7 +246,7 @@ class PseudoLabelFilter(BaseTransform):
         if thresholds.max_per_image is not None:
             scores = torch.where(keep, measured.scores, -1.0)
             keep = keep & best_of_each_image(scores, image, count=thresholds.max_per_image)
-        broken = _has_nan(outputs, candidates)
+        broken = has_nan(outputs, candidates)
         considered = None
         if thresholds.floor is not None:
             eligible = eligible & ~broken[image]
@@ -255,8 +254,8 @@ class PseudoLabelFilter(BaseTransform):
             query = candidates.query[image, rank]
             uncertain[image, query] = (eligible & ~keep).to(uncertain.dtype)
             considered = Considered(measured.scores, eligible, uncertain > 0)
-        pseudo_instances, has_nan = _split_by_image(measured, image, keep, broken)
-        return Selection(pseudo_instances, candidates, has_nan, considered)
+        pseudo_instances, broken_images = split_by_image(measured, image, keep, broken)
+        return Selection(pseudo_instances, candidates, broken_images, considered)
 
     def thresholds(self, progress: Progress | None) -> Thresholds:
         """Return the filter's own thresholds at a point of the run."""
@@ -312,9 +311,10 @@ class PseudoLabelFilter(BaseTransform):
             (measured.mask_quality, _), measured.area = mask_quality(logits), soft_area(logits)
             measured.mask_logits = logits
         else:
-            quality, measured.area, full_size = self._at_full_size(logits, input_shape)
-            measured.mask_quality = quality
-            measured.mask_logits = full_size if self.full_resolution else logits
+            measured.mask_quality, measured.area, full_size = measure_at_full_size(
+                logits, input_shape, keep_masks=self.full_resolution
+            )
+            measured.mask_logits = logits if full_size is None else full_size
         if candidates.mask_quality is not None:
             measured.mask_quality = candidates.mask_quality[image, rank]
         qualities = measured.class_quality, measured.mask_quality
@@ -349,31 +349,13 @@ class PseudoLabelFilter(BaseTransform):
     def _passes_by_class(
         self, outputs: LayerOutputs, candidates: Candidates, thresholds: Thresholds
     ) -> Tensor:
-        """Return ``(B, C)`` bool; NaN passes here and is found by :func:`_has_nan`."""
+        """Return ``(B, C)`` bool; NaN passes here and is found by :func:`has_nan`."""
         class_thr = thresholds.of_labels(candidates.labels).class_thr
         fails = candidates.class_quality < class_thr
         if self.above_no_object:
             no_object = outputs.cls_logits.softmax(dim=-1)[..., -1].gather(1, candidates.query)
             fails = fails | (no_object > candidates.class_quality)
         return fails.logical_not()
-
-    def _at_full_size(
-        self, mask_logits: Tensor, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Measure quality, area and, if wanted, logits of upsampled masks, a few at a time."""
-        if not len(mask_logits):  # interpolate refuses it
-            nothing = mask_logits.new_zeros(0)
-            return nothing, nothing, mask_logits.new_zeros(0, *size)
-        found = []
-        for few in mask_logits.split(max(1, MAX_PIXELS // (size[0] * size[1]))):
-            full_size = F.interpolate(few[None], size, mode='bilinear')[0]
-            found.append((*mask_quality(full_size), full_size if self.full_resolution else None))
-        qualities, areas, masks = zip(*found, strict=True)
-        return (
-            torch.cat(qualities),
-            torch.cat(areas),
-            torch.cat(masks) if self.full_resolution else None,
-        )
 
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
@@ -388,44 +370,3 @@ def _predicted_iou(outputs: LayerOutputs) -> Tensor:
             "model.detector.panoptic_head.iou_head=dict(type='mmpldc.MaskIoUHead')"
         )
     return outputs.iou_logits.float().sigmoid()
-
-
-def _has_nan(outputs: LayerOutputs, candidates: Candidates) -> Tensor:
-    """Whether an image has NaN in any class or mask; ``(B,)`` bool.
-
-    Infinite logits are valid: they express certainty. Masks of all queries count, including those
-    of classes that fail.
-    """
-    has_nan = candidates.class_quality.isnan().any(dim=1)
-    has_nan = has_nan | outputs.mask_logits.flatten(1).isnan().any(dim=1)
-    if candidates.mask_quality is not None and outputs.iou_logits is not None:
-        has_nan = has_nan | outputs.iou_logits.isnan().any(dim=1)
-    return has_nan
-
-
-def _split_by_image(
-    candidates: InstanceData, image: Tensor, keep: Tensor, has_nan: Tensor
-) -> tuple[list[InstanceData], list[bool]]:
-    """Return each image's kept candidates, best score first, and ``has_nan`` on the host.
-
-    NaN compares false everywhere, so a broken output would look like one without objects. Queries
-    attend to one another: if one has a NaN, none is trusted.
-
-    Args:
-        candidates: M candidates.
-        image: ``(M,)`` int64, the image of each candidate.
-        keep: ``(M,)`` bool.
-        has_nan: ``(B,)`` bool.
-    """
-    keep = keep & ~has_nan[image]
-    counts = image.new_zeros(len(has_nan)).index_add(0, image, keep.long())
-    # Host sync: the shapes of the images' targets and the NaN flags, in one transfer.
-    sizes, has_nan = torch.stack([counts, has_nan.long()]).tolist()
-    # by image, the kept ones first, by score
-    order = candidates.scores.argsort(descending=True, stable=True)
-    order = order[image[order].argsort(stable=True)]
-    order = order[keep[order].logical_not().long().argsort(stable=True)]
-    kept = candidates[order[: sum(sizes)]]
-    first = [0, *accumulate(sizes)]
-    instances = [kept[start : start + size] for start, size in zip(first, sizes, strict=False)]
-    return instances, [bool(nan) for nan in has_nan]

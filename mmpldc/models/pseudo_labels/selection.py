@@ -83,3 +83,20 @@ class Selection(NamedTuple):
     candidates: Candidates
     has_nan: list[bool]
     considered: Considered | None = None
+
+
+def note_uncertain(selection: Selection) -> None:
+    """Note in each image's labels which queries are uncertain, ``uncertain_queries (Q,)`` bool.
+
+    Raises:
+        ValueError: if the thresholds have no floor.
+    """
+    if selection.considered is None:
+        raise ValueError(
+            'model.ignore_uncertain=True needs thresholds with a floor: set '
+            "model.class_thresholds=dict(type='mmpldc.ExpectedCountThreshold')"
+        )
+    for labels, uncertain in zip(
+        selection.pseudo_instances, selection.considered.uncertain, strict=True
+    ):
+        labels.set_metainfo(dict(uncertain_queries=uncertain))

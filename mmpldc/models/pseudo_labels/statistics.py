@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.functional import mask_uncertainty
 
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
 UNCERTAIN = 0.5  # a pixel counts as uncertain above this u: its probability is in (0.25, 0.75)
 
 
@@ -37,3 +39,26 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
         if 'corrected' in kept:
             statistics['pseudo_corrected'] = kept.corrected.float().mean()
     return statistics
+
+
+def describe_candidates(candidates: InstanceData, num_images: int) -> str:
+    """Say how candidates spread over both qualities.
+
+    Args:
+        candidates: of all images, with ``class_quality`` and ``mask_quality`` ``(M,)``.
+        num_images: images that they are of.
+
+    Returns:
+        A sentence for a warning, with a space behind it; empty without candidates.
+    """
+    if not len(candidates):
+        return ''
+    qualities = torch.stack([candidates.class_quality, candidates.mask_quality])
+    # Host sync: for a warning.
+    found = torch.quantile(qualities, qualities.new_tensor(QUANTILES), dim=1).T.tolist()
+    of_class, of_mask = (' / '.join(f'{value:.2f}' for value in values) for values in found)
+    shares = ', '.join(f'{share:.0%}' for share in QUANTILES)
+    return (
+        f'Of {len(candidates)} candidates in {num_images} images the quantiles ({shares}) are '
+        f'{of_class} in class quality and {of_mask} in mask quality. '
+    )

@@ -1,7 +1,7 @@
 """Core of every method: a student, its teacher and the position of the run."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
@@ -18,11 +18,10 @@ from mmpldc.schedules import Progress, build_schedule, value_at
 from mmpldc.utils.checkpoints import TEACHER
 from mmpldc.utils.unwrapping import unwrapped
 
+from .fitting_weights import drop_unfit, unfit_weights
 from .joint_forward import forward_batches, refuse_training_norms
 from .pseudo_label_counter import PseudoLabelCounter
 from .shared_geometry import check_views
-
-NAMED = 3  # modules in a line of the log
 
 
 class TeacherStudent(BaseModel):
@@ -321,12 +320,12 @@ class TeacherStudent(BaseModel):
                 weight = state_dict.pop(name)
                 state_dict.update({part + name.removeprefix(prefix): weight for part in parts})
             state_dict[key] = torch.tensor(False)
-            self._take_what_fits(state_dict, *parts)
+            drop_unfit(state_dict, self.student, parts)
         elif key not in state_dict:  # another framework's pair
             brings_teacher = any(name.startswith(prefix + TEACHER) for name in state_dict)
             state_dict[key] = torch.tensor(brings_teacher)
         if state_dict[key]:
-            unfit = self._unfit_weights(state_dict, prefix + TEACHER)
+            unfit = unfit_weights(state_dict, self.teacher, prefix + TEACHER)
             if unfit:
                 print_log(
                     f"the checkpoint's teacher does not fit this model ({len(unfit)} weights, such "
@@ -337,47 +336,6 @@ class TeacherStudent(BaseModel):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, *args
         )
-
-    def _take_what_fits(self, state_dict: dict[str, Any], *parts: str) -> None:
-        """Drop a plain network's weights of another shape, and log in a line what is taken.
-
-        A head of other classes, and queries of another number, so start anew.
-        """
-        own = self.student.state_dict()
-        given = {name.removeprefix(parts[0]) for name in state_dict if name.startswith(parts[0])}
-        unfit = {
-            name
-            for name in given & own.keys()
-            if state_dict[parts[0] + name].shape != own[name].shape
-        }
-        for name in unfit:
-            for part in parts:
-                del state_dict[part + name]
-        taken = len(own.keys() & given) - len(unfit)
-        if taken == len(own) == len(given):
-            return
-        left = [
-            f'{len(names)} {what} ({_modules(names)})'
-            for what, names in (
-                ('start anew because of another shape', unfit),
-                ('start anew because the checkpoint has none', own.keys() - given),
-                ('of the checkpoint are not used', given - own.keys()),
-            )
-            if names
-        ]
-        print_log(
-            f'start: {taken} of {len(own)} weights of the network are taken from the checkpoint; '
-            f'{"; ".join(left)}',
-            logger='current',
-        )
-
-    def _unfit_weights(self, state_dict: dict[str, Any], prefix: str) -> list[str]:
-        """List the teacher's weights that are missing or have another shape."""
-        return [
-            name
-            for name, own in self.teacher.state_dict().items()
-            if prefix + name not in state_dict or state_dict[prefix + name].shape != own.shape
-        ]
 
     def paired_tensors(self) -> list[tuple[Tensor, Tensor]]:
         """Return (teacher, student) pairs of parameters and buffers, except shared tensors."""
@@ -393,9 +351,3 @@ def as_teacher_student(model: nn.Module) -> TeacherStudent | None:
     """Unwrap a Runner's model and return it if it is a teacher-student pair, else None."""
     model = unwrapped(model)
     return model if isinstance(model, TeacherStudent) else None
-
-
-def _modules(names: Iterable[str]) -> str:
-    """The first modules that weights belong to, such as ``panoptic_head.cls_embed``."""
-    modules = sorted({'.'.join(name.split('.')[:2]) for name in names})
-    return ', '.join(modules[:NAMED]) + (', ...' if len(modules) > NAMED else '')

@@ -67,8 +67,16 @@ def test_what_does_not_fit_is_refused(workers, prefetch, free, fits, tmp_path, m
 
 
 def test_without_shared_memory_no_image_is_drawn(tmp_path):
-    many = runner(100)
     drawn = []
-    many.train_dataloader.dataset = SimpleNamespace(__getitem__=drawn.append)
+
+    class Counted(Images):
+        def __getitem__(self, index):
+            drawn.append(index)
+            return super().__getitem__(index)
+
+    many = runner(100)
+    many.train_dataloader.dataset = Counted()
     SharedMemoryHook(str(tmp_path / 'none')).before_train(many)
     assert drawn == []
+    batch_bytes(many.train_dataloader)
+    assert len(drawn) == 2  # what a check draws

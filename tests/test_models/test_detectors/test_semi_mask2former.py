@@ -20,7 +20,7 @@ from torch import nn
 
 from mmpldc.datasets.class_counts import class_counts
 from mmpldc.functional import unit_rgb
-from mmpldc.models.teacher_student import base
+from mmpldc.models.teacher_student import base, fitting_weights
 from mmpldc.registry import MODELS
 from mmpldc.schedules import Progress
 
@@ -886,7 +886,7 @@ def test_plain_checkpoint_is_complete(build, tiny_detector_cfg):
 def test_a_start_from_other_classes_takes_the_rest(build, tiny_detector_cfg, monkeypatch):
     """As from COCO: the head of the classes starts anew; a line says what was taken."""
     lines = []
-    monkeypatch.setattr(base, 'print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr(fitting_weights, 'print_log', lambda text, **_: lines.append(text))
     plain = with_values(MMDET_MODELS.build(tiny_detector_cfg).state_dict(), 0.5)
     model = build()
     model.load_state_dict(dict(plain), strict=False)
