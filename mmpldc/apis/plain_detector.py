@@ -17,7 +17,7 @@ from mmpldc.models import (
 )
 from mmpldc.models.detectors.complete_detector import complete_detector
 
-from .plain_types import SCOPE, modules, own_types
+from .plain_types import SCOPE, complete_config, modules
 
 # mmpldc modules that differ from the mmdet class they extend in training, freezing or speed, but
 # compute the same output from the same weights.
@@ -73,17 +73,7 @@ def plain_config(cfg: Config, detector: ConfigDict, meta: dict) -> Config:
     plain |= dict(default_scope='mmdet', model=detector)
     _use_plain_types(plain)
     # Used by mmdet's inferencer and its tools/test.py for drawing.
-    plain['visualizer'] = dict(
-        type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
-    )
-    plain['default_hooks'] = dict(visualization=dict(type='DetVisualizationHook'))
-    imports = copy.deepcopy(cfg.get('custom_imports'))
-    if own_types(plain):
-        imports = imports or dict(imports=[], allow_failed_imports=False)
-        imports['imports'] = [*imports['imports'], 'mmpldc.models', 'mmpldc.datasets']
-    if imports:
-        plain['custom_imports'] = imports
-    return Config(plain)
+    return complete_config(plain, cfg, drawing='Det')
 
 
 def plain_twin(ours: type) -> type:

@@ -9,7 +9,7 @@ from mmengine.registry import Registry
 from mmpldc.models import OHEMCrossEntropyLoss
 from mmpldc.models.segmentors.outputs import complete_segmentor
 
-from .plain_types import FROM_ANY_SCOPE, SCOPE, modules, own_types
+from .plain_types import FROM_ANY_SCOPE, SCOPE, complete_config, modules
 
 MMSEG = 'mmseg.'
 REPRESENTATION = 'decode_head.representation.'
@@ -63,17 +63,7 @@ def plain_segmentor_config(cfg: Config, segmentor: ConfigDict, meta: dict) -> Co
     # What mmsegmentation's inference_model prepares an image with; it leaves the labels out.
     plain['test_pipeline'] = copy.deepcopy(dataset.pipeline)
     plain |= dict(default_scope='mmseg', model=segmentor)
-    plain['visualizer'] = dict(
-        type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
-    )
-    plain['default_hooks'] = dict(visualization=dict(type='SegVisualizationHook'))
-    imports = copy.deepcopy(cfg.get('custom_imports'))
-    if own_types(plain):
-        imports = imports or dict(imports=[], allow_failed_imports=False)
-        imports['imports'] = [*imports['imports'], 'mmpldc.models', 'mmpldc.datasets']
-    if imports:
-        plain['custom_imports'] = imports
-    return Config(plain)
+    return complete_config(plain, cfg, drawing='Seg')
 
 
 def _use_plain_types(value: object) -> None:
