@@ -57,7 +57,8 @@ def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
                 'default_hooks.mean_teacher.keep_rate': 0.5,
                 'train_cfg': dict(max_iters=max_iters, val_interval=2),
                 'default_hooks.logger.interval': 1,
-                'default_hooks.checkpoint.interval': 1,
+                # all of a short run; a dry run of a longer one plans a few, whatever the disk
+                'default_hooks.checkpoint': dict(interval=1, max_keep_ckpts=8),
                 'train_dataloader': dict(**batch_size, sampler=batch_size),
             }
         )
