@@ -100,7 +100,7 @@ def main() -> None:
                 rows.append(row | dict(seconds=Spread.of(seconds)))
     lines = [
         [
-            row['masks'],
+            str(row['masks']),
             row['name'],
             f'{row["peak"]:.2f}',
             f'{row["before"]:.2f}',

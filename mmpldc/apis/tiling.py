@@ -42,23 +42,24 @@ class Part:
         label: class.
         score: in [0, 1].
         window: tight box of the mask, in the image.
-        mask: ``(h, w)`` bool in that box, not empty.
+        packed: the mask in that box, not empty: ``(h, ceil(w / 8))`` uint8, of eight pixels each,
+            because a large image may have thousands of masks.
     """
 
     tile: int
     label: int
     score: float
     window: Window
-    mask: np.ndarray
+    packed: np.ndarray
 
     def within(self, window: Window) -> np.ndarray:
         """The mask within a rectangle of the image, ``(H, W)`` bool of its size."""
         canvas = np.zeros((window.bottom - window.top, window.right - window.left), bool)
         common = self.window.overlap(window)
         if common is not None:
-            own = self.mask[
-                common.top - self.window.top : common.bottom - self.window.top,
-                common.left - self.window.left : common.right - self.window.left,
+            rows = self.packed[common.top - self.window.top : common.bottom - self.window.top]
+            own = np.unpackbits(rows, axis=1, count=self.window.right - self.window.left)[
+                :, common.left - self.window.left : common.right - self.window.left
             ]
             canvas[
                 common.top - window.top : common.bottom - window.top,
@@ -106,7 +107,7 @@ def predict_tiles(
 ) -> InstanceData:
     """Predict the instances of a large image.
 
-    Memory holds the image, one batch of tiles, and each mask within its box.
+    Memory holds the image, one batch of tiles, and each mask within its box, one bit a pixel.
 
     Args:
         image: ``(H, W, 3)`` uint8.
@@ -148,7 +149,8 @@ def _parts_of(instances: InstanceData, tile: int, window: Window) -> Iterator[Pa
                 *(int(window.top + top), int(window.left + left)),
                 *(int(window.top + bottom), int(window.left + right)),
             )
-            yield Part(tile, label, score, own, pixels[top:bottom, left:right].copy())
+            packed = np.packbits(pixels[top:bottom, left:right], axis=1)
+            yield Part(tile, label, score, own, packed)
 
 
 def group_parts(parts: Sequence[Part], windows: Sequence[Window]) -> list[list[Part]]:
