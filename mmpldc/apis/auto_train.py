@@ -17,7 +17,7 @@ from mmpldc.utils.weight_sources import missing_weights
 
 from .stages import Stages, tools_folder
 
-NUM_STAGES = 8
+NUM_STAGES = 9
 COCO_LABELS, STUDIO_LABELS = 'pseudo_labels.json', 'label_studio.json'
 
 
@@ -26,6 +26,7 @@ class AutoTrained(NamedTuple):
 
     Attributes:
         report: Markdown, with the table of both models and the list of files.
+        page: HTML about both runs, with curves, errors and images.
         verdict: whether the unlabelled images helped: 'better', 'worse' or 'unclear'.
         gain: of PL-DC over the baseline, AP in [-1, 1].
         checkpoint, config: of the published model, for plain mmdet.
@@ -34,6 +35,7 @@ class AutoTrained(NamedTuple):
     """
 
     report: Path
+    page: Path
     verdict: str
     gain: float
     checkpoint: Path
@@ -139,6 +141,9 @@ def auto_train(
     words += ['--out', out / 'comparison', *options]
     which = 'test' if test else 'validation'
     stages.run('compare', f'test both on the {which} set', 'compare/compare_runs.py', *words)
+    page = out / 'report.html'
+    words = [dirs['supervised'], dirs['pldc'], '--out', page]
+    stages.run('page', 'a page with curves, errors and images', 'report.py', *words)
 
     comparison = json.loads((out / 'comparison.json').read_text())
     # of no use if it is worse
@@ -148,6 +153,7 @@ def auto_train(
     published = _hand_over(stages, trained, folder, options)
     result = AutoTrained(
         out / 'report.md',
+        page,
         comparison['verdict'],
         comparison['gain']['AP']['value'],
         published,
@@ -221,6 +227,7 @@ def _report(out: Path, result: AutoTrained, which: str, trained: Trained, stages
     demo: list[str | Path] = ['python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES']
     demo += [trained.config, '--weights', trained.checkpoint, '--out-dir', out / 'predictions']
     files = [
+        [f'`{result.page}`', 'curves, errors, images and pseudo-labels; opens in a browser'],
         [f'`{result.checkpoint}`', f'teacher of {trained.name}, for plain mmdet, with `model.py`'],
         [f'`{result.pseudo_labels}`', f'pseudo-labels, {counts}; COCO format, as CVAT reads it'],
         [f'`{result.label_studio}`', "the same for Label Studio; `.xml` is its interface's"],

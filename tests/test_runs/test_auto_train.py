@@ -53,10 +53,11 @@ def test_one_call(shapes_root, tmp_path):
     )
     result = auto_train(**call, say=lines.append)
     headings = [line for line in lines if line.startswith('[')]
-    assert [line[:5] for line in headings] == [f'[{k}/8]' for k in range(1, 9)]
+    assert [line[:5] for line in headings] == [f'[{k}/9]' for k in range(1, 10)]
     assert result.verdict in ('better', 'worse', 'unclear')
     report = result.report.read_text()
     assert '| gain |' in report and str(result.checkpoint) in report
+    assert '<html' in result.page.read_text() and str(result.page) in report
     labels = json.loads(result.pseudo_labels.read_text())
     unlabeled = json.loads((tmp_path / 'run/data/unlabeled.json').read_text())
     assert len(labels['images']) == len(unlabeled['images'])
@@ -72,7 +73,7 @@ def test_one_call(shapes_root, tmp_path):
     changed = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*.pth')}
     lines.clear()
     assert auto_train(**call, say=lines.append) == result
-    assert sum('already done' in line for line in lines) == 8
+    assert sum('already done' in line for line in lines) == 9
     assert changed == {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*.pth')}
     with pytest.raises(ValueError, match=r'size is .small. now, was .tiny.*\(--out\)'):
         auto_train(**call | dict(size='small'), say=lines.append)
