@@ -43,10 +43,11 @@ def draw_instances(
         contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, color.tolist(), 2)
     for index, (mask, label) in enumerate(zip(masks, labels, strict=True)):
-        rows, columns = np.nonzero(mask)
-        if len(rows):
+        in_row = mask.sum(axis=1)  # no list of pixels: a large mask has millions
+        if area := in_row.sum():
             text = classes[label] + ('' if scores is None else f' {scores[index]:.2f}')
-            _write(canvas, text, (int(columns.min() * scale), int(rows.mean() * scale)))
+            left, row = mask.any(axis=0).argmax(), in_row @ np.arange(len(mask)) / area
+            _write(canvas, text, (int(left * scale), int(row * scale)))
     return canvas
 
 
