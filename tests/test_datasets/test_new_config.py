@@ -95,7 +95,7 @@ def test_hold_out(run, data):
     assert baseline == [f'{TOOLS}/train.py', f'{out}/supervised.py', '--work-dir',
                         f'{work}/supervised']  # fmt: skip
     assert train == [f'{TOOLS}/train.py', f'{out}/pldc.py', '--work-dir', f'{work}/pldc',
-                     '--resume', f'{work}/supervised/iter_450.pth']  # fmt: skip
+                     '--resume', f'{work}/supervised/iter_900.pth']  # fmt: skip
     assert compare == [f'{TOOLS}/compare/compare_runs.py',
                        f'{out}/supervised.py', f'{work}/supervised/iter_1500.pth',
                        f'{out}/pldc.py', f'{work}/pldc/iter_1500.pth']  # fmt: skip
@@ -107,7 +107,7 @@ def test_hold_out(run, data):
     assert parts.unlabeled.ann_file == str(data.root / 'mine/unlabeled.json')
     assert config.val_dataloader.dataset.data_prefix.img == str(data.images)
     assert config.val_evaluator.ann_file == str(data.root / 'mine/val.json')
-    assert config.train_cfg.max_iters == 1500 and config.model.burn_in_iters == 450
+    assert config.train_cfg.max_iters == 1500 and config.model.burn_in_iters == 900
     assert config.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (192, 192)
 
 

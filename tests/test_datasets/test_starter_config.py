@@ -50,10 +50,10 @@ def test_schedule(num_images, batch_size, expected):
     ('iters', 'size', 'expected'),
     [
         # max_iters, burn_in_iters, ema_steps
-        (1500, TINY, (1500, 450, 100)),
-        (4009, TINY, (4000, 1200, 200)),
+        (1500, TINY, (1500, 900, 100)),
+        (4009, TINY, (4000, 2400, 200)),
         (333, SMALL, (330, 66, 500)),
-        (3, TINY, (10, 3, 100)),
+        (3, TINY, (10, 6, 100)),
     ],
 )
 def test_schedule_of_some_steps(iters, size, expected):
