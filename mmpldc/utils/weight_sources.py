@@ -28,6 +28,8 @@ SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
     'openmmlab://': mmengine_checkpoint.get_external_models,
     'mmcls://': mmengine_checkpoint.get_mmcls_models,
 }
+TIMM = 'timm://'  # prefix of timm's names of weights, for mmpldc.TimmBackbone
+TIMM_FILES = ('model.safetensors', 'pytorch_model.bin')
 SECONDS = 5  # to wait for a server
 CLIP_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
@@ -63,7 +65,9 @@ def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
         ),
     }
     for key, name in named.items():
-        if isinstance(name, str):
+        if isinstance(name, str) and name.startswith(TIMM):
+            yield from _timm_source(key, name)
+        elif isinstance(name, str):
             url = address_of(name)
             if url is None and '://' in name:  # another of mmengine's schemes
                 continue
@@ -150,6 +154,23 @@ def address_of(source: str) -> str | None:
 def cached_path(url: str) -> Path:
     """Where torch keeps the file of a URL."""
     return Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+
+
+def _timm_source(key: str, name: str) -> Iterator[Source]:
+    """Weights that timm downloads from the Hugging Face Hub."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from timm import get_pretrained_cfg
+    except ImportError:
+        return  # building the network says what to install
+    known = get_pretrained_cfg(name.removeprefix(TIMM), allow_unregistered=True)
+    if not known or not known.hf_hub_id:
+        return  # and what is wrong with its name
+    found = (try_to_load_from_cache(known.hf_hub_id, file) for file in TIMM_FILES)
+    cached = next((path for path in found if isinstance(path, str)), '')
+    url = f'https://huggingface.co/{known.hf_hub_id}/resolve/main/{TIMM_FILES[0]}'
+    place = Path(cached or f'{known.hf_hub_id}/{TIMM_FILES[0]}')
+    yield Source(key, name, url, place, f'name the file by {key}')
 
 
 def _clip_source(scorer: Mapping[str, Any]) -> Iterator[Source]:
