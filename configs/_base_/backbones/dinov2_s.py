@@ -1,8 +1,9 @@
 """DINOv2 ViT-S/14 (22 M parameters) by timm; for instances with ViTDet's pyramid, else with DPT.
 
 docs/backbones.md says where the variables go, and the source and the licence of the weights.
-Fine-tuning: for instances ViTDet's layer-wise rates (detectron2's mask_rcnn_vitdet, ViT-B's for this
-size, ours); semantic UniMatch V2's released code, in which the decoder learns 40 times as fast.
+Fine-tuning: for instances ViTDet's layer-wise rates and drop path (detectron2's mask_rcnn_vitdet;
+ViT-B's for this size, ours); semantic UniMatch V2's released code, whose decoder learns 40 times as
+fast.
 """
 
 vit = dict(

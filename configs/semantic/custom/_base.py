@@ -38,8 +38,8 @@ burn_in_iters = 125
 # UniMatch on VOC: 0.001 with 8 + 8 images; in proportion to the batch. Other backbones: that of
 # _base_.semantic.optim_wrapper, made for 16 + 16.
 learning_rate = 0.0005
-# The backbone is the file of _base_/backbones above (docs/backbones.md): 'tuned' trains it, 'frozen'
-# does not.
+# The backbone is the file of _base_/backbones above (docs/backbones.md): 'tuned' trains it, and
+# 'frozen' does not.
 backbone_mode = 'tuned'
 
 num_classes = len(classes)

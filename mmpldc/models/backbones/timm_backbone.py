@@ -73,7 +73,7 @@ class TimmBackbone(BaseModule):
         self.name, self.options = name, options
         self.out_indices = tuple(out_indices)
         self.stride, self.class_tokens, self.frozen = stride, class_tokens, frozen
-        self.net = create(name, num_classes=0, **options)
+        self.net: Any = create(name, num_classes=0, **options)
         self.net.prune_intermediate_layers(self.out_indices, prune_norm=False, prune_head=True)
         channels = [self.net.feature_info[index]['num_chs'] for index in self.out_indices]
         self.norms = ModuleList(LayerNorm2d(num, eps=1e-6) for num in channels if norm_maps)
@@ -132,8 +132,8 @@ class TimmBackbone(BaseModule):
         else:
             if any(side % self.stride for side in sides):
                 raise ValueError(
-                    f'{self.name} needs sides that are multiples of {self.stride}, got {sides[0]} x '
-                    f"{sides[1]}: set the data preprocessor's pad_size_divisor to 32"
+                    f'{self.name} needs sides that are multiples of {self.stride}, got '
+                    f"{sides[0]} x {sides[1]}: set the data preprocessor's pad_size_divisor to 32"
                 )
             cells = [side // self.stride for side in sides]
         size = [number * p for number, p in zip(cells, patch, strict=True)]
@@ -182,8 +182,8 @@ def create(name: str, **options: Any) -> nn.Module:
         raise ImportError("this backbone needs timm: pip install 'timm>=1.0.20'") from error
     if not timm.is_model(name.partition('.')[0]):
         raise ValueError(
-            f'timm {timm.__version__} has no network {name}: see timm.list_models(), or pip install '
-            '--upgrade timm'
+            f'timm {timm.__version__} has no network {name}: see timm.list_models(), or upgrade '
+            'timm'
         )
     return timm.create_model(name, **options)
 
