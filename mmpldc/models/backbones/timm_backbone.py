@@ -73,7 +73,7 @@ class TimmBackbone(BaseModule):
         self.name, self.options = name, options
         self.out_indices = tuple(out_indices)
         self.stride, self.class_tokens, self.frozen = stride, class_tokens, frozen
-        self.net: Any = create(name, num_classes=0, **options)
+        self.net = create(name, num_classes=0, **options)
         self.net.prune_intermediate_layers(self.out_indices, prune_norm=False, prune_head=True)
         channels = [self.net.feature_info[index]['num_chs'] for index in self.out_indices]
         self.norms = ModuleList(LayerNorm2d(num, eps=1e-6) for num in channels if norm_maps)
@@ -169,7 +169,7 @@ class TimmBackbone(BaseModule):
         return group_parameters(self.net, self.net.group_matcher(coarse=False), reverse=True)
 
 
-def create(name: str, **options: Any) -> nn.Module:
+def create(name: str, **options: Any) -> Any:
     """Build timm's network of that name; timm is imported here, when needed.
 
     Raises:
@@ -208,6 +208,8 @@ def pretrained(name: str, source: str, **options: Any) -> nn.Module:
         overlay = dict(state_dict=read(source))
     except OSError as error:
         raise MissingWeights(f'{source} cannot be loaded: {error}') from error
+    if not any(isinstance(value, Tensor) for value in overlay['state_dict'].values()):
+        raise ValueError(f'{source} has no weights')  # timm would look elsewhere
     try:
         # timm prints what it leaves out of DINOv3's own files: biases, which are zero
         with contextlib.redirect_stdout(io.StringIO()):
