@@ -11,7 +11,6 @@ from torch import nn
 from mmpldc.models.backbones.timm_backbone import create
 from mmpldc.utils.checkpoint_loading import MissingWeights, UnsafeCheckpoint
 
-
 pytest.importorskip('timm')
 DINOV2, DINOV3 = 'vit_small_patch14_dinov2.lvd142m', 'vit_small_patch16_dinov3.lvd1689m'
 CONVNEXT = 'convnext_tiny.dinov3_lvd1689m'
