@@ -1,4 +1,4 @@
-"""ResNet-101 (45 M parameters), trained on ImageNet-1k; otherwise as r50.py."""
+"""ResNet-101 (43 M parameters), trained on ImageNet-1k; otherwise as r50.py."""
 
 _base_ = './r50.py'
 

@@ -1,4 +1,4 @@
-"""ResNet-18 (12 M parameters), for small images on a CPU or a small GPU; otherwise as r50.py.
+"""ResNet-18 (11 M parameters), for small images on a CPU or a small GPU; otherwise as r50.py.
 
 Channels of the decoder are those of mmsegmentation's DeepLabv3+ of this depth.
 """

@@ -1,4 +1,4 @@
-"""ResNet-50 (26 M parameters), trained on ImageNet-1k: what the models of ../models have.
+"""ResNet-50 (24 M parameters), trained on ImageNet-1k: what the models of ../models have.
 
 docs/backbones.md says where the variables go, and the source and the licence of the weights.
 Fine-tuning for instances, a tenth of the rate: Mask2Former (arXiv 2112.01527). Semantic methods

@@ -1,4 +1,4 @@
-"""Swin-S (50 M parameters), trained on ImageNet-1k at 224 x 224; otherwise as swin_t.py.
+"""Swin-S (49 M parameters), trained on ImageNet-1k at 224 x 224; otherwise as swin_t.py.
 
 Numbers are mmdet's in mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco, and mmsegmentation's in
 swin-small-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.
