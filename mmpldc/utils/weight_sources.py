@@ -17,7 +17,7 @@ from . import checkpoint_loading  # noqa: F401  reads weights only
 
 # A weight of each kind of backbone: ResNet, transformer, ConvNeXt of its authors, ConvNeXt of timm.
 OF_BACKBONES = re.compile(
-    r'(layer4\..*conv2|patch_embed\.proj(ection)?|downsample_layers\.0\.0|stem\.0)\.weight'
+    r'(layer4\..*conv\d|patch_embed\.proj(ection)?|downsample_layers\.0\.0|stem\.0)\.weight'
 )
 SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
     'torchvision://': mmengine_checkpoint.get_torchvision_models,
