@@ -23,7 +23,9 @@ instance = dict(
     tuned=dict(backbone=dict(vit, **last_map, drop_path_rate=0.1), detector=vitdet),
     optim_wrapper=dict(
         constructor='mmpldc.LayerDecayOptimWrapperConstructor',
-        paramwise_cfg=dict(layer_decay_rate=0.7),
+        paramwise_cfg=dict(  # in place of a method's rate of the whole backbone
+            layer_decay_rate=0.7, custom_keys=dict(backbone=dict(lr_mult=1.0, decay_mult=1.0))
+        ),
     ),
 )
 four_maps = dict(out_indices=(2, 5, 8, 11), class_tokens=True)

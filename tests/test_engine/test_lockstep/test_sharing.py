@@ -128,7 +128,7 @@ def test_a_frozen_transformer_is_shared():
         features.attach(backbone)
         assert backbone(images)[0].equal(expected)
     assert (features.computed, features.reused) == (1, 1)
-    with pytest.raises(ValueError, match='frozen=True for mmpldc.TimmBackbone'):
+    with pytest.raises(ValueError, match=r'frozen=True for mmpldc\.TimmBackbone'):
         SharedFeatures().attach(TimmBackbone(**config | dict(frozen=False), **small))
 
 

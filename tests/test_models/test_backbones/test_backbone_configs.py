@@ -38,7 +38,7 @@ def experiment(tmp_path, name, mode, base='pldc/pldc_aaai_mask2former_r50_coco_1
 
 def built(config, shrink):
     """The model, and per trainable parameter its learning rate and weight decay."""
-    del config.model.refiner
+    config.model.pop('refiner', None)
     model = MODELS.build(shrink(config).model)
     wrapper = build_optim_wrapper(model, config.optim_wrapper)
     names = {parameter: name for name, parameter in model.named_parameters()}
@@ -175,7 +175,12 @@ def test_rates_of_swin_by_hand(tmp_path):
 
 @pytest.mark.parametrize(('name', 'rate'), [('dinov2_b', 0.7), ('dinov2_l', 0.8)])
 def test_rates_of_a_transformer_by_hand(tmp_path, shrink, name, rate):
-    _, options = built(experiment(tmp_path, name, 'tuned'), shrink)  # of four blocks
+    # of four blocks; over a method with a rate of its own for the whole backbone
+    base = 'pais/pais_mask2former_r50_coco_10pct.py'
+    config = experiment(tmp_path, name, 'tuned', base)
+    assert config.optim_wrapper.optimizer.weight_decay == 0.05
+    config.optim_wrapper.optimizer.weight_decay = DECAY
+    _, options = built(config, shrink)
     for parameter, (power, decay) in {  # rate ** (4 + 1 - layer)
         'backbone.net.pos_embed': (5, 0),
         'backbone.net.patch_embed.proj.weight': (5, DECAY),
