@@ -39,8 +39,9 @@ class TimmBackbone(BaseModule):
         class_tokens: return each map of a transformer with its class token, as mmsegmentation's
             ``DPTHead`` takes them.
         norm_maps: a layer norm of its own on each map, as mmpretrain's ConvNeXt has for detection
-            and segmentation; not in the weights, so it starts at weight 1 and bias 0. A
-            transformer's maps have its final norm and need no other.
+            and segmentation. That of the last stage starts from the network's final norm, the
+            others at weight 1 and bias 0. A transformer's maps have its final norm and need no
+            other.
         frozen: train without gradients, and keep eval mode.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)``: ``'timm://'`` and timm's name of
             weights (``'timm://vit_small_patch14_dinov2.lvd142m'``), or a file or an address with
@@ -93,6 +94,10 @@ class TimmBackbone(BaseModule):
             # The file fits the complete network; what this one left out is not taken.
             weights = complete.state_dict()
             self.net.load_state_dict({name: weights[name] for name in self.net.state_dict()})
+            final = getattr(getattr(complete, 'head', None), 'norm', None)  # of a ConvNeXt
+            has_last = self.out_indices[-1] == len(complete.feature_info) - 1
+            if self.norms and has_last and isinstance(final, nn.LayerNorm):
+                self.norms[-1].load_state_dict(final.state_dict())
         self._is_init = True
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...] | list[list[Tensor]]:
@@ -188,7 +193,7 @@ def create(name: str, **options: Any) -> Any:
     return timm.create_model(name, **options)
 
 
-def pretrained(name: str, source: str, **options: Any) -> nn.Module:
+def pretrained(name: str, source: str, **options: Any) -> Any:
     """The complete network with published weights, without one too many or too few.
 
     Args:

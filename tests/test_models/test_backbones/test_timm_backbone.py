@@ -162,9 +162,9 @@ def test_weights_arrive(name, frozen, tmp_path):
     state = {key: torch.randn(shape) for key, shape in shapes.items()}
     path = tmp_path / 'weights.pth'
     torch.save(state, path)
-    model = build(
-        name, frozen=frozen, init_cfg=dict(type='Pretrained', checkpoint=str(path)), norm_maps=True
-    )
+    init_cfg = dict(type='Pretrained', checkpoint=str(path))
+    options = dict(norm_maps=True, out_indices=(1, 3)) if name == CONVNEXT else {}
+    model = build(name, frozen=frozen, init_cfg=init_cfg, **options)
     model.init_weights()
     found = model.net.state_dict()
     if name != CONVNEXT:  # most have the same names
@@ -181,7 +181,9 @@ def test_weights_arrive(name, frozen, tmp_path):
         assert found['stem.0.weight'].equal(state['downsample_layers.0.0.weight'])
         assert found['stages.2.blocks.1.mlp.fc2.weight'].equal(state['stages.2.1.pwconv2.weight'])
         assert found['stages.3.downsample.1.weight'].equal(state['downsample_layers.3.1.weight'])
-    assert all(norm.weight.eq(1).all() for norm in model.norms)
+        assert model.norms[0].weight.eq(1).all() and len(model.norms) == 2
+        assert model.norms[1].weight.equal(state['norm.weight'])
+        assert model.norms[1].bias.equal(state['norm.bias'])
     assert not frozen or not any(p.requires_grad for p in model.parameters())
 
     again = tmp_path / 'timm.safetensors'
