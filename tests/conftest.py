@@ -105,19 +105,19 @@ SMALL_BACKBONES = {  # by type: settings, channels of its levels
         dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4),
         [8, 16, 32, 64],
     ),
-    'mmpldc.PlainViT': (
-        dict(
-            arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
-            img_size=28,
-        ),
+    'mmpldc.TimmBackbone': (  # a transformer with ViTDet's pyramid
+        dict(embed_dim=16, depth=4, num_heads=2, img_size=28, out_indices=(3,)),
         [CHANNELS] * 4,
     ),
 }
+SMALL_CONVNEXT = dict(dims=(8, 8, 16, 16), depths=(1, 1, 1, 1)), [8, 8, 16, 16]
 
 
 def _shrink(cfg: Config) -> Config:
     """Give the model few channels, layers, queries and points, in place; frozen stays frozen."""
     backbone, in_channels = SMALL_BACKBONES[cfg.model.backbone.type]
+    if cfg.model.backbone.get('name', '').startswith('convnext'):
+        backbone, in_channels = SMALL_CONVNEXT
     cfg.model.backbone.update(init_cfg=None, **backbone)
     attention = dict(embed_dims=CHANNELS, num_heads=2)
     ffn = dict(embed_dims=CHANNELS, feedforward_channels=32)

@@ -21,7 +21,7 @@ TYPES = {
         'RepresentationASPPHead',
         'PixelContrast',
         'MultiBranchDataPreprocessor',
-        'PlainViT',
+        'TimmBackbone',
         'SwinTransformer',
         'SimpleFeaturePyramid',
     ),

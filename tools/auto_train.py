@@ -13,6 +13,7 @@ Other options are tools/dataset/new_config.py's, such as --negatives or --val-pe
 import argparse
 
 from mmpldc.apis import auto_train
+from mmpldc.apis.own_data import add_backbone_arguments
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
@@ -36,6 +37,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         default='auto',
         help="default: by this machine's GPU, tiny without one",
     )
+    add_backbone_arguments(parser, backbone='r50', mode='frozen')
     parser.add_argument('--init', default='imagenet', metavar='imagenet|coco|FILE')
     parser.add_argument('--init-style', choices=['pytorch', 'caffe'], default='pytorch')
     parser.add_argument(

@@ -7,6 +7,7 @@ device; images may have any size. Numbers are the paper's unless noted.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/mask2former_r50.py',
+    '../_base_/backbones/r50.py',
     '../_base_/datasets/coco_semi.py',
     '../_base_/schedules/pldc_368k.py',
 ]
@@ -33,9 +34,12 @@ max_per_image = 100
 # Labelled views that are trained on.
 sup_views = ['sup_weak', 'sup_strong']
 
-# ---- Start: 'torchvision://resnet50' or a file with weights of ResNet-50, of 'pytorch' or 'caffe'
-# style, which wants BGR images; load_from: a whole detector, such as one trained on COCO, or None.
-backbone_weights = 'torchvision://resnet50'
+# ---- Start. The backbone is the file of _base_/backbones above (docs/backbones.md): 'frozen' as in
+# the paper, or 'tuned', which trains it, too. Its weights: None for the published ones, or a file;
+# those of a ResNet may be of 'pytorch' or of 'caffe' style, which wants BGR images. load_from: a
+# whole detector, such as one trained on COCO, or None.
+backbone_mode = 'frozen'
+backbone_weights = None
 backbone_style = 'pytorch'
 load_from = None
 
@@ -65,20 +69,26 @@ duplicate_iou = 0.6
 metainfo = dict(classes=classes)
 pad = dict(type='BatchFixedSizePad', size=image_size, pad_mask=True)
 pixels = dict(batch_augments=[pad])
+network = _base_.instance[backbone_mode]
+backbone, detector = dict(network.backbone), network.detector
+if backbone_weights is not None:
+    backbone.update(init_cfg=dict(type='Pretrained', checkpoint=backbone_weights))
+if load_from is not None:  # it brings them
+    backbone.update(init_cfg=None)
 if backbone_style == 'caffe':
+    backbone.update(style='caffe')
     pixels.update(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False)
-pretrained = None
-if backbone_weights is not None:  # None: load_from brings them
-    pretrained = dict(type='Pretrained', checkpoint=backbone_weights)
 if label_share is None:
     pseudo_labels, class_thresholds = dict(_base_.ddtf, **fixed_thresholds), None
 else:
     pseudo_labels = dict(_base_.certain_filter)
     class_thresholds = dict(_base_.expected_count, share=label_share)
 model = dict(
-    backbone=dict(style=backbone_style, init_cfg=pretrained),
+    backbone=backbone,
     detector=dict(
-        panoptic_head=dict(num_queries=num_queries), test_cfg=dict(max_per_image=max_per_image)
+        detector,
+        panoptic_head=dict(detector.panoptic_head, num_queries=num_queries),
+        test_cfg=dict(max_per_image=max_per_image),
     ),
     num_classes=len(classes),
     pseudo_label_filter=dict(pseudo_labels, duplicate_iou=duplicate_iou),
@@ -133,6 +143,8 @@ test_evaluator = dict(ann_file=test['ann_file'])
 
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // num_validations)
 optim_wrapper = dict(optimizer=dict(lr=learning_rate))
+if backbone_mode == 'tuned':
+    optim_wrapper.update(_base_.instance.optim_wrapper)
 # Ours. With the paper's schedule the rate drops after nine tenths (released code: 0.92).
 param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
 auto_scale_lr = dict(base_batch_size=batch_size)

@@ -1,12 +1,9 @@
 """PL-DC (arXiv) with Mask2Former and a frozen DINOv2 ViT-L on 10 % of COCO.
 
 Not in the paper, so without a published mask AP. Guided Distillation reports 43.1 here with its
-strongest backbone (34.1 on 1 %). docs/configs.md: fine-tuning, other shares.
+strongest backbone (34.1 on 1 %). docs/backbones.md: other backbones, fine-tuning.
 """
 
-_base_ = ['./pldc_mask2former_r50_coco_10pct.py', '../_base_/backbones/dinov2_vit_l.py']
+_base_ = ['./pldc_mask2former_r50_coco_10pct.py', '../_base_/backbones/dinov2_l.py']
 
-model = dict(
-    backbone=dict(_delete_=True, frozen=True, **_base_.dinov2_vit_l),
-    detector=_base_.dinov2_vit_l_detector,
-)
+model = _base_.instance.frozen

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config, DictAction
 
+from mmpldc.datasets.starter_backbones import Mode, read_backbone
 from mmpldc.datasets.starter_config import start_from
 from mmpldc.engine.projection import duration
 from mmpldc.utils.markdown import table
@@ -55,6 +56,8 @@ def auto_train(
     test: str | Path | None = None,
     test_images: str | Path | None = None,
     size: str = 'auto',
+    backbone: str = 'r50',
+    backbone_mode: Mode = 'frozen',
     init: str = 'imagenet',
     init_style: str = 'pytorch',
     time_budget: str | None = None,
@@ -77,7 +80,9 @@ def auto_train(
             images is held out, without ``test`` the models are compared on the validation set.
         val_images, test_images: their folders; None: ``images``.
         size: 'tiny', 'small', 'base', or 'auto' by the machine.
-        init: 'imagenet', 'coco', or a file with weights.
+        backbone: file of ``configs/_base_/backbones``, such as 'dinov2_s'.
+        backbone_mode: 'tuned' trains it, 'frozen' does not.
+        init: 'imagenet' for the backbone's published weights, 'coco', or a file with weights.
         init_style: of the ResNet in such a file, 'pytorch' or 'caffe'.
         time_budget: of both trainings together, such as '2h'; None: the size's number of steps.
         data_options: other options of ``tools/dataset/new_config.py``.
@@ -85,7 +90,7 @@ def auto_train(
         say: takes each line for the user.
 
     Raises:
-        ValueError: if the folder was started with other settings.
+        ValueError: if the folder was started with other settings, or there is no such backbone.
         OSError: if a file is missing.
         RuntimeError: if weights are missing, or a stage fails; with the end of its log.
     """
@@ -104,10 +109,19 @@ def auto_train(
         if not Path(path).exists():
             raise FileNotFoundError(f'there is no {path}')
     init = init if init in ('imagenet', 'coco') else str(Path(init).absolute())
-    choices = dict(size=size, init=init, init_style=init_style, time_budget=time_budget)
+    choices = dict(
+        size=size,
+        backbone=backbone,
+        backbone_mode=backbone_mode,
+        init=init,
+        init_style=init_style,
+        time_budget=time_budget,
+    )
     stages = Stages(out, NUM_STAGES, say)
     if 'supervised' not in stages.done:
-        missing = missing_weights(start_from(init, init_style).config())
+        network = read_backbone(tools_folder().parent / 'configs', backbone)
+        start = start_from(init, init_style, network, backbone_mode)
+        missing = missing_weights(start.config())
         if missing:
             raise RuntimeError('\n'.join(missing))
     guard_settings(

@@ -54,6 +54,31 @@ def add_shared_arguments(parser: argparse.ArgumentParser, *, kind: str, held_out
     parser.add_argument('--out-dir', type=Path, required=True)
 
 
+def add_backbone_arguments(
+    parser: argparse.ArgumentParser, *, mode: str, backbone: str | None = None
+) -> None:
+    """Add the choice of a backbone and whether it trains.
+
+    Args:
+        parser: of the tool.
+        mode: default of ``--backbone-mode``.
+        backbone: default of ``--backbone``; None: by the size.
+    """
+    parser.add_argument(
+        '--backbone',
+        default=backbone,
+        metavar='NAME',
+        help='file of configs/_base_/backbones, such as dinov2_s (docs/backbones.md); default: '
+        f'{backbone or "by --size"}',
+    )
+    parser.add_argument(
+        '--backbone-mode',
+        choices=['frozen', 'tuned'],
+        default=mode,
+        help=f'whether it trains; default: {mode}',
+    )
+
+
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse and check the command line; paths become absolute, folders not given are --images."""
     args = parser.parse_args()

@@ -5,11 +5,12 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmpldc.utils.weight_sources import COCO, IMAGENET, kind_of_weights
+from mmpldc.utils.weight_sources import kind_of_weights
 
+from .starter_backbones import Backbone, Mode
 from .starter_sizes import BASE, Schedule, Size, limits_for, passes_for, training_side
 
 MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
@@ -23,47 +24,65 @@ class Code(str):
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a run starts from.
+    """Backbone and weights that a run starts from.
 
     Attributes:
-        backbone_weights: of the backbone alone, a file or an address; None: ``load_from`` has them.
+        backbone: file of ``configs/_base_/backbones``.
+        published: the weights that it names.
+        mode: 'frozen', or 'tuned', which trains the backbone, too.
+        backbone_weights: of the backbone alone, a file; None: the published ones.
         backbone_style: 'pytorch', or 'caffe' (BGR images, not divided by a deviation).
         load_from: of a whole detector, a file or an address; None: only the backbone is given.
     """
 
-    backbone_weights: str | None = IMAGENET
+    backbone: str
+    published: str
+    mode: Mode = 'frozen'
+    backbone_weights: str | None = None
     backbone_style: str = 'pytorch'
     load_from: str | None = None
 
     def describe(self) -> str:
         """What the run starts from, for one line."""
-        return f'starts from {self.load_from or self.backbone_weights}'
+        weights = self.load_from or self.backbone_weights or self.published
+        return f'backbone {self.backbone}, {self.mode}, starts from {weights}'
 
     def config(self) -> dict:
         """The part of a config that names the weights."""
-        init_cfg = dict(checkpoint=self.backbone_weights) if self.backbone_weights else None
+        init_cfg = None
+        if self.load_from is None:
+            init_cfg = dict(checkpoint=self.backbone_weights or self.published)
         return dict(load_from=self.load_from, model=dict(backbone=dict(init_cfg=init_cfg)))
 
 
-def start_from(init: str, style: str) -> Start:
+def start_from(init: str, style: str, backbone: Backbone, mode: Mode = 'frozen') -> Start:
     """Choose a run's first weights.
 
     Args:
-        init: 'imagenet', 'coco', or a file with weights of a ResNet-50 or of a detector.
-        style: of the ResNet in a file, see :class:`Start`.
+        init: 'imagenet' for the backbone's published weights, 'coco', or a file with weights of the
+            backbone or of a detector.
+        style: of a ResNet in a file, see :class:`Start`.
+        backbone: of the run.
+        mode: see :class:`Start`.
 
     Raises:
         FileNotFoundError: if there is no such file; the message names it.
-        ValueError: if the file has other weights.
+        ValueError: if the file has other weights, or nobody publishes a detector of COCO.
     """
+    start = Start(backbone.name, backbone.weights, mode)
     if init == 'imagenet':
-        return Start()
+        return start
     if init == 'coco':
-        return Start(backbone_weights=None, load_from=COCO)
+        if backbone.coco_detector is None:
+            raise ValueError(
+                f'--init coco: there is no Mask2Former of COCO on {backbone.name}; there is one on '
+                'r50, r101, swin_t and swin_s'
+            )
+        return replace(start, load_from=backbone.coco_detector)
     path = str(Path(init).absolute())
     if kind_of_weights(path) == 'backbone':
-        return Start(path, style)
-    return Start(None, style, path)
+        return replace(start, backbone_weights=path, backbone_style=style)
+    return replace(start, backbone_style=style, load_from=path)
 
 
 def fill_in(template: str, values: dict[str, object], remarks: dict[str, str]) -> str:
@@ -122,7 +141,10 @@ def config_text(
     """
     side = training_side(sizes, size)
     num_queries, max_per_image = limits_for(most_objects, size)
-    values = dict(
+    learning_rate = size.learning_rate
+    if start.mode == 'tuned':  # a rate for a head alone spoils what the backbone knows
+        learning_rate = min(learning_rate, BASE.learning_rate)
+    values: dict[str, object] = dict(
         classes=tuple(classes),
         image_size=(side, side),
         resize_ratios=size.resize_ratios,
@@ -131,14 +153,17 @@ def config_text(
         max_per_image=max_per_image,
         sup_views=list(size.sup_views),
         negatives=negatives,
-        learning_rate=size.learning_rate,
+        learning_rate=learning_rate,
         max_iters=schedule.max_iters,
         burn_in_iters=schedule.burn_in_iters,
         keep_rate=schedule.keep_rate,
         num_validations=size.num_validations,
         num_workers=size.num_workers,
         param_scheduler=Code(size.param_scheduler),
-        **vars(start),
+        backbone_mode=start.mode,
+        backbone_weights=start.backbone_weights,
+        backbone_style=start.backbone_style,
+        load_from=start.load_from,
         **sources,
     )
     remarks = dict(
@@ -148,6 +173,7 @@ def config_text(
     )
     for part in 'model', 'schedule':
         template = template.replace(getattr(BASE, part), getattr(size, part))
+    template = template.replace('backbones/r50.py', f'backbones/{start.backbone}.py')
     absolute = re.sub(
         r"'\.\./_base_/([^']+)'", lambda m: repr(str(configs / '_base_' / m[1])), template
     )

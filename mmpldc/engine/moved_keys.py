@@ -8,6 +8,7 @@ from .hooks.mean_teacher_hook import MeanTeacherHook
 
 MEAN_TEACHER = ('mmpldc.MeanTeacherHook', MeanTeacherHook)
 NEW_KEY = 'default_hooks.mean_teacher'
+TRANSFORMERS = ('mmpldc.PlainViT', 'mmpldc.ViTMaps')  # mmpretrain's, before timm's
 
 
 def moved_keys(cfg: Config) -> str | None:
@@ -15,7 +16,8 @@ def moved_keys(cfg: Config) -> str | None:
 
     ``MeanTeacherHook`` was in ``custom_hooks``; since 0.2.0 it is ``default_hooks.mean_teacher``.
     A config that has it in ``custom_hooks`` alone, such as one that an earlier run wrote into its
-    work directory, works as before.
+    work directory, works as before. ``TimmBackbone`` took the place of two classes over
+    mmpretrain's transformer, whose weights have other names.
 
     Args:
         cfg: a config with its options, before a runner is built.
@@ -23,6 +25,13 @@ def moved_keys(cfg: Config) -> str | None:
     Returns:
         The error message, or None if no key has moved.
     """
+    backbone = (cfg.get('model') or {}).get('backbone') or {}
+    if backbone.get('type') in TRANSFORMERS:
+        return (
+            f'model.backbone: {backbone["type"]} is mmpldc.TimmBackbone now, with weights of other '
+            'names: take configs/_base_/backbones/dinov2_s.py, _b.py or _l.py (docs/backbones.md) '
+            'and train anew, or stay with the version that the checkpoint is of'
+        )
     hooks = cfg.get('custom_hooks') or []
     if isinstance(hooks, dict):  # mmengine's result of custom_hooks.0.KEY=VALUE without a list
         hooks = list(hooks.values())

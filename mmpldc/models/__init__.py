@@ -2,7 +2,7 @@
 
 import mmdet.models  # noqa: F401
 
-from .backbones import PlainViT, SwinTransformer, ViTMaps
+from .backbones import SwinTransformer, TimmBackbone
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
@@ -50,14 +50,13 @@ __all__ = [
     'OHEMCrossEntropyLoss',
     'OpenCLIPScorer',
     'PixelContrast',
-    'PlainViT',
     'PseudoLabelFilter',
     'SemiMask2Former',
     'SemiMask2FormerHead',
     'SimpleFeaturePyramid',
     'SwinTransformer',
     'TeacherStudent',
+    'TimmBackbone',
     'TopKMaskFormerFusionHead',
     'UncertaintyWeightedCrossEntropyLoss',
-    'ViTMaps',
 ]

@@ -15,11 +15,9 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from . import checkpoint_loading  # noqa: F401  reads weights only
 
-IMAGENET = 'torchvision://resnet50'
-# mmdet's model zoo; the digits before .pth begin its SHA-256, which is checked after the download.
-COCO = (
-    'https://download.openmmlab.com/mmdetection/v3.0/mask2former/mask2former_r50_8xb2-lsj-50e_coco/'
-    'mask2former_r50_8xb2-lsj-50e_coco_20220506_191028-41b088b6.pth'
+# A weight of each kind of backbone: ResNet, transformer, ConvNeXt of its authors, ConvNeXt of timm.
+OF_BACKBONES = re.compile(
+    r'(layer4\..*conv\d|patch_embed\.proj(ection)?|downsample_layers\.0\.0|stem\.0)\.weight'
 )
 SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
     'torchvision://': mmengine_checkpoint.get_torchvision_models,
@@ -28,6 +26,8 @@ SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
     'openmmlab://': mmengine_checkpoint.get_external_models,
     'mmcls://': mmengine_checkpoint.get_mmcls_models,
 }
+TIMM = 'timm://'  # prefix of timm's names of weights, for mmpldc.TimmBackbone
+TIMM_FILES = ('model.safetensors', 'pytorch_model.bin')
 SECONDS = 5  # to wait for a server
 CLIP_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
@@ -63,7 +63,9 @@ def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
         ),
     }
     for key, name in named.items():
-        if isinstance(name, str):
+        if isinstance(name, str) and name.startswith(TIMM):
+            yield from _timm_source(key, name)
+        elif isinstance(name, str):
             url = address_of(name)
             if url is None and '://' in name:  # another of mmengine's schemes
                 continue
@@ -103,7 +105,7 @@ def missing_weights(cfg: Mapping[str, Any]) -> list[str]:
 
 
 def kind_of_weights(path: str | Path) -> Literal['backbone', 'detector']:
-    """Whether a file has the weights of a ResNet alone, or of a whole detector.
+    """Whether a file has the weights of a backbone alone, or of a whole detector.
 
     Raises:
         FileNotFoundError: with the file's name.
@@ -111,15 +113,21 @@ def kind_of_weights(path: str | Path) -> Literal['backbone', 'detector']:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no file {path}')
-    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
-    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
-    names = [str(name) for name in weights]
+    if str(path).endswith('.safetensors'):
+        from safetensors import safe_open
+
+        with safe_open(str(path), framework='pt') as file:
+            names = list(file.keys())
+    else:
+        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+        weights = content.get('state_dict', content) if isinstance(content, dict) else {}
+        names = [str(name) for name in weights]
     if any('panoptic_head.' in name for name in names):
         return 'detector'
-    if any(re.fullmatch(r'(backbone\.)?layer4\..*conv3\.weight', name) for name in names):
+    if any(OF_BACKBONES.search(name) for name in names):
         return 'backbone'
     raise ValueError(
-        f'{path} has weights of neither a ResNet-50 nor a Mask2Former: '
+        f'{path} has weights of neither a backbone nor a Mask2Former: '
         f'{", ".join(names[:3]) or "none"}, ...'
     )
 
@@ -150,6 +158,26 @@ def address_of(source: str) -> str | None:
 def cached_path(url: str) -> Path:
     """Where torch keeps the file of a URL."""
     return Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+
+
+def _timm_source(key: str, name: str) -> Iterator[Source]:
+    """Weights that timm downloads from the Hugging Face Hub."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from timm import get_pretrained_cfg
+    except ImportError:
+        return  # building the network says what to install
+    try:
+        known = get_pretrained_cfg(name.removeprefix(TIMM))
+    except RuntimeError:  # a name that timm does not know, as loading says
+        known = None
+    if known is None or not known.hf_hub_id:
+        return
+    found = (try_to_load_from_cache(known.hf_hub_id, file) for file in TIMM_FILES)
+    cached = next((path for path in found if isinstance(path, str)), '')
+    url = f'https://huggingface.co/{known.hf_hub_id}/resolve/main/{TIMM_FILES[0]}'
+    place = Path(cached or f'{known.hf_hub_id}/{TIMM_FILES[0]}')
+    yield Source(key, name, url, place, f'name the file by {key}')
 
 
 def _clip_source(scorer: Mapping[str, Any]) -> Iterator[Source]:

@@ -69,8 +69,8 @@ def load(*names: str) -> Config:
 @pytest.mark.parametrize('depth', [50, 101])
 def test_network_builds_from_mmsegmentations_parts(depth):
     cfg = load(f'models/deeplabv3plus_r{depth}.py')
-    cfg.backbone.init_cfg = None
-    network = mmdet_registry.MODELS.build(dict(cfg.segmentor, backbone=cfg.backbone))
+    cfg.model.backbone.init_cfg = None
+    network = mmdet_registry.MODELS.build(dict(cfg.model.segmentor, backbone=cfg.model.backbone))
     modules = [network, network.backbone, network.decode_head, network.decode_head.loss_decode]
     assert all(type(module).__module__.startswith('mmseg.') for module in modules)
     assert sum(len(getattr(network.backbone, f'layer{i}')) for i in range(1, 5)) == (depth - 2) // 3
@@ -90,7 +90,7 @@ def test_strides_and_dilations(options, stride, dilations):
     if isinstance(options, str):
         options = cfg[options]
     small = dict(base_channels=4, stem_channels=4, init_cfg=None, norm_cfg=dict(type='BN'))
-    backbone = mmdet_registry.MODELS.build({**cfg.backbone, **options, **small})
+    backbone = mmdet_registry.MODELS.build({**cfg.model.backbone, **options, **small})
     backbone.eval()
     maps = backbone(torch.zeros(1, 3, 64, 64))
     assert [64 // m.shape[-1] for m in maps] == [4, 8, min(16, stride), stride]
@@ -100,14 +100,14 @@ def test_strides_and_dilations(options, stride, dilations):
 def test_u2pl_head_and_auxiliary_head_take_a_step():
     cfg = load('models/deeplabv3plus_r50.py')
     norm = dict(type='BN')
-    head = {**cfg.segmentor.decode_head, **cfg.u2pl_head, 'norm_cfg': norm, 'num_classes': 19}
+    head = {**cfg.model.segmentor.decode_head, **cfg.u2pl_head, 'norm_cfg': norm, 'num_classes': 19}
     head |= dict(in_channels=128, channels=8, c1_in_channels=16, c1_channels=8)
     auxiliary = {**cfg.auxiliary_head, 'norm_cfg': norm, 'in_channels': 64, 'channels': 8}
     small = dict(base_channels=4, stem_channels=4, init_cfg=None, norm_cfg=norm)
     network = mmdet_registry.MODELS.build(
         dict(
             type='mmseg.EncoderDecoder',
-            backbone={**cfg.backbone, **cfg.output_stride_8, **small},
+            backbone={**cfg.model.backbone, **cfg.output_stride_8, **small},
             decode_head=head,
             auxiliary_head=auxiliary,
             test_cfg=dict(mode='whole'),
@@ -139,9 +139,9 @@ NUMBERS = {  # of the released code of U2PL and iMAS
         'optim_wrapper.paramwise_cfg': {},
     },
     ('models/deeplabv3plus_r50.py',): {
-        'segmentor.decode_head.dilations': (1, 6, 12, 18),
-        'segmentor.decode_head.c1_channels': 48,
-        'segmentor.decode_head.loss_decode.avg_non_ignore': True,
+        'model.segmentor.decode_head.dilations': (1, 6, 12, 18),
+        'model.segmentor.decode_head.c1_channels': 48,
+        'model.segmentor.decode_head.loss_decode.avg_non_ignore': True,
         'u2pl_head.c1_channels': 256,
         'u2pl_head.dilations': (1, 12, 24, 36),
         'u2pl_head.dropout_ratio': 0.1,

@@ -17,16 +17,15 @@ FILES = sorted(
 )
 # mmdet's on purpose: they move label maps too, and write the homography that views are compared by.
 GEOMETRY = {'RandomFlip', 'RandomResize', 'RandomCrop', 'Resize', 'MultiBranch'}
-OTHERS = ('mmseg.', 'mmpldc.', 'mmcv.', 'mmpretrain.', 'mmengine.', 'torch.')
+OTHERS = ('mmseg.', 'mmpldc.', 'mmcv.', 'mmpretrain.', 'mmengine.', 'torch.', 'timm.')
 
 
 def load(name: str) -> Config:
     """The config with thin networks, which build fast."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    if cfg.model.backbone.type == 'mmpldc.ViTMaps':
-        pytest.importorskip('mmpretrain')
-        arch = dict(embed_dims=384, num_layers=12, num_heads=2, feedforward_channels=8)
-        cfg.model.backbone.update(arch=arch, init_cfg=None)
+    if cfg.model.backbone.type == 'mmpldc.TimmBackbone':
+        pytest.importorskip('timm')
+        cfg.model.backbone.update(init_cfg=None)
     else:
         cfg.model.backbone.update(base_channels=4, stem_channels=4, init_cfg=None)
     return cfg

@@ -134,6 +134,44 @@ def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
     assert pldc.model.burn_in_iters % saving.interval == 0
 
 
+@pytest.mark.parametrize(
+    ('name', 'options', 'checkpoint'),
+    [
+        ('dinov3_s', (), 'timm://vit_small_patch16_dinov3.lvd1689m'),
+        ('dinov2_b', ('--backbone-mode', 'tuned'), 'timm://vit_base_patch14_dinov2.lvd142m'),
+        ('swin_t', ('--init', 'coco'), None),
+        ('r101', ('--size', 'base'), 'torchvision://resnet101'),
+    ],
+)
+def test_another_backbone(run, data, name, options, checkpoint):
+    result = run('--size', 'tiny', '--backbone', name, *options)
+    assert result.code == 0 and f'backbone {name}, ' in result.out
+    for config in 'pldc', 'supervised':
+        cfg = Config.fromfile(data.root / f'mine/{config}.py')
+        assert '_delete_' not in str(cfg.model) and '_delete_' not in str(cfg.optim_wrapper)
+        assert (cfg.load_from or '').endswith('.pth') == (checkpoint is None)
+        init_cfg = cfg.model.backbone.init_cfg
+        assert init_cfg == (checkpoint and dict(type='Pretrained', checkpoint=checkpoint))
+        assert cfg.model.detector.panoptic_head.num_queries == (100 if 'base' in options else 20)
+        tuned = 'tuned' in options
+        constructor = cfg.optim_wrapper.get('constructor')
+        assert (constructor == 'mmpldc.LayerDecayOptimWrapperConstructor') == tuned
+        assert cfg.optim_wrapper.optimizer.lr == (1e-4 if tuned or 'base' in options else 1e-3)
+        frozen = cfg.model.backbone.get('frozen', cfg.model.backbone.get('frozen_stages') == 4)
+        assert frozen == (not tuned)
+
+
+@pytest.mark.parametrize(
+    ('options', 'line'),
+    [
+        (('--backbone', 'dinov9'), 'there is no backbone dinov9; there are dinov2_b, '),
+        (('--backbone', 'dinov2_s', '--init', 'coco'), 'no Mask2Former of COCO on dinov2_s'),
+    ],
+)
+def test_a_backbone_that_cannot_be(run, data, options, line):
+    assert line in run(*options).code and not (data.root / 'mine').exists()
+
+
 def test_many_objects_get_queries(run, data):
     def crowd(coco):
         first = coco['annotations'][0]

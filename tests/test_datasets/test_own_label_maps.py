@@ -110,6 +110,23 @@ def test_configs_sets_and_checks(run, data):
         assert sizes.get('unlabeled', 0) == unlabeled and sizes['labeled'] == len(labeled)
 
 
+def test_another_backbone(run, data):
+    write(data)
+    assert run('--backbone', 'dinov3_s', '--backbone-mode', 'frozen').code == 0
+    cfg = Config.fromfile(data.root / 'mine/unimatch.py')
+    assert '_delete_' not in str(cfg.model) and '_delete_' not in str(cfg.optim_wrapper)
+    assert cfg.model.backbone.frozen and cfg.model.backbone.name.startswith('vit_small_patch16')
+    assert cfg.model.segmentor.decode_head.type == 'mmseg.DPTHead'
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr) == ('AdamW', 5e-6 * 8 / 32)
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 40
+    assert 'there is no backbone x; there are' in run('--backbone', 'x').code
+    line = run('--backbone', 'swin_t', '--method', 'u2pl').code
+    assert line == (
+        'new_config.py: u2pl needs DeepLabv3+: take a ResNet for --backbone, or another --method'
+    )
+
+
 def of_colors(values):
     return np.array([*COLORS, *[(255, 255, 255)] * 253], np.uint8)[values]
 

@@ -1,8 +1,12 @@
 """Numbers worked out for somebody's data, against arithmetic by hand."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
+from mmpldc.datasets.starter_backbones import read_backbone
 from mmpldc.datasets.starter_config import (
     Start,
     fill_in,
@@ -22,7 +26,8 @@ from mmpldc.datasets.starter_sizes import (
     size_for,
     training_side,
 )
-from mmpldc.utils.weight_sources import COCO
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 @pytest.mark.parametrize(
@@ -87,17 +92,35 @@ def test_queries_are_more_than_objects(most, size, expected):
 
 def test_starts(tmp_path):
     resnet, detector, other = (tmp_path / name for name in ('r50.pth', 'm2f.pth', 'x.pth'))
-    torch.save({'layer4.2.conv3.weight': torch.zeros(1)}, resnet)
+    torch.save({'layer4.2.conv2.weight': torch.zeros(1)}, resnet)
     torch.save(dict(state_dict={'panoptic_head.cls_embed.bias': torch.zeros(1)}), detector)
     torch.save({'fc.weight': torch.zeros(1)}, other)
-    assert start_from('imagenet', 'pytorch') == Start()
-    assert start_from('coco', 'pytorch') == Start(None, 'pytorch', COCO)
-    assert start_from(str(resnet), 'caffe') == Start(str(resnet), 'caffe', None)
-    assert start_from(str(detector), 'pytorch') == Start(None, 'pytorch', str(detector))
+    r50, vit = (read_backbone(CONFIGS, name) for name in ('r50', 'dinov2_s'))
+    plain = Start('r50', 'torchvision://resnet50')
+    assert start_from('imagenet', 'pytorch', r50) == plain
+    assert start_from('coco', 'pytorch', r50) == replace(plain, load_from=r50.coco_detector)
+    start = start_from(str(resnet), 'caffe', r50)
+    assert start == replace(plain, backbone_weights=str(resnet), backbone_style='caffe')
+    start = start_from(str(detector), 'pytorch', vit, 'tuned')
+    published = 'timm://vit_small_patch14_dinov2.lvd142m'
+    assert start == Start('dinov2_s', published, 'tuned', load_from=str(detector))
+    assert start.config()['model'] == dict(backbone=dict(init_cfg=None))
+    with pytest.raises(ValueError, match='no Mask2Former of COCO on dinov2_s'):
+        start_from('coco', 'pytorch', vit)
     with pytest.raises(FileNotFoundError, match=r'no\.pth'):
-        start_from(str(tmp_path / 'no.pth'), 'pytorch')
+        start_from(str(tmp_path / 'no.pth'), 'pytorch', r50)
     with pytest.raises(ValueError, match=r'x\.pth has weights of neither'):
-        start_from(str(other), 'pytorch')
+        start_from(str(other), 'pytorch', r50)
+
+
+def test_backbones():
+    dinov3, convnext = (read_backbone(CONFIGS, n) for n in ('dinov3_s', 'dinov3_convnext_t'))
+    assert (dinov3.learning_rate, convnext.learning_rate) == (5e-6, 1e-4)
+    r18 = read_backbone(CONFIGS, 'r18')
+    assert r18.has_deeplab and not dinov3.has_deeplab and not convnext.has_deeplab
+    assert r18.learning_rate == 0.002  # of 16 + 16 images
+    with pytest.raises(ValueError, match=r'no backbone dinov4; there are dinov2_b, .*swin_t$'):
+        read_backbone(CONFIGS, 'dinov4')
 
 
 @pytest.mark.parametrize(('longer', 'side'), [(40, 192), (200, 224), (384, 256)])

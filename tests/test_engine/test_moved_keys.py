@@ -39,6 +39,14 @@ def test_what_works(cfg):
     assert moved_keys(cfg) is None
 
 
+@pytest.mark.parametrize('kind', ['mmpldc.PlainViT', 'mmpldc.ViTMaps'])
+def test_transformers_of_mmpretrain_are_refused_with_the_new_class(kind):
+    cfg = Config(dict(model=dict(backbone=dict(type=kind))))
+    assert f'{kind} is mmpldc.TimmBackbone now' in moved_keys(cfg)
+    assert moved_keys(Config(dict(model=dict(backbone=dict(type='ResNet'))))) is None
+    assert moved_keys(Config(dict(model=dict(backbone=None)))) is None
+
+
 @pytest.mark.parametrize('kind', [TYPE, MeanTeacherHook])
 @pytest.mark.parametrize('others', [[], [LOG], [Hook()]])
 def test_a_second_hook_is_refused_with_the_new_key(kind, others):

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from mmpldc.utils import weight_sources
-from mmpldc.utils.weight_sources import COCO, IMAGENET, missing_weights
+from mmpldc.utils.weight_sources import kind_of_weights, missing_weights
+
+IMAGENET = 'torchvision://resnet50'
+COCO = 'https://download.openmmlab.com/mask2former_r50-41b088b6.pth'
 
 
 @pytest.fixture
@@ -66,6 +69,49 @@ def test_a_file_that_is_not_there(cache, offline, tmp_path):
     assert 'gone.pth' in line and not offline
     (tmp_path / 'gone.pth').touch()
     assert missing_weights(config(teacher=str(tmp_path / 'gone.pth'))) == []
+
+
+@pytest.mark.parametrize('name', ['no_such_network', 'vit_small_patch14_dinov2.no_such_tag'])
+def test_timm_does_not_know_the_name(cache, offline, name):
+    pytest.importorskip('timm')
+    assert missing_weights(config(f'timm://{name}')) == []  # building says what is wrong
+
+
+def test_timm(cache, offline, monkeypatch, tmp_path):
+    pytest.importorskip('timm')
+    name = 'vit_small_patch16_dinov3.lvd1689m'
+    monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', lambda *_: None)
+    (line,) = missing_weights(config(f'timm://{name}'))
+    assert line.startswith('model.backbone.init_cfg.checkpoint: huggingface.co cannot be reached')
+    assert f'https://huggingface.co/timm/{name}/resolve/main/model.safetensors' in line
+    assert line.endswith('name the file by model.backbone.init_cfg.checkpoint')
+    here = tmp_path / 'model.safetensors'
+    here.touch()
+    monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', lambda *_: str(here))
+    assert missing_weights(config(f'timm://{name}')) == []
+
+
+def test_kinds(tmp_path):
+    save_file = pytest.importorskip('safetensors.torch').save_file
+    for number, (name, kind) in enumerate(
+        {
+            'backbone.layer4.1.conv2.weight': 'backbone',
+            'blocks.0.norm1.weight': None,
+            'patch_embed.proj.weight': 'backbone',
+            'downsample_layers.0.0.weight': 'backbone',
+            'stem.0.weight': 'backbone',
+            'student.panoptic_head.cls_embed.weight': 'detector',
+        }.items()
+    ):
+        paths = [tmp_path / f'{number}{suffix}' for suffix in ('.pth', '.safetensors')]
+        torch.save({name: torch.zeros(1)}, paths[0])
+        save_file({name: torch.zeros(1)}, paths[1])
+        for path in paths:
+            if kind is not None:
+                assert kind_of_weights(path) == kind
+                continue
+            with pytest.raises(ValueError, match='neither a backbone nor a Mask2Former'):
+                kind_of_weights(path)
 
 
 def test_clip(cache, offline, tmp_path):

@@ -27,7 +27,14 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from mmpldc.apis.own_data import Refused, add_shared_arguments, parse, print_command, report
+from mmpldc.apis.own_data import (
+    Refused,
+    add_backbone_arguments,
+    add_shared_arguments,
+    parse,
+    print_command,
+    report,
+)
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.checks.findings import count
@@ -45,6 +52,7 @@ from mmpldc.datasets.labels import (
     warn_of_few,
 )
 from mmpldc.datasets.split import split_coco
+from mmpldc.datasets.starter_backbones import read_backbone
 from mmpldc.datasets.starter_config import (
     config_text,
     free_path,
@@ -106,12 +114,13 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
         help='tiny: small head, 192 to 256 pixels, for two CPU cores; small: up to 512 pixels, for '
         "a GPU of 8 GB; base: the paper's; auto, the default, by this machine's GPU",
     )
+    add_backbone_arguments(parser, backbone='r50', mode='frozen')
     parser.add_argument(
         '--init',
         default='imagenet',
         metavar='imagenet|coco|FILE',
-        help="start: ResNet-50 of ImageNet (default), mmdet's Mask2Former of COCO, or a file of "
-        'either kind',
+        help="start: the backbone's published weights (default), mmdet's Mask2Former of COCO on "
+        'it, or a file of either kind',
     )
     parser.add_argument(
         '--init-style',
@@ -234,7 +243,8 @@ def main() -> None:
     warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
     size = SIZES[args.size] if args.size != 'auto' else size_for(device_bytes())
-    start = start_from(args.init, args.init_style)
+    backbone = read_backbone(ROOT / 'configs', args.backbone)
+    start = start_from(args.init, args.init_style, backbone, args.backbone_mode)
     files = {
         name: args.out_dir / f'{name}.json' for name in ('labeled', 'unlabeled', 'val', 'test')
     }

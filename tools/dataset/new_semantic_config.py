@@ -21,7 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmpldc.apis.own_data import add_shared_arguments, parse, print_command, report
+from mmpldc.apis.own_data import (
+    add_backbone_arguments,
+    add_shared_arguments,
+    parse,
+    print_command,
+    report,
+)
 from mmpldc.datasets.checks.findings import Finding, count
 from mmpldc.datasets.checks.label_map_contents import LabelMapSummary
 from mmpldc.datasets.checks.report import Report
@@ -38,6 +44,7 @@ from mmpldc.datasets.own_label_maps import (
     prepare_label_maps,
     read_classes,
 )
+from mmpldc.datasets.starter_backbones import read_backbone
 from mmpldc.datasets.starter_config import free_path, with_mark
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +86,7 @@ def parse_args() -> argparse.Namespace:
         help='tiny: ResNet-18, 192 to 256 pixels, for a CPU; base: ResNet-50, up to 1024 pixels, '
         'for a GPU; auto, the default: by whether there is a GPU',
     )
+    add_backbone_arguments(parser, mode='tuned')
     parser.add_argument('--batch-size', type=int, default=8, help='half of it labelled; default: 8')
     add_shared_arguments(parser, kind='label maps', held_out_by='--val-label-maps')
     return parse(parser)
@@ -139,6 +147,9 @@ def main() -> None:
     for folder in filter(None, (args.label_maps, args.val_label_maps, args.test_label_maps)):
         if folder == written or written in folder.parents:
             raise ValueError(f'{out} holds the input: choose another --out-dir')
+    backbone = args.backbone or SIZES['base'].backbone
+    if args.method == 'u2pl' and not read_backbone(ROOT / 'configs', backbone).has_deeplab:
+        raise ValueError('u2pl needs DeepLabv3+: take a ResNet for --backbone, or another --method')
     classes = read_classes(args.classes, args.values)
     if classes.ignored:
         print(f'note: {", ".join(classes.ignored)}: no class, its pixels have no label')
@@ -189,6 +200,8 @@ def main() -> None:
         TEMPLATES,
         classes,
         size=size,
+        backbone=args.backbone,
+        mode=args.backbone_mode,
         sources=sources,
         sizes=sizes,
         num_unlabeled=len(unlabeled['images']),

@@ -12,17 +12,10 @@ _base_ = [
 ]
 
 model = dict(
-    type='mmpldc.SemiSegmentor',
-    backbone=_base_.backbone,
     segmentor=dict(
-        _base_.segmentor,
-        decode_head=dict(_base_.segmentor.decode_head, loss_decode=_base_.hard_pixels),
+        decode_head=dict(loss_decode=dict(_base_.hard_pixels, _delete_=True)),
         test_cfg=dict(mode='slide', crop_size=_base_.crop_size, stride=(513, 513)),
     ),
     num_classes=19,
-    burn_in_iters=0,
-    data_preprocessor=dict(
-        type='mmpldc.MultiBranchDataPreprocessor',
-        data_preprocessor=dict(_base_.preprocessor, size=_base_.crop_size),
-    ),
+    data_preprocessor=dict(data_preprocessor=dict(size=_base_.crop_size)),
 )

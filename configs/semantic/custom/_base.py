@@ -9,6 +9,7 @@ _base_ = [
     '../_base_/runtime.py',
     '../_base_/datasets/pipelines.py',
     '../_base_/models/deeplabv3plus_r50.py',
+    '../../_base_/backbones/r50.py',
     '../_base_/schedules/voc_80e.py',
     '../_base_/methods.py',
 ]
@@ -34,20 +35,19 @@ batch_size = 8
 max_iters = 10000
 # U2PL on VOC: one of 80 epochs with labels alone.
 burn_in_iters = 125
-# UniMatch on VOC: 0.001 with 8 + 8 images; in proportion to the batch.
+# UniMatch on VOC: 0.001 with 8 + 8 images; in proportion to the batch. Other backbones: that of
+# _base_.semantic.optim_wrapper, made for 16 + 16.
 learning_rate = 0.0005
+# The backbone is the file of _base_/backbones above (docs/backbones.md): 'tuned' trains it, and
+# 'frozen' does not.
+backbone_mode = 'tuned'
 
 num_classes = len(classes)
 model = dict(
-    type='mmpldc.SemiSegmentor',
-    backbone=_base_.backbone,
-    segmentor=_base_.segmentor,
+    **_base_.semantic[backbone_mode],
     num_classes=num_classes,
     burn_in_iters=burn_in_iters,
-    data_preprocessor=dict(
-        type='mmpldc.MultiBranchDataPreprocessor',
-        data_preprocessor=dict(_base_.preprocessor, size=crop_size),
-    ),
+    data_preprocessor=dict(data_preprocessor=dict(size=crop_size)),
 )
 
 load_labels = dict(type='mmpldc.LoadSegAnnotations', num_classes=num_classes)
@@ -104,7 +104,8 @@ test_dataloader = dict(dataset=dict(**evaluated, **test), **one_by_one)
 val_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(optimizer=dict(lr=learning_rate))
+optimizer = _base_.semantic.optim_wrapper.get('optimizer', {})
+optim_wrapper = dict(_base_.semantic.optim_wrapper, optimizer=dict(optimizer, lr=learning_rate))
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
 param_scheduler = dict(end=max_iters)
 auto_scale_lr = dict(base_batch_size=batch_size)

@@ -10,14 +10,3 @@ _base_ = [
     '../_base_/schedules/voc_80e.py',
     '../_base_/methods.py',
 ]
-
-model = dict(
-    type='mmpldc.SemiSegmentor',
-    backbone=_base_.backbone,
-    segmentor=_base_.segmentor,
-    num_classes=21,
-    burn_in_iters=0,
-    data_preprocessor=dict(
-        type='mmpldc.MultiBranchDataPreprocessor', data_preprocessor=_base_.preprocessor
-    ),
-)

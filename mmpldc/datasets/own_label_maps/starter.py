@@ -1,11 +1,13 @@
 """The configs that a user's label maps get: templates, filled in."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from ..starter_backbones import Mode, read_backbone
 from ..starter_config import fill_in
 from .classes import Classes
 
@@ -14,24 +16,24 @@ LARGEST_CROP = 513  # VOC's
 
 
 class Size(NamedTuple):
-    """A model and the images and steps that go with it.
+    """A backbone and the images and steps that go with it.
 
     Attributes:
-        model: file of configs/semantic/_base_/models.
+        backbone: file of configs/_base_/backbones, unless the user names one.
         sides: smallest and largest side of the square that images are fitted into.
         iters: fewest and most steps.
         num_workers: of the training data.
     """
 
-    model: str
+    backbone: str
     sides: tuple[int, int]
     iters: tuple[int, int]
     num_workers: int
 
 
 SIZES = {
-    'tiny': Size('deeplabv3plus_r18', (192, 256), (2000, 2000), 2),
-    'base': Size('deeplabv3plus_r50', (256, 1024), (10_000, 52_400), 4),
+    'tiny': Size('r18', (192, 256), (2000, 2000), 2),
+    'base': Size('r50', (256, 1024), (10_000, 52_400), 4),
 }
 
 
@@ -40,6 +42,8 @@ def base_text(
     classes: Classes,
     *,
     size: str,
+    backbone: str | None = None,
+    mode: Mode = 'tuned',
     sources: Mapping[str, dict],
     sizes: Sequence[tuple[int, int]],
     num_unlabeled: int,
@@ -51,6 +55,8 @@ def base_text(
         templates: the folder ``configs/semantic/custom``.
         classes: of the user.
         size: of :data:`SIZES`.
+        backbone: file of configs/_base_/backbones; None: the size's.
+        mode: 'tuned' trains the backbone, 'frozen' does not.
         sources: ``ann_file`` and ``data_prefix`` of ``labeled``, ``unlabeled``, ``val`` and maybe
             ``test``.
         sizes: of all images.
@@ -59,8 +65,12 @@ def base_text(
 
     Returns:
         The config's text, and its number of steps.
+
+    Raises:
+        ValueError: if there is no such backbone.
     """
     chosen = SIZES[size]
+    network = read_backbone(templates.parents[1], backbone or chosen.backbone)
     longer = median(max(pair) for pair in sizes)
     side = 1 + min(chosen.sides[1], max(chosen.sides[0], 32 * -(-int(longer) // 32)))
     crop = min(LARGEST_CROP, side)
@@ -68,11 +78,10 @@ def base_text(
     fewest, most = chosen.iters
     max_iters = 10 * (min(most, max(fewest, passes)) // 10)
     text = (templates / '_base.py').read_text(encoding='utf-8')
-    folder = templates.parent / '_base_'
-    text = re.sub(r"'\.\./_base_/([^']+)'", lambda m: repr(str(folder / m[1])), text)
-    text = text.replace('deeplabv3plus_r50', chosen.model)
+    text = text.replace('backbones/r50.py', f'backbones/{network.name}.py')
+    text = re.sub(r"'(\.\./[^']+)'", lambda m: repr(os.path.normpath(templates / m[1])), text)
     text = text.replace('num_workers=4', f'num_workers={chosen.num_workers}')
-    values = dict(
+    values: dict[str, object] = dict(
         classes=classes.names,
         palette=classes.palette,
         image_size=(side, side),
@@ -80,7 +89,8 @@ def base_text(
         batch_size=batch_size,
         max_iters=max_iters,
         burn_in_iters=max_iters // PASSES,
-        learning_rate=0.001 * batch_size / 16,
+        learning_rate=network.learning_rate * batch_size / 32,
+        backbone_mode=mode,
         **sources,
     )
     remarks = dict(

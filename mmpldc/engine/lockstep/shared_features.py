@@ -41,7 +41,8 @@ class SharedFeatures:
         ):
             raise ValueError(
                 'features are shared between runs, so the backbone must not train: set '
-                'model.backbone.frozen_stages to all of its stages and norm_eval=True'
+                'model.backbone.frozen_stages to all of its stages and norm_eval=True, or '
+                'frozen=True for mmpldc.TimmBackbone'
             )
         if self.backbone is None:
             self.backbone = backbone

@@ -10,8 +10,8 @@ from mmpldc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 from .merged_constructor import MergedOptimWrapperConstructor
 
-# Names of the token and position embeddings in mmdet and mmpretrain.
-EMBEDDINGS = ('cls_token', 'pos_embed', 'relative_position_bias_table')
+# Names of the token and position embeddings in mmdet, mmpretrain and timm.
+EMBEDDINGS = ('cls_token', 'reg_token', 'pos_embed', 'relative_position_bias_table')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -58,7 +58,7 @@ class LayerDecayOptimWrapperConstructor(MergedOptimWrapperConstructor):
         if not backbones:
             raise ValueError(
                 'LayerDecayOptimWrapperConstructor found no backbone with get_layer_depth: use '
-                "mmpldc.PlainViT, mmpldc.SwinTransformer or one of mmpretrain's transformers"
+                "mmpldc.TimmBackbone, mmpldc.SwinTransformer or one of mmpretrain's transformers"
             )
         rate = self.paramwise_cfg['layer_decay_rate']
         group_of = {group['params'][0]: group for group in groups}

@@ -1,5 +1,4 @@
-from .plain_vit import PlainViT
 from .swin import SwinTransformer
-from .vit_maps import ViTMaps
+from .timm_backbone import TimmBackbone
 
-__all__ = ['PlainViT', 'SwinTransformer', 'ViTMaps']
+__all__ = ['SwinTransformer', 'TimmBackbone']

@@ -6,15 +6,8 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
+from mmpldc.models.layers.layer_norm_2d import LayerNorm2d
 from mmpldc.registry import MODELS
-
-
-class LayerNorm2d(nn.LayerNorm):
-    """Layer norm over the channels of ``(B, C, H, W)``, at each position separately."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise; the output has the same shape and is contiguous."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
 
 
 @MODELS.register_module()

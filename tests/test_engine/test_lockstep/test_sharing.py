@@ -9,6 +9,7 @@ from torch import nn
 
 from mmpldc.engine.lockstep import SharedBatches, SharedFeatures, Stopped, Turns
 from mmpldc.engine.lockstep.runs import check_configs
+from mmpldc.models import TimmBackbone
 
 NAMES = ['a', 'b', 'c']
 
@@ -113,6 +114,22 @@ def test_features_are_computed_once_and_weights_stored_once():
     assert backbones[0].calls == 3 and backbones[1].calls == 0
     backbones[1](images[0])  # the oldest has been forgotten
     assert (features.computed, features.reused) == (4, 3)
+
+
+def test_a_frozen_transformer_is_shared():
+    pytest.importorskip('timm')
+    small = dict(embed_dim=16, depth=2, num_heads=2)
+    config = dict(name='vit_small_patch16_dinov3', out_indices=(1,), stride=16, frozen=True)
+    first, second = (TimmBackbone(**config, **small) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    features, images = SharedFeatures(), torch.randn(1, 3, 32, 64)
+    expected = first(images)[0]
+    for backbone in first, second:
+        features.attach(backbone)
+        assert backbone(images)[0].equal(expected)
+    assert (features.computed, features.reused) == (1, 1)
+    with pytest.raises(ValueError, match=r'frozen=True for mmpldc\.TimmBackbone'):
+        SharedFeatures().attach(TimmBackbone(**config | dict(frozen=False), **small))
 
 
 def test_backbones_that_train_or_differ_are_refused():

@@ -156,21 +156,41 @@ def test_a_model_without_depths_is_refused():
     [
         (
             dict(
-                type='mmpldc.PlainViT',
-                arch=dict(embed_dims=8, num_layers=3, num_heads=2, feedforward_channels=8),
-                patch_size=14,
+                type='mmpldc.TimmBackbone',
+                name='vit_small_patch14_reg4_dinov2',
+                embed_dim=8,
+                depth=3,
+                num_heads=2,
                 img_size=28,
-                layer_scale_init_value=1e-5,
+                out_indices=(2,),
             ),
             {
-                'vit.cls_token': (LR * RATE**4, 0),
-                'vit.pos_embed': (LR * RATE**4, 0),
-                'vit.patch_embed.projection.weight': (LR * RATE**4, DECAY),
-                'vit.layers.0.attn.qkv.weight': (LR * RATE**3, DECAY),
-                'vit.layers.0.attn.gamma1.weight': (LR * RATE**3, 0),
-                'vit.layers.2.ffn.layers.0.0.weight': (LR * RATE, DECAY),
-                'vit.layers.2.ffn.layers.0.0.bias': (LR * RATE, 0),
-                'vit.ln1.weight': (LR, 0),
+                'net.cls_token': (LR * RATE**4, 0),
+                'net.reg_token': (LR * RATE**4, 0),
+                'net.pos_embed': (LR * RATE**4, 0),
+                'net.patch_embed.proj.weight': (LR * RATE**4, DECAY),
+                'net.blocks.0.attn.qkv.weight': (LR * RATE**3, DECAY),
+                'net.blocks.0.ls1.gamma': (LR * RATE**3, 0),
+                'net.blocks.2.mlp.fc1.weight': (LR * RATE, DECAY),
+                'net.blocks.2.mlp.fc1.bias': (LR * RATE, 0),
+                'net.norm.weight': (LR, 0),
+            },
+        ),
+        (
+            dict(
+                type='mmpldc.TimmBackbone',
+                name='convnext_tiny',
+                dims=(8, 8, 8, 8),
+                depths=(1, 1, 2, 1),
+                out_indices=(0, 1, 2, 3),
+                norm_maps=True,
+            ),
+            {
+                'net.stem.0.weight': (LR * RATE**6, DECAY),
+                'net.stages.0.blocks.0.gamma': (LR * RATE**5, 0),
+                'net.stages.2.downsample.1.weight': (LR * RATE**3, DECAY),
+                'net.stages.2.blocks.1.conv_dw.weight': (LR * RATE**2, DECAY),
+                'norms.0.weight': (LR, 0),
             },
         ),
         (
@@ -192,11 +212,11 @@ def test_a_model_without_depths_is_refused():
             },
         ),
     ],
-    ids=['vit', 'swin'],
+    ids=['vit', 'convnext', 'swin'],
 )
 def test_real_backbones(backbone, expected):
-    if backbone['type'] == 'mmpldc.PlainViT':
-        pytest.importorskip('mmpretrain')
+    if backbone['type'] == 'mmpldc.TimmBackbone':
+        pytest.importorskip('timm')
     model = nn.ModuleDict(dict(student=nn.ModuleDict(dict(backbone=MODELS.build(backbone)))))
     options = options_of(model, layer_decay_rate=RATE)
     assert options.keys() == dict(model.named_parameters()).keys()

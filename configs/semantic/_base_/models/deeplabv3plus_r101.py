@@ -2,6 +2,8 @@
 
 _base_ = './deeplabv3plus_r50.py'
 
-backbone = dict(
-    depth=101, init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c')
+model = dict(
+    backbone=dict(
+        depth=101, init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c')
+    )
 )

@@ -7,49 +7,61 @@ of 64, 64 and 128 channels where the weights that OpenMMLab publishes have 32, 3
 """
 
 norm = dict(type='SyncBN', requires_grad=True)
-backbone = dict(
-    type='mmseg.ResNetV1c',
-    depth=50,
-    num_stages=4,
-    out_indices=(0, 1, 2, 3),
-    strides=(1, 2, 2, 1),
-    dilations=(1, 1, 1, 2),
-    norm_cfg=norm,
-    norm_eval=False,
-    style='pytorch',
-    contract_dilation=True,
-    init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c'),
-)
-segmentor = dict(
-    type='mmseg.EncoderDecoder',
-    decode_head=dict(
-        type='mmseg.DepthwiseSeparableASPPHead',
-        in_channels=2048,
-        in_index=3,
-        channels=256,
-        dilations=(1, 6, 12, 18),
-        c1_in_channels=256,
-        c1_channels=48,
-        dropout_ratio=0.0,  # iMAS
-        num_classes=21,
+model = dict(
+    type='mmpldc.SemiSegmentor',
+    backbone=dict(
+        type='mmseg.ResNetV1c',
+        depth=50,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 2, 1),
+        dilations=(1, 1, 1, 2),
         norm_cfg=norm,
-        align_corners=True,
-        loss_decode=dict(
-            type='mmseg.CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True, loss_weight=1.0
+        norm_eval=False,
+        style='pytorch',
+        contract_dilation=True,
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c'),
+    ),
+    segmentor=dict(
+        type='mmseg.EncoderDecoder',
+        decode_head=dict(
+            type='mmseg.DepthwiseSeparableASPPHead',
+            in_channels=2048,
+            in_index=3,
+            channels=256,
+            dilations=(1, 6, 12, 18),
+            c1_in_channels=256,
+            c1_channels=48,
+            dropout_ratio=0.0,  # iMAS
+            num_classes=21,
+            norm_cfg=norm,
+            align_corners=True,
+            loss_decode=dict(
+                type='mmseg.CrossEntropyLoss',
+                use_sigmoid=False,
+                avg_non_ignore=True,
+                loss_weight=1.0,
+            ),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    ),
+    num_classes=21,
+    burn_in_iters=0,
+    data_preprocessor=dict(
+        type='mmpldc.MultiBranchDataPreprocessor',
+        # Padding is on the right and at the bottom: 0, the mean colour, after normalisation, and
+        # 255.
+        data_preprocessor=dict(
+            type='mmseg.SegDataPreProcessor',
+            mean=[123.675, 116.28, 103.53],
+            std=[58.395, 57.12, 57.375],
+            bgr_to_rgb=True,
+            pad_val=0,
+            seg_pad_val=255,
+            size=(513, 513),
         ),
     ),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'),
-)
-# Padding is on the right and at the bottom: 0, the mean colour, after normalisation, and 255.
-preprocessor = dict(
-    type='mmseg.SegDataPreProcessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-    size=(513, 513),
 )
 multi_grid = (2, 4, 8)  # of the last stage, absolute dilations: iMAS, U2PL's 2-2-4
 
