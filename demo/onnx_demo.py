@@ -36,7 +36,7 @@ def prepare(image: Image.Image, about: dict) -> tuple[np.ndarray, tuple[int, int
 def main(model: str, path: str, out: str = 'instances.png', min_score: float = 0.3) -> None:
     session = onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
     metadata = session.get_modelmeta().custom_metadata_map
-    about = {name: json.loads(metadata[name]) for name in metadata if name != 'weights'}
+    about = {name: json.loads(metadata[name]) for name in metadata}
     image = ImageOps.exif_transpose(Image.open(path)).convert('RGB')
     pixels, (height, width) = prepare(image, about)
     feed = dict(images=pixels, sizes=np.array([[height, width]]))

@@ -1,6 +1,7 @@
 """Compare an ONNX file with the model that it was made of, on images."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +87,8 @@ def check_onnx(
         data = pseudo_collate([pipeline(dict(img_path=str(image), img_id=0))])
         data = model.data_preprocessor(data, False)
         start = time.perf_counter()
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'torch.meshgrid')  # of mmdet's
             (sample,) = model.predict(data['inputs'], data['data_samples'], rescale=False)
         middle = time.perf_counter()
         size = sample.img_shape[:2]

@@ -191,7 +191,7 @@ def export_onnx(
     program.model.producer_name, program.model.producer_version = 'mmpldc', __version__
     program.model.metadata_props.update(
         {name: json.dumps(value) for name, value in prepared._asdict().items()}
-        | dict(weights=Path(checkpoint).name)
+        | dict(weights=json.dumps(Path(checkpoint).name))
     )
     with atomic_write(Path(out), 'wb') as file:
         file.write(program.model_proto.SerializeToString())
