@@ -60,10 +60,13 @@ class ExportedModel(nn.Module):
         max_per_image: K, pairs of query and class that are returned; at most all.
     """
 
+    detector: Any
+    num_classes: int
+
     def __init__(self, detector: nn.Module, max_per_image: int) -> None:
         super().__init__()
         self.detector = detector
-        head = detector.panoptic_head
+        head = self.detector.panoptic_head
         self.num_classes = head.num_classes
         self.num_pairs = min(max_per_image, head.num_queries * self.num_classes)
 
@@ -108,7 +111,8 @@ def preparation(cfg: Config, classes: tuple[str, ...]) -> Preparation:
     for transform in get_test_pipeline_cfg(cfg):
         kind = transform['type'].rpartition('.')[2]
         if kind == 'Resize' and transform.get('keep_ratio') and 'scale' in transform:
-            scale = tuple(map(int, transform['scale']))
+            width, height = transform['scale']
+            scale = int(width), int(height)
         elif not kind.startswith(('Load', 'Pack')):
             raise ValueError(
                 f"{cfg.filename}: the test pipeline has '{kind}', which is not described in the "
