@@ -43,6 +43,7 @@
 
   const drawMarks = (plot, marks) => {
     const { ctx, bbox } = plot;
+    let shown = 0;
     for (const mark of marks) {
       const x = Math.round(plot.valToPos(mark.step, 'x', true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -54,7 +55,9 @@
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
       ctx.restore();
+      shown += 1;
     }
+    plot.root.parentElement.dataset.marks = shown;
   };
 
   for (const panel of data.panels) {
