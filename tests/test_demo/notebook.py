@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from PIL import Image
 
 SETTINGS = 'parameters'  # the tag of the cell with settings, as papermill has it
+LOG = re.compile(r'\d\d/\d\d [\d:]{8} - mmengine|Loads checkpoint|loading ann|Done|creating|index')
 
 
 def run_notebook(path: Path, settings: dict[str, Any]) -> list[list[dict]]:
@@ -29,8 +31,8 @@ def run_notebook(path: Path, settings: dict[str, Any]) -> list[list[dict]]:
         settings: values by name, in place of those of the cell with the tag ``parameters``.
 
     Returns:
-        For each cell the outputs in the notebook's format: what it printed, and its last value,
-        of which an image is a JPEG.
+        For each cell the outputs in the notebook's format: what it printed, without remarks of
+        libraries, and its last value, of which an image is a JPEG.
 
     Raises:
         ValueError: if the cell has no such setting.
@@ -66,8 +68,8 @@ def _run(source: str, name: str, namespace: dict[str, Any]) -> Any:
 
 def _outputs(printed: str, value: Any) -> list[dict]:
     outputs: list[dict] = []
-    if printed:
-        text = printed.splitlines(keepends=True)
+    text = [line for line in printed.splitlines(keepends=True) if not LOG.match(line)]
+    if text:
         outputs.append(dict(output_type='stream', name='stdout', text=text))
     if isinstance(value, Image.Image):
         stream = io.BytesIO()
@@ -85,7 +87,7 @@ def main() -> None:
     parser.add_argument('notebook', type=Path)
     parser.add_argument('settings', nargs='*', metavar='NAME=VALUE')
     parser.add_argument('--write', action='store_true', help='put the outputs into the notebook')
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     sys.path.insert(0, os.getcwd())
     outputs = run_notebook(args.notebook, dict(pair.split('=', 1) for pair in args.settings))
     if args.write:
