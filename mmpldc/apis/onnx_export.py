@@ -16,6 +16,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.onnx import OnnxExporterError
 
 from mmpldc._compat import is_installed
 from mmpldc.functional import resize
@@ -214,22 +215,29 @@ def _traced(model: ExportedModel, divisor: int, size: tuple[int, int] | None) ->
     axes: dict[int, Any] = {0: batch}
     if size is None:
         most = LONGEST_SIDE // divisor
-        # the smallest map has more than one pixel, so that no axis of the example looks fixed
         for axis, name in (2, 'rows'), (3, 'columns'):
             axes[axis] = divisor * torch.export.Dim(name, min=1, max=most)
-        size = (4 * divisor, 6 * divisor)
+        # the smallest map has more than one pixel, so that no axis of the example looks fixed
+        size = (divisor * -(-128 // divisor), divisor * -(-192 // divisor))
     example = torch.zeros(2, 3, *size), torch.tensor([size, size])
-    with _quiet(), torch.no_grad():
-        return torch.onnx.export(
-            model,
-            example,
-            input_names=INPUTS,
-            output_names=OUTPUTS,
-            opset_version=OPSET,
-            dynamic_shapes=dict(images=axes, sizes={0: batch}),
-            dynamo=True,
-            verbose=False,
-        )
+    try:
+        with _quiet(), torch.no_grad():
+            return torch.onnx.export(
+                model,
+                example,
+                input_names=INPUTS,
+                output_names=OUTPUTS,
+                opset_version=OPSET,
+                dynamic_shapes=dict(images=axes, sizes={0: batch}),
+                dynamo=True,
+                verbose=False,
+            )
+    except OnnxExporterError as error:
+        cause = str(error.__cause__ or error).strip().splitlines()
+        way_out = '' if len(axes) == 1 else ' Perhaps with a fixed size: --size HEIGHT WIDTH.'
+        raise ValueError(
+            f'torch.onnx cannot export this model: {cause[0] if cause else "no reason"}.{way_out}'
+        ) from error
 
 
 def require_onnx(*packages: str) -> None:
