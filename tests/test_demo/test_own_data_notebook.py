@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from notebook import run_notebook
+from notebook_runner import run_notebook
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / 'demo/own_data.ipynb'
 FEW_STEPS = [

@@ -1,6 +1,6 @@
 """Run a notebook's code without Jupyter.
 
-    python tests/test_demo/notebook.py demo/own_data.ipynb --write [NAME=VALUE ...]
+    python tests/test_demo/notebook_runner.py demo/own_data.ipynb --write [NAME=VALUE ...]
 
 runs the cells in the working directory and puts what they print and show into the file.
 """
