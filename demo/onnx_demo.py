@@ -11,15 +11,15 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
-def prepare(image: Image.Image, about: dict) -> tuple[np.ndarray, tuple[int, int]]:
+def prepare(image: Image.Image, about: dict, sides=()) -> tuple[np.ndarray, tuple[int, int]]:
     """Fit into the scale, normalise, and pad; returns ``(1, 3, H, W)`` float32, height and width.
 
     Bilinear without a filter against aliasing, as OpenCV does: an affine map of pixel centres.
+    ``sides`` are those of the model's input; names instead of numbers are free.
     """
     width, height = image.size
     if about['scale']:
-        (long, short), sides = sorted(about['scale'], reverse=True), sorted(image.size)
-        ratio = min(long / sides[1], short / sides[0])
+        ratio = min(limit / side for limit, side in zip(sorted(about['scale']), sorted(image.size)))
         size = int(width * ratio + 0.5), int(height * ratio + 0.5)
         matrix = (width / size[0], 0, 0, 0, height / size[1], 0)
         if size != image.size:
@@ -30,6 +30,8 @@ def prepare(image: Image.Image, about: dict) -> tuple[np.ndarray, tuple[int, int
         pixels = pixels[..., ::-1]
     pixels = (pixels - np.float32(about['mean'])) / np.float32(about['std'])
     pad = [(0, -side % about['divisor']) for side in (height, width)]
+    if sides and all(isinstance(side, int) for side in sides):
+        pad = [(0, sides[0] - height), (0, sides[1] - width)]
     return np.pad(pixels, [*pad, (0, 0)]).transpose(2, 0, 1)[None], (height, width)
 
 
@@ -38,7 +40,7 @@ def main(model: str, path: str, out: str = 'instances.png', min_score: float = 0
     metadata = session.get_modelmeta().custom_metadata_map
     about = {name: json.loads(metadata[name]) for name in metadata}
     image = ImageOps.exif_transpose(Image.open(path)).convert('RGB')
-    pixels, (height, width) = prepare(image, about)
+    pixels, (height, width) = prepare(image, about, session.get_inputs()[0].shape[2:])
     feed = dict(images=pixels, sizes=np.array([[height, width]]))
     scores, labels, masks = (output[0] for output in session.run(None, feed))
     colours = np.random.default_rng(0).integers(64, 256, (len(about['classes']), 3))

@@ -48,25 +48,20 @@ def chosen_images(images: Path, number: int) -> list[Path]:
     if images.is_file():
         return [images]
     names = [entry['file_name'] for entry in folder_images(images)]
-    return (
-        [images / names[i * len(names) // number] for i in range(number)]
-        if (number < len(names))
-        else [images / name for name in names]
-    )
+    number = max(1, min(number, len(names)))
+    return [images / names[place * len(names) // number] for place in range(number)]
 
 
 def describe(agreements: list[Agreement]) -> str:
     """What was found, in two lines."""
-    seconds = [median(getattr(one, f'{name}_seconds') for one in agreements) for name in KINDS]
+    torch_seconds = median(one.torch_seconds for one in agreements)
+    onnx_seconds = median(one.onnx_seconds for one in agreements)
     return (
         f'{sum(one.instances for one in agreements)} instances on {len(agreements)} images: '
         f'lowest mask IoU {min(one.iou for one in agreements):.4f}, largest difference of scores '
         f'{max(one.difference for one in agreements):.1e}\n'
-        f'seconds an image (median): PyTorch {seconds[0]:.3f}, onnxruntime {seconds[1]:.3f}'
+        f'seconds an image (median): PyTorch {torch_seconds:.3f}, onnxruntime {onnx_seconds:.3f}'
     )
-
-
-KINDS = ('torch', 'onnx')
 
 
 def main() -> None:

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmcv.transforms import Compose
 from mmdet.apis import init_detector
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.dataset import pseudo_collate
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from .onnx_export import INPUTS, OUTPUTS, require_onnx
 
@@ -86,13 +88,15 @@ def check_onnx(
     for number, image in enumerate([images[0], *images]):
         data = pseudo_collate([pipeline(dict(img_path=str(image), img_id=0))])
         data = model.data_preprocessor(data, False)
+        inputs = _padded(data['inputs'], session, str(image))
+        data['data_samples'][0].set_metainfo(dict(batch_input_shape=tuple(inputs.shape[-2:])))
         start = time.perf_counter()
         with torch.no_grad(), warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'torch.meshgrid')  # of mmdet's
-            (sample,) = model.predict(data['inputs'], data['data_samples'], rescale=False)
+            (sample,) = model.predict(inputs, data['data_samples'], rescale=False)
         middle = time.perf_counter()
         size = sample.img_shape[:2]
-        found = run_onnx(session, data['inputs'].numpy(), [size])[0]
+        found = run_onnx(session, inputs.numpy(), [size])[0]
         end = time.perf_counter()
         if number:
             instances = sample.pred_instances
@@ -109,6 +113,24 @@ def open_session(onnx: str | Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     return onnxruntime.InferenceSession(str(onnx), options, providers=['CPUExecutionProvider'])
+
+
+def _padded(images: Tensor, session: Any, name: str) -> Tensor:
+    """Pad images ``(B, 3, H, W)`` to the size of the model's input, if that is fixed.
+
+    Raises:
+        ValueError: if an image is larger.
+    """
+    sides = session.get_inputs()[0].shape[2:]
+    if not all(isinstance(side, int) for side in sides):
+        return images
+    rows, columns = (side - own for side, own in zip(sides, images.shape[-2:], strict=True))
+    if rows < 0 or columns < 0:
+        raise ValueError(
+            f'{name} is {images.shape[-2]} x {images.shape[-1]} pixels before the network, more '
+            f'than the fixed size, {sides[0]} x {sides[1]}'
+        )
+    return F.pad(images, (0, columns, 0, rows))
 
 
 def run_onnx(session: Any, images: np.ndarray, sizes: Sequence[Sequence[int]]) -> list[Found]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,15 @@ from mmengine.dataset import pseudo_collate
 from PIL import Image
 
 from mmpldc.apis import export_onnx, plain_config, plain_detector, publish_model
-from mmpldc.apis.onnx_check import Found, check_onnx, compare, open_session, pairwise_iou, run_onnx
+from mmpldc.apis.onnx_check import (
+    Found,
+    _padded,
+    check_onnx,
+    compare,
+    open_session,
+    pairwise_iou,
+    run_onnx,
+)
 from mmpldc.apis.onnx_export import ExportedModel, load_exportable, preparation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,6 +157,19 @@ def found_in(*tensors) -> Found:
     return Found(*(tensor.numpy() for tensor in tensors))
 
 
+@pytest.mark.parametrize('sides', [('rows', 'columns'), (64, 96), (32, 64)])
+def test_images_are_padded_to_a_fixed_size(sides):
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(shape=['batch', 3, *sides])])
+    images = torch.ones(1, 3, 64, 64)
+    if sides == (32, 64):
+        with pytest.raises(ValueError, match=r'a\.png is 64 x 64 pixels .* fixed size, 32 x 64'):
+            _padded(images, session, 'a.png')
+        return
+    padded = _padded(images, session, 'a.png')
+    assert padded.shape[-2:] == ((64, 64) if sides[0] == 'rows' else sides)
+    assert padded[..., :64].all() and not padded[..., 64:].any()
+
+
 def test_the_best_pairs_are_at_most_all(cfg, checkpoint, published):
     plain = Config.fromfile(published.config)
     model = load_exportable(plain, torch.load(published.checkpoint, weights_only=True))
@@ -181,6 +203,8 @@ def test_the_demo_prepares_an_image_as_the_pipeline_does(plain, folder, prepare,
     expected = data['inputs'].numpy()
     assert pixels.shape == expected.shape and pixels.dtype == np.float32
     assert np.abs(pixels - expected).max() * max(about['std']) < 1.6  # of 255: both round
+    larger, _ = prepare(Image.open(folder / name).convert('RGB'), about, [96, 128])
+    assert larger.shape == (1, 3, 96, 128)
     assert not pixels[..., height:, :].any() and not pixels[..., width:].any()
 
 
