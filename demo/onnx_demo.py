@@ -19,7 +19,8 @@ def prepare(image: Image.Image, about: dict, sides=()) -> tuple[np.ndarray, tupl
     """
     width, height = image.size
     if about['scale']:
-        ratio = min(limit / side for limit, side in zip(sorted(about['scale']), sorted(image.size)))
+        (short, long), limits = sorted(image.size), sorted(about['scale'])
+        ratio = min(limits[0] / short, limits[1] / long)
         size = int(width * ratio + 0.5), int(height * ratio + 0.5)
         matrix = (width / size[0], 0, 0, 0, height / size[1], 0)
         if size != image.size:
