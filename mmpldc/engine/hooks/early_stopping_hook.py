@@ -37,7 +37,8 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
         rule: ``'greater'`` or ``'less'``, which is better.
         min_delta: a difference that counts as better.
         strict: end with an error if validations have no such metric.
-        **kwargs: of mmengine's hook.
+        check_finite: end the run if the metric is NaN or infinite.
+        stopping_threshold: end the run once the metric is better than this.
 
     Raises:
         ValueError: if ``patience`` is below 1.
@@ -53,14 +54,21 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
         rule: str = 'greater',
         min_delta: float = 0.001,
         strict: bool = True,
-        **kwargs: Any,
+        check_finite: bool = True,
+        stopping_threshold: float | None = None,
     ) -> None:
         if patience < 1:
             raise ValueError(
                 f'early stopping needs a patience of at least 1 validation, got {patience}'
             )
         super().__init__(
-            monitor, rule=rule, min_delta=min_delta, strict=strict, patience=patience, **kwargs
+            monitor,
+            rule=rule,
+            min_delta=min_delta,
+            strict=strict,
+            check_finite=check_finite,
+            patience=patience,
+            stopping_threshold=stopping_threshold,
         )
 
     def before_train(self, runner: Runner) -> None:
@@ -93,8 +101,8 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
         if not runner.train_loop.stop_training or runner.iter >= runner.max_iters:
             return
         runner.logger.info(
-            f'Early stopping at iteration {runner.iter} of {runner.max_iters}: {self.monitor} was '
-            f'not better than {self.best_score:.4f} in {self.wait_count} validations'
+            f'Early stopping at iteration {runner.iter} of {runner.max_iters}; the best '
+            f'{self.monitor} after burn-in is {self.best_score:.4f}'
         )
         for saver in (hook for hook in runner.hooks if isinstance(hook, CheckpointHook)):
             if not saver.by_epoch:
