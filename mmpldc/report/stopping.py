@@ -29,7 +29,7 @@ def early_stop(run: Run, number: int, values: Mapping[int, float], unit: str) ->
     hook = EarlyStoppingHook(**settings)
     shares = {step: value / 100 for step, value in values.items()}
     step = hook.replay(shares, burn_in_iters=burn_in_iters)
-    if step is None:
+    if step is None or step >= run.max_iters:
         return None
     if own and step == max(values):
         text = f'Early stopping ended {run.name} at iteration {step:,} of {run.max_iters:,}.'
