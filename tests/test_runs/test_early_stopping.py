@@ -21,7 +21,3 @@ def test_a_run_ends_after_burn_in_and_stays_ended(load_config, run_tool, tmp_pat
 
     printed = run_tool(*command, '--resume', cwd=tmp_path)
     assert 'This run had ended at iteration 5' in printed and 'Iter(train)' not in printed
-
-    more = ('--cfg-options', 'default_hooks.early_stopping.patience=4')
-    printed = run_tool(*command, '--resume', *more, cwd=tmp_path)
-    assert 'Early stopping at iteration 7 of 8' in printed
