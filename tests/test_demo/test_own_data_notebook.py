@@ -58,4 +58,4 @@ def test_it_runs(tmp_path):
     )
     shown = [out for outs in outputs for out in outs]
     assert sum('image/jpeg' in out.get('data', {}) for out in shown) == 2
-    assert 'labels on 160 images' in ''.join(line for out in shown for line in out.get('text', []))
+    assert 'labels on 260 images' in ''.join(line for out in shown for line in out.get('text', []))
