@@ -21,10 +21,8 @@ import mmcv
 import numpy as np
 import torch
 from mmcv import VideoReader
-from mmdet.apis import DetInferencer
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 from mmdet.structures import DetDataSample
-from mmdet.utils import get_test_pipeline_cfg
 from mmdet.visualization.palette import get_palette
 from mmengine.config import Config
 from mmengine.fileio import dump
@@ -36,16 +34,14 @@ from mmpldc._compat import check_extras
 from mmpldc.apis import (
     DecodedMasks,
     as_plain,
-    check_checkpoint,
     is_semantic,
+    load_predictor,
     load_segmentor,
-    predict_tiles,
+    predict,
     read_checkpoint,
     segment_images,
-    with_run_lengths,
 )
 from mmpldc.datasets.label_maps import write_label_map
-from mmpldc.models.seg_heads import predict_run_lengths
 from mmpldc.visualization import draw_instances
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
@@ -201,31 +197,15 @@ class Instances:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.inferencer = DetInferencer(
-            model=args.model,
-            weights=args.weights,
-            device=args.device,
-            palette=args.palette,
-            show_progress=False,
+        self.inferencer = load_predictor(
+            args.model, args.weights, device=args.device, palette=args.palette
         )
-        check_checkpoint(args.weights, self.inferencer.model, self.inferencer.cfg)
-        self.tile = args.tile
-        if self.tile == 0:
-            self.tile = tile_size(self.inferencer.cfg)
 
-    def predict(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
-        """Predict ``(H, W, 3)`` uint8 BGR images, with masks as run lengths."""
-        ((_, data),) = self.inferencer.preprocess(images, batch_size=len(images))
-        with predict_run_lengths(self.inferencer.model):
-            samples = self.inferencer.forward(data)
-        return [with_run_lengths(sample.pred_instances) for sample in samples]
-
-    def __call__(self, images: Sequence[np.ndarray]) -> list[InstanceData]:
-        """Predict images, tile by tile if that was asked for."""
-        if self.tile is None:
-            return self.predict(images)
-        how = dict(tile=self.tile, overlap=self.args.overlap, batch_size=self.args.batch_size)
-        return [predict_tiles(image, self.predict, **how) for image in images]
+    def __call__(self, images: Sequence[np.ndarray]) -> Iterator[InstanceData]:
+        """Predict ``(H, W, 3)`` uint8 BGR images, tile by tile if that was asked for."""
+        size = len(images) if self.args.tile is None else self.args.batch_size
+        how = dict(batch_size=size, tile=self.args.tile, overlap=self.args.overlap)
+        return predict(self.inferencer, images, **how)
 
     def draw(
         self,
@@ -307,24 +287,6 @@ class Classes:
         write_label_map(
             path.with_name(f'{path.name}.png'), labels, self.model.dataset_meta['palette']
         )
-
-
-def tile_size(cfg: Config) -> int:
-    """Longer side that a config's test pipeline gives images, or else that of its training.
-
-    Raises:
-        ValueError: if neither is in the config.
-    """
-    for transform in get_test_pipeline_cfg(cfg):
-        if 'scale' in transform:
-            return max(transform['scale'])
-    for augment in (
-        cfg.model.get('data_preprocessor', {}).get('data_preprocessor', {}).get('batch_augments')
-        or []
-    ):
-        if 'size' in augment:
-            return max(augment['size'])
-    raise ValueError('the config does not tell the size of its images: give --tile a number')
 
 
 def main() -> None:

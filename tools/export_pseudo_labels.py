@@ -6,27 +6,13 @@ imports, or holds Label Studio tasks with predictions; docs/inference.md describ
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmengine.device import get_device
 from rich.progress import track
 
-from mmpldc.apis import (
-    LabeledImage,
-    UnreadableImage,
-    add_cfg_options,
-    folder_images,
-    label_images,
-    label_studio_config,
-    list_images,
-    load_labeler,
-    read_categories,
-    read_checkpoint,
-    read_config,
-    write_coco,
-    write_label_studio,
-)
+from mmpldc.apis import add_cfg_options, pseudo_label, read_config
+from mmpldc.apis.labelling import LOCAL_FILES
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-prefix',
-        default='/data/local-files/?d=',
+        default=LOCAL_FILES,
         help='Label Studio: prefix that makes a file name an address (default: its local storage)',
     )
     parser.add_argument(
@@ -82,71 +68,30 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-class Counts:
-    """Counts of images and labels, and the list of unreadable files."""
-
-    def __init__(self) -> None:
-        self.images = self.labels = self.empty = 0
-        self.unreadable: list[UnreadableImage] = []
-
-    def watch(
-        self, items: Iterable[LabeledImage | UnreadableImage], total: int, *, skip_unreadable: bool
-    ) -> Iterator[LabeledImage]:
-        """Pass the labelled images on and show the progress.
-
-        Raises:
-            ValueError: at the first unreadable image, unless they are to be skipped.
-        """
-        for item in track(items, 'Labelling', total=total):
-            if isinstance(item, UnreadableImage):
-                if not skip_unreadable:
-                    raise ValueError(
-                        f'cannot read {item.path}: {item.reason}\n'
-                        'Nothing was written. To continue without such images add --skip-unreadable'
-                    )
-                self.unreadable.append(item)
-            else:
-                self.images += 1
-                self.labels += len(item.labels)
-                self.empty += not item.labels
-                yield item
-
-
 def main() -> None:
     args = parse_args()
-    from_json = args.images.suffix == '.json'
-    images = list_images(args.images) if from_json else folder_images(args.images)
-    root = args.img_root if from_json else args.images
-
-    cfg = read_config(args.config, args.cfg_options)
-    checkpoint = read_checkpoint(args.checkpoint)
-    model = load_labeler(cfg, checkpoint, refiner_weight=args.refine, device=args.device)
-    model.set_thresholds(class_thr=args.class_thr, mask_thr=args.mask_thr)
-    classes = model.dataset_meta['classes']
-    categories = [dict(id=number, name=name) for number, name in enumerate(classes, start=1)]
-    if args.categories_of is not None:
-        categories = read_categories(args.categories_of, classes)
-
-    counts = Counts()
-    items = label_images(
-        model, cfg, images, root, batch_size=args.batch_size, num_workers=args.num_workers
+    counts = pseudo_label(
+        read_config(args.config, args.cfg_options),
+        args.checkpoint,
+        args.images,
+        args.out,
+        img_root=args.img_root,
+        file_format=args.format,
+        polygon_tolerance=args.tolerance if args.polygons else None,
+        categories_of=args.categories_of,
+        class_thr=args.class_thr,
+        mask_thr=args.mask_thr,
+        refiner_weight=args.refine,
+        skip_unreadable=args.skip_unreadable,
+        image_prefix=args.image_prefix,
+        model_version=args.model_version,
+        batch_size=args.batch_size,
+        num_workers=args.num_workers,
+        device=args.device,
+        watch=lambda items, total: track(items, 'Labelling', total=total),
     )
-    labeled = counts.watch(items, len(images), skip_unreadable=args.skip_unreadable)
-    tolerance = args.tolerance if args.polygons else None
-    if args.format == 'coco':
-        write_coco(args.out, labeled, categories, polygon_tolerance=tolerance)
-    else:
-        write_label_studio(
-            args.out,
-            labeled,
-            classes,
-            polygon_tolerance=tolerance,
-            image_prefix=args.image_prefix,
-            model_version=args.model_version or Path(args.checkpoint).stem,
-        )
-        config = args.out.with_suffix('.xml')
-        config.write_text(label_studio_config(classes, polygons=args.polygons))
-        print(f"{config}: the project's labelling configuration")
+    if args.format == 'label-studio':
+        print(f"{args.out.with_suffix('.xml')}: the project's labelling configuration")
     print(
         f'{args.out}: {counts.labels} labels on {counts.images} images, '
         f'{counts.empty} of them without any'

@@ -55,6 +55,8 @@ burn_in_iters = 2000
 keep_rate = 0.998
 # Validations, and checkpoints.
 num_validations = 10
+# Validations after burn-in without a better teacher after which the run ends; None: all steps.
+early_stopping = None
 num_workers = 4
 
 # ---- Pseudo-labels. The threshold sets itself: the teacher's best labels are kept, this share of
@@ -151,3 +153,7 @@ auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(
     checkpoint=dict(interval=max_iters // num_validations), mean_teacher=dict(keep_rate=keep_rate)
 )
+if early_stopping is not None:
+    default_hooks.update(
+        early_stopping=dict(type='mmpldc.EarlyStoppingHook', patience=early_stopping)
+    )

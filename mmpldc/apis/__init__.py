@@ -1,4 +1,4 @@
-"""Functions behind the tools: train on own data, label images, write label files, publish."""
+"""Functions behind the tools: train, evaluate, predict, pseudo-label, publish, export."""
 
 from mmpldc.utils.checkpoints import (
     check_weights,
@@ -11,6 +11,8 @@ from .auto_train import AutoTrained, auto_train
 from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
+from .labelling import LabelCounts, pseudo_label
+from .launch import open_config
 from .mask_encoding import (
     decode_mask,
     encode_mask,
@@ -18,9 +20,11 @@ from .mask_encoding import (
     mask_to_polygons,
     polygons_to_rle,
 )
+from .onnx_export import Preparation, export_onnx
 from .options import add_cfg_options, merge_options, read_config
 from .plain_detector import plain_config, plain_detector
 from .plain_segmentor import plain_segmentor, plain_segmentor_config
+from .prediction import load_predictor, predict
 from .pseudo_labels import (
     LabeledImage,
     PseudoLabel,
@@ -31,6 +35,7 @@ from .pseudo_labels import (
 )
 from .publish import PublishedModel, publish_model, to_half
 from .run_lengths import DecodedMasks, as_plain, with_run_lengths
+from .runs import evaluate, train
 from .segmentation import is_semantic, load_segmentor, segment_images
 from .tiling import predict_tiles, tile_windows
 
@@ -41,7 +46,9 @@ __all__ = [
     'predict_tiles',
     'tile_windows',
     'with_run_lengths',
+    'LabelCounts',
     'LabeledImage',
+    'Preparation',
     'PseudoLabel',
     'PublishedModel',
     'UnreadableImage',
@@ -52,6 +59,8 @@ __all__ = [
     'class_information',
     'decode_mask',
     'encode_mask',
+    'evaluate',
+    'export_onnx',
     'finished_iters',
     'folder_images',
     'is_semantic',
@@ -60,14 +69,18 @@ __all__ = [
     'label_studio_rle',
     'list_images',
     'load_labeler',
+    'load_predictor',
     'load_segmentor',
     'mask_to_polygons',
     'merge_options',
+    'open_config',
     'plain_config',
     'plain_detector',
     'plain_segmentor',
     'plain_segmentor_config',
     'polygons_to_rle',
+    'predict',
+    'pseudo_label',
     'publish_model',
     'read_categories',
     'read_checkpoint',
@@ -75,6 +88,7 @@ __all__ = [
     'read_config',
     'teacher_weights',
     'to_half',
+    'train',
     'write_coco',
     'write_label_studio',
 ]

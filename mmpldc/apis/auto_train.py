@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from mmpldc.datasets.starter_backbones import Mode, read_backbone
 from mmpldc.datasets.starter_config import start_from
 from mmpldc.engine.projection import duration
+from mmpldc.engine.resuming import saved_checkpoints
 from mmpldc.utils.markdown import table
 from mmpldc.utils.settings import guard_settings
 from mmpldc.utils.weight_sources import missing_weights
@@ -138,7 +139,6 @@ def auto_train(
     cfg = Config.fromfile(config)
     if cfg_options:
         cfg.merge_from_dict(_parsed(cfg_options))
-    last = f'iter_{cfg.train_cfg.max_iters}.pth'
     dirs = {name: out / name for name in ('supervised', 'pldc')}
 
     dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
@@ -151,7 +151,8 @@ def auto_train(
         resume.append(dirs['supervised'] / f'iter_{cfg.model.burn_in_iters}.pth')
     words = [config, '--work-dir', dirs['pldc'], *resume, '--skip-data-check', *options]
     stages.run('pldc', 'PL-DC, from the end of the same burn-in', 'train.py', *words)
-    words = [baseline, dirs['supervised'] / last, config, dirs['pldc'] / last]
+    last = {name: _last_checkpoint(dirs[name], cfg.train_cfg.max_iters) for name in dirs}
+    words = [baseline, last['supervised'], config, last['pldc']]
     words += ['--out', out / 'comparison', *options]
     which = 'test' if test else 'validation'
     stages.run('compare', f'test both on the {which} set', 'compare/compare_runs.py', *words)
@@ -162,7 +163,7 @@ def auto_train(
     comparison = json.loads((out / 'comparison.json').read_text())
     # of no use if it is worse
     best = 'supervised' if comparison['verdict'] == 'worse' else 'pldc'
-    trained = Trained(best, data / f'{best}.py', dirs[best] / last)
+    trained = Trained(best, data / f'{best}.py', last[best])
     folder = Path(paths.get('unlabeled_images', paths['images']))
     published = _hand_over(stages, trained, folder, options)
     result = AutoTrained(
@@ -204,6 +205,12 @@ def _hand_over(stages: Stages, trained: Trained, folder: Path, options: list[str
     stages.run('label_studio', f'{title}, for Label Studio', export, *words, *studio)
     (published,) = (out / 'published').glob('model-*.pth')
     return published
+
+
+def _last_checkpoint(work_dir: Path, max_iters: int) -> Path:
+    """Of a run that may have ended early."""
+    saved = saved_checkpoints(work_dir)
+    return saved[0] if saved else work_dir / f'iter_{max_iters}.pth'
 
 
 def _options(values: Mapping[str, str | None]) -> list[str]:

@@ -1,8 +1,10 @@
-"""Command-line arguments and config loading shared by tools/train.py and tools/test.py."""
+"""Command-line arguments and config loading for training and testing."""
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
@@ -29,31 +31,56 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config and prepare this process for a run.
+    """Read the config of a command line, see :func:`open_config`.
 
-    Sets the environment variable ``LOCAL_RANK`` unless the launcher has set it. Without a GPU, the
-    allocator keeps memory for reuse (:func:`~mmpldc.utils.allocator.keep_large_blocks`). mmengine
-    lays the config out as text once (:func:`~mmpldc.utils.config_text.remember_layouts`).
+    Sets the environment variable ``LOCAL_RANK`` unless the launcher has set it.
 
     Args:
         args: ``config``, the path of a config, and those of :func:`add_common_arguments`.
-
-    Returns:
-        The config with its options, ``launcher`` and ``work_dir``. The work directory comes from
-        the arguments, else from the config, else it is ``work_dirs/<name of the config>``.
 
     Raises:
         SystemExit: see :func:`~mmpldc.apis.options.read_config`.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return open_config(
+        args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher
+    )
+
+
+def open_config(
+    config: str | Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    work_dir: str | Path | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config and prepare this process for a run of it.
+
+    Without a GPU, the allocator keeps memory for reuse
+    (:func:`~mmpldc.utils.allocator.keep_large_blocks`). mmengine lays the config out as text once
+    (:func:`~mmpldc.utils.config_text.remember_layouts`).
+
+    Args:
+        config: path.
+        options: values by dotted key, such as ``{'train_cfg.max_iters': 100}``.
+        work_dir: folder for logs, checkpoints and metrics; None: that of the config, or else
+            ``work_dirs/<name of the config>``.
+        launcher: how the processes of a distributed run were started.
+
+    Returns:
+        The config with its options, ``launcher`` and ``work_dir``.
+
+    Raises:
+        SystemExit: see :func:`~mmpldc.apis.options.read_config`.
+    """
     setup_cache_size_limit_of_dynamo()
     remember_layouts()
     if get_device() == 'cpu':
         keep_large_blocks()
-    cfg = read_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
+    cfg = read_config(config, options)
+    cfg.launcher = launcher
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = str(Path('work_dirs') / Path(config).stem)
     return cfg

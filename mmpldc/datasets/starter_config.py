@@ -122,6 +122,7 @@ def config_text(
     start: Start,
     batch_size: int,
     schedule: Schedule,
+    early_stopping: int | None = None,
 ) -> str:
     """The template, filled in for a data set.
 
@@ -138,6 +139,7 @@ def config_text(
         start: weights that it starts from.
         batch_size: labelled and unlabelled images together.
         schedule: of the run.
+        early_stopping: validations without a better teacher after which it ends; None: never.
     """
     side = training_side(sizes, size)
     num_queries, max_per_image = limits_for(most_objects, size)
@@ -158,6 +160,7 @@ def config_text(
         burn_in_iters=schedule.burn_in_iters,
         keep_rate=schedule.keep_rate,
         num_validations=size.num_validations,
+        early_stopping=early_stopping,
         num_workers=size.num_workers,
         param_scheduler=Code(size.param_scheduler),
         backbone_mode=start.mode,

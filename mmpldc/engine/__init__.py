@@ -6,6 +6,7 @@ from .fileio import AtomicBackend
 from .hooks import (
     ClassThresholdsLogHook,
     DryRunHook,
+    EarlyStoppingHook,
     FastBackboneHook,
     InputFaultHook,
     MeanTeacherHook,
@@ -32,6 +33,7 @@ __all__ = [
     'AtomicBackend',
     'ClassThresholdsLogHook',
     'DryRunHook',
+    'EarlyStoppingHook',
     'FastBackboneHook',
     'InputFaultHook',
     'GuardedAmpOptimWrapper',

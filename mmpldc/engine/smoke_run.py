@@ -59,6 +59,7 @@ def smoke_config(cfg: Config) -> Config:
     hooks = own.default_hooks
     hooks.logger = (hooks.get('logger') or dict(type='LoggerHook')) | dict(interval=1)
     hooks.checkpoint.update(interval=SAVED, by_epoch=False, max_keep_ckpts=-1, save_best=None)
+    hooks.pop('early_stopping', None)
     if 'mean_teacher' in hooks:
         hooks.mean_teacher.teacher_checkpoint = None
     backends = own.get('visualizer', {}).get('vis_backends')

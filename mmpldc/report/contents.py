@@ -75,6 +75,21 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """An iteration that is marked in a chart.
+
+    Attributes:
+        step: the iteration.
+        run: number of the run, for its colour.
+        text: below the chart.
+    """
+
+    step: int
+    run: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Panel:
     """One chart.
 
@@ -83,12 +98,14 @@ class Panel:
         title: above the chart.
         note: one sentence below it.
         series: its curves.
+        marks: iterations with a line across.
     """
 
     key: str
     title: str
     note: str
     series: tuple[Series, ...]
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmpldc.schedules import build_schedule, value_at
 
 from .contents import Panel, Series
 from .run_folder import Run
+from .stopping import early_stop
 
 MAX_POINTS = 500  # of a curve; more are averaged
 MAX_CLASSES = 12  # with a curve each; of more, only the range is shown
@@ -116,8 +118,13 @@ def _accuracies(runs: Sequence[Run]) -> Panel:
                 }
         return curves
 
+    marks = []
+    for number, run in enumerate(runs):
+        for title in ACCURACIES.values():
+            mark = early_stop(run, number, find(run)[f'teacher {title}'], title)
+            marks += [mark] if mark is not None else []
     note = 'On the validation set, in percent, as logged during the run.'
-    return _panel('accuracy', 'Accuracy', note, runs, find)
+    return replace(_panel('accuracy', 'Accuracy', note, runs, find), marks=tuple(marks))
 
 
 def _logged(run: Run, belongs: Callable[[str], bool]) -> dict[str, Points]:

@@ -100,6 +100,7 @@ def _panels(report: Report) -> list[dict]:
                 key=panel.key,
                 title=panel.title,
                 steps=steps,
+                marks=[dict(step=mark.step, run=mark.run) for mark in panel.marks],
                 series=[
                     dict(
                         name=series.name,

@@ -171,6 +171,20 @@ def test_a_value_beyond_half_stays_float32_and_is_named(publish, checkpoint):
     init_detector(str(published.config), str(published.checkpoint), device='cpu')
 
 
+def test_a_resnet_of_large_numbers_predicts_alike(publish, cfg, checkpoint, folder, tmp_path):
+    """In a Caffe-style ResNet-50 the first batch norm's variances are beyond float16."""
+    expected = predict(cfg, publish().checkpoint, folder / 'a.png')
+    for network in 'student', 'teacher':
+        bn = f'{network}.backbone.bn1'
+        checkpoint['state_dict'][f'{network}.backbone.conv1.weight'] *= 300
+        checkpoint['state_dict'][f'{bn}.running_mean'] *= 300
+        checkpoint['state_dict'][f'{bn}.running_var'] *= 300**2
+    published = publish(half=True, out='large/model')
+    assert published.kept_float32 == ['backbone.bn1.running_var']
+    found = predict(str(published.config), published.checkpoint, folder / 'a.png')
+    torch.testing.assert_close(found.scores, expected.scores, atol=0.01, rtol=0)
+
+
 def test_to_half_at_the_border():
     most = torch.finfo(torch.float16).max
     weights = dict(

@@ -78,6 +78,19 @@ def run(data, monkeypatch, capsys):
     return run
 
 
+def test_early_stopping_is_off_unless_asked_for(run, data):
+    out = data.root / 'mine'
+    assert run('--size', 'tiny').code == 0
+    assert 'early_stopping' not in Config.fromfile(out / 'pldc.py').default_hooks
+    result = run('--size', 'tiny', '--early-stopping', 2)
+    assert result.code == 0 and 'last_checkpoint names it' in result.out
+    for name in 'pldc.py', 'supervised.py':
+        hooks = Config.fromfile(out / name).default_hooks
+        assert hooks.early_stopping == dict(type='mmpldc.EarlyStoppingHook', patience=2)
+    assert run('--early-stopping', 0).code == 2
+    assert run('--early-stopping', 'two').code == 2
+
+
 def names_in(data, part):
     content = json.loads((data.root / f'mine/{part}.json').read_text())
     return {image['file_name'] for image in content['images']}

@@ -14,6 +14,7 @@ from mmpldc.report.contents import (
     DataSection,
     ErrorRow,
     Gallery,
+    Mark,
     Panel,
     Picture,
     Report,
@@ -91,6 +92,7 @@ def make_report(num_pictures: int = 6) -> Report:
                     for number, run in enumerate((EVIL, 'pldc'))
                     for dash, name in enumerate(('first', 'second'))
                 ),
+                (Mark(700, 1, f'Early stopping would have ended {EVIL}.'),) * (key == 'accuracy'),
             )
             for key in ('accuracy', 'loss')
         ),

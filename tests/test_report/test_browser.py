@@ -122,6 +122,15 @@ def test_a_chart_tells_its_values_and_zooms(browser, file):
     browser.wait(f'{RANGE.format("accuracy")} === "100 to 1000"')
 
 
+def test_a_chart_shows_its_marks(browser, file):
+    browser.open(file)
+    marks = 'document.querySelector("[data-panel={}] .plot").dataset.marks'
+    shown = [browser.run(marks.format(name)) for name in ('accuracy', 'loss')]
+    assert shown == ['1', '0']
+    text = browser.run('document.querySelector("[data-panel=accuracy] p").textContent')
+    assert text.startswith('A note. Early stopping would have ended <script>')
+
+
 def test_a_chart_obeys_the_keyboard(browser, file):
     browser.open(file)
     browser.run('document.querySelector("[data-panel=loss] .plot").focus()')

@@ -312,3 +312,37 @@ def test_settings_that_differ():
     assert ('iterations', '400', '400') in section.main.rows
     assert settings_section(runs[:1]).differences is None
     json.dumps(section.configs)
+
+
+# ---------------------------------------------------------------- early stopping
+
+
+SCORES = (0.4, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3005, 0.31)  # the first two are of burn-in
+
+
+def stopping(hook=None, burn_in_iters=200, scores=SCORES, max_iters=800):
+    records = [
+        {'step': 100 * number, 'teacher/coco/segm_mAP': score}
+        for number, score in enumerate(scores, start=1)
+    ]
+    run = a_run(records=records)
+    run.cfg.model = dict(type='mmpldc.SemiMask2Former', burn_in_iters=burn_in_iters)
+    run.cfg.train_cfg.max_iters = max_iters
+    run.cfg.default_hooks = dict(early_stopping=hook) if hook else {}
+    panels = {panel.key: panel for panel in make_panels([run])}
+    return panels['accuracy'].marks
+
+
+def test_the_report_marks_where_a_run_would_have_stopped():
+    (mark,) = stopping()
+    assert (mark.step, mark.run) == (700, 0)
+    assert 'would have ended' in mark.text and '700' in mark.text
+    assert '40.0 at best instead of 40.0' in mark.text  # the best of burn-in is a checkpoint, too
+    assert stopping(scores=(0.1, 0.2, 0.3, 0.4, 0.5, 0.5)) == ()
+    assert stopping(max_iters=700) == ()  # it would have ended anyway
+
+
+def test_the_report_marks_where_a_run_has_stopped():
+    hook = dict(type='mmpldc.EarlyStoppingHook', patience=2)
+    (mark,) = stopping(hook, scores=(0.4, 0.1, 0.2, 0.3, 0.3, 0.3))
+    assert mark.step == 600 and 'Early stopping ended' in mark.text

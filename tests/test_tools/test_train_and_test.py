@@ -50,9 +50,9 @@ def call(tmp_path, monkeypatch):
             runner.auto_scale_lr = deepcopy(cfg.get('auto_scale_lr'))
             return runner
 
-        monkeypatch.setattr('mmpldc.engine.distributed.join_ranks_on_cpu', lambda cfg: None)
-        monkeypatch.setattr('mmpldc.engine.weights.fetch_weights', lambda cfg: None)
-        monkeypatch.setattr('mmpldc.apis.check_checkpoint', lambda path, model, cfg: None)
+        monkeypatch.setattr('mmpldc.apis.runs.join_ranks_on_cpu', lambda cfg: None)
+        monkeypatch.setattr('mmpldc.apis.runs.fetch_weights', lambda cfg: None)
+        monkeypatch.setattr('mmpldc.apis.runs.check_checkpoint', lambda path, model, cfg: None)
         monkeypatch.setattr(Runner, 'from_cfg', build)
         monkeypatch.setattr(RUNNERS, 'build', build)
         monkeypatch.setattr(sys, 'argv', [name, 'my_config.py', *args])
@@ -130,7 +130,7 @@ def test_runner_type_is_respected(call, tool, monkeypatch):
 
 def test_resume(call, monkeypatch):
     resumed = []
-    monkeypatch.setattr('mmpldc.engine.resuming.resume', lambda _, path: resumed.append(path))
+    monkeypatch.setattr('mmpldc.apis.runs.resume_runner', lambda _, path: resumed.append(path))
     call('train.py')
     assert resumed == []
     call('train.py', '--resume')
@@ -227,7 +227,7 @@ def test_a_hook_of_any_name_can_be_left_out(call):
 @pytest.mark.parametrize(('load_from', 'path'), [(None, None), ('a.pth', 'a.pth')])
 def test_resume_in_the_config_follows_the_same_rules(call, monkeypatch, load_from, path):
     asked = []
-    monkeypatch.setattr('mmpldc.engine.resuming.resume', lambda runner, path: asked.append(path))
+    monkeypatch.setattr('mmpldc.apis.runs.resume_runner', lambda runner, path: asked.append(path))
     config = CONFIG + f'resume = True\nload_from = {load_from!r}\n'
     runner = call('train.py', config=config)
     assert asked == [path] and runner.cfg.resume is False

@@ -136,6 +136,13 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
         'which continues from its burn-in, take that long together',
     )
     parser.add_argument(
+        '--early-stopping',
+        type=patience,
+        metavar='VALIDATIONS',
+        help='end a run after so many validations without a better teacher, not in burn-in; '
+        'default: all steps',
+    )
+    parser.add_argument(
         '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
     )
 
@@ -146,6 +153,13 @@ def length_of_time(text: str) -> float:
         return seconds_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def patience(text: str) -> int:
+    """A number of validations, for an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'a whole number of at least 1 is needed, not {text!r}')
+    return int(text)
 
 
 def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
@@ -303,6 +317,7 @@ def main() -> None:
         size=size,
         start=start,
         batch_size=batch_size,
+        early_stopping=args.early_stopping,
     )
     schedule = schedule_for(len(sizes), batch_size, size)
     text = fill(schedule=schedule)
@@ -356,6 +371,8 @@ def main() -> None:
         for word in (path, work_dirs / path.stem / f'iter_{schedule.max_iters}.pth')
     ]
     print_command('compare/compare_runs.py', *runs)
+    if args.early_stopping is not None:
+        print('a run that ends early has a checkpoint of fewer steps; last_checkpoint names it')
 
 
 def most_objects(coco: dict) -> int:

@@ -86,7 +86,9 @@ def check_numbers_of_detections(cfg: Config, file: str) -> list[Finding]:
 
 
 def check_best(cfg: Config, file: str, validated: Sequence[Contents] = ()) -> list[Finding]:
-    """Find names in ``save_best`` that no validation computes, or that are -1 on these data.
+    """Find metrics to choose by that no validation computes, or that are -1 on these data.
+
+    They are in ``save_best`` of the checkpoints, and the ``monitor`` of early stopping.
 
     Args:
         cfg: of a run.
@@ -96,13 +98,18 @@ def check_best(cfg: Config, file: str, validated: Sequence[Contents] = ()) -> li
     Returns:
         Errors.
     """
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    wanted = hook.get('save_best') or []
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    hooks = cfg.get('default_hooks') or {}
+    best = (hooks.get('checkpoint') or {}).get('save_best') or []
+    wanted = [
+        ('default_hooks.checkpoint.save_best', name)
+        for name in ([best] if isinstance(best, str) else list(best))
+    ]
+    stopping = hooks.get('early_stopping') or {}
+    if 'monitor' in stopping:
+        wanted.append(('default_hooks.early_stopping.monitor', stopping['monitor']))
     known = metrics_of(cfg) if cfg.get('val_cfg') else None
     findings = []
-    where = 'default_hooks.checkpoint.save_best'
-    for name in wanted:
+    for where, name in wanted:
         if known is not None and name not in (*known, 'auto'):
             near = get_close_matches(name, known, n=1, cutoff=0.4)
             rest = ', '.join(sorted(known - {*near}))

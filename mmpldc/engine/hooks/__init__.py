@@ -1,5 +1,6 @@
 from .class_thresholds_hook import ClassThresholdsLogHook
 from .dry_run_hook import DryRunHook
+from .early_stopping_hook import EarlyStoppingHook
 from .fast_backbone_hook import FastBackboneHook
 from .input_fault_hook import InputFaultHook
 from .mean_teacher_hook import MeanTeacherHook
@@ -15,6 +16,7 @@ from .teacher_collapse_hook import TeacherCollapseHook
 __all__ = [
     'ClassThresholdsLogHook',
     'DryRunHook',
+    'EarlyStoppingHook',
     'FastBackboneHook',
     'InputFaultHook',
     'MeanTeacherHook',

@@ -61,7 +61,8 @@ class ProgressHook(Hook):
 
     def after_run(self, runner: Runner) -> None:
         """Name the best checkpoint, or the last one, and the command to test it."""
-        if not is_main_process() or runner.iter < runner.max_iters:
+        is_over = runner.iter >= runner.max_iters or runner.train_loop.stop_training
+        if not is_main_process() or not is_over:
             return
         saving = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         path, line = None, ''

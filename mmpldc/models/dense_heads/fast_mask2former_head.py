@@ -118,7 +118,7 @@ class FastMask2FormerHead(Mask2FormerHead):
 
     def _initial_query(self, mask_features: Tensor) -> Tensor:
         """Return the learnt queries of each image, ``(B, Q, C)``."""
-        return self.query_feat.weight.expand(len(mask_features), -1, -1)
+        return self.query_feat.weight.expand(mask_features.shape[0], -1, -1)
 
     def _normalize(self, query: Tensor) -> Tensor:
         return self.transformer_decoder.post_norm(query)

@@ -41,6 +41,25 @@
     plot.setCursor({ left: plot.valToPos(steps[next], 'x'), top: plot.bbox.height / devicePixelRatio / 2 });
   };
 
+  const drawMarks = (plot, marks) => {
+    const { ctx, bbox } = plot;
+    let shown = 0;
+    for (const mark of marks) {
+      const x = Math.round(plot.valToPos(mark.step, 'x', true));
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.save();
+      ctx.strokeStyle = style(`--run${mark.run % 6}`);
+      ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.restore();
+      shown += 1;
+    }
+    plot.root.parentElement.dataset.marks = shown;
+  };
+
   for (const panel of data.panels) {
     const figure = document.querySelector(`[data-panel="${panel.key}"]`);
     const place = figure.querySelector('.plot');
@@ -53,7 +72,7 @@
       height: 230,
       scales: { x: { time: false } },
       cursor: { sync: { key: 'iterations' }, points: { size: 7 }, drag: { x: true, y: false } },
-      hooks: { setScale: [(own, key) => { if (key === 'x') place.dataset.range = [own.scales.x.min, own.scales.x.max].map(Math.round).join(' to '); }] },
+      hooks: { draw: [(own) => drawMarks(own, panel.marks)], setScale: [(own, key) => { if (key === 'x') place.dataset.range = [own.scales.x.min, own.scales.x.max].map(Math.round).join(' to '); }] },
       legend: { live: true, markers: { dash: (_, place) => (place ? borders[panel.series[place - 1].dash % 3] : 'solid') } },
       axes: [
         { ...axis(), values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString('en') : '')) },

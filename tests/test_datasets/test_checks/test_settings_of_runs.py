@@ -79,6 +79,15 @@ def test_save_best_that_no_validation_computes(save_best, words):
     assert (words in found[0] and 'save_best' in found[0]) if words else not found
 
 
+def test_what_early_stopping_monitors():
+    cfg = run('teacher/coco/segm_mAP')
+    cfg.default_hooks.early_stopping = dict(type='mmpldc.EarlyStoppingHook', patience=3)
+    assert not check_best(cfg, 'a.py')
+    cfg.default_hooks.early_stopping.monitor = 'coco/segm_mAP'
+    (found,) = check_best(cfg, 'a.py')
+    assert 'early_stopping.monitor' in str(found) and 'did you mean' in str(found)
+
+
 def test_save_best_of_a_size_that_is_not_there():
     validated = [SimpleNamespace(by_area=(0, 3, 1)), SimpleNamespace(by_area=(0, 1, 1))]
     assert not check_best(run('teacher/coco/segm_mAP_m'), 'a.py', validated)
