@@ -51,7 +51,9 @@ def read_weak_labels(path: str, classes: Sequence[str]) -> dict[str, WeakImage]:
     if coco is not None:
         findings = check_scores(coco['annotations'], file=path)
     if findings or coco is None:
-        raise WeakLabelsError(f'weak labels: {findings[0]}: tools/dataset/weak_labels.py repairs files')
+        raise WeakLabelsError(
+            f'weak labels: {findings[0]}: tools/dataset/weak_labels.py repairs files'
+        )
     label_of = {name: label for label, name in enumerate(classes)}
     try:
         names = {one['id']: one['name'] for one in coco['categories']}

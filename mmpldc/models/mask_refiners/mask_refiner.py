@@ -155,9 +155,7 @@ class MaskRefiner(ABC):
             quality = torch.where(accepted, mask_quality(fused)[0].to(quality.dtype), quality)
             scores = torch.where(accepted, kept.class_quality * quality, scores)
         fields = (part.split(counts) for part in (masks, quality, scores, accepted))
-        return [
-            _with_masks(*parts) for parts in zip(pseudo_instances, *fields, strict=True)
-        ]
+        return [_with_masks(*parts) for parts in zip(pseudo_instances, *fields, strict=True)]
 
 
 def _with_masks(

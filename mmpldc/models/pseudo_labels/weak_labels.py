@@ -134,8 +134,9 @@ class WeakLabels:
         device = like.mask_logits.device
         # Host to device: built from counts that the host knows, so nothing is read back.
         image, of_teacher = (
-            torch.repeat_interleave(torch.arange(len(parts)), torch.tensor(list(map(len, parts))))
-            .to(device, non_blocking=True)
+            torch.repeat_interleave(
+                torch.arange(len(parts)), torch.tensor(list(map(len, parts)))
+            ).to(device, non_blocking=True)
             for parts in (given, teacher)
         )
         found = self._measure(given, like, input_shape, selector)
