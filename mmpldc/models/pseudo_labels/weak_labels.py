@@ -152,7 +152,7 @@ class WeakLabels:
         broken = torch.zeros(len(given), dtype=torch.bool, device=device)
         weak, _ = split_by_image(found, image, keep, broken)
         return [
-            InstanceData.cat([_marked(mine, weak=False), _marked(theirs, weak=True)])
+            _joined(_marked(mine, weak=False), _marked(theirs, weak=True))
             for mine, theirs in zip(teacher, weak, strict=True)
         ]
 
@@ -222,6 +222,12 @@ def _marked(instances: InstanceData, *, weak: bool) -> InstanceData:
     marked = instances[:]
     marked.weak = torch.full_like(instances.labels, weak, dtype=torch.bool)
     return marked
+
+
+def _joined(teacher: InstanceData, weak: InstanceData) -> InstanceData:
+    """Labels of both; what is noted of an image is the teacher's."""
+    weak.set_metainfo(teacher.metainfo)
+    return InstanceData.cat([teacher, weak])
 
 
 def _unpacked(masks: PackedMasks, device: torch.device) -> Tensor:

@@ -55,7 +55,7 @@ def test_edges_move_to_those_of_the_image(scene, truth):
     found = refiner.propose(scene, [(SIZE, SIZE)], given, torch.tensor([0, 0]))
     before, after = ious(given.sigmoid(), truth), ious(found.probabilities, truth)
     assert (after > before + 0.05).all() and (after > 0.9).all()
-    assert found.valid.all() and ((0.5 < found.quality) & (found.quality < 1)).all()
+    assert found.valid.all() and ((found.quality > 0.5) & (found.quality < 1)).all()
     assert found.probabilities.shape == given.shape
 
 
