@@ -7,6 +7,4 @@ model = dict(
     class_thresholds=_base_.expected_count,
     weak_labels=_base_.weak_labels,
 )
-train_dataloader = dict(
-    dataset=dict(weak_labels='{{$MMPLDC_PHOTOS_WEAK:data/photos/weak_labels.json}}')
-)
+train_dataloader = dict(dataset=dict(weak_labels=_base_.weak))

@@ -86,7 +86,7 @@ class InstanceLabeling(TeacherStudent):
         thresholds = self.current_thresholds()
         selection = self.pseudo_label_filter.select(
             outputs,
-            tuple(batch_inputs.shape[-2:]),
+            (batch_inputs.shape[-2], batch_inputs.shape[-1]),
             thresholds=thresholds,
             progress=self.progress,
         )
@@ -132,6 +132,11 @@ class InstanceLabeling(TeacherStudent):
         if self.weak_labels is None or self.phases.is_supervised:
             return False
         return self.weak_labels.weight_at(self.progress) > 0
+
+    @property
+    def in_burn_in(self) -> bool:
+        """Whether the teacher does not label yet."""
+        return self.progress is not None and not self.phases.uses_pseudo_labels(self.progress.step)
 
     def _add_weak_labels(
         self,
@@ -190,7 +195,8 @@ class InstanceLabeling(TeacherStudent):
             As for :meth:`get_pseudo_instances`.
         """
         selection = self.pseudo_label_filter.without_thresholds(min_class_quality).select(
-            self.teacher_outputs(batch_inputs), tuple(batch_inputs.shape[-2:])
+            self.teacher_outputs(batch_inputs),
+            (batch_inputs.shape[-2], batch_inputs.shape[-1]),
         )
         _refuse_nan(selection, batch_data_samples)
         return selection.pseudo_instances
@@ -246,8 +252,10 @@ class InstanceLabeling(TeacherStudent):
 
     def thresholds_by_class(self) -> dict[str, Tensor]:
         """Thresholds of DF-ACAT."""
-        current = self.current_thresholds()
-        if current is None or current.score_thr is not None:
+        if self.class_thresholds is None:
+            return {}
+        current = self.class_thresholds.current(self.progress)
+        if current.score_thr is not None:
             return {}
         return dict(class_thr=current.class_thr, mask_thr=current.mask_thr)
 

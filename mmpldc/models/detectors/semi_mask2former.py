@@ -205,7 +205,7 @@ class SemiMask2Former(InstanceLabeling, BaseDetector):
                 [weigh(labels, self.progress) for weigh in self.pseudo_label_weights]
             )
         ignored, weight = None, self.unsup_weight
-        if self.weak_labels is not None and not self.phases.uses_pseudo_labels(self.progress.step):
+        if self.weak_labels is not None and self.in_burn_in:
             weight = weight * self.weak_labels.weight_at(self.progress)
             if not self.weak_labels.no_object:
                 ignored = torch.ones_like(outputs.cls_logits[0][..., 0], dtype=torch.bool)

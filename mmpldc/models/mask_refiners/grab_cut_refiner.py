@@ -103,14 +103,22 @@ class GrabCutRefiner(MaskRefiner):
         factor = min(1.0, self.max_side / max(crop.shape[:2]))
         if factor < 1:
             crop = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        inside = _at_pixels(logits, image.shape[:2], (left, top, right, bottom), crop.shape[:2]) > 0
+        inside = _at_pixels(logits, image.shape, (left, top, right, bottom), crop.shape) > 0
         if min(inside.sum(), (~inside).sum()) < MIN_PIXELS:
             return nothing
         seeds = self._seeds(inside)
         cv2.setRNGSeed(0)  # its mixtures start at random
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        crop = np.ascontiguousarray(crop)
-        cv2.grabCut(crop, seeds, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+        of_ground, of_object = np.zeros((1, 65)), np.zeros((1, 65))
+        no_rectangle = (0, 0, 1, 1)  # not read: the seeds are given
+        cv2.grabCut(
+            np.ascontiguousarray(crop),
+            seeds,
+            no_rectangle,
+            of_ground,
+            of_object,
+            self.iterations,
+            cv2.GC_INIT_WITH_MASK,
+        )
         cut = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
         iou = (cut & inside).sum() / (cut | inside).sum()
         whole = np.zeros(image.shape[:2], np.float32)
@@ -133,17 +141,17 @@ class GrabCutRefiner(MaskRefiner):
 
 def _at_pixels(
     logits: np.ndarray,
-    frame: tuple[int, int],
+    frame: tuple[int, ...],
     box: tuple[int, int, int, int],
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
 ) -> np.ndarray:
     """Read a map at the centres of a crop's pixels, bilinearly.
 
     Args:
         logits: ``(h, w)`` float32.
-        frame: (H, W) in pixels, which the map covers.
+        frame: (H, W, ...) in pixels, which the map covers.
         box: left, top, right, bottom of the crop, in these pixels.
-        shape: (rows, columns) of the crop, which may have been made smaller.
+        shape: (rows, columns, ...) of the crop, which may have been made smaller.
 
     Returns:
         ``(rows, columns)`` float32.
@@ -160,7 +168,7 @@ def _at_pixels(
     return cv2.warpAffine(
         logits,
         to_map,
-        shape[::-1],
+        (shape[1], shape[0]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )

@@ -79,7 +79,8 @@ class MaskRefiner(ABC):
         if not 0 <= lowest <= 1 <= highest:
             raise ValueError(f'area_ratio must be two numbers around 1, got {area_ratio}')
         self.weight = build_schedule(weight)
-        self.bounds = dict(min_iou=min_iou, area_ratio=(lowest, highest), max_taken=max_taken)
+        self.min_iou, self.max_taken = min_iou, max_taken
+        self.area_ratio = lowest, highest
         self.min_quality = min_quality
 
     def prepare(self, classes: Sequence[str], device: torch.device) -> None:  # noqa: B027
@@ -147,7 +148,12 @@ class MaskRefiner(ABC):
             rgb = unit_rgb(images, normalization)
             found = self.propose(rgb, sizes, masks, image_index)
             accepted = accept_masks(
-                found.probabilities > 0.5, masks > 0, image_index, **self.bounds
+                found.probabilities > 0.5,
+                masks > 0,
+                image_index,
+                min_iou=self.min_iou,
+                area_ratio=self.area_ratio,
+                max_taken=self.max_taken,
             )
             accepted = accepted & found.valid & (found.quality >= self.min_quality)
             fused = fuse_masks(masks, found.probabilities, weight).to(masks.dtype)
