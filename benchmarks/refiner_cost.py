@@ -1,4 +1,4 @@
-"""Measure the cost of the refiners, of classes (DICC) and of masks: their shares of a training step.
+"""Measure what the refiners of classes (DICC) and of masks cost: their shares of a training step.
 
     python benchmarks/refiner_cost.py configs/quickstart/pldc.py CHECKPOINT
 

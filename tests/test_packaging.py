@@ -147,6 +147,17 @@ def test_import_is_cheap():
     assert (done.stdout.strip(), done.stderr) == ('[]', '')
 
 
+@pytest.mark.parametrize(
+    ('version', 'expected'), [('5.24.0', False), ('4.50.1', True), (None, True)]
+)
+def test_mmpretrains_multimodal_models_are_left_out_where_they_fail(monkeypatch, version, expected):
+    dependency = pytest.importorskip('mmpretrain.utils.dependency')
+    monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+    monkeypatch.setattr(_compat, 'installed_version', lambda names: version)
+    _compat.leave_out_multimodal()
+    assert dependency.WITH_MULTIMODAL is expected
+
+
 # ---- requirement files
 
 
