@@ -255,7 +255,7 @@ def test_wheel_forces_no_second_copy_of_openmmlab_or_torch(wheel):
     assert names == requirement_names(REQUIREMENTS / 'runtime.txt')
     assert not [name for name in names if re.search('mm|torch|opencv', name)]
     extras = set(info.metadata.get_all('Provides-Extra'))
-    assert extras == {'mminstall', 'optional', 'report', 'semantic', 'docs', 'tests', 'all'}
+    assert extras == {'mminstall', 'optional', 'report', 'sam', 'semantic', 'docs', 'tests', 'all'}
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def noisy_labels(
     rng = np.random.default_rng(seed)
     sizes = {image['id']: (image['height'], image['width']) for image in coco['images']}
     categories = [category['id'] for category in coco['categories']]
-    annotations = []
+    annotations: list[dict] = []
     for one in coco['annotations']:
         # drawn for each object, so that the faults of one do not depend on those of others
         is_missing, is_wrong = rng.random(2) < (missing, wrong_class)
