@@ -1,6 +1,7 @@
 """Weak labels and refiners in the training step: who is asked when, and what their labels weigh."""
 
 from copy import deepcopy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -131,8 +132,7 @@ def test_after_burn_in_it_is_that_of_each_weak_label(build, batch):
         torch.testing.assert_close(found[0.5][name], 0.5 * found[1.0][name])
     steps = [found[1.0], found[0.5], found[0.25]]
     first, second = (
-        one['unsup_loss_cls'] - other['unsup_loss_cls']
-        for one, other in zip(steps, steps[1:], strict=False)
+        one['unsup_loss_cls'] - other['unsup_loss_cls'] for one, other in pairwise(steps)
     )
     torch.testing.assert_close(second, 0.5 * first)
     assert found[0.25]['unsup_loss_cls'] > 0.25 * found[1.0]['unsup_loss_cls']
