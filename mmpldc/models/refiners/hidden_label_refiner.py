@@ -160,6 +160,6 @@ class HiddenLabelRefiner:
             mask_logits=masks,
             cls_logits=cls_logits,
         )
-        for flag in like.keys() - added.keys():  # what other parts noted of the labels
+        for flag in set(like.keys()) - set(added.keys()):  # what other parts noted of the labels
             added.set_field(torch.zeros_like(labels, dtype=torch.bool), flag)
         return added
