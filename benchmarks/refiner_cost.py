@@ -1,9 +1,9 @@
-"""Measure the cost of DICC: the refiner's share of a training step.
+"""Measure what the refiners of classes (DICC) and of masks cost: their shares of a training step.
 
     python benchmarks/refiner_cost.py configs/quickstart/pldc.py CHECKPOINT
 
 Continues from the checkpoint (of a teacher that keeps labels) for some steps, with CLIP's weight
-fixed at 0.5, and times the refiner inside each step.
+fixed at 0.5, and times each refiner that the config has inside each step.
 """
 
 import argparse
@@ -60,22 +60,32 @@ def main() -> None:
     cfg.load_from, cfg.work_dir = args.checkpoint, 'work_dirs/refiner_cost'
     steps = WARM_UP + args.steps
     cfg.model.burn_in_iters = 0
-    cfg.model.refiner.update(initial_weight=0.5, final_weight=0.5)
+    names = [name for name in ('refiner', 'mask_refiner') if cfg.model.get(name)]
+    if not names:
+        raise SystemExit(f'{args.config} has neither model.refiner nor model.mask_refiner')
+    if str(cfg.model.get('refiner', {}).get('type')).endswith('CLIPRefiner'):
+        cfg.model.refiner.update(initial_weight=0.5, final_weight=0.5)
     cfg.train_cfg.update(max_iters=steps, val_interval=steps + 1)
     cfg.default_hooks.pop('checkpoint')
     cfg.param_scheduler = None
     runner = Runner.from_cfg(cfg)
     model = runner.model
-    model.refiner = refiner = Timed(model.refiner)
+    refiners = {name: Timed(getattr(model, name)) for name in names}
+    for name, timed in refiners.items():
+        setattr(model, name, timed)
     model.train_step = step = Timed(model.train_step)
     runner.train()
 
-    shares = np.array(refiner.seconds[WARM_UP:]) / np.array(step.seconds[WARM_UP:])
-    low, median, high = np.percentile(shares, [25, 50, 75])
-    result = dict(share=median, quartiles=[low, high], steps=args.steps, config=args.config)
-    print(f'refiner: {median:.1%} of a step (quartiles {low:.1%} to {high:.1%})')
+    results = {}
+    for name, timed in refiners.items():
+        shares = np.array(timed.seconds[WARM_UP:]) / np.array(step.seconds[WARM_UP:])
+        low, median, high = np.percentile(shares, [25, 50, 75])
+        results[name] = dict(
+            share=median, quartiles=[low, high], steps=args.steps, config=args.config
+        )
+        print(f'{name}: {median:.1%} of a step (quartiles {low:.1%} to {high:.1%})')
     if args.out:
-        write_json(args.out, result, indent=2)
+        write_json(args.out, results, indent=2)
 
 
 if __name__ == '__main__':

@@ -120,6 +120,21 @@ def check_environment() -> None:
         )
 
 
+def leave_out_multimodal() -> None:
+    """Keep mmpretrain from importing its multimodal models where that would fail.
+
+    mmdet imports mmpretrain if it is there, and mmpretrain these models if transformers is there;
+    they need functions that transformers 5 has no longer, so ``import mmdet.models`` ends in an
+    error. Nothing of mmpldc needs them.
+    """
+    version = installed_version(('transformers',))
+    if version is None or release(version) < (5,) or not is_installed('mmpretrain'):
+        return
+    from mmpretrain.utils import dependency
+
+    dependency.WITH_MULTIMODAL = False
+
+
 def check_extras(cfg: dict) -> None:
     """End with one line if a config is for semantic segmentation and mmsegmentation is missing.
 

@@ -147,6 +147,17 @@ def test_import_is_cheap():
     assert (done.stdout.strip(), done.stderr) == ('[]', '')
 
 
+@pytest.mark.parametrize(
+    ('version', 'expected'), [('5.24.0', False), ('4.50.1', True), (None, True)]
+)
+def test_mmpretrains_multimodal_models_are_left_out_where_they_fail(monkeypatch, version, expected):
+    dependency = pytest.importorskip('mmpretrain.utils.dependency')
+    monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+    monkeypatch.setattr(_compat, 'installed_version', lambda names: version)
+    _compat.leave_out_multimodal()
+    assert dependency.WITH_MULTIMODAL is expected
+
+
 # ---- requirement files
 
 
@@ -244,7 +255,7 @@ def test_wheel_forces_no_second_copy_of_openmmlab_or_torch(wheel):
     assert names == requirement_names(REQUIREMENTS / 'runtime.txt')
     assert not [name for name in names if re.search('mm|torch|opencv', name)]
     extras = set(info.metadata.get_all('Provides-Extra'))
-    named = {'mminstall', 'optional', 'report', 'export', 'semantic', 'docs', 'tests', 'all'}
+    named = {'mminstall', 'optional', 'report', 'export', 'sam', 'semantic', 'docs', 'tests', 'all'}
     assert extras == named
 
 

@@ -56,6 +56,13 @@ dicc = dict(
 product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)
 plepi = dict(dicc, **product_fusion)
 
+# model.mask_refiner. Ours, without any weights (docs/foundation_models.md).
+grab_cut = dict(type='mmpldc.GrabCutRefiner')
+
+# model.weak_labels: those that train_dataloader.dataset.weak_labels names. Ours
+# (docs/foundation_models.md).
+weak_labels = dict(type='mmpldc.WeakLabels', class_thr=0.5)
+
 # model.detector.panoptic_head.loss_mask: weights for the pixels of pseudo-masks. 5.0 is
 # Mask2Former's.
 pmua = dict(

@@ -10,6 +10,8 @@ _base_ = '../quickstart/_base_shapes.py'
 data_root = '{{$MMPLDC_PHOTOS:data/photos/}}'
 # Annotations of the unlabelled images, for the oracles alone.
 hidden = '{{$MMPLDC_PHOTOS_HIDDEN:data/photos/hidden.json}}'
+# Labels of the unlabelled images that another model made, for weak_labels.py alone.
+weak = '{{$MMPLDC_PHOTOS_WEAK:data/photos/weak_labels.json}}'
 images = dict(img='{{$MMPLDC_PHOTOS_IMAGES:images/}}')
 # In caffe's format, as mean, std and the order of the channels below.
 backbone_weights = '{{$MMPLDC_R50:open-mmlab://detectron2/resnet50_caffe}}'

@@ -105,7 +105,8 @@ def load_labeler(
             ``Mask2Former``, which becomes the teacher.
         refiner_weight: w, the weight of the config's refiner (CLIP) against the teacher, in [0, 1].
             ``'scheduled'`` uses the weight it had when the checkpoint was written, if the config
-            has a refiner. None leaves the refiner out; its weights are then not needed.
+            has a refiner, and the refiner of masks, if it has one. None and numbers leave out that
+            of masks, None leaves out both; what is left out needs no weights.
         device: device of the model.
 
     Raises:
@@ -117,7 +118,7 @@ def load_labeler(
     if refiner_weight is None:
         model_cfg.pop('refiner', None)
     elif refiner_weight == 'scheduled':
-        if model_cfg.get('refiner') is not None:
+        if any(model_cfg.get(key) is not None for key in ('refiner', 'mask_refiner')):
             max_steps = cfg.train_cfg.max_iters
             step = finished_iters(checkpoint, max_steps)
     elif model_cfg.get('refiner') is None:
@@ -126,6 +127,8 @@ def load_labeler(
         raise ValueError(f"the refiner's weight must lie in [0, 1], got {refiner_weight}")
     else:
         model_cfg.refiner.update(initial_weight=refiner_weight, final_weight=refiner_weight)
+    if refiner_weight != 'scheduled':
+        model_cfg.pop('mask_refiner', None)
     if 'init_cfg' in model_cfg.get('backbone', {}):
         model_cfg.backbone.init_cfg = None  # as in mmdet's init_detector: nothing to download
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -147,8 +150,7 @@ def load_labeler(
             logger='current',
         )
         model.class_thresholds = None
-    if model.refiner is not None:
-        model.refiner.prepare(model.dataset_meta['classes'], torch.device(device))
+    model.prepare_refiners(model.dataset_meta['classes'], torch.device(device))
     return model.to(device).eval()
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from mmengine.fileio import join_path
+from mmengine.utils import is_abs
+
 Part = Literal['labeled', 'unlabeled']
 UNLABELED = '-unlabeled'
 
@@ -52,3 +55,8 @@ def semi_parts(
         own = {'ann_file': files[name]} if name in files else {}
         complete[name] = {**(shared or {}), **part, **own}
     return complete
+
+
+def in_root(path: str, data_root: str | None) -> str:
+    """A path below a data set's ``data_root``, as mmengine's ``BaseDataset`` reads it."""
+    return join_path(data_root, path) if data_root and not is_abs(path) else path

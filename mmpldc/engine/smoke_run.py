@@ -21,7 +21,7 @@ def smoke_config(cfg: Config) -> Config:
 
     Data, network, start and losses stay. The thresholds are 0, so that a teacher that has learnt
     nothing labels, too; :class:`~mmpldc.engine.hooks.SmokeRunHook` ends the run in an error if no
-    pseudo-label reached the losses. CLIP and thresholds that set themselves are left out.
+    pseudo-label reached the losses. Refiners and thresholds that set themselves are left out.
 
     Args:
         cfg: config of the full run; not modified.
@@ -42,7 +42,13 @@ def smoke_config(cfg: Config) -> Config:
     own.train_cfg.update(max_iters=STEPS, val_interval=STEPS, val_begin=1, dynamic_intervals=None)
     if 'TeacherStudentValLoop' in str(own.get('val_cfg', {}).get('type')):
         own.val_cfg.student_interval = 1
-    model.update(burn_in_iters=BURN_IN, burn_in='supervised', refiner=None, class_thresholds=None)
+    model.update(
+        burn_in_iters=BURN_IN,
+        burn_in='supervised',
+        refiner=None,
+        mask_refiner=None,
+        class_thresholds=None,
+    )
     model.pseudo_label_filter.update(
         class_thr=0.0, mask_thr=0.0, score_thr=None, min_area=0, duplicate_iou=0.5
     )

@@ -44,6 +44,8 @@ from .filtering import (
     topk_query_class_pairs,
 )
 from .frames import resize, to_batch_frame, to_image_frame
+from .given_labels import class_logits_of, mask_logits_of
+from .mask_fusion import accept_masks, fuse_masks
 from .matching import hungarian_match
 from .mixing import (
     blend,
@@ -81,6 +83,7 @@ from .uncertainty import mask_uncertainty, uncertainty_weighted_bce
 
 __all__ = [
     'PixelNormalization',
+    'accept_masks',
     'aligned_weight',
     'anchor_pixels',
     'attention_mask',
@@ -91,6 +94,7 @@ __all__ = [
     'boundary_weights',
     'box_masks',
     'certain_quality',
+    'class_logits_of',
     'class_masks',
     'class_quality',
     'class_ranks',
@@ -109,6 +113,7 @@ __all__ = [
     'ema_update_',
     'foreground_probabilities',
     'frequency_thresholds',
+    'fuse_masks',
     'half_area_boxes',
     'hard_pixel_mean',
     'hungarian_match',
@@ -121,6 +126,7 @@ __all__ = [
     'linear_fusion',
     'mask_boxes',
     'mask_iou',
+    'mask_logits_of',
     'mask_quality',
     'mask_uncertainty',
     'mean_embedding',

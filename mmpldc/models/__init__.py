@@ -8,6 +8,7 @@ from .dense_heads import MaskIoUHead, SemiMask2FormerHead
 from .detectors import SemiMask2Former
 from .layers import MSDeformAttnPixelDecoder
 from .losses import OHEMCrossEntropyLoss, UncertaintyWeightedCrossEntropyLoss
+from .mask_refiners import GrabCutRefiner, SAMRefiner
 from .necks import SimpleFeaturePyramid
 from .pseudo_labels import (
     BoundaryPreservingMap,
@@ -18,6 +19,7 @@ from .pseudo_labels import (
     ExpectedCountThreshold,
     MaskQualityGate,
     PseudoLabelFilter,
+    WeakLabels,
 )
 from .pseudo_labels.dense import ConfidentPixels, EntropyPercentile
 from .refiners import CLIPRefiner, HiddenLabelRefiner, ImageClassifierScorer, OpenCLIPScorer
@@ -40,6 +42,7 @@ __all__ = [
     'ClassAwareThresholds',
     'DynamicAligningWeights',
     'ExpectedCountThreshold',
+    'GrabCutRefiner',
     'HiddenLabelRefiner',
     'ImageClassifierScorer',
     'MSDeformAttnPixelDecoder',
@@ -51,6 +54,7 @@ __all__ = [
     'OpenCLIPScorer',
     'PixelContrast',
     'PseudoLabelFilter',
+    'SAMRefiner',
     'SemiMask2Former',
     'SemiMask2FormerHead',
     'SimpleFeaturePyramid',
@@ -59,4 +63,5 @@ __all__ = [
     'TimmBackbone',
     'TopKMaskFormerFusionHead',
     'UncertaintyWeightedCrossEntropyLoss',
+    'WeakLabels',
 ]

@@ -71,7 +71,7 @@ def look(run: Run, *, num_images: int | None, num_unlabelled: int, device: str, 
     has_student = any(name.startswith('student.') for name in checkpoint['state_dict'])
     loader = _validation(cfg, num_images)
     dataset: Any = loader.dataset
-    # A refiner needs its own model, such as CLIP; a supervised run uses neither.
+    # Refiners need their own models, such as CLIP; a supervised run uses neither.
     model = load_labeler(
         cfg, checkpoint, refiner_weight=None if run.is_supervised else 'scheduled', device=device
     )
@@ -178,7 +178,7 @@ def _candidates(
 def _explain(
     model: SemiMask2Former, inputs: Tensor, samples: Sequence[DetDataSample]
 ) -> list[InstanceData]:
-    """Candidates with reasons; the refiner has corrected the kept ones, as in training."""
+    """Candidates with reasons; the refiners have corrected the kept ones, as in training."""
     thresholds = None
     if model.class_thresholds is not None:
         thresholds = model.class_thresholds.current(model.progress)
@@ -191,15 +191,13 @@ def _explain(
     )
     for instances in found:
         instances.teacher_label = instances.labels
-    if model.refiner is None:
-        return found
     kept = [instances[instances.reason == 0] for instances in found]
-    refined = model.refiner(
-        kept, inputs, samples, model.progress, model.data_preprocessor.pixel_normalization
-    )
-    for instances, labels in zip(found, refined, strict=True):
+    for instances, refined in zip(found, model.refine(kept, inputs, samples), strict=True):
         place = instances.reason == 0
-        instances.labels = instances.labels.masked_scatter(place, labels.labels)
+        instances.labels = instances.labels.masked_scatter(place, refined.labels)
+        instances.mask_logits = instances.mask_logits.masked_scatter(
+            place[:, None, None], refined.mask_logits
+        )
     return found
 
 

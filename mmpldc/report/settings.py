@@ -32,6 +32,8 @@ MAIN = {
     'threshold on the score': 'model.pseudo_label_filter.score_thr',
     'thresholds of each class': 'model.class_thresholds.type',
     'refiner': 'model.refiner.type',
+    'refiner of masks': 'model.mask_refiner.type',
+    'weak labels': 'train_dataloader.dataset.weak_labels',
     'images a step and process': 'train_dataloader.batch_size',
     'labelled to unlabelled': 'train_dataloader.sampler.source_ratio',
     'optimizer': 'optim_wrapper.optimizer.type',

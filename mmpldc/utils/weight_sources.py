@@ -29,6 +29,7 @@ SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
 TIMM = 'timm://'  # prefix of timm's names of weights, for mmpldc.TimmBackbone
 TIMM_FILES = ('model.safetensors', 'pytorch_model.bin')
 SECONDS = 5  # to wait for a server
+SAM_FILE = 'model.safetensors'
 CLIP_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
 
@@ -51,7 +52,7 @@ class Source(NamedTuple):
 
 
 def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
-    """Yield the pretrained weights of a config: backbone, whole model, teacher and CLIP."""
+    """Yield the pretrained weights of a config: backbone, whole model, teacher, CLIP and SAM."""
     model = cfg.get('model') or {}
     hooks = cfg.get('default_hooks') or {}
     named = {
@@ -74,6 +75,9 @@ def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
     scorer = (model.get('refiner') or {}).get('scorer') or {}
     if str(scorer.get('type', '')).endswith('OpenCLIPScorer') and scorer.get('pretrained'):
         yield from _clip_source(scorer)
+    refiner = model.get('mask_refiner') or {}
+    if str(refiner.get('type', '')).endswith('SAMRefiner'):
+        yield from _sam_source(str(refiner['model']))
 
 
 def missing_weights(cfg: Mapping[str, Any]) -> list[str]:
@@ -203,6 +207,21 @@ def _clip_source(scorer: Mapping[str, Any]) -> Iterator[Source]:
     else:
         place = Path(cache or '~/.cache/clip').expanduser() / Path(known['url']).name
         yield Source(key, name, known['url'], place, remedy)
+
+
+def _sam_source(name: str) -> Iterator[Source]:
+    """SAM's weights: a folder, or a repository on the Hugging Face hub."""
+    key = 'model.mask_refiner.model'
+    remedy = f'name its folder, with the other files of the repository, by {key}'
+    if Path(name).is_dir():
+        return
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return  # loading says what to install
+    cached = try_to_load_from_cache(name, SAM_FILE) if name.count('/') == 1 else None
+    place = Path(cached if isinstance(cached, str) else f'{name}/{SAM_FILE}')
+    yield Source(key, name, f'https://huggingface.co/{name}/resolve/main/{SAM_FILE}', place, remedy)
 
 
 def _unreachable(url: str) -> str | None:

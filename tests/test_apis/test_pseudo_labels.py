@@ -18,6 +18,7 @@ from mmpldc.apis import (
     load_labeler,
     plain_detector,
 )
+from mmpldc.models import GrabCutRefiner
 from mmpldc.models.refiners import RegionScorer
 from mmpldc.registry import MODELS
 
@@ -193,6 +194,15 @@ def test_the_teacher_labels(cfg, checkpoint):
     assert not model.training and model.refiner is None
     for name, value in model.teacher.state_dict().items():
         assert torch.equal(value, checkpoint['state_dict'][f'teacher.{name}'])
+
+
+def test_masks_are_refined_as_at_the_checkpoints_iteration_alone(cfg, checkpoint):
+    cfg.train_cfg = dict(max_iters=10)
+    cfg.model.mask_refiner = dict(type='mmpldc.GrabCutRefiner')
+    assert load_labeler(deepcopy(cfg), checkpoint).mask_refiner is None
+    model = load_labeler(deepcopy(cfg), checkpoint, refiner_weight='scheduled')
+    assert isinstance(model.mask_refiner, GrabCutRefiner)
+    assert model.progress.step == 10
 
 
 def test_a_plain_checkpoint_becomes_the_teacher(cfg, checkpoint):

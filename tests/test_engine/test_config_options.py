@@ -56,6 +56,9 @@ def fault(cfg: Config, option: str) -> str:
         # names of one's own, new and empty sections
         'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=0.1',
         'model.refiner.type=mmpldc.CLIPRefiner',
+        'model.mask_refiner.type=mmpldc.GrabCutRefiner',
+        'model.weak_labels.type=mmpldc.WeakLabels',
+        'train_dataloader.dataset.weak_labels=weak_labels.json',
         'model.refiner=None',
         'default_hooks.non_finite=None',
         'param_scheduler._delete_=True',

@@ -127,6 +127,15 @@ def test_clip(cache, offline, tmp_path):
     assert missing_weights(config(refiner=dict(scorer=scorer))) == []
 
 
+def test_sam(cache, offline, tmp_path):
+    refiner = dict(type='mmpldc.SAMRefiner', model='facebook/sam-vit-base')
+    (line,) = missing_weights(config(mask_refiner=refiner))
+    assert line.startswith('model.mask_refiner.model: huggingface.co cannot be reached')
+    assert 'facebook/sam-vit-base/resolve/main/model.safetensors' in line
+    refiner['model'] = str(tmp_path)
+    assert missing_weights(config(mask_refiner=refiner)) == []
+
+
 def test_a_server_is_asked_without_a_download(cache, tmp_path):
     """Of a file that is there, and of one that is not."""
     requests = []

@@ -9,8 +9,9 @@ from .classes import plain
 from .findings import Finding, Level, count, some
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
+from .scores import check_scores
 
-Role = Literal['labeled', 'unlabeled', 'val', 'test']
+Role = Literal['labeled', 'unlabeled', 'weak', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
 LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
@@ -63,8 +64,8 @@ def check_coco(
         coco: with the lists ``images``, ``annotations`` and ``categories``, see
             :func:`~mmpldc.datasets.checks.records.load_coco`.
         file: path that findings name.
-        role: 'labeled' needs annotations, 'unlabeled' none, and 'val' and 'test' what COCO's
-            evaluation reads.
+        role: 'labeled' needs annotations, 'unlabeled' none, 'weak' needs scores as well, and 'val'
+            and 'test' what COCO's evaluation reads.
         names: of records whose ids were changed.
         most_crowds: share of a class's annotations from which on crowds are warned of.
 
@@ -79,8 +80,8 @@ def check_coco(
     findings = [*images.findings, *categories.findings]
     if not images.records:
         findings.append(Finding('error', file, 'images', 'empty: the data set has no image'))
-    if not annotations.records and role in ('labeled', 'val'):
-        use = 'train' if role == 'labeled' else 'validate'
+    if not annotations.records and role in ('labeled', 'weak', 'val'):
+        use = 'validate' if role == 'val' else 'train'
         message = f'empty: nothing to {use} on; give the file that has the masks'
         findings.append(Finding('error', file, 'annotations', message))
     if annotations.records and role == 'unlabeled':
@@ -99,6 +100,8 @@ def check_coco(
     own_sizes[image_rows >= 0] = sizes[image_rows[image_rows >= 0]]
     area, dropped = check_geometry(annotations, own_sizes, crowds)
     findings += annotations.findings
+    if role == 'weak':
+        findings += check_scores(annotations.records, file=file, names=names)
 
     instances = ~crowds & (image_rows >= 0) & (category_rows >= 0)
     annotated = np.zeros(len(image_ids), bool)

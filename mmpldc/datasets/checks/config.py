@@ -26,7 +26,7 @@ class DataSet:
 
     Attributes:
         name: in messages, such as ``'labeled'``.
-        role: 'labeled', 'unlabeled', 'val' or 'test'.
+        role: 'labeled', 'unlabeled', 'weak' (weak labels of unlabelled images), 'val' or 'test'.
         ann_file: path of its annotation file, with ``data_root``.
         img_prefix: folder of its images, with ``data_root``; None if these are not to be checked.
         classes: names that the config asks for; None without a config.
@@ -96,13 +96,15 @@ def _training_parts(dataset: dict) -> list[tuple[Role, dict]]:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     if 'labeled' in dataset:
-        own = ('type', 'labeled', 'unlabeled', 'split')
-        parts = semi_parts(
+        own = ('type', 'labeled', 'unlabeled', 'split', 'weak_labels')
+        parts: dict[Any, dict] = semi_parts(
             dataset['labeled'],
             dataset.get('unlabeled'),
             split=dataset.get('split'),
             shared={key: value for key, value in dataset.items() if key not in own},
         )
+        if dataset.get('weak_labels') and parts.get('unlabeled'):
+            parts['weak'] = parts['unlabeled'] | dict(ann_file=dataset['weak_labels'])
         return [(role, part) for role, part in parts.items() if part]
     if 'datasets' in dataset:
         first, *others = dataset['datasets']
@@ -153,6 +155,8 @@ def _data_set(name: str, role: Role, dataset: dict) -> DataSet:
 
     ann_file = dataset.get('ann_file')
     prefix = (dataset.get('data_prefix') or {}).get('img')
+    if role == 'weak':  # the unlabelled set has the images
+        prefix = None
     metainfo = dataset.get('metainfo') or {}
     filters = {} if dataset.get('test_mode') else dataset.get('filter_cfg') or {}
     return DataSet(
@@ -196,7 +200,7 @@ def check_config(
         if not data.ann_file:
             message = 'not set: write the path of the annotation file'
             findings.append(Finding('error', file, f'{data.name}: ann_file', message))
-        if data.img_prefix is None:
+        if data.img_prefix is None and data.role != 'weak':
             message = "not set: write data_prefix=dict(img='FOLDER/')"
             findings.append(Finding('error', file, f'{data.name}: data_prefix.img', message))
     for role in 'val', 'test':

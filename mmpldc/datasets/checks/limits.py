@@ -28,7 +28,7 @@ def check_limits(cfg: Config, sets: Sequence[tuple[DataSet, Contents | None]]) -
     }
     findings = []
     for data, contents in sets:
-        if contents is None or data.role == 'unlabeled':
+        if contents is None or data.role in ('unlabeled', 'weak'):
             continue
         exceeded = [
             f'{name}={limit}'

@@ -79,6 +79,8 @@ def check_datasets(
                     limit=decode,
                     is_unlabeled=data.role == 'unlabeled',
                 )
+        if data.role == 'weak':  # these are the images of the unlabelled set
+            continue
         listed.append(
             Listed(
                 data.name, data.role, data.ann_file, contents.image_ids, contents.file_names, paths
@@ -88,7 +90,8 @@ def check_datasets(
         [
             _named(data, contents)
             for data, contents in checked
-            if contents and contents.categories is not None
+            # weak labels are read by the names of their classes, in any order
+            if contents and contents.categories is not None and data.role != 'weak'
         ]
     )
     findings += check_leaks(listed, all_contents=all_contents)
@@ -129,7 +132,7 @@ def _check_filters(data: DataSet, contents: Contents) -> tuple[list[Finding], li
             'set filter_cfg=dict(filter_empty_gt=False)'
         )
         findings.append(Finding('error', data.ann_file, 'filter_empty_gt', message))
-    elif empty and data.role != 'unlabeled':
+    elif empty and data.role not in ('unlabeled', 'weak'):
         fate = ''
         if data.filter_empty_gt:
             fate = ', which filter_empty_gt=True leaves out; filter_empty_gt=False trains on them'

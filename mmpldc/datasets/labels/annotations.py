@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ..checks.records import Records
-from .values import flag, is_id, read_whole_numbers, whole_number
+from .values import flag, is_id, number, read_whole_numbers, whole_number
 
 
 def repair_references(
@@ -53,6 +53,26 @@ def repair_flags(annotations: Records) -> None:
     annotations.report('repaired', missing, 'iscrowd', 'missing: 0 written')
     for field, rows in read.items():
         annotations.report('repaired', rows, field, 'not 0 or 1: read as such')
+
+
+def repair_scores(annotations: Records, default: float | None) -> None:
+    """Read scores of weak labels that are texts as numbers, and write missing ones.
+
+    Args:
+        annotations: changed in place; what is put right is added to the findings.
+        default: of annotations without one; None leaves them without.
+    """
+    texts, missing = [], []
+    for row, annotation in enumerate(annotations.records):
+        score = annotation.get('score')
+        if type(score) is str and number(score) is not None:
+            annotation['score'] = number(score)
+            texts.append(row)
+        elif score is None and default is not None:
+            annotation['score'] = default
+            missing.append(row)
+    annotations.report('repaired', texts, 'score', 'a text: read as a number')
+    annotations.report('repaired', missing, 'score', f'missing: {default} written, as was asked')
 
 
 def drop_repeated(annotations: Records) -> None:

@@ -14,7 +14,13 @@ from ..checks.images import Folders, find_images
 from ..checks.pixels import check_content
 from ..checks.records import Names, Records
 from ..coco_files import UnusableFile, outline_fault, read_json
-from .annotations import drop_repeated, repair_flags, repair_ids, repair_references
+from .annotations import (
+    drop_repeated,
+    repair_flags,
+    repair_ids,
+    repair_references,
+    repair_scores,
+)
 from .categories import repair_categories
 from .images import repair_images
 from .masks import repair_masks
@@ -31,12 +37,14 @@ class Options:
         drop_invalid: leave out images and annotations that cannot be repaired.
         crowds_as_instances: crowds are single objects, drawn with a brush.
         ignored_as_instances: the flag ``ignore`` means nothing.
+        score: of weak labels that have none; None: each must have one.
         decode: images to decode, see :func:`~mmpldc.datasets.checks.check_content`.
     """
 
     drop_invalid: bool = False
     crowds_as_instances: bool = False
     ignored_as_instances: bool = False
+    score: float | None = None
     decode: int | None = 64
 
 
@@ -87,7 +95,7 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
         labels = Labels(str(file), folder, coco, Names())
         repaired = nulls
         while True:
-            repaired += _repair(labels, options)
+            repaired += _repair(labels, role, options)
             found, paths = _check(labels, role)
             labels.findings = [*repaired, *found]
             if not (options.drop_invalid and _drop(labels, paths)):
@@ -105,7 +113,7 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
     return labels
 
 
-def _repair(labels: Labels, options: Options) -> list[Finding]:
+def _repair(labels: Labels, role: Role, options: Options) -> list[Finding]:
     """Repair what follows from the data, in place; a second time finds nothing to do."""
     coco, file, names = labels.coco, labels.file, labels.names
     merged, findings = repair_categories(coco, file, names)
@@ -117,6 +125,8 @@ def _repair(labels: Labels, options: Options) -> list[Finding]:
     categories = {_key(category.get('id')) for category in coco['categories']}
     repair_references(annotations, 'category_id', categories, merged)
     repair_flags(annotations)
+    if role == 'weak':
+        repair_scores(annotations, options.score)
     for wanted, name, what in (
         (options.crowds_as_instances, 'iscrowd', 'taken for single objects'),
         (options.ignored_as_instances, 'ignore', 'taken for objects like others'),

@@ -7,6 +7,7 @@ from .dataset import (
     parallel_map,
     write_coco_split,
 )
+from .noisy_labels import noisy_labels
 from .scene import CLASSES, PALETTE, ShapesSpec, generate_scene
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     'ShapesSpec',
     'generate_scene',
     'make_dataset',
+    'noisy_labels',
     'parallel_map',
     'write_coco_split',
 ]

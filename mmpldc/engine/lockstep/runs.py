@@ -35,7 +35,7 @@ def train_in_lockstep(
 
     Args:
         configs: by name, each with a ``work_dir`` of its own. A config may lack the first one's
-            unlabelled part, otherwise the data loaders must be equal.
+            unlabelled part or weak labels, otherwise the data loaders must be equal.
         checkpoint: resume all runs from this one, such as that of a common burn-in; ``'auto'``:
             each from the newest of its work directory.
         on_validation: called with name, iteration and metrics after each validation.
@@ -109,6 +109,7 @@ def check_configs(configs: Mapping[str, Config]) -> None:
             val_dataloader=(first.get('val_dataloader'), cfg.get('val_dataloader')),
             labelled=(_labelled(first), _labelled(cfg)),
             unlabelled=(_unlabelled(first), _unlabelled(cfg) or _unlabelled(first)),
+            weak_labels=(_weak_labels(first), _weak_labels(cfg) or _weak_labels(first)),
         ).items():
             if of_both[0] != of_both[1]:
                 raise ValueError(
@@ -129,7 +130,8 @@ def _labelled(cfg: Config) -> dict[str, Any]:
     ratio = sampler['source_ratio']
     batch = loader.pop('batch_size') * ratio[0] / sum(ratio)
     sampler = {key: value for key, value in sampler.items() if key != 'source_ratio'}
-    dataset = {key: value for key, value in loader['dataset'].items() if key != 'unlabeled'}
+    others = ('unlabeled', 'weak_labels')
+    dataset = {key: value for key, value in loader['dataset'].items() if key not in others}
     return loader | dict(batch=batch, sampler=sampler | dict(batch_size=batch), dataset=dataset)
 
 
@@ -137,6 +139,11 @@ def _unlabelled(cfg: Config) -> tuple[Any, Any] | None:
     """Return what decides a run's unlabelled images; None if it has none."""
     dataset, ratio = cfg.train_dataloader.dataset, cfg.train_dataloader.sampler.source_ratio
     return (dataset.unlabeled.to_dict(), ratio) if dataset.get('unlabeled') else None
+
+
+def _weak_labels(cfg: Config) -> str | None:
+    """Return the weak labels that unlabelled images carry; they change nothing else of a batch."""
+    return cfg.train_dataloader.dataset.get('weak_labels')
 
 
 class _LockStepRunner(Runner):

@@ -1,6 +1,6 @@
 """Instance segmentation: the training step of PL-DC and its rivals on Mask2Former."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmdet.models.detectors import BaseDetector, Mask2Former
@@ -10,23 +10,17 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig, reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.models.pseudo_labels import (
-    LabelWeights,
-    Selection,
-    describe_candidates,
-    note_uncertain,
-    pseudo_label_statistics,
-)
-from mmpldc.models.teacher_student import TeacherStudent
+from mmpldc.models.pseudo_labels import LabelWeights, pseudo_label_statistics
 from mmpldc.phases import BurnIn
-from mmpldc.registry import MODELS, TASK_UTILS, TRANSFORMS
-from mmpldc.structures import HeadOutputs, LayerOutputs
+from mmpldc.registry import MODELS, TASK_UTILS
+from mmpldc.structures import HeadOutputs
 
 from .complete_detector import complete_detector
+from .instance_labeling import InstanceLabeling
 
 
 @MODELS.register_module()
-class SemiMask2Former(TeacherStudent, BaseDetector):
+class SemiMask2Former(InstanceLabeling, BaseDetector):
     """Mask2Former student with an EMA teacher that produces its pseudo-labels.
 
     :meth:`loss` is the method. It has the structure and the names of mmdet's ``SemiBaseDetector``,
@@ -49,6 +43,11 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         refiner: config of an object that corrects the classes of kept labels, see
             :class:`mmpldc.models.CLIPRefiner`, whose ``prepare`` and call are its interface; not a
             ``Module``. None keeps the teacher's classes.
+        mask_refiner: config of an object with the same interface that replaces masks of kept
+            labels, before the classes, see :class:`mmpldc.models.mask_refiners.MaskRefiner`. None
+            keeps the teacher's masks.
+        weak_labels: config of how labels that the unlabelled images carry are used, see
+            :class:`mmpldc.models.WeakLabels`; None: not at all.
         class_thresholds: config of thresholds that replace the filter's and follow the teacher, see
             :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT) and
             :class:`mmpldc.models.ExpectedCountThreshold`; None uses the filter's.
@@ -86,6 +85,8 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         num_classes: int | None = None,
         pseudo_label_filter: ConfigType,
         refiner: OptConfigType = None,
+        mask_refiner: OptConfigType = None,
+        weak_labels: OptConfigType = None,
         class_thresholds: OptConfigType = None,
         pseudo_label_weights: ConfigType | list[ConfigType] | None = None,
         burn_in_iters: int,
@@ -109,17 +110,19 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        self.pseudo_label_filter = TRANSFORMS.build(pseudo_label_filter)
-        self.refiner = None if refiner is None else MODELS.build(refiner)
-        self.class_thresholds = None
-        if class_thresholds is not None:
-            self.class_thresholds = MODELS.build(
-                dict(num_classes=self.num_classes) | class_thresholds
-            )
-        self.ignore_uncertain = ignore_uncertain
+        self.build_labeling(
+            pseudo_label_filter=pseudo_label_filter,
+            refiner=refiner,
+            mask_refiner=mask_refiner,
+            weak_labels=weak_labels,
+            class_thresholds=class_thresholds,
+            ignore_uncertain=ignore_uncertain,
+        )
         if not isinstance(pseudo_label_weights, list):
             pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
         self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
+        if self.weak_labels is not None:
+            self.pseudo_label_weights.append(self.weak_labels)
         # Labelled views pass through the network as one batch.
         self.sup_views = tuple(sup_views)
         self.views = [self.sup_views]
@@ -158,10 +161,12 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         progress = self.begin_step(multi_batch_data_samples)
         images = [torch.cat([multi_batch_inputs[view] for view in self.sup_views])]
         samples = [sample for view in self.sup_views for sample in multi_batch_data_samples[view]]
-        if not self.phases.uses_pseudo_labels(progress.step):
+        uses_teacher = self.phases.uses_pseudo_labels(progress.step)
+        if not uses_teacher and not self.uses_weak_labels:
             (outputs,) = self.student_predictions(images)
             return self.loss_by_gt_instances(outputs, samples)
-        pseudo_instances = self.get_pseudo_instances(
+        label = self.get_pseudo_instances if uses_teacher else self.get_weak_instances
+        pseudo_instances = label(
             multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
         )
         images.append(multi_batch_inputs['unsup_strong'])
@@ -184,89 +189,6 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
         losses = self.student.panoptic_head.loss_by_outputs(outputs, instances)
         return rename_loss_dict('sup_', losses)
 
-    @torch.no_grad()
-    def get_pseudo_instances(
-        self, batch_inputs: Tensor, batch_data_samples: SampleList
-    ) -> list[InstanceData]:
-        """Label images by the teacher: predict, filter (DDTF, Eq. 5), correct (DICC, Eqs. 6-9).
-
-        In training, an image with NaN in the teacher's output gets no labels and is counted
-        (:class:`PseudoLabelCounter`): an error on one rank would leave the others waiting.
-
-        Args:
-            batch_inputs: weak views, normalised ``(B, 3, H, W)``.
-            batch_data_samples: their B data samples.
-
-        Returns:
-            Per image, the fields of :attr:`mmpldc.models.pseudo_labels.Selection.pseudo_instances`.
-
-        Raises:
-            ValueError: outside of training, if the teacher's output contains NaN.
-        """
-        outputs = self.teacher_outputs(batch_inputs)
-        thresholds = None
-        if self.class_thresholds is not None:
-            thresholds = self.class_thresholds.current(self.progress)
-        selection = self.pseudo_label_filter.select(
-            outputs,
-            tuple(batch_inputs.shape[-2:]),
-            thresholds=thresholds,
-            progress=self.progress,
-        )
-        if not self.training:
-            _refuse_nan(selection, batch_data_samples)
-        elif self.class_thresholds is not None:
-            self.class_thresholds.update(selection, outputs, self.progress)
-        pseudo_instances = selection.pseudo_instances
-        if self.ignore_uncertain:
-            note_uncertain(selection)
-        if self.refiner is not None:
-            pseudo_instances = self.refiner(
-                pseudo_instances,
-                batch_inputs,
-                batch_data_samples,
-                self.progress,
-                self.data_preprocessor.pixel_normalization,
-            )
-        if self.training:
-            labels = torch.cat([instances.labels for instances in pseudo_instances])
-            counts = labels.new_zeros(self.num_classes)
-            counts.index_add_(0, labels, torch.ones_like(labels))
-            paths = [sample.metainfo.get('img_path', '') for sample in batch_data_samples]
-            self.pseudo_label_counter.update(counts, selection.has_nan, paths)
-        return pseudo_instances
-
-    @torch.no_grad()
-    def get_candidates(
-        self, batch_inputs: Tensor, batch_data_samples: SampleList, *, min_class_quality: float = 0
-    ) -> list[InstanceData]:
-        """Return the candidates of :meth:`get_pseudo_instances`, neither filtered nor corrected.
-
-        Args:
-            batch_inputs, batch_data_samples: as for :meth:`get_pseudo_instances`.
-            min_class_quality: leave out candidates below it.
-
-        Returns:
-            As for :meth:`get_pseudo_instances`.
-        """
-        selection = self.pseudo_label_filter.without_thresholds(min_class_quality).select(
-            self.teacher_outputs(batch_inputs), tuple(batch_inputs.shape[-2:])
-        )
-        _refuse_nan(selection, batch_data_samples)
-        return selection.pseudo_instances
-
-    @torch.no_grad()
-    def describe_candidates(self, data: dict) -> str:
-        """Say how the candidates of a batch spread over both qualities, see the parent."""
-        views = self.data_preprocessor(data, True)
-        inputs, samples = (views[key]['unsup_weak'] for key in ('inputs', 'data_samples'))
-        found = InstanceData.cat(self.get_candidates(inputs, samples))
-        return describe_candidates(found, len(samples))
-
-    def teacher_outputs(self, images: Tensor) -> LayerOutputs:
-        """Return the outputs of the teacher's last layer for images ``(B, 3, H, W)``."""
-        return self.teacher.panoptic_head.predict_last(self.teacher.extract_feat(images))
-
     def loss_by_pseudo_instances(
         self, outputs: HeadOutputs, pseudo_instances: list[InstanceData]
     ) -> dict[str, Tensor]:
@@ -282,61 +204,18 @@ class SemiMask2Former(TeacherStudent, BaseDetector):
             label_weights = LabelWeights.product(
                 [weigh(labels, self.progress) for weigh in self.pseudo_label_weights]
             )
-        ignored = None
-        if self.ignore_uncertain:
+        ignored, weight = None, self.unsup_weight
+        if self.weak_labels is not None and self.in_burn_in:
+            weight = weight * self.weak_labels.weight_at(self.progress)
+            if not self.weak_labels.no_object:
+                ignored = torch.ones_like(outputs.cls_logits[0][..., 0], dtype=torch.bool)
+        elif self.ignore_uncertain:
             ignored = torch.stack([labels.uncertain_queries for labels in pseudo_instances])
         losses = self.student.panoptic_head.loss_by_outputs(
             outputs, pseudo_instances, label_weights, self.progress, ignored
         )
-        weight = self.unsup_weight
         if not self.train_no_object_without_labels:
             # Over all ranks. A factor: every rank must run the same backward and all-reduces.
             kept = losses['loss_cls'].new_full((), sum(map(len, pseudo_instances)))
             weight = weight * (reduce_mean(kept) > 0)
         return rename_loss_dict('unsup_', reweight_loss_dict(losses, weight))
-
-    def prepare_labeling(
-        self,
-        classes: Sequence[str],
-        class_counts: Callable[[], Tensor],
-        device: torch.device,
-        num_images: int,
-    ) -> None:
-        """Load the refiner's model and initialise the thresholds per class."""
-        if self.refiner is not None:
-            self.refiner.prepare(classes, device)
-        if self.class_thresholds is not None:
-            self.class_thresholds.start(class_counts(), num_images)
-
-    def set_thresholds(
-        self, *, class_thr: float | None = None, mask_thr: float | None = None
-    ) -> None:
-        """Replace the thresholds of the config or (DF-ACAT) of the checkpoint.
-
-        Args:
-            class_thr: c_t of every class; None keeps the model's.
-            mask_thr: m_t, likewise.
-
-        Raises:
-            ValueError: if the filter is coupled and so has neither, or if a kept threshold should
-                come from a checkpoint that has none.
-        """
-        (self.class_thresholds or self.pseudo_label_filter).set_thresholds(
-            class_thr=class_thr, mask_thr=mask_thr
-        )
-
-    def thresholds_by_class(self) -> dict[str, Tensor]:
-        """Thresholds of DF-ACAT."""
-        if self.class_thresholds is None:
-            return {}
-        current = self.class_thresholds.current(self.progress)
-        if current.score_thr is not None:
-            return {}
-        return dict(class_thr=current.class_thr, mask_thr=current.mask_thr)
-
-
-def _refuse_nan(selection: Selection, samples: SampleList) -> None:
-    """Raise a ``ValueError`` that names the first image whose outputs contained NaN."""
-    if any(selection.has_nan):
-        path = samples[selection.has_nan.index(True)].img_path
-        raise ValueError(f"the teacher's logits for {path} contain NaN: it has diverged")

@@ -1,6 +1,7 @@
 """Turn the teacher's outputs into weighted targets: propose, measure, keep, weigh.
 
-The refiners (:mod:`mmpldc.models.refiners`) correct classes between keeping and weighing.
+Between keeping and weighing, labels from elsewhere may join (:class:`WeakLabels`), and refiners
+correct masks (:mod:`mmpldc.models.mask_refiners`) and classes (:mod:`mmpldc.models.refiners`).
 """
 
 from .class_aware_thresholds import ClassAwareThresholds
@@ -17,6 +18,7 @@ from .pixel_weights import BoundaryPreservingMap, CertaintyWeights, MaskPoints, 
 from .reasons import REASONS, explain_selection
 from .selection import Candidates, Considered, Selection, Thresholds, note_uncertain
 from .statistics import describe_candidates, pseudo_label_statistics
+from .weak_labels import WeakLabels, without_labels
 
 __all__ = [
     'BoundaryPreservingMap',
@@ -34,10 +36,12 @@ __all__ = [
     'REASONS',
     'Selection',
     'Thresholds',
+    'WeakLabels',
     'WeighsLabels',
     'WeighsPixels',
     'describe_candidates',
     'explain_selection',
     'note_uncertain',
     'pseudo_label_statistics',
+    'without_labels',
 ]

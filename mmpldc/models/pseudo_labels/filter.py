@@ -317,12 +317,14 @@ class PseudoLabelFilter(BaseTransform):
             measured.mask_logits = logits if full_size is None else full_size
         if candidates.mask_quality is not None:
             measured.mask_quality = candidates.mask_quality[image, rank]
-        qualities = measured.class_quality, measured.mask_quality
-        if self.score == 'certain':
-            measured.scores = certain_quality(*qualities)
-        else:
-            measured.scores = qualities[0] * qualities[1]
+        measured.scores = self.score_of(measured.class_quality, measured.mask_quality)
         return measured
+
+    def score_of(self, class_quality: Tensor, mask_quality: Tensor) -> Tensor:
+        """Return the score of labels with these qualities, all ``(M,)``."""
+        if self.score == 'certain':
+            return certain_quality(class_quality, mask_quality)
+        return class_quality * mask_quality
 
     def keep(
         self, measured: InstanceData, thresholds: Thresholds, progress: Progress | None

@@ -9,6 +9,7 @@ from torch import Tensor
 from mmpldc.functional import mask_uncertainty
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
+SHARES = ('corrected', 'refined', 'weak')
 UNCERTAIN = 0.5  # a pixel counts as uncertain above this u: its probability is in (0.25, 0.75)
 
 
@@ -17,14 +18,16 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
 
     Args:
         pseudo_instances: per image, ``class_quality``, ``mask_quality`` ``(K,)`` and
-            ``mask_logits (K, h, w)``, and with a refiner ``corrected (K,)`` bool.
+            ``mask_logits (K, h, w)``; with a refiner of classes ``corrected``, with one of masks
+            ``refined``, with weak labels ``weak``, ``(K,)`` bool.
 
     Returns:
         Float scalars: ``pseudo_per_image``, and unless nothing was kept (so that the log averages
         over kept labels only) ``pseudo_class_quality``, ``pseudo_mask_quality`` and
         ``pseudo_uncertain``, means over kept labels; the last is the share of a map's pixels with
-        an uncertainty above 0.5. With a refiner also ``pseudo_corrected``, the share of kept labels
-        whose class it changed. No name contains "loss": mmengine would train on it.
+        an uncertainty above 0.5. Also shares of kept labels: ``pseudo_corrected``, whose class a
+        refiner changed; ``pseudo_refined``, whose mask one changed; ``pseudo_weak``, that are not
+        the teacher's. No name contains "loss": mmengine would train on it.
     """
     kept = InstanceData.cat(list(pseudo_instances))
     per_image = kept.class_quality.new_full((), len(kept) / len(pseudo_instances))
@@ -36,8 +39,8 @@ def pseudo_label_statistics(pseudo_instances: Sequence[InstanceData]) -> dict[st
             pseudo_mask_quality=kept.mask_quality.mean(),
             pseudo_uncertain=uncertain.float().mean(),
         )
-        if 'corrected' in kept:
-            statistics['pseudo_corrected'] = kept.corrected.float().mean()
+        shares = (name for name in SHARES if name in kept)
+        statistics |= {f'pseudo_{name}': kept[name].float().mean() for name in shares}
     return statistics
 
 

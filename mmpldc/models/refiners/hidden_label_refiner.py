@@ -130,7 +130,7 @@ class HiddenLabelRefiner:
         free &= (ids.double() * 0.6180339887498949) % 1 < self.add_missing
         if not free.any():
             return mended
-        added = self._added(instances, labels[free], masks[free])
+        added = self._added(mended, labels[free], masks[free])
         return InstanceData.cat([mended, added])
 
     def _matched(self, instances: InstanceData, masks: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class HiddenLabelRefiner:
         ones = torch.ones(len(labels), device=labels.device)
         cls_logits = like.cls_logits.new_full((len(labels), like.cls_logits.shape[1]), -CERTAIN)
         cls_logits.scatter_(1, labels[:, None], CERTAIN)
-        return InstanceData(
+        added = InstanceData(
             metainfo=like.metainfo,
             labels=labels,
             class_quality=ones,
@@ -159,5 +159,7 @@ class HiddenLabelRefiner:
             scores=ones,
             mask_logits=masks,
             cls_logits=cls_logits,
-            corrected=torch.zeros_like(labels, dtype=torch.bool),
         )
+        for flag in set(like.keys()) - set(added.keys()):  # what other parts noted of the labels
+            added.set_field(torch.zeros_like(labels, dtype=torch.bool), flag)
+        return added

@@ -106,6 +106,13 @@ def test_missing_ones_alone(ann_file):
     assert mended.labels.tolist() == [1, 1, 0, 1]
 
 
+def test_added_labels_have_what_other_parts_noted(ann_file):
+    labels = pseudo_labels()
+    labels.weak = torch.tensor([True, False, True])
+    mended = mend(ann_file, labels, add_missing=1.0)
+    assert mended.weak.tolist() == [True, False, True, False]
+
+
 def test_a_share_of_the_truth_is_the_same_each_time(ann_file):
     options = dict(iou_thr=1.1, drop_wrong=True, add_missing=0.25)  # no label has such an IoU
     first, second = (mend(ann_file, pseudo_labels(), **options) for _ in range(2))
