@@ -1,5 +1,15 @@
 """The method as pure tensor functions, without OpenMMLab types."""
 
+from .acquisition import (
+    expected_errors,
+    jensen_shannon,
+    pixel_uncertainty,
+    pool_predictions,
+    quality_disagreement,
+    rarity_weights,
+    score_uncertainty,
+    view_disagreement,
+)
 from .aligning import aligned_weight, scale_scores
 from .attention import attention_mask, multi_head_attention
 from .boundary import boundary_map, boundary_weights
@@ -44,7 +54,9 @@ from .filtering import (
     topk_query_class_pairs,
 )
 from .frames import resize, to_batch_frame, to_image_frame
+from .image_choice import combine_scores, k_centre_greedy, percentile_ranks
 from .matching import hungarian_match
+from .mirroring import mirror_content
 from .mixing import (
     blend,
     box_masks,
@@ -95,6 +107,7 @@ __all__ = [
     'class_quality',
     'class_ranks',
     'class_sums',
+    'combine_scores',
     'content_mask',
     'context_boxes',
     'cosine_weight',
@@ -107,6 +120,7 @@ __all__ = [
     'draw_without_replacement',
     'dual_threshold_filter',
     'ema_update_',
+    'expected_errors',
     'foreground_probabilities',
     'frequency_thresholds',
     'half_area_boxes',
@@ -115,7 +129,9 @@ __all__ = [
     'image_ease',
     'image_mean',
     'info_nce',
+    'jensen_shannon',
     'joint_counts',
+    'k_centre_greedy',
     'label_probabilities',
     'labeled_negatives',
     'linear_fusion',
@@ -125,6 +141,7 @@ __all__ = [
     'mask_uncertainty',
     'mean_embedding',
     'mean_over_classes',
+    'mirror_content',
     'mix',
     'move_thresholds',
     'multi_head_attention',
@@ -132,14 +149,19 @@ __all__ = [
     'pad_prompts',
     'pairwise_mask_iou',
     'partners_by_ease',
+    'percentile_ranks',
     'pixel_cross_entropy',
     'pixel_entropy',
+    'pixel_uncertainty',
     'point_sample',
     'pool_masks',
+    'pool_predictions',
     'product_fusion',
     'prototype_sums',
+    'quality_disagreement',
     'ramped_keep_rate',
     'random_area_boxes',
+    'rarity_weights',
     'reliable_mean',
     'reliable_pixels',
     'repeat_factors',
@@ -149,6 +171,7 @@ __all__ = [
     'scale_scores',
     'score_edges',
     'score_histogram',
+    'score_uncertainty',
     'shared_size_boxes',
     'soft_area',
     'softmax_ensemble',
@@ -165,4 +188,5 @@ __all__ = [
     'valid_mean',
     'valid_pixels',
     'valid_quantile',
+    'view_disagreement',
 ]

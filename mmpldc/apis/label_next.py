@@ -1,0 +1,315 @@
+"""Choose the images to label next, and label them in advance for annotators."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import mmcv
+import numpy as np
+from mmdet.visualization import get_palette
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from mmpldc.utils.checkpoints import read_checkpoint
+from mmpldc.utils.files import atomic_write, write_json
+from mmpldc.utils.pictures import save_picture
+from mmpldc.visualization import contact_sheet, draw_instances, shrink_to_fit
+
+from .image_ranking import (
+    STRATEGIES,
+    Loading,
+    Pool,
+    Ranking,
+    build_chooser,
+    build_criteria,
+    choose_images,
+    class_counts_of,
+    pool_of,
+    rank_images,
+)
+from .images import folder_images, list_images, read_categories
+from .label_files import label_studio_config, write_coco, write_label_studio
+from .mask_encoding import decode_mask
+from .options import read_config
+from .pseudo_labels import LabeledImage, UnreadableImage, label_images, load_labeler
+
+ON_A_SHEET = 40  # pictures
+CELL = 320  # pixels
+LOCAL_FILES = '/data/local-files/?d='
+
+
+class NextImages(NamedTuple):
+    """What :func:`label_next` chose and wrote.
+
+    Attributes:
+        images: entries of a COCO-format file, the one most worth labelling first.
+        num_labels: pre-annotations on them.
+        unreadable: images of the pool that could not be read.
+        ranking: CSV of all images, best score first, with each criterion's values.
+        chosen: COCO-format file of the chosen images without annotations.
+        pre_annotations: COCO-format file of the same with the teacher's labels, as CVAT reads it.
+        tasks: the same as Label Studio tasks.
+        interface: Label Studio's labelling configuration.
+        contact_sheets: pictures of the chosen images with the labels drawn in.
+    """
+
+    images: list[dict]
+    num_labels: int
+    unreadable: list[UnreadableImage]
+    ranking: Path
+    chosen: Path
+    pre_annotations: Path
+    tasks: Path
+    interface: Path
+    contact_sheets: list[Path]
+
+
+def label_next(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    count: int = 20,
+    images: str | Path | None = None,
+    img_root: str | Path | None = None,
+    strategy: str | None = None,
+    criteria: Sequence[Mapping | str] | None = None,
+    chooser: Mapping | None = None,
+    class_thr: float | None = None,
+    mask_thr: float | None = None,
+    refiner_weight: float | None = None,
+    polygon_tolerance: float | None = None,
+    image_prefix: str = LOCAL_FILES,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    device: str | None = None,
+    skip_unreadable: bool = False,
+    cfg_options: Mapping | None = None,
+    show_progress: bool = False,
+    say: Callable[[str], None] = print,
+) -> NextImages:
+    """Rank unlabelled images by what the teacher sees, and write the best for annotators.
+
+    Memory holds a few numbers of each image, and the run lengths of the chosen ones' masks.
+
+    Args:
+        config: of a :class:`~mmpldc.models.SemiMask2Former`.
+        checkpoint: of its run, or of a plain ``Mask2Former``.
+        out: folder of the files, created if missing; files of an earlier call are replaced.
+        count: images to choose.
+        images: folder or COCO-format file; None: the config's unlabelled set.
+        img_root: folder of the images of such a file.
+        strategy: 'diverse' (default), 'uncertain' or 'random'; None: the config's ``label_next``,
+            a dict with ``criteria`` and ``chooser``, else 'diverse'.
+        criteria: instead of the strategy's: configs of :mod:`mmpldc.models.acquisition`, or texts
+            such as ``'ViewDisagreement=0.5'``.
+        chooser: instead of the strategy's.
+        class_thr, mask_thr: of the pre-annotations, instead of the thresholds in use.
+        refiner_weight: correct their classes by the config's refiner with this weight in [0, 1].
+        polygon_tolerance: write outlines, see :func:`~mmpldc.apis.mask_to_polygons`; None writes
+            masks, which come back exactly.
+        image_prefix: of Label Studio, see :func:`~mmpldc.apis.write_label_studio`.
+        batch_size, num_workers: as for :func:`~mmpldc.apis.label_images`.
+        device: None: a GPU if there is one.
+        skip_unreadable: pass over images that cannot be read.
+        cfg_options: settings by dotted key.
+        show_progress: draw progress bars.
+        say: takes lines for the user.
+
+    Raises:
+        ValueError: if config, checkpoint and images do not fit each other, a criterion is unknown,
+            or an image cannot be read. Nothing was written then.
+        OSError: if a file is missing.
+        SystemExit: if the config is refused, see :func:`~mmpldc.apis.read_config`.
+    """
+    if count < 1:
+        raise ValueError(f'--count must be at least 1, got {count}')
+    cfg = config if isinstance(config, Config) else read_config(config, cfg_options)
+    parts = _parts(cfg, strategy, criteria, chooser)
+    scorers, choice = build_criteria(parts['criteria']), build_chooser(parts['chooser'])
+    pool, labeled = _pool(cfg, images, img_root), pool_of(cfg, 'labeled')
+    loading = Loading(batch_size, num_workers, show_progress)
+
+    needs_refiner = any(criterion.needs_refiner for criterion in scorers)
+    model = load_labeler(
+        cfg,
+        read_checkpoint(checkpoint),
+        refiner_weight='scheduled' if needs_refiner and refiner_weight is None else refiner_weight,
+        device=device or get_device(),
+    )
+    model.set_thresholds(class_thr=class_thr, mask_thr=mask_thr)
+    classes = model.dataset_meta['classes']
+    categories = [dict(id=number, name=name) for number, name in enumerate(classes, start=1)]
+    class_counts = None
+    if labeled is not None and labeled.file is not None:
+        categories = read_categories(labeled.file, classes)
+        class_counts = class_counts_of(labeled.file, classes)
+    for criterion in scorers:
+        criterion.prepare(class_counts)
+
+    ranking = rank_images(model, cfg, pool, scorers, loading=loading)
+    if ranking.unreadable and not skip_unreadable:
+        raise ValueError(_unreadable(ranking.unreadable))
+    chosen = choose_images(
+        model, cfg, ranking, pool.folder, choice, count, labeled=labeled, loading=loading
+    )
+    if len(chosen) < count:
+        say(f'there are only {len(chosen)} images to choose from, not {count}')
+    if refiner_weight is None:
+        model.refiner = None  # it was there to be compared with
+    found = label_images(
+        *(model, cfg, [ranking.images[place] for place in chosen], pool.folder),
+        batch_size=batch_size,
+        num_workers=num_workers,
+    )
+    labels = [
+        item
+        for item in loading.track(found, 'Labelling', len(chosen))
+        if isinstance(item, LabeledImage)
+    ]
+
+    folder = Path(out)
+    written = NextImages(
+        images=[one.image for one in labels],
+        num_labels=sum(len(one.labels) for one in labels),
+        unreadable=ranking.unreadable,
+        ranking=folder / 'ranking.csv',
+        chosen=folder / 'next.json',
+        pre_annotations=folder / 'pre_annotations.json',
+        tasks=folder / 'label_studio.json',
+        interface=folder / 'label_studio.xml',
+        contact_sheets=draw_sheets(
+            folder, labels, ranking.scores[chosen].tolist(), pool.folder, classes
+        ),
+    )
+    write_ranking(written.ranking, ranking, chosen)
+    write_json(written.chosen, dict(images=written.images, annotations=[], categories=categories))
+    write_coco(written.pre_annotations, labels, categories, polygon_tolerance=polygon_tolerance)
+    write_label_studio(
+        *(written.tasks, labels, classes),
+        polygon_tolerance=polygon_tolerance,
+        image_prefix=image_prefix,
+        model_version=Path(checkpoint).stem,
+    )
+    with atomic_write(written.interface) as file:
+        file.write(label_studio_config(classes, polygons=polygon_tolerance is not None))
+    return written
+
+
+def _unreadable(images: Sequence[UnreadableImage]) -> str:
+    others = f', and {len(images) - 1} others' if len(images) > 1 else ''
+    return (
+        f'cannot read {images[0].path}{others}: {images[0].reason}\n'
+        'Nothing was written. To continue without such images add --skip-unreadable'
+    )
+
+
+def _parts(
+    cfg: Config,
+    strategy: str | None,
+    criteria: Sequence[Mapping | str] | None,
+    chooser: Mapping | None,
+) -> dict:
+    """Configs of criteria and chooser: as asked for, else the config's, else the default."""
+    if strategy is not None and strategy not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, got '{strategy}'")
+    parts = dict(STRATEGIES[strategy or 'diverse'])
+    if strategy is None:
+        parts |= cfg.get('label_next') or {}
+    if criteria is not None:
+        parts['criteria'] = criteria
+    if chooser is not None:
+        parts['chooser'] = chooser
+    unknown = parts.keys() - {'criteria', 'chooser'}
+    if unknown or not parts['criteria']:
+        raise ValueError(
+            f'label_next takes criteria (at least one) and chooser, got {", ".join(sorted(parts))}'
+        )
+    return parts
+
+
+def _pool(cfg: Config, images: str | Path | None, img_root: str | Path | None) -> Pool:
+    """The images to choose from."""
+    if images is None:
+        pool = pool_of(cfg, 'unlabeled')
+        if pool is None:
+            raise ValueError(
+                'the config has no COCO-format file of unlabelled images: give --images, a folder '
+                'or such a file'
+            )
+        return pool
+    path = Path(images)
+    if path.suffix == '.json':
+        if img_root is None:
+            raise ValueError(f'give the folder of the images of {path} by --img-root')
+        return Pool(list_images(path), Path(img_root), path)
+    return Pool(folder_images(path), path)
+
+
+def write_ranking(path: Path, ranking: Ranking, chosen: Sequence[int]) -> None:
+    """Write the scores of all images as CSV, best first.
+
+    Args:
+        path: file to write.
+        ranking: of the images.
+        chosen: places of the chosen ones in their order, which stands in the column ``chosen``.
+    """
+    places = {place: number for number, place in enumerate(chosen, 1)}
+    order = ranking.scores.argsort(descending=True, stable=True).tolist()
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(['rank', 'chosen', 'file_name', 'score', *ranking.names])
+        for rank, place in enumerate(order, 1):
+            numbers = [ranking.scores[place].item(), *ranking.values[place].tolist()]
+            name = ranking.images[place]['file_name']
+            writer.writerow(
+                [rank, places.get(place, ''), name, *(f'{number:.5g}' for number in numbers)]
+            )
+
+
+def draw_sheets(
+    folder: Path,
+    labeled: Sequence[LabeledImage],
+    scores: Sequence[float],
+    img_root: Path,
+    classes: Sequence[str],
+) -> list[Path]:
+    """Draw images with their labels, 40 on a sheet.
+
+    Args:
+        folder: of the pictures, ``contact_sheet.jpg``, ``contact_sheet_2.jpg`` and so on.
+        labeled: images with labels.
+        scores: of the images, for the captions.
+        img_root: folder of the image files.
+        classes: names of the classes.
+
+    Returns:
+        The pictures.
+    """
+    palette = get_palette('random', len(classes))
+    paths: list[Path] = []
+    for start in range(0, len(labeled), ON_A_SHEET):
+        part = labeled[start : start + ON_A_SHEET]
+        pictures = [_draw(one, img_root, classes, palette) for one in part]
+        captions = [
+            f'{number}  {score:.2f}  {one.image["file_name"]}'
+            for number, (one, score) in enumerate(
+                zip(part, scores[start:], strict=False), start + 1
+            )
+        ]
+        number = f'_{len(paths) + 1}' if paths else ''
+        paths.append(folder / f'contact_sheet{number}.jpg')
+        save_picture(paths[-1], contact_sheet(pictures, captions, side=CELL))
+    return paths
+
+
+def _draw(
+    labeled: LabeledImage, img_root: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """A small picture of an image with its labels; masks of full size are held one at a time."""
+    pixels = mmcv.imread(str(img_root / labeled.image['file_name']), channel_order='rgb')
+    masks = [shrink_to_fit(decode_mask(label.rle), CELL) for label in labeled.labels]
+    labels = np.array([label.label for label in labeled.labels], np.int64)
+    small = shrink_to_fit(pixels, CELL)
+    return draw_instances(small, masks, labels, classes=classes, palette=palette)
