@@ -177,15 +177,13 @@ class _Tasks:
         if region.get('image_rotation'):
             raise _Fault('the image was rotated in Label Studio: rotate it back there')
         height, width = _side(region, 'height'), _side(region, 'width')
-        if (image.setdefault('height', height), image.setdefault('width', width)) != (
-            height,
-            width,
-        ):
+        if image.get('height', height) != height or image.get('width', width) != width:
             raise _Fault(
                 f'is of an image of {width} x {height}, others of the task are of '
                 f'{image["width"]} x {image["height"]}'
             )
         shape = _shape(kind, value if isinstance(value, dict) else {}, height, width)
+        image.update(height=height, width=width)
         if not shape['area']:
             self.empty.append(name)
             return
