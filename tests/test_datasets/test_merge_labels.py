@@ -226,7 +226,11 @@ def test_an_image_of_the_validation_set_is_refused(run, data):
         (lambda coco: coco['categories'][0].update(name='Cat'), [], "'Cat' is 'cat' in"),
         (lambda coco: coco['images'][0].update(file_name='1.png'), [], 'labelled already: --repl'),
         (lambda coco: coco['images'][0].update(file_name='nowhere.png'), [], 'nowhere.png'),
-        (lambda coco: coco['annotations'][0].update(category_id=77), [], '77'),
+        (
+            lambda coco: coco['annotations'][0].update(category_id=77),
+            [],
+            'annotation 10: category_id',
+        ),
         (lambda coco: coco['annotations'].clear(), [], 'no corrected image: nothing to merge'),
         (lambda coco: coco.pop('images'), [], 'images missing'),
     ],
