@@ -10,6 +10,7 @@ from mmengine.config import Config
 from rich.progress import track
 from torch import Tensor
 
+from mmpldc.datasets.checks.annotations import Role
 from mmpldc.datasets.checks.config import DataSet, sets_of
 from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.split import count_instances
@@ -92,12 +93,12 @@ class Ranking(NamedTuple):
     unreadable: list[UnreadableImage]
 
 
-def pool_of(cfg: Config, role: str) -> Pool | None:
-    """Read the labelled or the unlabelled images of a config.
+def pool_of(cfg: Config, role: Role) -> Pool | None:
+    """Read the images of one of a config's sets.
 
     Args:
         cfg: a run's.
-        role: 'labeled' or 'unlabeled'.
+        role: of the set, such as 'unlabeled'.
 
     Returns:
         None if the config has no such COCO-format set.

@@ -1,26 +1,21 @@
 """Choose the images to label next, and label them in advance for annotators."""
 
-import csv
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import mmcv
-import numpy as np
-from mmdet.visualization import get_palette
 from mmengine.config import Config
 from mmengine.device import get_device
 
+from mmpldc.datasets.checks.annotations import Role
 from mmpldc.utils.checkpoints import read_checkpoint
 from mmpldc.utils.files import atomic_write, write_json
-from mmpldc.utils.pictures import save_picture
-from mmpldc.visualization import contact_sheet, draw_instances, shrink_to_fit
 
 from .image_ranking import (
     STRATEGIES,
     Loading,
     Pool,
-    Ranking,
     build_chooser,
     build_criteria,
     choose_images,
@@ -30,12 +25,10 @@ from .image_ranking import (
 )
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
-from .mask_encoding import decode_mask
+from .next_files import draw_sheets, write_ranking
 from .options import read_config
 from .pseudo_labels import LabeledImage, UnreadableImage, label_images, load_labeler
 
-ON_A_SHEET = 40  # pictures
-CELL = 320  # pixels
 LOCAL_FILES = '/data/local-files/?d='
 
 
@@ -98,7 +91,8 @@ def label_next(
         checkpoint: of its run, or of a plain ``Mask2Former``.
         out: folder of the files, created if missing; files of an earlier call are replaced.
         count: images to choose.
-        images: folder or COCO-format file; None: the config's unlabelled set.
+        images: folder or COCO-format file, without the images of the config's labelled, validation
+            and test sets; None: the config's unlabelled set.
         img_root: folder of the images of such a file.
         strategy: 'diverse' (default), 'uncertain' or 'random'; None: the config's ``label_next``,
             a dict with ``criteria`` and ``chooser``, else 'diverse'.
@@ -128,7 +122,8 @@ def label_next(
     cfg = config if isinstance(config, Config) else read_config(config, cfg_options)
     parts = _parts(cfg, strategy, criteria, chooser)
     scorers, choice = build_criteria(parts['criteria']), build_chooser(parts['chooser'])
-    pool, labeled = _pool(cfg, images, img_root), pool_of(cfg, 'labeled')
+    labeled = _set_of(cfg, 'labeled', say)
+    pool = _pool(cfg, images, img_root, say)
     loading = Loading(batch_size, num_workers, show_progress)
 
     needs_refiner = any(criterion.needs_refiner for criterion in scorers)
@@ -229,8 +224,22 @@ def _parts(
     return parts
 
 
-def _pool(cfg: Config, images: str | Path | None, img_root: str | Path | None) -> Pool:
-    """The images to choose from."""
+def _set_of(cfg: Config, role: Role, say: Callable[[str], None]) -> Pool | None:
+    """A set of the config; None, with a word, if its file is not there."""
+    try:
+        return pool_of(cfg, role)
+    except OSError as error:
+        say(f'{error.filename}: no such file; the {role} set of the config is not considered')
+        return None
+
+
+def _pool(
+    cfg: Config,
+    images: str | Path | None,
+    img_root: str | Path | None,
+    say: Callable[[str], None],
+) -> Pool:
+    """The images to choose from: those that are given, without the annotated ones."""
     if images is None:
         pool = pool_of(cfg, 'unlabeled')
         if pool is None:
@@ -240,76 +249,26 @@ def _pool(cfg: Config, images: str | Path | None, img_root: str | Path | None) -
             )
         return pool
     path = Path(images)
-    if path.suffix == '.json':
-        if img_root is None:
-            raise ValueError(f'give the folder of the images of {path} by --img-root')
-        return Pool(list_images(path), Path(img_root), path)
-    return Pool(folder_images(path), path)
-
-
-def write_ranking(path: Path, ranking: Ranking, chosen: Sequence[int]) -> None:
-    """Write the scores of all images as CSV, best first.
-
-    Args:
-        path: file to write.
-        ranking: of the images.
-        chosen: places of the chosen ones in their order, which stands in the column ``chosen``.
-    """
-    places = {place: number for number, place in enumerate(chosen, 1)}
-    order = ranking.scores.argsort(descending=True, stable=True).tolist()
-    with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(['rank', 'chosen', 'file_name', 'score', *ranking.names])
-        for rank, place in enumerate(order, 1):
-            numbers = [ranking.scores[place].item(), *ranking.values[place].tolist()]
-            name = ranking.images[place]['file_name']
-            writer.writerow(
-                [rank, places.get(place, ''), name, *(f'{number:.5g}' for number in numbers)]
-            )
-
-
-def draw_sheets(
-    folder: Path,
-    labeled: Sequence[LabeledImage],
-    scores: Sequence[float],
-    img_root: Path,
-    classes: Sequence[str],
-) -> list[Path]:
-    """Draw images with their labels, 40 on a sheet.
-
-    Args:
-        folder: of the pictures, ``contact_sheet.jpg``, ``contact_sheet_2.jpg`` and so on.
-        labeled: images with labels.
-        scores: of the images, for the captions.
-        img_root: folder of the image files.
-        classes: names of the classes.
-
-    Returns:
-        The pictures.
-    """
-    palette = get_palette('random', len(classes))
-    paths: list[Path] = []
-    for start in range(0, len(labeled), ON_A_SHEET):
-        part = labeled[start : start + ON_A_SHEET]
-        pictures = [_draw(one, img_root, classes, palette) for one in part]
-        captions = [
-            f'{number}  {score:.2f}  {one.image["file_name"]}'
-            for number, (one, score) in enumerate(
-                zip(part, scores[start:], strict=False), start + 1
-            )
-        ]
-        number = f'_{len(paths) + 1}' if paths else ''
-        paths.append(folder / f'contact_sheet{number}.jpg')
-        save_picture(paths[-1], contact_sheet(pictures, captions, side=CELL))
-    return paths
-
-
-def _draw(
-    labeled: LabeledImage, img_root: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]
-) -> np.ndarray:
-    """A small picture of an image with its labels; masks of full size are held one at a time."""
-    pixels = mmcv.imread(str(img_root / labeled.image['file_name']), channel_order='rgb')
-    masks = [shrink_to_fit(decode_mask(label.rle), CELL) for label in labeled.labels]
-    labels = np.array([label.label for label in labeled.labels], np.int64)
-    small = shrink_to_fit(pixels, CELL)
-    return draw_instances(small, masks, labels, classes=classes, palette=palette)
+    if path.suffix != '.json':
+        pool = Pool(folder_images(path), path)
+    elif img_root is None:
+        raise ValueError(f'give the folder of the images of {path} by --img-root')
+    else:
+        pool = Pool(list_images(path), Path(img_root), path)
+    roles: tuple[Role, ...] = ('labeled', 'val', 'test')
+    annotated = {
+        os.path.realpath(other.folder / image['file_name'])
+        for other in (_set_of(cfg, role, say) for role in roles)
+        if other is not None
+        for image in other.images
+    }
+    left = [
+        image
+        for image in pool.images
+        if os.path.realpath(pool.folder / image['file_name']) not in annotated
+    ]
+    if not left:
+        raise ValueError(f'all images of {path} are in a labelled set of the config')
+    if len(left) < len(pool.images):
+        say(f'{len(pool.images) - len(left)} images of {path} are annotated already: left out')
+    return pool._replace(images=left)

@@ -182,3 +182,22 @@ def test_own_criteria_are_found_by_name(cfg, checkpoint, pool):
     criteria = build_criteria(['ManyPredictions'])
     ranking = rank_images(model, cfg, Pool(folder_images(pool), pool), criteria)
     assert ranking.names == ('ManyPredictions',) and ranking.values.max() >= 1
+
+
+def test_annotated_images_are_not_chosen_again(cfg, choose, pool, tmp_path, capsys):
+    listed = [dict(id=1, file_name='a.png'), dict(id=2, file_name='4-4.png')]
+    content = dict(images=listed, annotations=[], categories=[])
+    (tmp_path / 'test.json').write_text(json.dumps(content))
+    dataset = cfg.test_dataloader.dataset
+    dataset.update(ann_file=str(tmp_path / 'test.json'), data_prefix=dict(img=str(pool)))
+    chosen = choose(count=20)
+    assert not {'a.png', '4-4.png'} & {image['file_name'] for image in chosen.images}
+    assert len(chosen.images) == 7
+    assert f'2 images of {pool} are annotated already' in capsys.readouterr().out
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='are in a labelled set'):
+        choose(images=path, img_root=pool)
+    dataset.ann_file = str(tmp_path / 'gone.json')
+    assert len(choose(count=20).images) == 9
+    assert 'gone.json: no such file; the test set' in capsys.readouterr().out

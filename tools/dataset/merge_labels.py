@@ -16,6 +16,7 @@ import json
 import os
 from pathlib import Path
 
+from mmpldc.apis import list_images
 from mmpldc.apis.own_data import Refused, report
 from mmpldc.datasets.checks.findings import count
 from mmpldc.datasets.coco_files import read_coco, write_all
@@ -175,7 +176,9 @@ def main() -> None:
     labeled = prepare(args.labeled, args.images, role='labeled')
     report(labeled.findings)
     corrected, waiting = read_corrected(args, labeled)
-    unlabeled = read_coco(args.unlabeled) if args.unlabeled else None
+    unlabeled = None
+    if args.unlabeled:
+        unlabeled = read_coco(args.unlabeled) | dict(images=list_images(args.unlabeled))
     counts = None
     if args.predictions:
         predictions = prepare(args.predictions, args.corrected_images, role='test')
