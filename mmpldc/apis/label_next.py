@@ -1,5 +1,6 @@
 """Choose the images to label next, and label them in advance for annotators."""
 
+import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from .image_ranking import (
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
 from .next_files import draw_sheets, write_ranking
-from .options import read_config
+from .options import merge_options, read_config
 from .pseudo_labels import LabeledImage, UnreadableImage, label_images, load_labeler
 
 LOCAL_FILES = '/data/local-files/?d='
@@ -119,7 +120,11 @@ def label_next(
     """
     if count < 1:
         raise ValueError(f'--count must be at least 1, got {count}')
-    cfg = config if isinstance(config, Config) else read_config(config, cfg_options)
+    if isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+        merge_options(cfg, cfg_options)
+    else:
+        cfg = read_config(config, cfg_options)
     parts = _parts(cfg, strategy, criteria, chooser)
     scorers, choice = build_criteria(parts['criteria']), build_chooser(parts['chooser'])
     labeled = _set_of(cfg, 'labeled', say)

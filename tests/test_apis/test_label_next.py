@@ -2,7 +2,6 @@
 
 import csv
 import json
-from copy import deepcopy
 
 import cv2
 import numpy as np
@@ -40,7 +39,7 @@ def choose(cfg, checkpoint, pool, tmp_path):
 
     def choose(**options):
         options = dict(images=pool, device='cpu', count=3) | options
-        return label_next(deepcopy(cfg), path, tmp_path / 'next', **options)
+        return label_next(cfg, path, tmp_path / 'next', **options)
 
     return choose
 
