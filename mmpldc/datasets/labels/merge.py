@@ -112,20 +112,23 @@ def merge_labels(
         findings.append(Finding('warning', corrected.file, where, message))
 
     taken = {*taken_ids, *(image['id'] for image in labeled.coco['images'])}
-    free = count(max(taken, default=0) + 1)
-    new_ids: dict[int, int] = {}
+    free = (number for number in count(max(taken, default=0) + 1) if number not in taken)
+    ids_by_path = {path: image['id'] for path, image in own.items()}
     added = []
     for path, image in found.items():
         if path in own:
-            new_ids[image['id']] = own[path]['id']
             continue
         identity = (wanted_ids or {}).get(path)
         if identity is None or identity in taken:
             identity = next(free)
         taken.add(identity)
-        new_ids[image['id']] = identity
+        ids_by_path[path] = identity
         name = os.path.relpath(os.path.join(corrected.folder, image['file_name']), labeled.folder)
         added.append(image | dict(id=identity, file_name=Path(name).as_posix()))
+    new_ids = {
+        image['id']: ids_by_path[path_of(corrected.folder, image)]
+        for image in corrected.coco['images']
+    }
     replaced = [own[path] for path in again]
     gone = {image['id'] for image in replaced}
     kept = [one for one in labeled.coco['annotations'] if one['image_id'] not in gone]

@@ -89,6 +89,22 @@ def test_an_image_that_is_labelled_already(world, labeled):
     assert len(ids) == 6 and len({*ids}) == 6 and ids[:2] == [1, 2] and min(ids[2:]) > 2
 
 
+def test_free_ids_are_not_those_that_other_new_images_have(world, labeled):
+    wanted = {str((world.photos / '3.png').resolve()): 3}
+    merged = merge_labels(labeled, corrected_of(world, {3, 4}), wanted_ids=wanted)
+    assert [image['id'] for image in merged.added] == [3, 4]
+
+
+def test_two_names_of_one_photo(world, labeled):
+    """A link, and the photo itself: one image with the annotations of both."""
+    (world.photos / 'link.png').symlink_to(world.photos / '3.png')
+    merged = merge_labels(labeled, corrected_of(world, {3, 4}, names={4: 'link.png'}))
+    assert len(merged.added) == 1
+    ids = {image['id'] for image in merged.coco['images']}
+    assert {one['image_id'] for one in merged.coco['annotations']} == ids
+    assert len(merged.coco['annotations']) == 8
+
+
 def test_a_copy_of_a_labelled_image_is_warned_of(world, labeled):
     shutil.copy(world.photos / '1.png', world.photos / 'again.png')
     merged = merge_labels(labeled, corrected_of(world, {3}, names={3: 'again.png'}))
