@@ -17,6 +17,7 @@ from mmpldc.apis.image_ranking import (
     rank_images,
 )
 from mmpldc.apis.images import folder_images
+from mmpldc.datasets.labels import prepare
 from mmpldc.models.acquisition import Criterion
 from mmpldc.registry import TASK_UTILS
 
@@ -200,3 +201,31 @@ def test_annotated_images_are_not_chosen_again(cfg, choose, pool, tmp_path, caps
     dataset.ann_file = str(tmp_path / 'gone.json')
     assert len(choose(count=20).images) == 9
     assert 'gone.json: no such file; the test set' in capsys.readouterr().out
+
+
+def test_what_label_studio_takes_over_unchanged_is_what_was_written(choose, pool, tmp_path):
+    """Predictions that become annotations, read by the way back: pixel by pixel."""
+    chosen = choose(count=9)
+    tasks = json.loads(chosen.tasks.read_text())
+    for number, task in enumerate(tasks, 1):
+        regions = [region for one in task['predictions'] for region in one['result']]
+        task |= dict(id=number, annotations=[dict(id=number, result=regions)])
+    path = tmp_path / 'export.json'
+    path.write_text(json.dumps(tasks))
+    labels = prepare(path, pool, role='test')
+    assert not labels.errors and labels.lists_annotated_only
+    back, written = COCO(), COCO(str(chosen.pre_annotations))
+    back.dataset = labels.coco
+    back.createIndex()
+
+    def masks(coco):
+        return {
+            (
+                coco.imgs[one['image_id']]['file_name'],
+                coco.cats[one['category_id']]['name'],
+                coco.annToMask(one).tobytes(),
+            )
+            for one in coco.dataset['annotations']
+        }
+
+    assert masks(back) == masks(written) and len(masks(written)) > 9
