@@ -180,7 +180,7 @@ def label_next(
         tasks=folder / 'label_studio.json',
         interface=folder / 'label_studio.xml',
         contact_sheets=draw_sheets(
-            folder, labels, ranking.scores[chosen].tolist(), pool.folder, classes
+            folder, labels, ranking.scores[chosen].tolist(), pool.folder, model.dataset_meta
         ),
     )
     write_ranking(written.ranking, ranking, chosen)

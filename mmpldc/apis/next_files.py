@@ -1,8 +1,9 @@
 """The ranking as a table, and the chosen images on contact sheets."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -46,7 +47,7 @@ def draw_sheets(
     labeled: Sequence[LabeledImage],
     scores: Sequence[float],
     img_root: Path,
-    classes: Sequence[str],
+    meta: Mapping[str, Any],
 ) -> list[Path]:
     """Draw images with their labels, 40 on a sheet.
 
@@ -55,12 +56,13 @@ def draw_sheets(
         labeled: images with labels.
         scores: of the images, for the captions.
         img_root: folder of the image files.
-        classes: names of the classes.
+        meta: ``classes``, their names, and ``palette`` if known.
 
     Returns:
         The pictures.
     """
-    palette = get_palette('random', len(classes))
+    classes = meta['classes']
+    palette = meta.get('palette') or get_palette('random', len(classes))
     paths: list[Path] = []
     for start in range(0, len(labeled), ON_A_SHEET):
         part = labeled[start : start + ON_A_SHEET]

@@ -51,7 +51,7 @@ def contact_sheet(
         small = shrink_to_fit(picture, side)
         height, width = small.shape[:2]
         sheet[top : top + height, left : left + width] = small
-        _write(sheet, caption, (left, top + side + CAPTION - 7), side)
+        _write(sheet, caption, (left, top + height + CAPTION - 7), side)
     return sheet
 
 
