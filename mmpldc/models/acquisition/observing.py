@@ -70,7 +70,9 @@ def observe(
                 masks = mirror_content(one.mask_logits[None], part[None], padding='border')[0]
                 one.mask_logits = masks
             mirrored.append(one)
-    refined = _refine(model, images, samples, found) if refine else [None] * len(samples)
+    refined: list[RegionScores | None] = [None] * len(samples)
+    if refine:
+        refined = _refine(model, images, samples, found)
     return [
         Observation(own, other, scores, sample.img_path)
         for own, other, scores, sample in zip(found, mirrored, refined, samples, strict=True)
