@@ -11,6 +11,7 @@ from .auto_train import AutoTrained, auto_train
 from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
 from .label_files import label_studio_config, write_coco, write_label_studio
+from .label_next import NextImages, label_next
 from .labelling import LabelCounts, pseudo_label
 from .launch import open_config
 from .mask_encoding import (
@@ -64,6 +65,8 @@ __all__ = [
     'finished_iters',
     'folder_images',
     'is_semantic',
+    'NextImages',
+    'label_next',
     'label_images',
     'label_studio_config',
     'label_studio_rle',

@@ -247,6 +247,8 @@ def _report(out: Path, result: AutoTrained, which: str, trained: Trained, stages
     )
     demo: list[str | Path] = ['python', tools_folder().parent / 'demo/image_demo.py', 'IMAGES']
     demo += [trained.config, '--weights', trained.checkpoint, '--out-dir', out / 'predictions']
+    label: list[str | Path] = ['python', tools_folder() / 'label_next.py', trained.config]
+    label += [trained.checkpoint, '--count', '20', '--out', out / 'next']
     files = [
         [f'`{result.page}`', 'curves, errors, images and pseudo-labels; opens in a browser'],
         [f'`{result.checkpoint}`', f'teacher of {trained.name}, for plain mmdet, with `model.py`'],
@@ -271,6 +273,8 @@ Look at predictions:
 
     {shlex.join(map(str, demo))}
 
-Correct the pseudo-labels of some images in CVAT or Label Studio, add them to your labels, and train
-again into another folder.
+Choose images to label next, correct the teacher's labels on them in CVAT or Label Studio, and merge
+them by tools/dataset/merge_labels.py (docs/label_next.md):
+
+    {shlex.join(map(str, label))}
 """

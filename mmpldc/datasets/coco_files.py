@@ -26,7 +26,7 @@ OTHER_FORMATS = {
     '_via_settings': 'is a VIA project: export it from VIA as COCO',
     'segments_info': 'is a panoptic json (segments_info): give the one for instances',
     'score': 'is a list of results (predictions), not a data set',
-    'predictions': "is Label Studio's own JSON: export as COCO with polygons or masks",
+    'predictions': "is Label Studio's own JSON, which new_config.py reads: else export as COCO",
     'classTitle': "is Supervisely's: export it as COCO",
     'objects': "is Supervisely's: export it as COCO",
     'samples': "is FiftyOne's: export it as COCODetectionDataset",

@@ -1,6 +1,7 @@
 import mmpldc._mmdet  # noqa: F401
 
 from .coco_metric import CocoMetric
+from .corrections import Corrections, count_corrections, run_lengths_of
 from .error_analysis import (
     ERROR_TYPES,
     classify_errors,
@@ -22,6 +23,9 @@ from .scorer_accuracy import precision_and_recall, scorer_confusion
 __all__ = [
     'CocoMetric',
     'Comparison',
+    'Corrections',
+    'count_corrections',
+    'run_lengths_of',
     'ERROR_KINDS',
     'ERROR_TYPES',
     'ErrorTable',

@@ -1,5 +1,15 @@
 """The method as pure tensor functions, without OpenMMLab types."""
 
+from .acquisition import (
+    expected_errors,
+    jensen_shannon,
+    pixel_uncertainty,
+    pool_predictions,
+    quality_disagreement,
+    rarity_weights,
+    score_uncertainty,
+    view_disagreement,
+)
 from .aligning import aligned_weight, scale_scores
 from .attention import attention_mask, multi_head_attention
 from .boundary import boundary_map, boundary_weights
@@ -45,8 +55,10 @@ from .filtering import (
 )
 from .frames import resize, to_batch_frame, to_image_frame
 from .given_labels import class_logits_of, mask_logits_of
+from .image_choice import combine_scores, k_centre_greedy, percentile_ranks
 from .mask_fusion import accept_masks, fuse_masks
 from .matching import hungarian_match
+from .mirroring import mirror_content
 from .mixing import (
     blend,
     box_masks,
@@ -99,6 +111,7 @@ __all__ = [
     'class_quality',
     'class_ranks',
     'class_sums',
+    'combine_scores',
     'content_mask',
     'context_boxes',
     'cosine_weight',
@@ -111,6 +124,7 @@ __all__ = [
     'draw_without_replacement',
     'dual_threshold_filter',
     'ema_update_',
+    'expected_errors',
     'foreground_probabilities',
     'frequency_thresholds',
     'fuse_masks',
@@ -120,7 +134,9 @@ __all__ = [
     'image_ease',
     'image_mean',
     'info_nce',
+    'jensen_shannon',
     'joint_counts',
+    'k_centre_greedy',
     'label_probabilities',
     'labeled_negatives',
     'linear_fusion',
@@ -131,6 +147,7 @@ __all__ = [
     'mask_uncertainty',
     'mean_embedding',
     'mean_over_classes',
+    'mirror_content',
     'mix',
     'move_thresholds',
     'multi_head_attention',
@@ -138,14 +155,19 @@ __all__ = [
     'pad_prompts',
     'pairwise_mask_iou',
     'partners_by_ease',
+    'percentile_ranks',
     'pixel_cross_entropy',
     'pixel_entropy',
+    'pixel_uncertainty',
     'point_sample',
     'pool_masks',
+    'pool_predictions',
     'product_fusion',
     'prototype_sums',
+    'quality_disagreement',
     'ramped_keep_rate',
     'random_area_boxes',
+    'rarity_weights',
     'reliable_mean',
     'reliable_pixels',
     'repeat_factors',
@@ -155,6 +177,7 @@ __all__ = [
     'scale_scores',
     'score_edges',
     'score_histogram',
+    'score_uncertainty',
     'shared_size_boxes',
     'soft_area',
     'softmax_ensemble',
@@ -171,4 +194,5 @@ __all__ = [
     'valid_mean',
     'valid_pixels',
     'valid_quantile',
+    'view_disagreement',
 ]

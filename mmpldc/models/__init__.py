@@ -2,6 +2,18 @@
 
 import mmdet.models  # noqa: F401
 
+from .acquisition import (
+    DiverseAmongBest,
+    ExpectedErrors,
+    HighestFirst,
+    PixelUncertainty,
+    QualityDisagreement,
+    RandomOrder,
+    RareClasses,
+    RefinerDisagreement,
+    ScoreUncertainty,
+    ViewDisagreement,
+)
 from .backbones import SwinTransformer, TimmBackbone
 from .data_preprocessors import MultiBranchDataPreprocessor
 from .dense_heads import MaskIoUHead, SemiMask2FormerHead
@@ -29,6 +41,16 @@ from .task_modules import MaskCrossEntropyCost
 from .teacher_student import TeacherStudent
 
 __all__ = [
+    'DiverseAmongBest',
+    'ExpectedErrors',
+    'HighestFirst',
+    'PixelUncertainty',
+    'QualityDisagreement',
+    'RandomOrder',
+    'RareClasses',
+    'RefinerDisagreement',
+    'ScoreUncertainty',
+    'ViewDisagreement',
     'EntropyPercentile',
     'ConfidentPixels',
     'WeakToStrongLoss',

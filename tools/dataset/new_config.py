@@ -79,7 +79,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--labeled', type=Path, required=True, help='COCO-format json')
+    parser.add_argument(
+        '--labeled', type=Path, required=True, help="COCO-format json, or Label Studio's own"
+    )
     parser.add_argument(
         '--images', type=Path, required=True, help="folder that the json's file names are in"
     )
@@ -205,7 +207,8 @@ def separate(args: argparse.Namespace, labels: dict[str, Labels]) -> tuple[bool,
     reserved = []
     has_negatives = False
     for role, one in labels.items():
-        taken_out, findings = separate_unannotated(one, negatives)
+        looked_at = one.lists_annotated_only
+        taken_out, findings = separate_unannotated(one, None if looked_at else negatives)
         report(findings)
         if role != 'labeled':
             reserved += [os.path.join(one.folder, image['file_name']) for image in taken_out]

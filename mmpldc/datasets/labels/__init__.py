@@ -4,6 +4,7 @@ read -> repair what follows from the data -> check, naming the file and the reco
 """
 
 from .categories import match_categories
+from .merge import Merged, find_leaks, merge_labels, path_of, without_labelled
 from .prepare import Labels, Options, prepare
 from .sets import (
     draw_held_out,
@@ -16,13 +17,18 @@ from .unlabeled import unlabeled_set
 
 __all__ = [
     'Labels',
+    'Merged',
     'Options',
     'draw_held_out',
     'draw_held_out_names',
+    'find_leaks',
     'match_categories',
+    'merge_labels',
+    'path_of',
     'prepare',
     'read_negatives',
     'separate_unannotated',
     'unlabeled_set',
     'warn_of_few',
+    'without_labelled',
 ]

@@ -23,6 +23,7 @@ from .annotations import (
 )
 from .categories import repair_categories
 from .images import repair_images
+from .label_studio import coco_of_tasks, is_label_studio
 from .masks import repair_masks
 from .values import drop_nulls
 
@@ -59,6 +60,8 @@ class Labels:
         names: what records were called whose ids were changed.
         findings: what was repaired, warnings and errors.
         left_out: a line for each record that ``drop_invalid`` left out.
+        lists_annotated_only: whether somebody has looked at all of its images, so that one without
+            an annotation shows nothing; as in Label Studio's own JSON.
     """
 
     file: str
@@ -67,6 +70,7 @@ class Labels:
     names: Names
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    lists_annotated_only: bool = False
 
     @property
     def errors(self) -> list[Finding]:
@@ -77,7 +81,7 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
     """Read a file, repair what follows from its data, and check it.
 
     Args:
-        file: COCO-format json.
+        file: COCO-format json, or Label Studio's own.
         folder: of its photos.
         role: what the file is for.
         options: of the user.
@@ -88,11 +92,18 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
     """
     with without_garbage_collection():
         coco = read_json(file)
+        exported = None
+        if is_label_studio(coco):
+            exported = coco_of_tasks(coco, str(file), drop_invalid=options.drop_invalid)
+            coco = exported.coco
         nulls = drop_nulls(coco, str(file))
         problem = outline_fault(coco)
         if problem:
             raise UnusableFile(file, problem)
         labels = Labels(str(file), folder, coco, Names())
+        if exported is not None:
+            labels.lists_annotated_only = True
+            labels.left_out += exported.left_out
         repaired = nulls
         while True:
             repaired += _repair(labels, role, options)
@@ -101,6 +112,8 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
             if not (options.drop_invalid and _drop(labels, paths)):
                 break
             repaired = [finding for finding in repaired if finding.level == 'repaired']
+    if exported is not None:
+        labels.findings = [*exported.findings, *labels.findings]
     if not labels.errors:
         data = DataSet(role, role, labels.file, str(folder))
         sizes = np.array([[i['height'], i['width']] for i in coco['images']]).reshape(-1, 2)

@@ -1,0 +1,324 @@
+"""Measure strategies of tools/label_next.py: AP over the number of labelled images, by rounds.
+
+    python tools/compare/label_rounds.py work_dirs/rounds --seeds 0 1 2 --rounds 3
+
+Generates scenes for each seed, of which 40 are labelled. A round trains a config on the labelled
+scenes, tests its teacher, lets each strategy choose scenes to label next, takes their labels from
+the hidden annotations in the annotators' place, and merges them by tools/dataset/merge_labels.py,
+which also counts what an exact annotator would have to correct. All strategies share the first
+round. An interrupted call continues. The results are rounds.json and rounds.md in the folder.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from comparison_page import mean_and_deviation
+from mmengine.config import Config
+from run_length import write_base
+
+from mmpldc.apis.image_ranking import STRATEGIES
+from mmpldc.utils.files import write_json
+from mmpldc.utils.markdown import table
+from mmpldc.utils.settings import guard_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / 'tools'
+AP = 'coco/segm_mAP'
+NEVER = 10**9
+START = 'start'  # the round without a strategy
+
+
+class Labels(NamedTuple):
+    """Files of the labelled and of the unlabelled scenes."""
+
+    labeled: Path
+    unlabeled: Path
+
+    @property
+    def options(self) -> list[str]:
+        """Of a config that trains on the labelled ones."""
+        return [f'train_dataloader.dataset.labeled.ann_file={self.labeled}']
+
+
+class Outcome(NamedTuple):
+    """Result of a round.
+
+    Attributes:
+        strategy: that chose the labelled scenes beyond the first ones; 'start' for none.
+        seed: of scenes and training.
+        round: rounds of labelling before.
+        images, objects: labelled.
+        ap: of the teacher on the test split, percent.
+        corrections: counts of merge_labels.py for the newest labels; None in the first round.
+    """
+
+    strategy: str
+    seed: int
+    round: int
+    images: int
+    objects: int
+    ap: float
+    corrections: dict | None
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('work_dir', type=Path)
+    parser.add_argument(
+        '--config',
+        type=Path,
+        default=ROOT / 'configs/comparison/pldc_without_dicc.py',
+        help="trained in each round, one of the quickstart's scenes; default: PL-DC without CLIP",
+    )
+    parser.add_argument('--steps', type=int, help='of each training; default: those of the config')
+    parser.add_argument(
+        '--strategies', nargs='+', choices=[*STRATEGIES], default=['random', 'uncertain', 'diverse']
+    )
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--first', type=int, default=40, help='scenes labelled at the start')
+    parser.add_argument('--per-round', type=int, default=40, help='scenes labelled in a round')
+    parser.add_argument('--train', type=int, default=3000, help='scenes to train on')
+    parser.add_argument('--tuning', type=int, default=300, help='scenes that nothing uses')
+    parser.add_argument('--test', type=int, default=500, help='scenes to test on')
+    parser.add_argument('--batch-size', type=int, default=16, help='of the choice')
+    parser.add_argument('--device', default='cpu', help='of the choice; training finds its own')
+    return parser.parse_args()
+
+
+class Study:
+    """The rounds of all strategies and seeds, below one folder.
+
+    Raises:
+        ValueError: if the folder was started with other settings.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.root = args.work_dir.absolute()
+        free = ('work_dir', 'seeds', 'strategies', 'rounds', 'device', 'batch_size')
+        settings = {name: str(value) for name, value in vars(args).items() if name not in free}
+        guard_settings(self.root, settings)
+        self.config = args.config
+        if args.steps is not None:
+            self.config = write_base(args.config, args.steps, self.root / 'config.py')
+
+    def run(self) -> list[Outcome]:
+        """Run what is not done yet."""
+        outcomes = []
+        for seed in self.args.seeds:
+            data = self.root / f'data{seed}'
+            words: list[object] = ['--labeled', self.args.first]
+            for name in 'train', 'tuning', 'test':
+                words += [f'--{name}', getattr(self.args, name)]
+            self.call('dataset/generate_shapes.py', data, '--seed', seed, *words, seed=seed)
+            annotations = data / 'annotations'
+            first = Labels(annotations / 'labeled.json', annotations / 'unlabeled.json')
+            start = self.train(START, seed, 0, first)
+            outcomes.append(start)
+            for strategy in self.args.strategies:
+                labels = first
+                for number in range(1, self.args.rounds + 1):
+                    labels = self.label(strategy, seed, number, labels)
+                    outcomes.append(self.train(strategy, seed, number, labels))
+        return outcomes
+
+    def folder(self, strategy: str, seed: int, number: int) -> Path:
+        """Of a round; the first one is everybody's."""
+        return self.root / f'seed{seed}' / (START if number == 0 else f'{strategy}{number}')
+
+    def train(self, strategy: str, seed: int, number: int, labels: Labels) -> Outcome:
+        """Train and test a round."""
+        folder = self.folder(strategy, seed, number)
+        result = folder / 'outcome.json'
+        if result.exists():
+            return Outcome(**json.loads(result.read_text()))
+        options = [*labels.options, f'randomness.seed={seed}', f'train_cfg.val_begin={NEVER}']
+        options.append('default_hooks.checkpoint.max_keep_ckpts=1')
+        if Config.fromfile(self.config).train_dataloader.dataset.get('unlabeled'):
+            options.append(f'train_dataloader.dataset.unlabeled.ann_file={labels.unlabeled}')
+        words = ['--work-dir', folder, '--resume', '--cfg-options', *options]
+        self.call('train.py', self.config, *words, seed=seed)
+        words = [folder / self.config.name, self.checkpoint(folder), '--work-dir', folder / 'test']
+        self.call('test.py', *words, seed=seed)
+        metrics = json.loads(max((folder / 'test').glob('*/*.json')).read_text())
+        coco = json.loads(labels.labeled.read_text())
+        counts = labels.labeled.with_name('corrections.json')
+        outcome = Outcome(
+            *(strategy, seed, number, len(coco['images']), len(coco['annotations'])),
+            ap=100 * metrics[AP],
+            corrections=json.loads(counts.read_text()) if counts.exists() else None,
+        )
+        write_json(result, outcome._asdict())
+        return outcome
+
+    def checkpoint(self, folder: Path) -> Path:
+        """The last one of a run."""
+        return Path((folder / 'last_checkpoint').read_text().strip())
+
+    def label(self, strategy: str, seed: int, number: int, labels: Labels) -> Labels:
+        """Choose, annotate and merge."""
+        folder = self.folder(strategy, seed, number) / 'labels'
+        merged = Labels(folder / 'labeled.json', folder / 'unlabeled.json')
+        if merged.labeled.exists() and merged.unlabeled.exists():
+            return merged
+        before = self.folder(strategy, seed, number - 1)
+        annotations, images = (
+            self.root / f'data{seed}' / part for part in ('annotations', 'images')
+        )
+        chosen = folder / 'next'
+        words = [before / self.config.name, self.checkpoint(before), '--out', chosen]
+        words += [
+            '--count',
+            self.args.per_round,
+            '--strategy',
+            strategy,
+            '--batch-size',
+            self.args.batch_size,
+        ]
+        words += ['--images', labels.unlabeled, '--img-root', images / 'train']
+        words += ['--num-workers', 0, '--device', self.args.device]
+        self.call('label_next.py', *words, '--cfg-options', *labels.options, seed=seed)
+        corrected = folder / 'corrected.json'
+        listed = json.loads((chosen / 'next.json').read_text())
+        hidden = json.loads((annotations / 'unlabeled_hidden.json').read_text())
+        write_json(corrected, annotate(listed, hidden))
+        words = [labels.labeled, corrected, '--images', images / 'train', '--negatives', 'all']
+        words += ['--val', annotations / 'tuning.json', '--val-images', images / 'tuning']
+        words += ['--test', annotations / 'test.json', '--test-images', images / 'test']
+        words += ['--unlabeled', labels.unlabeled, '--out', folder]
+        words += ['--predictions', chosen / 'pre_annotations.json']
+        self.call('dataset/merge_labels.py', *words, seed=seed)
+        return merged
+
+    def call(self, tool: str, *words: object, seed: int) -> None:
+        """Run a tool, with its output in a log.
+
+        Raises:
+            RuntimeError: if it fails, with the end of its log.
+        """
+        log = self.root / f'seed{seed}' / 'log.txt'
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | dict(MMPLDC_SHAPES=f'{self.root}/data{seed}/')
+        command = [sys.executable, str(TOOLS / tool), *map(str, words)]
+        print(tool, *map(str, words[:3]), flush=True)
+        with log.open('a') as file:
+            status = subprocess.run(
+                command, env=environment, stdout=file, stderr=subprocess.STDOUT
+            ).returncode
+        if status:
+            tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
+            raise RuntimeError(f'{tail}\n{tool} failed; the whole log is {log}')
+
+
+def annotate(listed: dict, hidden: dict) -> dict:
+    """What an exact annotator makes of the chosen images.
+
+    Args:
+        listed: content of ``next.json``.
+        hidden: annotations of these images, among others, with the same ids.
+    """
+    chosen = {image['id'] for image in listed['images']}
+    own = [one for one in hidden['annotations'] if one['image_id'] in chosen]
+    return dict(images=listed['images'], annotations=own, categories=hidden['categories'])
+
+
+def labels_for(curve: Sequence[tuple[float, float]], ap: float) -> float | None:
+    """Labelled images at which a curve first reaches an AP, between its points.
+
+    Args:
+        curve: images and AP, by images.
+        ap: percent.
+
+    Returns:
+        None if the curve does not reach it.
+    """
+    for (left, low), (right, high) in pairwise(curve):
+        if low <= ap <= high and high > low:
+            return left + (right - left) * (ap - low) / (high - low)
+    return None
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """Tables of AP, and of what the annotators had to do, as Markdown."""
+    seeds = sorted({one.seed for one in outcomes})
+    found = {(one.strategy, one.seed, one.round): one for one in outcomes}
+    strategies = [name for name in STRATEGIES if any(one.strategy == name for one in outcomes)]
+    rounds = range(max(one.round for one in outcomes) + 1)
+
+    def row(strategy: str, number: int) -> list[Outcome]:
+        return [
+            found[key]
+            for seed in seeds
+            if (key := (strategy if number else START, seed, number)) in found
+        ]
+
+    scores, effort = [], []
+    for strategy in strategies:
+        cells = [mean_and_deviation([one.ap for one in row(strategy, n)], 1) for n in rounds]
+        gains = [
+            found[strategy, seed, rounds[-1]].ap - found['random', seed, rounds[-1]].ap
+            for seed in seeds
+            if {(strategy, seed, rounds[-1]), ('random', seed, rounds[-1])} <= found.keys()
+        ]
+        is_random = strategy == 'random' or not gains
+        curve = [
+            (statistics.mean(one.images for one in of), statistics.mean(one.ap for one in of))
+            for number in rounds
+            if (of := row('random', number))
+        ]
+        final = statistics.mean(one.ap for one in row(strategy, rounds[-1]))
+        equal = labels_for(curve, final)
+        needed = '' if is_random else 'more' if equal is None else f'{equal:.0f}'
+        scores.append([strategy, *cells, '' if is_random else mean_and_deviation(gains, 1), needed])
+        later = [one for number in rounds[1:] for one in row(strategy, number)]
+        parts = ('kept', 'moved', 'class_changed', 'deleted', 'added')
+        counts = [[one.corrections[part] for one in later if one.corrections] for part in parts]
+        objects = [one.objects / one.images for one in row(strategy, rounds[-1])]
+        effort.append(
+            [
+                strategy,
+                mean_and_deviation(objects, 1),
+                *(f'{sum(values) / max(1, sum(map(sum, counts))):.0%}' for values in counts),
+            ]
+        )
+    images = [round(statistics.mean(one.images for one in row(strategies[0], n))) for n in rounds]
+    header = [f'AP, {number} images' for number in images]
+    return '\n\n'.join(
+        [
+            table(['', *header, 'over random', 'images that random needs'], scores),
+            table(
+                ['', 'objects an image', 'kept', 'moved', 'class changed', 'deleted', 'added'],
+                effort,
+            ),
+            f'Seeds: {", ".join(map(str, seeds))}. Shares are of all labels before and after an '
+            'exact correction.',
+        ]
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    study = Study(args)
+    outcomes = study.run()
+    write_json(study.root / 'rounds.json', [one._asdict() for one in outcomes], indent=2)
+    text = page(outcomes)
+    (study.root / 'rounds.md').write_text(f'{text}\n')
+    print(f'\n{text}')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise SystemExit(f'label_rounds.py: {error}') from None
