@@ -53,7 +53,7 @@ def find_leaks(corrected: Labels, evaluated: Sequence[tuple[Role, Labels]]) -> l
     ]
 
 
-def _listed(name: str, role, labels: Labels) -> Listed:
+def _listed(name: str, role: Role, labels: Labels) -> Listed:
     images = labels.coco['images']
     return Listed(
         name,

@@ -63,7 +63,7 @@ def test_the_annotator_is_exact():
     assert len(found['annotations']) == 4 and found['categories'] == hidden['categories']
 
 
-@pytest.mark.slow
+@pytest.mark.long  # ten programs
 def test_a_study_of_a_few_steps(run_tool, tmp_path):
     root = tmp_path / 'rounds'
     config = 'configs/comparison/supervised.py'
