@@ -161,8 +161,8 @@ def auto_train(
     stages.run('page', 'a page with curves, errors and images', 'report.py', *words)
 
     comparison = json.loads((out / 'comparison.json').read_text())
-    # of no use if it is worse
-    best = 'supervised' if comparison['verdict'] == 'worse' else 'pldc'
+    # The better one, also where the difference is within chance: there is no better guess.
+    best = 'supervised' if comparison['gain']['AP']['value'] < 0 else 'pldc'
     trained = Trained(best, data / f'{best}.py', last[best])
     folder = Path(paths.get('unlabeled_images', paths['images']))
     published = _hand_over(stages, trained, folder, options)

@@ -33,7 +33,8 @@ def cfg(tmp_path, monkeypatch) -> Config:
 
 @pytest.fixture
 def preprocessor():
-    inner = Config.fromfile(CONFIGS / 'models/deeplabv3plus_r50.py').preprocessor
+    model = Config.fromfile(CONFIGS / 'models/deeplabv3plus_r50.py').model
+    inner = model.data_preprocessor.data_preprocessor
     inner.size = (96, 96)
     return MODELS.build(dict(type='mmpldc.MultiBranchDataPreprocessor', data_preprocessor=inner))
 

@@ -14,10 +14,10 @@ def test_each_picture_is_in_its_cell():
     pictures = [plain(40, 80, 10), plain(200, 100, 20), plain(30, 30, 30)]
     sheet = contact_sheet(pictures, ['a', 'b' * 200, 'ü'], side=100, columns=2)
     assert sheet.shape == (2 * 128 + 6, 2 * 106 + 6, 3)
-    assert (sheet[6:46, 6:86] == 10).all() and (sheet[46:100, 6:86] == 255).all()
+    assert (sheet[6:46, 6:86] == 10).all() and (sheet[68:100, 6:86] == 255).all()
     assert (sheet[6:106, 112:162] == 20).all()  # shrunk to 100 x 50
     assert (sheet[134:164, 6:36] == 30).all()
-    assert (sheet[106:128, 6:] < 200).any()  # a caption
+    assert (sheet[46:68, 6:86] < 200).any()  # the caption, below its picture
     assert (sheet[:, -6:] == 255).all()
 
 
