@@ -9,10 +9,10 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import sys
 import sysconfig
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
