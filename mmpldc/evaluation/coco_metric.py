@@ -32,7 +32,7 @@ class CocoMetric(MMDetCocoMetric):
             ``faster_coco_eval`` (in C++; ``pip install faster-coco-eval``), which gives the same
             numbers.
         proposal_nums: numbers of best-scored predictions that count, of a class in an image:
-            three, increasing. All APs are at the last one.
+            three, in any order. All APs are at the largest.
         **kwargs: as in mmdet.
 
     Raises:
@@ -48,14 +48,13 @@ class CocoMetric(MMDetCocoMetric):
         proposal_nums: Sequence[int] = (100, 300, 1000),
         **kwargs: Any,
     ) -> None:
-        nums = list(proposal_nums) if isinstance(proposal_nums, list | tuple) else []
-        whole = all(type(num) is int and num > 0 for num in nums)
-        if len(nums) != 3 or not whole or not nums[0] < nums[1] < nums[2]:
+        nums = set(proposal_nums) if isinstance(proposal_nums, list | tuple) else set()
+        if len(nums) != 3 or not all(type(num) is int and num > 0 for num in nums):
             raise ValueError(
-                f'CocoMetric: proposal_nums={proposal_nums!r} must be three increasing numbers of '
-                'predictions, such as (100, 300, 1000); AP is at the last one'
+                f'CocoMetric: proposal_nums={proposal_nums!r} must be three different numbers of '
+                'predictions, such as (100, 300, 1000); AP is at the largest one'
             )
-        super().__init__(proposal_nums=nums, **kwargs)
+        super().__init__(proposal_nums=sorted(nums), **kwargs)
         if backend not in BACKENDS:
             raise ValueError(f'CocoMetric: backend is one of {BACKENDS}, got {backend!r}')
         if backend == 'faster_coco_eval' and self.use_mp_eval:

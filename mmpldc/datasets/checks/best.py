@@ -74,8 +74,10 @@ def check_numbers_of_detections(cfg: Config, file: str) -> list[Finding]:
             nums = list(nums) if isinstance(nums, list | tuple) else [nums]
             are_counts = all(type(num) is int and num > 0 for num in nums)
             is_ours = evaluator['type'] != 'CocoMetric'
-            if len(nums) != 3 or not are_counts or sorted(set(nums)) != nums:
-                problem = 'write three increasing numbers, such as (100, 300, 1000)'
+            if len(nums) != 3 or not are_counts or len(set(nums)) != 3:
+                problem = 'write three different numbers, such as (100, 300, 1000)'
+            elif not is_ours and sorted(nums) != nums:
+                problem = "mmdet's CocoMetric needs increasing numbers"
             elif not is_ours and 100 not in nums:
                 problem = "AP would be -1: mmdet's CocoMetric needs 100; mmpldc.CocoMetric does not"
             else:

@@ -1,5 +1,7 @@
 """A threshold that sets itself by the number of objects that the labelled images have."""
 
+from typing import ClassVar
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
@@ -46,6 +48,7 @@ class ExpectedCountThreshold(nn.Module):
         few labelled images do not give them.
     """
 
+    sets_score: ClassVar[bool] = True
     histogram: Tensor
     images: Tensor
     expected: Tensor

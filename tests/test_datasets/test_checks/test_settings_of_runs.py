@@ -109,8 +109,10 @@ def test_names_of_metrics():
     ('kind', 'nums', 'words'),
     [
         ('mmpldc.CocoMetric', (1, 10, 500), ''),
-        ('mmpldc.CocoMetric', (300,), 'three increasing'),
-        ('mmpldc.CocoMetric', (300, 100, 1000), 'three increasing'),
+        ('mmpldc.CocoMetric', (300, 1, 10), ''),
+        ('mmpldc.CocoMetric', (300,), 'three different'),
+        ('mmpldc.CocoMetric', (300, 100, 300), 'three different'),
+        ('CocoMetric', (300, 100, 1000), 'increasing'),
         ('CocoMetric', (100, 300, 1000), ''),
         ('CocoMetric', (1, 10, 500), 'AP would be -1'),
     ],
