@@ -37,8 +37,8 @@ def parse_args() -> argparse.Namespace:
         help="use the category ids of this COCO-format file, by name; default: the classes' "
         'numbers, from 1 on',
     )
-    parser.add_argument('--class-thr', type=float, help='instead of the class thresholds in use')
-    parser.add_argument('--mask-thr', type=float, help='instead of the mask thresholds in use')
+    parser.add_argument('--class-thr', type=float, help='instead of the thresholds in use')
+    parser.add_argument('--mask-thr', type=float, help='likewise; give both')
     parser.add_argument(
         '--refine',
         type=float,
@@ -96,6 +96,8 @@ def main() -> None:
         f'{args.out}: {counts.labels} labels on {counts.images} images, '
         f'{counts.empty} of them without any'
     )
+    if not counts.labels:
+        print('no label passed the thresholds: lower them by --class-thr and --mask-thr')
     if counts.unreadable:
         print(f'{len(counts.unreadable)} images could not be read:')
         for item in counts.unreadable:

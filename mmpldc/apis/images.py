@@ -29,8 +29,9 @@ def list_images(path: Path) -> list[dict]:
     if not images:
         raise ValueError(f'{path} lists no images')
     for image in images:
-        if not isinstance(image.get('id'), int) or not isinstance(image.get('file_name'), str):
-            raise ValueError(f'{path}: an image needs an integer id and a file_name, got {image}')
+        number, name = image.get('id'), image.get('file_name')
+        if not isinstance(number, int | str) or not isinstance(name, str):
+            raise ValueError(f'{path}: an image needs an id and a file_name, got {image}')
     if len({image['id'] for image in images}) < len(images):
         raise ValueError(f'{path}: two images have the same id')
     return images

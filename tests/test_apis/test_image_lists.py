@@ -50,8 +50,8 @@ def test_images_of_a_file_keep_their_entries(write):
     [
         ([], "has no list 'images'"),
         (dict(images=[]), 'lists no images'),
-        (dict(images=[dict(id=1)]), r"an integer id and a file_name, got \{'id': 1\}"),
-        (dict(images=[dict(id='1', file_name='a')]), 'an integer id'),
+        (dict(images=[dict(id=1)]), r"an id and a file_name, got \{'id': 1\}"),
+        (dict(images=[dict(id=1.5, file_name='a')]), 'an id and'),
         (dict(images=[dict(id=1, file_name='a'), dict(id=1, file_name='b')]), 'the same id'),
     ],
 )

@@ -288,8 +288,20 @@ def test_a_coupled_filter_has_neither_threshold(cfg, checkpoint):
     cfg.model.pseudo_label_filter.update(class_thr=None, mask_thr=None, score_thr=0.5)
     model = load_labeler(cfg, checkpoint)
     model.set_thresholds()
-    with pytest.raises(ValueError, match=r'set model\.pseudo_label_filter\.score_thr'):
+    with pytest.raises(ValueError, match=r'give both .* or set .*\.score_thr'):
         model.set_thresholds(class_thr=0.5)
+
+
+@pytest.mark.parametrize('part', [None, dict(type='mmpldc.ExpectedCountThreshold')])
+def test_both_thresholds_replace_that_on_the_score(cfg, checkpoint, folder, part):
+    every = qualities(load_labeler(cfg, checkpoint), cfg, folder)
+    class_thr, mask_thr = map(float, np.median(every, axis=0))
+    cfg.model.pseudo_label_filter.update(class_thr=None, mask_thr=None, score_thr=0.9)
+    cfg.model.class_thresholds = part
+    model = load_labeler(cfg, checkpoint)
+    model.set_thresholds(class_thr=class_thr, mask_thr=mask_thr)
+    both = (every >= (class_thr, mask_thr)).all(axis=1)
+    assert len(qualities(model, cfg, folder)) == both.sum()
 
 
 def test_a_threshold_by_count_that_saw_no_image_gives_way_to_the_filters(cfg, checkpoint, folder):

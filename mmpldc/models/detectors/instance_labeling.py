@@ -277,9 +277,12 @@ class InstanceLabeling(TeacherStudent):
             mask_thr: m_t, likewise.
 
         Raises:
-            ValueError: if the filter is coupled and so has neither, or if a kept threshold should
-                come from a checkpoint that has none.
+            ValueError: if only one is given where there is one threshold on the score, or if a kept
+                threshold should come from a checkpoint that has none.
         """
+        given = class_thr is not None and mask_thr is not None
+        if given and getattr(self.class_thresholds, 'sets_score', False):
+            self.class_thresholds = None
         (self.class_thresholds or self.pseudo_label_filter).set_thresholds(
             class_thr=class_thr, mask_thr=mask_thr
         )

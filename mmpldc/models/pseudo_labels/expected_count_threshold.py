@@ -116,9 +116,8 @@ class ExpectedCountThreshold(nn.Module):
         """
         if class_thr is not None or mask_thr is not None:
             raise ValueError(
-                "the config's threshold on the score sets itself (model.class_thresholds): turn "
-                'it off, model.class_thresholds=None, and set model.pseudo_label_filter.class_thr '
-                'and mask_thr'
+                "the config's threshold on the score sets itself (model.class_thresholds): give "
+                'both class_thr and mask_thr instead'
             )
 
     @property

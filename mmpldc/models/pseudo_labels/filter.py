@@ -141,14 +141,18 @@ class PseudoLabelFilter(BaseTransform):
     ) -> None:
         """Replace the filter's thresholds; None leaves one unchanged.
 
+        Both replace the one threshold of a coupled filter.
+
         Raises:
-            ValueError: if the filter is coupled.
+            ValueError: if only one of them is given to a coupled filter.
         """
         if self.is_coupled and (class_thr is not None or mask_thr is not None):
-            raise ValueError(
-                "the config's filter has one threshold on the coupled score: set "
-                'model.pseudo_label_filter.score_thr'
-            )
+            if class_thr is None or mask_thr is None:
+                raise ValueError(
+                    "the config's filter has one threshold on the score: give both class_thr and "
+                    'mask_thr instead, or set model.pseudo_label_filter.score_thr'
+                )
+            self.score_thr = None
         if class_thr is not None:
             self.class_thr = class_thr
         if mask_thr is not None:

@@ -651,3 +651,5 @@ def test_setting_thresholds():
     coupled.set_thresholds()
     with pytest.raises(ValueError, match=r'pseudo_label_filter\.score_thr'):
         coupled.set_thresholds(mask_thr=0.1)
+    coupled.set_thresholds(class_thr=0.3, mask_thr=0.1)
+    assert coupled.thresholds(None)[:2] == (0.3, 0.1) and not coupled.is_coupled
