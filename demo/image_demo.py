@@ -110,7 +110,9 @@ def read_images(inputs: str) -> Iterator[tuple[str, np.ndarray]]:
         image = mmcv.imfrombytes(content) if content else None  # OpenCV fails on no bytes
         if image is None:
             known = ', '.join((*IMG_EXTENSIONS, *VIDEO_EXTENSIONS))
-            raise ValueError(f'{path} cannot be read; supported are images and videos: {known}')
+            raise ValueError(
+                f'{path} cannot be read: it is damaged or cut off, or of another kind than {known}'
+            )
         yield path.split('?')[0].rsplit('/', 1)[-1], image
 
 
