@@ -125,6 +125,8 @@ def auto_train(
         missing = missing_weights(start.config())
         if missing:
             raise RuntimeError('\n'.join(missing))
+    if not stages.done:  # nothing depends on the settings yet, so they may change
+        (out / 'settings.json').unlink(missing_ok=True)
     guard_settings(
         out,
         paths | choices | dict(data_options=[*data_options], cfg_options=[*cfg_options]),
@@ -144,7 +146,10 @@ def auto_train(
     dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
     stages.run('dry_run', 'measure a few steps', 'train.py', config, *dry_run)
     _show_table(out / 'logs/dry_run.log', say)
-    words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check', *options]
+    # PL-DC continues from the end of the burn-in, wherever the options put it.
+    kept = f'default_hooks.checkpoint.interval={cfg.model.burn_in_iters}'
+    words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check']
+    words += ['--cfg-options', *cfg_options, kept]
     stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
     resume: list[str | Path] = ['--resume']
     if not (dirs['pldc'] / 'last_checkpoint').exists():

@@ -35,15 +35,19 @@ def measured_schedule(seconds: float, config: Path, size: Size) -> Schedule:
     if status or not measured.exists():
         last = log.read_text(errors='replace').strip().splitlines()[-1:]
         raise ValueError(f'the dry run failed: {" ".join(last)} (the whole log is {log})')
+    found = Measurements(**json.loads(measured.read_text()))
     iters = iters_within(
         seconds,
-        Measurements(**json.loads(measured.read_text())),
+        found,
         burn_in_share=size.burn_in_tenths / 10,
         validations=size.num_validations,
     )
     if iters < FEWEST_USEFUL:
+        steps = ' and '.join(f'{step:.3g} s' for step in found.step_seconds)
         raise ValueError(
             f'{duration(seconds)} are enough for {max(iters, 0)} steps of size {size.name}, and '
-            f'nothing is learnt in fewer than {FEWEST_USEFUL}: give more time, or a smaller --size'
+            f'nothing is learnt in fewer than {FEWEST_USEFUL}: a step takes {steps} (burn-in, '
+            'mutual learning). Give more time, or measure again while nothing else runs; on a '
+            'shared machine OMP_NUM_THREADS=1 may be faster'
         )
     return schedule_of(iters, size)

@@ -120,6 +120,11 @@ def _choose(runner: Runner) -> str | None:
 
 def _checked(path: str) -> str:
     """Return the path if the checkpoint is intact."""
+    if '://' not in path and not Path(path).exists():
+        saved = ', '.join(found.name for found in saved_checkpoints(Path(path).parent))
+        raise BrokenCheckpoint(
+            f'--resume {path}: there is no such file; its folder has {saved or "no checkpoint"}'
+        )
     problem = None if '://' in path else find_damage(Path(path))
     if problem is None:
         return path

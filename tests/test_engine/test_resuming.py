@@ -206,10 +206,16 @@ def test_a_given_one(save):
     assert runner._load_from == 'https://host/x.pth'
 
 
-@pytest.mark.parametrize('spoil', [os.unlink, lambda path: os.truncate(path, 100)])
-def test_a_given_one_that_is_broken(save, spoil):
+def test_a_given_one_that_is_missing(save):
+    folder = save(1, 3, last=3)
+    message = r'iter_2\.pth: there is no such file; its folder has iter_3\.pth, iter_1\.pth'
+    with pytest.raises(BrokenCheckpoint, match=message):
+        resume(runner_of(folder), str(folder / 'iter_2.pth'))
+
+
+def test_a_given_one_that_is_broken(save):
     folder = save(1, 2, 3, last=3)
-    spoil(folder / 'iter_2.pth')
+    os.truncate(folder / 'iter_2.pth', 100)
     os.truncate(folder / 'iter_3.pth', 100)
     with pytest.raises(BrokenCheckpoint, match=r'iter_2\.pth: .* damaged .* use --resume .*_1\.'):
         resume(runner_of(folder), str(folder / 'iter_2.pth'))
