@@ -7,6 +7,7 @@ correct masks (:mod:`mmpldc.models.mask_refiners`) and classes (:mod:`mmpldc.mod
 from .class_aware_thresholds import ClassAwareThresholds
 from .expected_count_threshold import ExpectedCountThreshold
 from .filter import PseudoLabelFilter
+from .fixed_thresholds import prefer_fixed_thresholds
 from .label_weights import (
     CertainLabelWeights,
     DynamicAligningWeights,
@@ -42,6 +43,7 @@ __all__ = [
     'describe_candidates',
     'explain_selection',
     'note_uncertain',
+    'prefer_fixed_thresholds',
     'pseudo_label_statistics',
     'without_labels',
 ]

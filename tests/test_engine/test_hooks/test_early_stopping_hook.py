@@ -121,7 +121,8 @@ def test_only_validating(make_runner, toy_pair):
         hooks=(EarlyStoppingHook(patience=1),),
         val_cfg=dict(type='mmpldc.TeacherStudentValLoop'),
     )
-    runner.val()
+    assert runner.val()  # the metrics
+    assert runner.message_hub.get_info('early_stopping') is None  # and no count begins
 
 
 @pytest.mark.parametrize('patience', [0, -1])

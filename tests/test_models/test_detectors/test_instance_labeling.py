@@ -10,7 +10,6 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
-from mmpldc.models.detectors.instance_labeling import prefer_fixed_thresholds
 from mmpldc.registry import MODELS
 from mmpldc.structures import PackedMasks
 
@@ -168,22 +167,3 @@ def test_a_supervised_run_needs_no_labels_of_images_that_it_does_not_see(build, 
     model = build(BURN_IN, unsup_weight=0.0, **weak_labels())
     inputs, samples = ({view: part[view] for view in VIEWS[:2]} for part in batch)
     assert not any(name.startswith('unsup_') for name in model.loss(inputs, samples))
-
-
-@pytest.mark.parametrize(
-    ('own', 'part', 'kept'),
-    [
-        (dict(class_thr=0.3, mask_thr=0.5), 'ExpectedCountThreshold', False),
-        (dict(class_thr=0.3), 'ExpectedCountThreshold', True),
-        (dict(class_thr=0.3, mask_thr=0.5), 'ClassAwareThresholds', True),
-    ],
-)
-def test_fixed_thresholds_take_the_place_of_an_inherited_one_that_sets_itself(own, part, kept):
-    inherited = dict(type='PseudoLabelFilter', score='certain', score_thr=0.5, min_area=5)
-    part = dict(type=f'mmpldc.{part}')
-    chosen, thresholds = prefer_fixed_thresholds(inherited | own, part)
-    if kept:  # and the filter refuses them
-        assert (chosen, thresholds) == (inherited | own, part)
-    else:
-        fixed = dict(type='PseudoLabelFilter', score_thr=None, min_area=5)
-        assert (chosen, thresholds) == (fixed | own, None)
