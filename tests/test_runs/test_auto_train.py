@@ -24,7 +24,6 @@ SMALL = [  # four steps on small images; random weights label with thresholds of
     'model.class_thresholds.share=20',
     'model.class_thresholds.floor=0.0',
     'model.class_thresholds.window=1',
-    'default_hooks.checkpoint.interval=2',
     'default_hooks.logger.interval=1',
     'train_dataloader.num_workers=0',
     'train_dataloader.persistent_workers=False',
@@ -86,6 +85,15 @@ def test_missing_files_are_found_first(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'r50\.pth'):
         auto_train(tmp_path / 'labels.json', tmp_path, tmp_path / 'run', init='r50.pth')
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.slow
+def test_options_may_change_until_a_stage_is_done(tmp_path):
+    (tmp_path / 'labels.json').write_text('{}')
+    init = str(fake_resnet(tmp_path / 'r50.pth'))
+    for size in 'tiny', 'small':
+        with pytest.raises(RuntimeError, match=r'labels\.json'):
+            auto_train(tmp_path / 'labels.json', tmp_path, tmp_path / 'run', size=size, init=init)
 
 
 @pytest.mark.slow
