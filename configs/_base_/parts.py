@@ -51,6 +51,16 @@ dicc = dict(
         templates='templates',
     ),
 )
+# A classifier of ImageNet's 1,000 classes in CLIP's place; class_indices says which of them are
+# yours (docs/refiners.md). context: as of the quickstart's CLIP.
+imagenet_dicc = dict(
+    dicc,
+    scorer=dict(
+        type='mmpldc.ImageClassifierScorer',
+        classifier=dict(type='mmpretrain.TimmClassifier', model_name='resnet50.tv_in1k'),
+        context=1.25,
+    ),
+)
 # PLePI's product: teacher and CLIP have equal weights during the whole run (our reading; its
 # formula was not available to us).
 product_fusion = dict(fusion='product', initial_weight=0.5, final_weight=0.5)

@@ -66,6 +66,13 @@ label_share = 0.25
 fixed_thresholds = dict(class_thr=0.85, mask_thr=0.90)
 # Of masks that overlap by more than this the best is kept (the paper keeps all: None).
 duplicate_iou = 0.6
+# A second model that corrects the labels' classes (DICC, docs/refiners.md): None, 'clip', which
+# takes your classes by their names, or 'imagenet', a classifier of ImageNet's 1,000 classes.
+refiner = None
+# Which of those 1,000 stand for each of your classes; labels of a class without any keep it.
+class_indices = None
+# Its weights: None for the published ones, or a file.
+refiner_weights = None
 
 # ---- The rest follows from the above.
 metainfo = dict(classes=classes)
@@ -85,6 +92,18 @@ if label_share is None:
 else:
     pseudo_labels = dict(_base_.certain_filter)
     class_thresholds = dict(_base_.expected_count, share=label_share)
+corrects_classes = None
+if refiner == 'clip':
+    corrects_classes = dict(_base_.dicc)
+    if refiner_weights is not None:
+        corrects_classes.update(scorer=dict(_base_.dicc.scorer, pretrained=refiner_weights))
+elif refiner == 'imagenet':
+    scorer = _base_.imagenet_dicc.scorer
+    weights = dict(classifier=dict(scorer.classifier, pretrained=True))
+    if refiner_weights is not None:
+        weights = dict(checkpoint=refiner_weights)
+    scorer = dict(scorer, class_indices=class_indices, **weights)
+    corrects_classes = dict(_base_.imagenet_dicc, scorer=scorer)
 model = dict(
     backbone=backbone,
     detector=dict(
@@ -95,6 +114,7 @@ model = dict(
     num_classes=len(classes),
     pseudo_label_filter=dict(pseudo_labels, duplicate_iou=duplicate_iou),
     class_thresholds=class_thresholds,
+    refiner=corrects_classes,
     burn_in_iters=burn_in_iters,
     sup_views=sup_views,
     data_preprocessor=dict(data_preprocessor=pixels),

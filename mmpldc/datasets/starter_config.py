@@ -11,6 +11,7 @@ from pathlib import Path
 from mmpldc.utils.weight_sources import kind_of_weights
 
 from .starter_backbones import Backbone, Mode
+from .starter_refiner import ClassCorrection
 from .starter_sizes import BASE, Schedule, Size, limits_for, passes_for, training_side
 
 MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
@@ -123,6 +124,7 @@ def config_text(
     batch_size: int,
     schedule: Schedule,
     early_stopping: int | None = None,
+    correction: ClassCorrection | None = None,
 ) -> str:
     """The template, filled in for a data set.
 
@@ -140,7 +142,9 @@ def config_text(
         batch_size: labelled and unlabelled images together.
         schedule: of the run.
         early_stopping: validations without a better teacher after which it ends; None: never.
+        correction: the second model for the classes; None: there is none.
     """
+    correction = correction or ClassCorrection()
     side = training_side(sizes, size)
     num_queries, max_per_image = limits_for(most_objects, size)
     learning_rate = size.learning_rate
@@ -167,6 +171,9 @@ def config_text(
         backbone_weights=start.backbone_weights,
         backbone_style=start.backbone_style,
         load_from=start.load_from,
+        refiner=correction.refiner,
+        class_indices=correction.class_indices,
+        refiner_weights=correction.weights,
         **sources,
     )
     remarks = dict(

@@ -52,7 +52,7 @@ class Source(NamedTuple):
 
 
 def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
-    """Yield the pretrained weights of a config: backbone, whole model, teacher, CLIP and SAM."""
+    """Yield the pretrained weights of a config: backbone, whole model, teacher and refiners."""
     model = cfg.get('model') or {}
     hooks = cfg.get('default_hooks') or {}
     named = {
@@ -75,6 +75,8 @@ def weight_sources(cfg: Mapping[str, Any]) -> Iterator[Source]:
     scorer = (model.get('refiner') or {}).get('scorer') or {}
     if str(scorer.get('type', '')).endswith('OpenCLIPScorer') and scorer.get('pretrained'):
         yield from _clip_source(scorer)
+    elif str(scorer.get('type', '')).endswith('ImageClassifierScorer'):
+        yield from _classifier_source(scorer)
     refiner = model.get('mask_refiner') or {}
     if str(refiner.get('type', '')).endswith('SAMRefiner'):
         yield from _sam_source(str(refiner['model']))
@@ -207,6 +209,19 @@ def _clip_source(scorer: Mapping[str, Any]) -> Iterator[Source]:
     else:
         place = Path(cache or '~/.cache/clip').expanduser() / Path(known['url']).name
         yield Source(key, name, known['url'], place, remedy)
+
+
+def _classifier_source(scorer: Mapping[str, Any]) -> Iterator[Source]:
+    """An image classifier's weights: a file, an address, or timm's."""
+    key, name = 'model.refiner.scorer.checkpoint', scorer.get('checkpoint')
+    if name is None:
+        model = str(scorer['classifier'].get('model_name', ''))
+        for source in _timm_source(key, f'{TIMM}{model}'):
+            yield source._replace(name=model)
+    else:
+        url = address_of(name)
+        place = Path(name).expanduser() if url is None else cached_path(url)
+        yield Source(key, name, url, place, f'put it to {place}')
 
 
 def _sam_source(name: str) -> Iterator[Source]:

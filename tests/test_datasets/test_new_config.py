@@ -91,6 +91,22 @@ def test_early_stopping_is_off_unless_asked_for(run, data):
     assert run('--early-stopping', 'two').code == 2
 
 
+def test_a_second_model_for_the_classes(run, data):
+    config, weights = data.root / 'mine/pldc.py', data.root / 'weights.pth'
+    assert run('--size', 'tiny').code == 0
+    assert Config.fromfile(config).model.refiner is None
+    result = run('--size', 'tiny', '--refiner', 'imagenet')
+    assert result.code == 0 and 'cat: tabby, tiger cat' in result.out
+    scorer = Config.fromfile(config).model.refiner.scorer
+    assert scorer.class_indices['cat'][0] == 281 and scorer.classifier.pretrained
+    weights.touch()
+    for refiner, key in ('imagenet', 'checkpoint'), ('clip', 'pretrained'):
+        options = '--refiner', refiner, '--refiner-weights', weights
+        assert run('--size', 'tiny', *options).code == 0
+        assert Config.fromfile(config).model.refiner.scorer[key] == str(weights)
+    assert 'for --refiner imagenet' in run('--class-map', weights).code
+
+
 def names_in(data, part):
     content = json.loads((data.root / f'mine/{part}.json').read_text())
     return {image['file_name'] for image in content['images']}

@@ -114,6 +114,23 @@ def test_kinds(tmp_path):
                 kind_of_weights(path)
 
 
+def test_image_classifier(cache, offline, tmp_path):
+    scorer = dict(
+        type='mmpldc.ImageClassifierScorer',
+        classifier=dict(
+            type='mmpretrain.TimmClassifier', model_name='resnet50.tv_in1k', pretrained=True
+        ),
+    )
+    cfg = dict(model=dict(refiner=dict(scorer=scorer)))
+    (line,) = missing_weights(cfg)
+    assert 'timm/resnet50.tv_in1k' in line and 'model.refiner.scorer.checkpoint' in line
+    scorer['checkpoint'] = str(tmp_path / 'classifier.pth')
+    (line,) = missing_weights(cfg)
+    assert 'no file' in line
+    (tmp_path / 'classifier.pth').touch()
+    assert missing_weights(cfg) == []
+
+
 def test_clip(cache, offline, tmp_path):
     scorer = dict(type='mmpldc.OpenCLIPScorer', model='RN50-quickgelu', pretrained='openai')
     scorer['cache_dir'] = str(tmp_path)

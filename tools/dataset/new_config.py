@@ -23,6 +23,7 @@ import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from mmengine.config import Config
@@ -60,6 +61,7 @@ from mmpldc.datasets.starter_config import (
     supervised_text,
     with_mark,
 )
+from mmpldc.datasets.starter_refiner import Refiner, choose_correction
 from mmpldc.datasets.starter_sizes import (
     SIZES,
     limits_for,
@@ -103,6 +105,7 @@ def parse_args() -> argparse.Namespace:
         '--ignored-as-instances', action='store_true', help='ignore=1 means nothing'
     )
     add_size_arguments(parser)
+    add_refiner_arguments(parser)
     add_shared_arguments(parser, kind='images and annotations', held_out_by='--val')
     return parse(parser)
 
@@ -146,6 +149,26 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
+    )
+
+
+def add_refiner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides about a second model for the classes."""
+    parser.add_argument(
+        '--refiner',
+        choices=get_args(Refiner),
+        help='a second model that corrects the classes of pseudo-labels (docs/refiners.md): clip, '
+        "or a classifier of ImageNet's classes; default: none",
+    )
+    parser.add_argument(
+        '--refiner-weights', type=Path, metavar='FILE', help='default: the published ones'
+    )
+    parser.add_argument(
+        '--class-map',
+        type=Path,
+        metavar='FILE',
+        help='for imagenet, JSON: {"class": [name or index of a class of ImageNet, ...], ...}; '
+        'default: those whose names fit',
     )
 
 
@@ -305,6 +328,10 @@ def main() -> None:
     ]
     batch_size = args.batch_size or size.batch_size
     fullest = max(most_objects(one.coco) for one in labels.values())
+    classes = [category['name'] for category in labels['labeled'].coco['categories']]
+    correction = choose_correction(args.refiner, classes, args.class_map, args.refiner_weights)
+    for line in correction.describe():
+        print(line)
     fill = partial(
         config_text,
         TEMPLATE.read_text(encoding='utf-8'),
@@ -313,7 +340,7 @@ def main() -> None:
             name: dict(ann_file=str(files[name]), data_prefix=dict(img=str(folders[name])))
             for name in contents
         },
-        classes=[category['name'] for category in labels['labeled'].coco['categories']],
+        classes=classes,
         sizes=sizes,
         most_objects=fullest,
         negatives=negatives,
@@ -321,6 +348,7 @@ def main() -> None:
         start=start,
         batch_size=batch_size,
         early_stopping=args.early_stopping,
+        correction=correction,
     )
     schedule = schedule_for(len(sizes), batch_size, size)
     text = fill(schedule=schedule)

@@ -129,6 +129,8 @@ class CLIPRefiner:
         )
         teacher = teacher_probabilities(kept.cls_logits)
         class_quality, labels = self.fuse(teacher, vlm, weight).max(dim=-1)  # Eqs. 8, 9
+        if self.scorer.known is not None:
+            valid = valid & self.scorer.known[kept.labels]
         class_quality = torch.where(valid, class_quality, kept.class_quality)
         labels = torch.where(valid, labels, kept.labels)
         return [

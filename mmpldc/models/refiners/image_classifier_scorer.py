@@ -27,12 +27,13 @@ class ImageClassifierScorer(RegionScorer):
             ``dict(type='mmpretrain.ImageClassifier', ...)`` or
             ``dict(type='mmpretrain.TimmClassifier', model_name='resnet50', ...)``. Types without a
             scope are mmpretrain's.
-        checkpoint: path or URL of its weights, which must fit exactly; None only for a classifier
-            that loads its own (``pretrained=True``, as timm's may).
+        checkpoint: path or URL of its weights, which must fit exactly (a ``TimmClassifier``'s
+            are timm's or, for its ResNets, torchvision's); None only for a classifier that loads
+            its own (``pretrained=True``, as timm's may).
         class_indices: the classifier's outputs for each of the detector's classes,
             ``dict(tiger=[292], deer=[351, 352, 353], ...)``. Their probabilities are summed; an
             output listed for several classes is divided evenly between them. An empty list means
-            that the classifier does not know the class; its probability is then 0.
+            that the classifier does not know the class: no label is changed to or from it.
         crop_size: side of the crops in pixels.
         mean: per channel in the classifier's order, for pixels in [0, 255], as in mmpretrain's
             ``data_preprocessor``.
@@ -114,6 +115,7 @@ class ImageClassifierScorer(RegionScorer):
             membership[indices, column] = 1
         # (C, N): the share of each of the classifier's outputs that goes to each class
         self.membership = (membership / membership.sum(1, keepdim=True).clamp(min=1)).to(device)
+        self.known = (membership.sum(0) > 0).to(device)
 
     def score(
         self,

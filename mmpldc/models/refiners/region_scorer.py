@@ -28,7 +28,13 @@ class RegionScorer(ABC):
     network must not enter the detector's state dict, its optimiser or its data-parallel wrapper.
     Construction is cheap; :meth:`prepare`, which only training and analysis call, loads the
     network.
+
+    Attributes:
+        known: ``(N,)`` bool, the classes that it can recognise; None: all. A label of another class
+            keeps it.
     """
+
+    known: Tensor | None = None
 
     @abstractmethod
     def prepare(self, classes: Sequence[str], device: torch.device) -> None:

@@ -269,8 +269,24 @@ def test_missing_mmpretrain_says_what_to_install(make_scorer, monkeypatch):
         scorer.prepare(CLASSES, CPU)
 
 
-def test_refiner_takes_its_classes(make_scorer, tmp_path):
+def test_refiner_takes_its_classes(tmp_path):
     """A teacher that cannot decide: the classifier does, except about a mask that is empty."""
+    labels, second, scores = refine_undecided_labels(tmp_path, CLASS_INDICES)
+    assert second.labels[:2].equal(scores.argmax(dim=1))
+    torch.testing.assert_close(second.class_quality[:2], (scores.amax(dim=1) + 1 / 3) / 2)
+    assert second.labels[2] == 2 and second.class_quality[2] == labels.class_quality[2]
+
+
+def test_labels_of_unknown_classes_stay(tmp_path):
+    """Labels are tiger and deer; if the classifier knows no deer, only the tiger may change."""
+    no_deer = {'deer': [], 'tiger': [1, 4, 5], 'sea turtle': [0, 2, 3]}
+    labels, second, scores = refine_undecided_labels(tmp_path, no_deer)
+    assert second.labels[0] == scores[0].argmax() and second.class_quality[0] > 0.3
+    assert second.labels[1] == 1 and second.class_quality[1] == labels.class_quality[1]
+
+
+def refine_undecided_labels(tmp_path, class_indices):
+    """Three labels before and after, and the scores of those whose mask is not empty."""
     path = tmp_path / 'classifier.pth'
     torch.save(make_network(TIMM).state_dict(), path)
     refiner = CLIPRefiner(
@@ -278,7 +294,7 @@ def test_refiner_takes_its_classes(make_scorer, tmp_path):
             type='mmpldc.ImageClassifierScorer',
             classifier=TIMM,
             checkpoint=str(path),
-            class_indices=CLASS_INDICES,
+            class_indices=class_indices,
             crop_size=SIZE,
         )
     )
@@ -300,7 +316,4 @@ def test_refiner_takes_its_classes(make_scorer, tmp_path):
     )
     assert len(first) == 0
     scores = refiner.scorer.score(images, sizes, mask_logits, torch.tensor([1, 1, 1]))
-    assert second.labels[:2].equal(scores.probabilities[:2].argmax(dim=1))
-    fused = (scores.probabilities[:2].amax(dim=1) + 1 / 3) / 2
-    torch.testing.assert_close(second.class_quality[:2], fused)
-    assert second.labels[2] == 2 and second.class_quality[2] == labels.class_quality[2]
+    return labels, second, scores.probabilities[:2]
