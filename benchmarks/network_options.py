@@ -1,7 +1,7 @@
-"""Compare memory formats and torch.compile for the frozen backbone and the pixel decoder.
+"""Compare memory formats, bfloat16 and torch.compile for frozen backbone and pixel decoder.
 
 The backbone runs as in training, without autograd; the pixel decoder runs forward and backward on
-its feature maps. Compilation happens in the warm-up and is not timed.
+its feature maps, always in float32. Compilation happens in the warm-up and is not timed.
 
     python benchmarks/network_options.py --out DIR
 """
@@ -23,6 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser = argument_parser(__doc__, runs=9, warm_up=2)
     parser.add_argument('--images', type=int, default=2)
     parser.add_argument('--size', type=int, default=512, help='side of an image')
+    parser.add_argument('--no-compile', action='store_true', help='leave out torch.compile')
     return parser.parse_args()
 
 
@@ -39,39 +40,52 @@ def main() -> None:
         feature_maps = model.backbone(images)
     inputs = {'backbone': [images], 'pixel decoder': feature_maps}
 
-    def run(name: str, channels_last: bool, compiled: bool) -> Callable[[], None]:
+    def run(
+        name: str, channels_last: bool, compiled: bool, short: bool = False
+    ) -> Callable[[], None]:
         form = torch.channels_last if channels_last else torch.contiguous_format
         network = copy.deepcopy(networks[name]).to(memory_format=form)
         given = [x.to(memory_format=form) for x in inputs[name]]
         call = torch.compile(network) if compiled else network
 
         def forward_and_backward() -> None:
-            outputs = call(given[0] if name == 'backbone' else given)
             if name == 'backbone':
+                with torch.autocast(device.type, torch.bfloat16, enabled=short):
+                    call(given[0])
                 return
-            mask_features, maps = outputs
+            mask_features, maps = call(given)
             sum(out.sum() for out in (mask_features, *maps)).backward()
             network.zero_grad()
 
         return forward_and_backward
 
     rows, lines = [], []
+    choices = [
+        (True, False),
+        (False, True),
+        (True, True),
+        (False, False, True),
+        (True, False, True),
+    ]
     for name in networks:
-        for channels_last, compiled in ((True, False), (False, True), (True, True)):
+        for choice in choices:
+            if choice[2:] and name != 'backbone' or choice[1] and args.no_compile:
+                continue
             found = compare(
-                run(name, channels_last, compiled),
+                run(name, *choice),
                 run(name, False, False),
                 runs=args.runs,
                 warm_up=args.warm_up,
                 device=device,
             )
-            options = ', '.join(['channels_last'] * channels_last + ['torch.compile'] * compiled)
+            words = ('channels_last', 'torch.compile', 'bfloat16')
+            options = ', '.join(word for word, used in zip(words, choice, strict=False) if used)
             rows.append(dict(network=name, options=options, comparison=found))
             spreads = (found.ours.text(1000, 0), found.theirs.text(1000, 0), found.ratio.text(1, 2))
             lines.append([f'{name}, {options}', *spreads])
             print(lines[-1], flush=True)
     text = table(['', 'ms', 'without, ms', 'without / with'], lines)
-    text += f'\n\n{args.images} images of {args.size} x {args.size}, float32.'
+    text += f'\n\n{args.images} images of {args.size} x {args.size}, float32 unless noted.'
     report('network_options', text, rows, device, args.out)
 
 

@@ -42,6 +42,9 @@ backbone_mode = 'frozen'
 backbone_weights = None
 backbone_style = 'pytorch'
 load_from = None
+# What a frozen backbone computes in: None is float32; 'bfloat16' takes half the time on a CPU that
+# has it (docs/performance.md).
+backbone_dtype = None
 
 # ---- Schedule
 learning_rate = 1e-4
@@ -173,6 +176,8 @@ auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(
     checkpoint=dict(interval=max_iters // num_validations), mean_teacher=dict(keep_rate=keep_rate)
 )
+if backbone_dtype is not None:
+    default_hooks.update(fast_backbone=dict(type='mmpldc.FastBackboneHook', dtype=backbone_dtype))
 if early_stopping is not None:
     default_hooks.update(
         early_stopping=dict(type='mmpldc.EarlyStoppingHook', patience=early_stopping)

@@ -125,6 +125,7 @@ def config_text(
     schedule: Schedule,
     early_stopping: int | None = None,
     correction: ClassCorrection | None = None,
+    backbone_dtype: str | None = None,
 ) -> str:
     """The template, filled in for a data set.
 
@@ -143,6 +144,7 @@ def config_text(
         schedule: of the run.
         early_stopping: validations without a better teacher after which it ends; None: never.
         correction: the second model for the classes; None: there is none.
+        backbone_dtype: what a frozen backbone computes in; None: float32.
     """
     correction = correction or ClassCorrection()
     side = training_side(sizes, size)
@@ -171,6 +173,7 @@ def config_text(
         backbone_weights=start.backbone_weights,
         backbone_style=start.backbone_style,
         load_from=start.load_from,
+        backbone_dtype=backbone_dtype if start.mode == 'frozen' else None,
         refiner=correction.refiner,
         class_indices=correction.class_indices,
         refiner_weights=correction.weights,

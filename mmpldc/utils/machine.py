@@ -8,6 +8,7 @@ import mmdet
 import torch
 
 CPU_INFO = Path('/proc/cpuinfo')
+BFLOAT16_FLAGS = {'avx512_bf16', 'amx_bf16', 'bf16'}  # of x86, x86 and ARM
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
@@ -35,6 +36,13 @@ def device_bytes() -> int | None:
     if not torch.cuda.is_available():
         return None
     return torch.cuda.get_device_properties(0).total_memory
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 itself; False where the system does not say."""
+    if not CPU_INFO.exists():
+        return False
+    return not BFLOAT16_FLAGS.isdisjoint(CPU_INFO.read_text().split())
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmpldc.registry import DATASETS
-from mmpldc.utils import weight_sources
+from mmpldc.utils import machine, weight_sources
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TOOL = TOOLS / 'dataset/new_config.py'
@@ -89,6 +89,24 @@ def test_early_stopping_is_off_unless_asked_for(run, data):
         assert hooks.early_stopping == dict(type='mmpldc.EarlyStoppingHook', patience=2)
     assert run('--early-stopping', 0).code == 2
     assert run('--early-stopping', 'two').code == 2
+
+
+@pytest.mark.parametrize(
+    ('flags', 'options', 'expected'),
+    [
+        ('fpu avx512_bf16 sse', (), 'bfloat16'),
+        ('fpu avx512f sse', (), None),
+        ('fpu avx512_bf16 sse', ('--backbone-mode', 'tuned'), None),
+    ],
+)
+def test_a_processor_with_bfloat16_is_used(run, data, monkeypatch, flags, options, expected):
+    info = data.root / 'cpuinfo'
+    info.write_text(f'flags\t\t: {flags}\n')
+    monkeypatch.setattr(machine, 'CPU_INFO', info)
+    monkeypatch.setattr(machine, 'device_bytes', lambda: None)
+    assert run('--size', 'tiny', *options).code == 0
+    hooks = Config.fromfile(data.root / 'mine/supervised.py').default_hooks
+    assert hooks.get('fast_backbone', {}).get('dtype') == expected
 
 
 def test_a_second_model_for_the_classes(run, data):

@@ -70,7 +70,7 @@ from mmpldc.datasets.starter_sizes import (
 )
 from mmpldc.engine.projection import seconds_of
 from mmpldc.utils.garbage import without_garbage_collection
-from mmpldc.utils.machine import device_bytes
+from mmpldc.utils.machine import cpu_has_bfloat16, device_bytes
 from mmpldc.utils.weight_sources import missing_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -349,6 +349,7 @@ def main() -> None:
         batch_size=batch_size,
         early_stopping=args.early_stopping,
         correction=correction,
+        backbone_dtype='bfloat16' if device_bytes() is None and cpu_has_bfloat16() else None,
     )
     schedule = schedule_for(len(sizes), batch_size, size)
     text = fill(schedule=schedule)

@@ -38,3 +38,27 @@ def test_values_stay_and_the_option_is_at_work(model, options, monkeypatch):
         model.teacher.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
         == options['channels_last']
     )
+
+
+def test_a_frozen_backbone_computes_in_bfloat16(model):
+    backbone = model.student.backbone
+    model.requires_grad_(False)
+    images = torch.randn(2, 3, 64, 64)
+    expected = model.student.extract_feat(images)
+    seen = []
+    backbone.conv1.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    FastBackboneHook(dtype='bfloat16').before_train(SimpleNamespace(model=model))
+    found = model.student.extract_feat(images)
+    assert seen[-1] == torch.bfloat16
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32 and not one.equal(other)
+        assert (one - other).norm() < 0.03 * other.norm()
+    assert {value.dtype for value in model.state_dict().values()} <= {
+        torch.float32, torch.int64, torch.bool
+    }  # fmt: skip
+
+
+def test_a_backbone_that_trains_is_refused(model):
+    model.requires_grad_(True)
+    with pytest.raises(ValueError, match='for a frozen backbone'):
+        FastBackboneHook(dtype='bfloat16').before_train(SimpleNamespace(model=model))
