@@ -78,6 +78,12 @@ def run(data, monkeypatch, capsys):
     return run
 
 
+def test_a_number_of_steps(run, data):
+    assert run('--size', 'tiny', '--steps', 405).code == 0
+    cfg = Config.fromfile(data.root / 'mine/pldc.py')
+    assert (cfg.train_cfg.max_iters, cfg.model.burn_in_iters) == (400, 240)
+
+
 def test_early_stopping_is_off_unless_asked_for(run, data):
     out = data.root / 'mine'
     assert run('--size', 'tiny').code == 0
@@ -242,6 +248,8 @@ def test_many_objects_get_queries(run, data):
     [
         (('--init', 'no.pth'), 'there is no file'),
         (('--time-budget', 'soon'), '--time-budget'),
+        (('--steps', '9'), '--steps'),
+        (('--steps', '100', '--time-budget', '1h'), '--steps'),
         (('--size', 'huge'), '--size'),
     ],
 )

@@ -36,6 +36,8 @@ VERDICTS = dict(
     'the draws. Use {baseline}, or see docs/troubleshooting.md.',
     unclear='It is not clear whether {name} is better than {baseline}: these {number} images do '
     'not tell (better in {share:.0%} of the draws). More test images would, or a longer training.',
+    nothing='Neither {baseline} nor {name} finds anything on these {number} images: both need more '
+    'steps, or see docs/troubleshooting.md.',
 )
 
 
@@ -62,6 +64,8 @@ def tested(cfg: Config, checkpoint: str, folder: Path, name: str) -> tuple[list[
     cfg.load_from, cfg.resume, cfg.work_dir = checkpoint, False, str(folder)
     cfg.experiment_name, cfg.visualizer.name = f'compare_{name}', f'compare_{name}'
     cfg.visualizer.vis_backends = []
+    cfg.log_level = 'WARNING'  # without the config and a line every ten images
+    print(f'Testing {checkpoint} ...', flush=True)
     runner = Runner.from_cfg(cfg)
     file = folder / f'{name}.pkl'
     runner.test_evaluator.metrics = [DumpDetResults(out_file_path=str(file))]
@@ -107,12 +111,13 @@ def report(comparison: Comparison, names: Sequence[str], classes: Sequence[str])
         for name, pair in zip(classes, comparison.per_class, strict=True)
     ]
     number = comparison.num_images
+    finds = any(model['AP'].value > 0 for model in (comparison.first, comparison.second))
     return '\n\n'.join(
         [
             table([f'{number} images', *comparison.gain], rows),
             'In brackets: 95 % intervals, from drawing the images anew (basic bootstrap).',
             table(['AP by class', *names], by_class),
-            VERDICTS[comparison.verdict].format(
+            VERDICTS[comparison.verdict if finds else 'nothing'].format(
                 name=names[1],
                 baseline=names[0],
                 gain=100 * abs(comparison.gain['AP'].value),

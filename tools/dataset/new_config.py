@@ -66,6 +66,7 @@ from mmpldc.datasets.starter_sizes import (
     SIZES,
     limits_for,
     schedule_for,
+    schedule_of,
     size_for,
 )
 from mmpldc.engine.projection import seconds_of
@@ -133,7 +134,11 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
         default='pytorch',
         help='of the ResNet in FILE; caffe: for BGR images that are not divided by a deviation',
     )
-    parser.add_argument(
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        '--steps', type=number_of_steps, help="of a run; default: the size's (docs/own_data.md)"
+    )
+    length.add_argument(
         '--time-budget',
         type=length_of_time,
         metavar='2h',
@@ -178,6 +183,13 @@ def length_of_time(text: str) -> float:
         return seconds_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number_of_steps(text: str) -> int:
+    """At least 10 steps, for an argument."""
+    if not text.isdecimal() or int(text) < 10:
+        raise argparse.ArgumentTypeError(f'a whole number of at least 10 is needed, not {text!r}')
+    return int(text)
 
 
 def patience(text: str) -> int:
@@ -351,7 +363,10 @@ def main() -> None:
         correction=correction,
         backbone_dtype='bfloat16' if device_bytes() is None and cpu_has_bfloat16() else None,
     )
-    schedule = schedule_for(len(sizes), batch_size, size)
+    if args.steps is None:
+        schedule = schedule_for(len(sizes), batch_size, size)
+    else:
+        schedule = schedule_of(args.steps, size)
     text = fill(schedule=schedule)
     drawn = {str(files[name]): content for name, content in contents.items()}
     cfg = Config.fromstring(text, '.py')
