@@ -146,7 +146,7 @@ def read_class_map(
     unknown = sorted(set(content) - set(classes))
     if unknown:
         raise ValueError(f'{path}: there is no class {unknown[0]!r}; classes: {", ".join(classes)}')
-    indices = {}
+    indices: dict[tuple[str, ...], int] = {}
     for index, names in enumerate(outputs):
         for name in (names, *names.split(',')):
             indices.setdefault(_words(name), index)
