@@ -40,9 +40,7 @@ def main() -> None:
         feature_maps = model.backbone(images)
     inputs = {'backbone': [images], 'pixel decoder': feature_maps}
 
-    def run(
-        name: str, channels_last: bool, compiled: bool, short: bool = False
-    ) -> Callable[[], None]:
+    def run(name: str, channels_last: bool, compiled: bool, short: bool) -> Callable[[], None]:
         form = torch.channels_last if channels_last else torch.contiguous_format
         network = copy.deepcopy(networks[name]).to(memory_format=form)
         given = [x.to(memory_format=form) for x in inputs[name]]
@@ -60,26 +58,21 @@ def main() -> None:
         return forward_and_backward
 
     rows, lines = [], []
-    choices = [
-        (True, False),
-        (False, True),
-        (True, True),
-        (False, False, True),
-        (True, False, True),
-    ]
+    choices = [(True, False, False)]
+    if not args.no_compile:
+        choices += [(False, True, False), (True, True, False)]
+    in_bfloat16 = [(False, False, True), (True, False, True)]
     for name in networks:
-        for choice in choices:
-            if choice[2:] and name != 'backbone' or choice[1] and args.no_compile:
-                continue
+        for choice in [*choices, *(in_bfloat16 if name == 'backbone' else [])]:
             found = compare(
                 run(name, *choice),
-                run(name, False, False),
+                run(name, False, False, False),
                 runs=args.runs,
                 warm_up=args.warm_up,
                 device=device,
             )
             words = ('channels_last', 'torch.compile', 'bfloat16')
-            options = ', '.join(word for word, used in zip(words, choice, strict=False) if used)
+            options = ', '.join(word for word, used in zip(words, choice, strict=True) if used)
             rows.append(dict(network=name, options=options, comparison=found))
             spreads = (found.ours.text(1000, 0), found.theirs.text(1000, 0), found.ratio.text(1, 2))
             lines.append([f'{name}, {options}', *spreads])
