@@ -20,6 +20,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
+from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
 from mmpldc.models.detectors.complete_detector import complete_detector
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +98,27 @@ def run_tool(python) -> Callable[..., str]:
         return process.stdout
 
     return run_tool
+
+
+@pytest.fixture(scope='session')
+def make_scenes(tmp_path_factory) -> Callable[..., Path]:
+    """Generate scenes of three to five objects, each class alike, in a folder of their own.
+
+    Takes the sizes that ``make_dataset`` takes. The folder has annotations/{labeled,unlabeled,
+    tuning,test}.json and images/{train,tuning,test}.
+    """
+
+    def make_scenes(image_size: int = 64, **sizes: int) -> Path:
+        root = tmp_path_factory.mktemp('data') / 'shapes'
+        spec = ShapesSpec(
+            image_size=image_size,
+            objects_per_image=(3, 5),
+            class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
+        )
+        make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
+        return root
+
+    return make_scenes
 
 
 SMALL_BACKBONES = {  # by type: settings, channels of its levels

@@ -19,6 +19,11 @@ class LayerOutputs(NamedTuple):
     mask_logits: Tensor
     iou_logits: Tensor | None = None
 
+    def in_float32(self) -> 'LayerOutputs':
+        """Return the same outputs as float32."""
+        iou_logits = None if self.iou_logits is None else self.iou_logits.float()
+        return LayerOutputs(self.cls_logits.float(), self.mask_logits.float(), iou_logits)
+
 
 class HeadOutputs(NamedTuple):
     """Outputs of all L prediction layers, one list per attribute of :class:`LayerOutputs`.

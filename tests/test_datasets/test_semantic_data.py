@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpldc.datasets import input_faults
-from mmpldc.datasets.shapes import ShapesSpec, make_dataset
 
 pytest.importorskip('mmseg')
 
@@ -19,12 +18,10 @@ SIDE = 48
 
 
 @pytest.fixture
-def cfg(tmp_path, monkeypatch) -> Config:
+def cfg(make_scenes, monkeypatch) -> Config:
     """14 labelled and 8 unlabelled scenes of 48 x 48, 3 to validate on."""
-    spec = ShapesSpec(image_size=SIDE, objects_per_image=(3, 5), class_frequencies=(1 / 8,) * 8)
-    sizes = dict(num_labeled=14, num_train=22, num_tuning=3, num_test=1)
-    make_dataset(tmp_path / 'shapes', seed=0, spec=spec, workers=1, **sizes)
-    monkeypatch.setenv('MMPLDC_SHAPES', f'{tmp_path}/shapes/')
+    root = make_scenes(SIDE, num_labeled=14, num_train=22, num_tuning=3, num_test=1)
+    monkeypatch.setenv('MMPLDC_SHAPES', f'{root}/')
     cfg = Config.fromfile(CONFIGS / 'datasets/shapes.py')
     cfg.train_dataloader.update(batch_size=6)
     cfg.train_dataloader.sampler.batch_size = 6

@@ -10,8 +10,6 @@ from typing import NamedTuple
 import pytest
 from mmengine.config import Config
 
-from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
-
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 BATCH_SIZE = 2  # of each kind, a process
@@ -27,17 +25,9 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture(scope='session')
-def scenes(tmp_path_factory) -> Path:
+def scenes(make_scenes) -> Path:
     """9 labelled and 13 unlabelled images of 64 x 64, 5 to validate on and 5 to test on."""
-    root = tmp_path_factory.mktemp('data') / 'shapes'
-    spec = ShapesSpec(
-        image_size=64,
-        objects_per_image=(3, 5),
-        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
-    )
-    sizes = dict(num_labeled=9, num_train=22, num_tuning=5, num_test=5)
-    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
-    return root
+    return make_scenes(num_labeled=9, num_train=22, num_tuning=5, num_test=5)
 
 
 @pytest.fixture

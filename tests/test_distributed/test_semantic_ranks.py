@@ -8,8 +8,6 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpldc.datasets.shapes import ShapesSpec, make_dataset
-
 pytest.importorskip('mmseg')
 pytestmark = pytest.mark.slow
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/semantic/shapes'
@@ -17,11 +15,8 @@ STEPS = 4
 
 
 @pytest.fixture(scope='module')
-def semantic_scenes(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp('scenes') / 'shapes'
-    sizes = dict(num_labeled=16, num_train=64, num_tuning=2, num_test=1)
-    make_dataset(root, seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    return root
+def semantic_scenes(make_scenes) -> Path:
+    return make_scenes(96, num_labeled=16, num_train=64, num_tuning=2, num_test=1)
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
-
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / 'configs/quickstart'
 BURN_IN = 2
@@ -18,17 +16,9 @@ RUNS = count()
 
 
 @pytest.fixture(scope='session')
-def shapes_root(tmp_path_factory) -> Path:
+def shapes_root(make_scenes) -> Path:
     """14 labelled and 8 unlabelled images of 64 x 64, 4 to validate on and 3 to test on."""
-    root = tmp_path_factory.mktemp('data') / 'shapes'
-    spec = ShapesSpec(
-        image_size=64,
-        objects_per_image=(3, 5),
-        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
-    )
-    sizes = dict(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
-    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
-    return root
+    return make_scenes(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
 
 
 @pytest.fixture(scope='session')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmpldc.datasets.shapes import SEMANTIC_CLASSES, ShapesSpec, make_dataset
+from mmpldc.datasets.shapes import SEMANTIC_CLASSES
 
 pytest.importorskip('mmseg')
 pytestmark = pytest.mark.slow
@@ -15,17 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
-def made(tmp_path_factory) -> Path:
+def made(make_scenes) -> Path:
     """Configs of 64 scenes, every fourth of which has its label map."""
-    root = tmp_path_factory.mktemp('own')
-    sizes = dict(num_labeled=16, num_train=64, num_tuning=1, num_test=1)
-    make_dataset(root / 'shapes', seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    maps = root / 'shapes/labels/train'
+    root = make_scenes(96, num_labeled=16, num_train=64, num_tuning=1, num_test=1)
+    maps = root / 'labels/train'
     for number, path in enumerate(sorted(maps.iterdir())):
         if number % 4:
             path.unlink()
     command = [sys.executable, ROOT / 'tools/dataset/new_config.py', '--size', 'tiny']
-    command += ['--images', root / 'shapes/images/train', '--label-maps', maps]
+    command += ['--images', root / 'images/train', '--label-maps', maps]
     command += ['--classes', *SEMANTIC_CLASSES, '--out-dir', root / 'mine', '--keep-all']
     subprocess.run(command, check=True, capture_output=True)
     return root / 'mine'

@@ -24,7 +24,7 @@ from mmpldc.apis import (
     read_checkpoint,
     segment_images,
 )
-from mmpldc.datasets.shapes import SEMANTIC_CLASSES, SEMANTIC_PALETTE, ShapesSpec, make_dataset
+from mmpldc.datasets.shapes import SEMANTIC_CLASSES, SEMANTIC_PALETTE
 
 pytest.importorskip('mmseg')
 pytestmark = pytest.mark.slow
@@ -44,11 +44,8 @@ np.savez(out, model=found, inferencer=inferencer(image)['predictions'])
 
 
 @pytest.fixture(scope='module')
-def scenes(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp('scenes') / 'shapes'
-    sizes = dict(num_labeled=16, num_train=64, num_tuning=2, num_test=3)
-    make_dataset(root, seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    return root
+def scenes(make_scenes) -> Path:
+    return make_scenes(96, num_labeled=16, num_train=64, num_tuning=2, num_test=3)
 
 
 @pytest.fixture(scope='module')

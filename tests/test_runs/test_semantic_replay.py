@@ -9,7 +9,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
 
-from mmpldc.datasets.shapes import ShapesSpec, make_dataset
 from mmpldc.engine.step_dump import load_step, save_step
 from mmpldc.utils.randomness import Purpose, seed_process
 
@@ -33,11 +32,10 @@ class Dump(Hook):
             self.outputs = outputs
 
 
-def test_a_dumped_step_is_repeated(run, tmp_path, monkeypatch):
+def test_a_dumped_step_is_repeated(run, make_scenes, tmp_path, monkeypatch):
     """With the memory bank as it was, and the same draws."""
-    sizes = dict(num_labeled=16, num_train=64, num_tuning=1, num_test=1)
-    make_dataset(tmp_path / 'shapes', seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    monkeypatch.setenv('MMPLDC_SHAPES', f'{tmp_path}/shapes/')
+    root = make_scenes(96, num_labeled=16, num_train=64, num_tuning=1, num_test=1)
+    monkeypatch.setenv('MMPLDC_SHAPES', f'{root}/')
     cfg = Config.fromfile(ROOT / 'configs/semantic/shapes/u2pl.py')
     batch = dict(batch_size=4)
     cfg.merge_from_dict(

@@ -18,13 +18,8 @@ STEPS = 8
 
 
 @pytest.fixture(scope='module')
-def scenes(tmp_path_factory) -> Path:
-    from mmpldc.datasets.shapes import ShapesSpec, make_dataset
-
-    root = tmp_path_factory.mktemp('scenes') / 'shapes'
-    sizes = dict(num_labeled=16, num_train=64, num_tuning=4, num_test=3)
-    make_dataset(root, seed=0, spec=ShapesSpec(image_size=96), workers=1, **sizes)
-    return root
+def scenes(make_scenes) -> Path:
+    return make_scenes(96, num_labeled=16, num_train=64, num_tuning=4, num_test=3)
 
 
 @pytest.fixture

@@ -9,23 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
-def shapes(tmp_path_factory) -> Path:
-    """Generated data: annotations/{labeled,unlabeled,tuning,test}.json, images/{train,...}."""
-    root = tmp_path_factory.mktemp('data') / 'shapes'
-    spec = ShapesSpec(
-        image_size=64,
-        objects_per_image=(3, 5),
-        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
-    )
-    sizes = dict(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
-    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
-    return root
+def shapes(make_scenes) -> Path:
+    return make_scenes(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
 
 
 @pytest.fixture

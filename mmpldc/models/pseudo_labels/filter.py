@@ -1,39 +1,23 @@
 """Filter the teacher's predictions to get pseudo-labels (DDTF)."""
 
-from typing import Literal, get_args
-
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import (
-    best_class_per_query,
-    best_of_each_image,
-    certain_quality,
-    coupled_threshold_filter,
-    dual_threshold_filter,
-    mask_quality,
-    soft_area,
-    suppress_duplicates,
-    topk_query_class_pairs,
-)
+from mmpldc.functional import coupled_threshold_filter, dual_threshold_filter
 from mmpldc.registry import TRANSFORMS
 from mmpldc.schedules import Progress, Schedule, build_schedule, value_at
 from mmpldc.structures import LayerOutputs
 
-from .full_size import measure_at_full_size
+from .elimination import eliminate
 from .images import has_nan, split_by_image
+from .measuring import MaskQuality, MeasuresCandidates, Score
 from .selection import Candidates, Considered, Selection, Thresholds
-
-LARGEST_LOGIT = 60.0  # sigmoid is 1 in float32; interpolating infinities would give NaN
-
-MaskQuality = Literal['mean_probability', 'predicted_iou']
-Score = Literal['product', 'certain']
 
 
 @TRANSFORMS.register_module()
-class PseudoLabelFilter(BaseTransform):
+class PseudoLabelFilter(MeasuresCandidates, BaseTransform):
     """Keep the teacher's good predictions: decoupled (DDTF, Eq. 5) or coupled filtering.
 
     Give either ``class_thr`` and ``mask_thr`` (DDTF) or ``score_thr`` (coupled). :meth:`select`
@@ -109,27 +93,20 @@ class PseudoLabelFilter(BaseTransform):
                 'give class_thr and mask_thr (decoupled) or score_thr (coupled), got '
                 f'class_thr={class_thr}, mask_thr={mask_thr}, score_thr={score_thr}'
             )
-        if soft_area and full_resolution:
-            raise ValueError(
-                'soft_area measures masks at their own stride: turn full_resolution off'
-            )
-        if mask_quality not in get_args(MaskQuality):
-            raise ValueError(
-                f'mask_quality must be one of {get_args(MaskQuality)}, got {mask_quality!r}'
-            )
+        MeasuresCandidates.__init__(
+            self,
+            max_candidates=max_candidates,
+            mask_quality=mask_quality,
+            score=score,
+            soft_area=soft_area,
+            full_resolution=full_resolution,
+        )
         self.class_thr: float | Schedule | None = build_schedule(class_thr)
         self.mask_thr: float | Schedule | None = build_schedule(mask_thr)
         self.score_thr: float | Schedule | None = build_schedule(score_thr)
-        if score not in get_args(Score):
-            raise ValueError(f'score must be one of {get_args(Score)}, got {score!r}')
-        self.score = score
         self.min_area = min_area
-        self.max_candidates = max_candidates
         self.duplicate_iou = duplicate_iou
-        self.soft_area = soft_area
         self.above_no_object = above_no_object
-        self.mask_quality = mask_quality
-        self.full_resolution = full_resolution
 
     @property
     def is_coupled(self) -> bool:
@@ -215,50 +192,36 @@ class PseudoLabelFilter(BaseTransform):
         Raises:
             ValueError: if thresholds do not fit the filter, or no IoU was predicted.
         """
-        outputs = outputs._replace(
-            cls_logits=outputs.cls_logits.float(), mask_logits=outputs.mask_logits.float()
-        )
+        outputs = outputs.in_float32()
         if thresholds is None:
             thresholds = self.thresholds(progress)
-        elif self.is_coupled and thresholds.score_thr is None:
-            raise ValueError(
-                'thresholds per class need decoupled filtering: give PseudoLabelFilter '
-                'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
-            )
-        elif not self.is_coupled and thresholds.score_thr is not None:
-            raise ValueError(
-                'a threshold on the score needs coupled filtering: give PseudoLabelFilter '
-                'score_thr instead of class_thr and mask_thr, or drop model.class_thresholds'
-            )
+        else:
+            self._check_given(thresholds)
         candidates = self.propose(outputs)
         # m_k <= 1: no mask can save a candidate whose class fails, so only the others are measured.
         # Host sync: their number decides shapes.
         image, rank = self._passes_by_class(outputs, candidates, thresholds).nonzero(as_tuple=True)
         measured = self.measure(outputs, candidates, image, rank, input_shape)
-        keep = self.keep(measured, thresholds.of_labels(measured.labels), progress)
-        is_large = measured.pop('area') > self.min_area
-        eligible = keep = keep & is_large
-        if thresholds.floor is not None:
-            eligible = (measured.scores >= thresholds.floor) & is_large
-        if self.duplicate_iou is not None:
-            # Only eligible ones suppress, and only worse ones than themselves.
-            masks = (measured.mask_logits > 0) & eligible[:, None, None]
-            eligible = eligible & suppress_duplicates(
-                masks, measured.scores, iou_thr=self.duplicate_iou, image=image
-            )
-        keep = keep & eligible
-        if thresholds.max_per_image is not None:
-            scores = torch.where(keep, measured.scores, -1.0)
-            keep = keep & best_of_each_image(scores, image, count=thresholds.max_per_image)
+        good = self.keep(measured, thresholds.of_labels(measured.labels), progress)
+        left = eliminate(
+            measured,
+            image,
+            torch.ones_like(good),
+            good,
+            thresholds,
+            min_area=self.min_area,
+            duplicate_iou=self.duplicate_iou,
+        )
+        del measured.area
         broken = has_nan(outputs, candidates)
         considered = None
         if thresholds.floor is not None:
-            eligible = eligible & ~broken[image]
+            eligible = left.eligible & ~broken[image]
             uncertain = outputs.cls_logits.new_zeros(outputs.cls_logits.shape[:2])
             query = candidates.query[image, rank]
-            uncertain[image, query] = (eligible & ~keep).to(uncertain.dtype)
+            uncertain[image, query] = (eligible & ~left.keep).to(uncertain.dtype)
             considered = Considered(measured.scores, eligible, uncertain > 0)
-        pseudo_instances, broken_images = split_by_image(measured, image, keep, broken)
+        pseudo_instances, broken_images = split_by_image(measured, image, left.keep, broken)
         return Selection(pseudo_instances, candidates, broken_images, considered)
 
     def thresholds(self, progress: Progress | None) -> Thresholds:
@@ -267,68 +230,6 @@ class PseudoLabelFilter(BaseTransform):
             score_thr = value_at(self.score_thr, progress)
             return Thresholds(score_thr, 0.0, score_thr)  # c_k m_k <= c_k
         return Thresholds(value_at(self.class_thr, progress), value_at(self.mask_thr, progress))
-
-    def propose(self, outputs: LayerOutputs) -> Candidates:
-        """Select each image's candidates by class.
-
-        Raises:
-            ValueError: if the mask quality is a predicted IoU and the network predicts none.
-        """
-        if self.max_candidates is None:
-            class_quality, labels, query = best_class_per_query(outputs.cls_logits)
-        else:
-            class_quality, labels, query = topk_query_class_pairs(
-                outputs.cls_logits, self.max_candidates
-            )
-        if self.mask_quality == 'mean_probability':
-            return Candidates(class_quality, labels, query)
-        return Candidates(class_quality, labels, query, _predicted_iou(outputs).gather(1, query))
-
-    def measure(
-        self,
-        outputs: LayerOutputs,
-        candidates: Candidates,
-        image: Tensor,
-        rank: Tensor,
-        input_shape: tuple[int, int],
-    ) -> InstanceData:
-        """Measure the qualities and masks of M candidates.
-
-        Args:
-            outputs, candidates: of the batch.
-            image: ``(M,)`` int64 in [0, B), the image of each candidate.
-            rank: ``(M,)`` int64 in [0, C), its place in ``candidates``.
-            input_shape: (H, W) of the padded batch.
-
-        Returns:
-            The fields of :attr:`Selection.pseudo_instances`, and ``area (M,)`` float32, in pixels
-            of the padded batch (of the map with ``soft_area``).
-        """
-        query = candidates.query[image, rank]
-        measured = InstanceData(
-            labels=candidates.labels[image, rank],
-            class_quality=candidates.class_quality[image, rank],
-            cls_logits=outputs.cls_logits[image, query],
-        )
-        logits = outputs.mask_logits[image, query].clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        if self.soft_area:
-            (measured.mask_quality, _), measured.area = mask_quality(logits), soft_area(logits)
-            measured.mask_logits = logits
-        else:
-            measured.mask_quality, measured.area, full_size = measure_at_full_size(
-                logits, input_shape, keep_masks=self.full_resolution
-            )
-            measured.mask_logits = logits if full_size is None else full_size
-        if candidates.mask_quality is not None:
-            measured.mask_quality = candidates.mask_quality[image, rank]
-        measured.scores = self.score_of(measured.class_quality, measured.mask_quality)
-        return measured
-
-    def score_of(self, class_quality: Tensor, mask_quality: Tensor) -> Tensor:
-        """Return the score of labels with these qualities, all ``(M,)``."""
-        if self.score == 'certain':
-            return certain_quality(class_quality, mask_quality)
-        return class_quality * mask_quality
 
     def keep(
         self, measured: InstanceData, thresholds: Thresholds, progress: Progress | None
@@ -352,6 +253,18 @@ class PseudoLabelFilter(BaseTransform):
             *qualities, class_thr=thresholds.class_thr, mask_thr=thresholds.mask_thr
         )
 
+    def _check_given(self, thresholds: Thresholds) -> None:
+        if self.is_coupled and thresholds.score_thr is None:
+            raise ValueError(
+                'thresholds per class need decoupled filtering: give PseudoLabelFilter '
+                'class_thr and mask_thr instead of score_thr, or drop model.class_thresholds'
+            )
+        if not self.is_coupled and thresholds.score_thr is not None:
+            raise ValueError(
+                'a threshold on the score needs coupled filtering: give PseudoLabelFilter '
+                'score_thr instead of class_thr and mask_thr, or drop model.class_thresholds'
+            )
+
     def _passes_by_class(
         self, outputs: LayerOutputs, candidates: Candidates, thresholds: Thresholds
     ) -> Tensor:
@@ -366,13 +279,3 @@ class PseudoLabelFilter(BaseTransform):
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())
         return f'{type(self).__name__}({options})'
-
-
-def _predicted_iou(outputs: LayerOutputs) -> Tensor:
-    """Return each query's predicted IoU, ``(B, Q)`` float32 in [0, 1]."""
-    if outputs.iou_logits is None:
-        raise ValueError(
-            "mask_quality='predicted_iou' needs a teacher that predicts it: set "
-            "model.detector.panoptic_head.iou_head=dict(type='mmpldc.MaskIoUHead')"
-        )
-    return outputs.iou_logits.float().sigmoid()

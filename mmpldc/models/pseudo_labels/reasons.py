@@ -4,10 +4,10 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import best_of_each_image, suppress_duplicates
 from mmpldc.schedules import Progress
 from mmpldc.structures import LayerOutputs
 
+from .elimination import eliminate
 from .filter import PseudoLabelFilter
 from .selection import Thresholds
 
@@ -40,9 +40,7 @@ def explain_selection(
         coupled score too low; mask quality too low; too small; a duplicate of a better label; the
         image has its most labels; or another rule of the filter.
     """
-    outputs = outputs._replace(
-        cls_logits=outputs.cls_logits.float(), mask_logits=outputs.mask_logits.float()
-    )
+    outputs = outputs.in_float32()
     if thresholds is None:
         thresholds = selector.thresholds(progress)
     candidates = selector.propose(outputs)
@@ -53,39 +51,33 @@ def explain_selection(
     image, rank = wanted.nonzero(as_tuple=True)
     measured = selector.measure(outputs, candidates, image, rank, input_shape)
     own = thresholds.of_labels(measured.labels)
-    keep = selector.keep(measured, own, progress)
+    good = selector.keep(measured, own, progress)
     quality = measured.class_quality
     passes_class = quality >= own.class_thr
-    no_object = torch.zeros_like(keep)
+    no_object = torch.zeros_like(good)
     if selector.above_no_object:
         no_object = measured.cls_logits.softmax(dim=-1)[:, -1] > quality
-    low_score = torch.zeros_like(keep)
+    low_score = torch.zeros_like(good)
     if own.score_thr is not None:
         low_score = measured.scores < own.score_thr
-    too_small = measured.area <= selector.min_area
-    passes = eligible = keep & passes_class & ~no_object & ~too_small
-    if own.floor is not None:  # better labels that are not kept suppress duplicates, too
-        eligible = (measured.scores >= own.floor) & passes_class & ~too_small
-    duplicate = torch.zeros_like(keep)
-    if selector.duplicate_iou is not None:
-        masks = (measured.mask_logits > 0) & eligible[:, None, None]
-        duplicate = eligible & ~suppress_duplicates(
-            masks, measured.scores, iou_thr=selector.duplicate_iou, image=image
-        )
-    beyond = torch.zeros_like(keep)
-    if own.max_per_image is not None:
-        kept = passes & ~duplicate
-        scores = torch.where(kept, measured.scores, -1.0)
-        beyond = kept & ~best_of_each_image(scores, image, count=own.max_per_image)
+    left = eliminate(
+        measured,
+        image,
+        passes_class & ~no_object,
+        good,
+        own,
+        min_area=selector.min_area,
+        duplicate_iou=selector.duplicate_iou,
+    )
     causes = {
         'class': ~passes_class & ~low_score,
         'no object': no_object,
         'score': low_score,
         'mask': measured.mask_quality < own.mask_thr,
-        'area': too_small,
-        'duplicate': duplicate,
-        'limit': beyond,
-        'rule': ~keep,
+        'area': left.too_small,
+        'duplicate': left.duplicate,
+        'limit': left.beyond,
+        'rule': ~left.keep,
     }
     reason = torch.zeros_like(measured.labels)
     for name, applies in reversed(causes.items()):  # the first cause is written last

@@ -12,7 +12,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
+from mmpldc.datasets.shapes import CLASSES
 
 SIDE = 64
 
@@ -60,19 +60,12 @@ def add_unusual_images(root: Path) -> None:
 
 
 @pytest.fixture(scope='session')
-def sound_data(tmp_path_factory) -> Path:
+def sound_data(make_scenes) -> Path:
     """14 + 2 labelled and 8 unlabelled images, 4 to validate on and 3 to test on.
 
     Each split numbers its images from 1, so that their names are those of other splits.
     """
-    root = tmp_path_factory.mktemp('data') / 'shapes'
-    spec = ShapesSpec(
-        image_size=SIDE,
-        objects_per_image=(3, 5),
-        class_frequencies=(1 / len(CLASSES),) * len(CLASSES),
-    )
-    sizes = dict(num_labeled=14, num_train=22, num_tuning=4, num_test=3)
-    make_dataset(root, seed=0, spec=spec, workers=1, **sizes)
+    root = make_scenes(SIDE, num_labeled=14, num_train=22, num_tuning=4, num_test=3)
     add_unusual_images(root)
     return root
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from interruption import Interrupt, Interruption
 from mmengine.hooks import Hook
 
 from mmpldc.engine import EarlyStoppingHook, ResumeHook
@@ -20,27 +21,6 @@ class Scores(Hook):
 
     def after_val_epoch(self, runner, metrics=None):
         metrics[METRIC] = SCORES[runner.iter - 1]
-
-
-class Interruption(Exception):
-    """Stands for a kill."""
-
-
-class Interrupt(Hook):
-    """After a step, or before the validation that follows it."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, *, step=None, validation=None):
-        self.step, self.validation = step, validation
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.step:
-            raise Interruption
-
-    def before_val(self, runner):
-        if runner.iter == self.validation:
-            raise Interruption
 
 
 @pytest.fixture

@@ -5,32 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from interruption import Interrupt, Interruption
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmpldc.engine import ResumeHook
 from mmpldc.engine.hooks.resume_hook import CannotResume, _saved_setting
-
-
-class Interruption(Exception):
-    """Stands for a kill."""
-
-
-class Interrupt(Hook):
-    """In the validation at an iteration, or after the step before it."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, *, step=None, validation=None):
-        self.step, self.validation = step, validation
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.step:
-            raise Interruption
-
-    def before_val(self, runner):
-        if runner.iter == self.validation:
-            raise Interruption
 
 
 @pytest.fixture
