@@ -19,6 +19,8 @@ import torch.distributed as dist
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
+from python_server import only_compiled
+from yapf.yapflib import yapf_api
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
 from mmpldc.models.detectors.complete_detector import complete_detector
@@ -30,6 +32,7 @@ TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
 CHANNELS = 16
 TIMEOUT = 60  # seconds; a rank that waits for ever ends the test
+yapf_api.FormatCode = only_compiled
 
 
 def pytest_collection_finish() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,15 +215,16 @@ class TestWithoutMmsegmentation:
             getattr(mmdet_registry, registry).build(dict(type=f'mmpldc.{name}'))
 
     @pytest.mark.slow
-    def test_training_tools_say_so(self, tmp_path):
+    def test_training_tools_say_so(self, python, tmp_path):
         """In a process in which mmsegmentation is out of sight."""
-        hide = 'import importlib.util as u\nfind = u.find_spec\n'
-        hide += "u.find_spec = lambda name, *a: None if name == 'mmseg' else find(name, *a)\n"
-        (tmp_path / 'sitecustomize.py').write_text(hide)
-        paths = [str(tmp_path), str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+        code = (
+            'import importlib.util as u, runpy, sys; find = u.find_spec; del sys.argv[0]; '
+            "u.find_spec = lambda name, *a: None if name == 'mmseg' else find(name, *a); "
+            "runpy.run_path(sys.argv[0], run_name='__main__')"
+        )
         done = subprocess.run(
-            [sys.executable, ROOT / 'tools/train.py', BASE / 'datasets/voc.py'],
-            env=os.environ | dict(PYTHONPATH=os.pathsep.join(paths)),
+            [python, '-c', code, ROOT / 'tools/train.py', BASE / 'datasets/voc.py'],
+            env=os.environ | dict(PYTHONPATH=str(ROOT)),
             capture_output=True,
             text=True,
             timeout=300,

@@ -140,8 +140,6 @@ def on_cpu() -> Iterator[None]:
     [(name, on_cpu) for name in STEPPED] + [(name, emulated_device) for name in OF_ALL_PARTS],
 )
 def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypatch):
-    # yapf lays the config out anew for the log, a second each time.
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(on_stand_in(name))
     supervised = cfg.model.unsup_weight == 0
     guided = cfg.model.get('burn_in') == 'guided' and not supervised

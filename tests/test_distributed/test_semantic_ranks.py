@@ -23,7 +23,6 @@ def semantic_scenes(make_scenes) -> Path:
 def load(semantic_scenes, monkeypatch, tmp_path):
     monkeypatch.setenv('MMPLDC_SHAPES', f'{semantic_scenes}/')
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
 
     def load(method: str, *, batch_size: int, name: str) -> Config:
         cfg = Config.fromfile(CONFIGS / f'{method}.py')

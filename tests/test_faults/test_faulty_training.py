@@ -33,8 +33,6 @@ class Watch(Hook):
 def make_runner(shrink, tmp_path, monkeypatch):
     """A Runner for the custom template on faulty data, on the CPU, with two workers."""
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
-    # yapf lays the config out anew for the log, a second each time.
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
 
     def make_runner(data: FaultyData, **settings) -> Runner:
         name = f'faults_{next(RUNS)}'

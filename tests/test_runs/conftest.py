@@ -64,8 +64,6 @@ def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
 def run(tmp_path, monkeypatch):
     """Train a config in this process, on the CPU, and return its Runner."""
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
-    # yapf lays the config out anew for the log and each checkpoint, a second each time.
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on it
 

@@ -1,7 +1,6 @@
 """The whole way in one call, and the smoke run, on generated scenes."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from mmengine.config import Config
 
 from mmpldc.apis import auto_train
 
-TOOLS = Path(__file__).parents[2] / 'tools'
 SMALL = [  # four steps on small images; random weights label with thresholds of 0
     'train_cfg.max_iters=4',
     'train_cfg.val_interval=4',
@@ -38,7 +36,14 @@ def fake_resnet(path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def fast_stages(monkeypatch, python):
+    """Each stage is started by the ``python`` that starts fast."""
+    monkeypatch.setattr(sys, 'executable', str(python))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures('fast_stages')
 def test_one_call(shapes_root, tmp_path):
     lines = []
     call = dict(
@@ -88,6 +93,7 @@ def test_missing_files_are_found_first(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('fast_stages')
 def test_options_may_change_until_a_stage_is_done(tmp_path):
     (tmp_path / 'labels.json').write_text('{}')
     init = str(fake_resnet(tmp_path / 'r50.pth'))
@@ -105,11 +111,11 @@ def test_smoke_run(shapes_root, tmp_path, run_tool):
         *('--size', 'tiny', '--init', fake_resnet(tmp_path / 'r50.pth'), '--val-percent', 30),
         cwd=tmp_path,
     )
-    command = [sys.executable, TOOLS / 'smoke.py', tmp_path / 'mine/pldc.py']
-    command += ['--work-dir', tmp_path / 'smoke']
-    command += ['--cfg-options', 'model.backbone.init_cfg=None', 'model.backbone.frozen_stages=-1']
-    passed = subprocess.run(command, capture_output=True, text=True)
-    assert passed.returncode == 0, passed.stderr[-2000:] + passed.stdout[-2000:]
-    assert 'All of it works' in passed.stdout
+    output = run_tool(
+        *('smoke.py', tmp_path / 'mine/pldc.py', '--work-dir', tmp_path / 'smoke'),
+        *('--cfg-options', 'model.backbone.init_cfg=None', 'model.backbone.frozen_stages=-1'),
+        cwd=tmp_path,
+    )
+    assert 'All of it works' in output
     assert list((tmp_path / 'smoke').glob('published-*.pth'))
     assert Config.fromfile(tmp_path / 'smoke/published.py').model.type == 'Mask2Former'

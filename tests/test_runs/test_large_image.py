@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -52,9 +51,9 @@ def scene(tmp_path_factory) -> Path:
     return path
 
 
-def test_objects_across_seams_are_found_whole(scene):
+def test_objects_across_seams_are_found_whole(scene, python):
     done = subprocess.run(
-        [sys.executable, '-c', PREDICT, scene, str(TILE)], capture_output=True, text=True, cwd=ROOT
+        [python, '-c', PREDICT, scene, str(TILE)], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

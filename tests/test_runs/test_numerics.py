@@ -286,7 +286,6 @@ def test_a_fault_of_one_of_two_ranks_is_one_of_both(
 ):
     """Skipped once and gone on; then skipped until both stop, at the same step."""
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = without_validation(load_config(max_iters=9, **STOP_AFTER_2))
     cfg.work_dir, cfg.experiment_name = str(tmp_path), 'two_ranks'
     cfg.launcher = 'pytorch'  # the process group is there

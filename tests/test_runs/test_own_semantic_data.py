@@ -1,7 +1,5 @@
 """From images and label maps to a run, by new_config.py and its configs alone."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,17 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
-def made(make_scenes) -> Path:
+def made(make_scenes, run_tool) -> Path:
     """Configs of 64 scenes, every fourth of which has its label map."""
     root = make_scenes(96, num_labeled=16, num_train=64, num_tuning=1, num_test=1)
     maps = root / 'labels/train'
     for number, path in enumerate(sorted(maps.iterdir())):
         if number % 4:
             path.unlink()
-    command = [sys.executable, ROOT / 'tools/dataset/new_config.py', '--size', 'tiny']
-    command += ['--images', root / 'images/train', '--label-maps', maps]
-    command += ['--classes', *SEMANTIC_CLASSES, '--out-dir', root / 'mine', '--keep-all']
-    subprocess.run(command, check=True, capture_output=True)
+    run_tool(
+        *('dataset/new_config.py', '--size', 'tiny', '--keep-all', '--out-dir', root / 'mine'),
+        *('--images', root / 'images/train', '--label-maps', maps, '--classes', *SEMANTIC_CLASSES),
+        cwd=root,
+    )
     return root / 'mine'
 
 

@@ -27,7 +27,6 @@ import numpy as np
 import open_clip  # noqa: F401  each training would import it
 import pytest
 import torch
-import yapf.yapflib.yapf_api
 from mmengine import device
 
 from mmpldc.engine import MeanTeacherHook, TeacherStudentValLoop
@@ -103,8 +102,6 @@ def _train(
         os.dup2(file.fileno(), 2)
     sys.stdout = sys.stderr = os.fdopen(1, 'w', buffering=1)
     device.utils.DEVICE = 'cpu'
-    # yapf lays the config out anew for the log and each checkpoint, a second each time.
-    yapf.yapflib.yapf_api.FormatCode = lambda text, **_: (text, True)
     torch.set_num_threads(1)
     gc.freeze()  # mmengine collects garbage, which would go through all of pytest's objects
     if disturb is not None:

@@ -81,7 +81,7 @@ def segment(config: Path, checkpoint: Path, image: Path) -> np.ndarray:
     return labels
 
 
-def test_published_teacher_predicts_without_mmpldc_what_the_pair_predicts(pair, tmp_path):
+def test_published_teacher_predicts_without_mmpldc_what_the_pair_predicts(pair, python, tmp_path):
     cfg = Config.fromfile(pair['config'])
     published = publish_model(pair['checkpoint'], tmp_path / 'model', cfg)
     assert published.own_types == [] and 'mmpldc' not in published.config.read_text()
@@ -91,7 +91,7 @@ def test_published_teacher_predicts_without_mmpldc_what_the_pair_predicts(pair, 
     )
     subprocess.run(
         [
-            *(sys.executable, '-c', WITHOUT_MMPLDC, published.config, published.checkpoint),
+            *(python, '-c', WITHOUT_MMPLDC, published.config, published.checkpoint),
             *(pair['image'], tmp_path / 'found.npz'),
         ],
         check=True,

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -277,9 +276,9 @@ print('goes on')
         (('SIGTERM', 'SIGTERM'), dict(TORCHELASTIC_RUN_ID='1'), 0),  # torchrun repeats it
     ],
 )
-def test_the_second_ends_at_once(names, environment, code):
+def test_the_second_ends_at_once(python, names, environment, code):
     done = subprocess.run(
-        [sys.executable, '-c', TWICE, *names],
+        [python, '-c', TWICE, *names],
         env=os.environ | environment,
         capture_output=True,
         text=True,
