@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 
 from mmpldc.models.dense_heads import semi_mask2former_head
-from mmpldc.models.pseudo_labels.filter import LARGEST_LOGIT
+from mmpldc.models.pseudo_labels.measuring import LARGEST_LOGIT
 
 NUM_LAYERS, NUM_QUERIES, NUM_CLASSES, NUM_POINTS = 3, 8, 3, 64
 SIZE = 64  # of the padded images; logits have a quarter of it
