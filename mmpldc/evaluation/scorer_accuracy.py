@@ -7,7 +7,7 @@ import torch
 from mmdet.structures.mask.structures import BaseInstanceMasks
 from torch import Tensor
 
-from mmpldc.functional import to_batch_frame, unit_rgb
+from mmpldc.functional import image_of_each, to_batch_frame, unit_rgb
 from mmpldc.models import SemiMask2Former
 
 
@@ -32,15 +32,15 @@ def scorer_confusion(model: SemiMask2Former, dataloader: Iterable[dict]) -> np.n
         data = model.data_preprocessor(batch, False)
         images, samples = data['inputs'], data['data_samples']
         labels = [sample.gt_instances.labels for sample in samples]
-        counts = torch.tensor([len(own) for own in labels])
-        if not counts.sum():
+        counts = [len(own) for own in labels]
+        if not sum(counts):
             continue
         masks = [_logits_in_batch_frame(s.gt_instances.masks, s.metainfo) for s in samples]
         scores = model.refiner.scorer.score(
             unit_rgb(images, model.data_preprocessor.pixel_normalization),
             [tuple(sample.img_shape[:2]) for sample in samples],
             torch.cat(masks).to(images.device),
-            torch.repeat_interleave(torch.arange(len(samples)), counts).to(images.device),
+            image_of_each(counts, images.device),
         )
         scored = torch.where(scores.valid, scores.probabilities.argmax(dim=-1), num_classes)
         np.add.at(confusion, (torch.cat(labels).cpu().numpy(), scored.cpu().numpy()), 1)

@@ -51,6 +51,7 @@ from .filtering import (
     certain_quality,
     coupled_threshold_filter,
     dual_threshold_filter,
+    image_of_each,
     topk_query_class_pairs,
 )
 from .frames import resize, to_batch_frame, to_image_frame
@@ -133,6 +134,7 @@ __all__ = [
     'hungarian_match',
     'image_ease',
     'image_mean',
+    'image_of_each',
     'info_nce',
     'jensen_shannon',
     'joint_counts',

@@ -1,5 +1,7 @@
 """Which of the teacher's predictions become pseudo-labels: candidates and filters (Eq. 5)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -126,6 +128,23 @@ def certain_quality(class_quality: Tensor, mask_quality: Tensor) -> Tensor:
         tensor([0.9000, 0.4500, 0.0000])
     """
     return class_quality * (2 * mask_quality - 1).clamp(min=0)
+
+
+def image_of_each(counts: Sequence[int], device: torch.device | str) -> Tensor:
+    """Return the image of each label of a batch, ``(sum(counts),)`` int64 on the device.
+
+    Nothing is read back from the device: the host knows the counts.
+
+    Args:
+        counts: the labels of each image.
+        device: to copy to, without waiting.
+
+    Examples:
+        >>> image_of_each([2, 0, 1], 'cpu')
+        tensor([0, 0, 2])
+    """
+    image = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts).long())
+    return image.to(device, non_blocking=True)
 
 
 def best_of_each_image(scores: Tensor, image: Tensor, *, count: int | Tensor) -> Tensor:

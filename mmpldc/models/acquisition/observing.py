@@ -7,7 +7,13 @@ from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.functional import content_mask, mirror_content, suppress_duplicates, unit_rgb
+from mmpldc.functional import (
+    content_mask,
+    image_of_each,
+    mirror_content,
+    suppress_duplicates,
+    unit_rgb,
+)
 from mmpldc.models.detectors import SemiMask2Former
 from mmpldc.models.refiners import RegionScores
 
@@ -102,12 +108,11 @@ def _refine(
     if not sum(counts):
         return [RegionScores(one.cls_logits[:, :-1].float(), one.labels > 0) for one in found]
     everything = InstanceData.cat(found)
-    image_index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     probabilities, valid = scorer.score(
         unit_rgb(images, model.data_preprocessor.pixel_normalization),
         [tuple(sample.img_shape[:2]) for sample in samples],
         everything.mask_logits,
-        image_index.to(images.device),
+        image_of_each(counts, images.device),
     )
     return [
         RegionScores(*parts)

@@ -13,6 +13,7 @@ from mmpldc.functional import (
     PixelNormalization,
     accept_masks,
     fuse_masks,
+    image_of_each,
     mask_quality,
     unit_rgb,
 )
@@ -140,10 +141,7 @@ class MaskRefiner(ABC):
         accepted = torch.zeros_like(kept.labels, dtype=torch.bool)
         masks, quality, scores = kept.mask_logits, kept.mask_quality, kept.scores
         if sum(counts) and weight:
-            # Host to device: built from counts that the host knows, so nothing is read back.
-            image_index = torch.repeat_interleave(
-                torch.arange(len(counts)), torch.tensor(counts)
-            ).to(images.device, non_blocking=True)
+            image_index = image_of_each(counts, images.device)
             sizes = [tuple(sample.img_shape[:2]) for sample in data_samples]
             rgb = unit_rgb(images, normalization)
             found = self.propose(rgb, sizes, masks, image_index)

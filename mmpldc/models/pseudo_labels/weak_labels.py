@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmpldc.functional import (
     class_logits_of,
+    image_of_each,
     mask_logits_of,
     pairwise_mask_iou,
     suppress_duplicates,
@@ -132,12 +133,8 @@ class WeakLabels:
             )
         like = InstanceData.cat(teacher)
         device = like.mask_logits.device
-        # Host to device: built from counts that the host knows, so nothing is read back.
         image, of_teacher = (
-            torch.repeat_interleave(
-                torch.arange(len(parts)), torch.tensor(list(map(len, parts)))
-            ).to(device, non_blocking=True)
-            for parts in (given, teacher)
+            image_of_each(list(map(len, parts)), device) for parts in (given, teacher)
         )
         found = self._measure(given, like, input_shape, selector)
         area = found.pop('area')

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmpldc.functional import (
     PixelNormalization,
     cosine_weight,
+    image_of_each,
     linear_fusion,
     product_fusion,
     teacher_probabilities,
@@ -118,10 +119,7 @@ class CLIPRefiner:
         counts = [len(instances) for instances in pseudo_instances]
         if sum(counts) == 0 or weight == 0:
             return [_relabel(instances, instances.labels) for instances in pseudo_instances]
-        # Host to device: built from counts that the host knows, so nothing is read back.
-        image_index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(
-            images.device, non_blocking=True
-        )
+        image_index = image_of_each(counts, images.device)
         kept = InstanceData.cat(pseudo_instances)
         sizes = [tuple(sample.img_shape[:2]) for sample in data_samples]
         vlm, valid = self.scorer.score(
