@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import traceback
@@ -31,7 +32,7 @@ NUM_CLASSES = 3
 TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
 CHANNELS = 16
-TIMEOUT = 60  # seconds; a rank that waits for ever ends the test
+TIMEOUT = 240  # seconds, on a busy machine; a rank that waits for ever ends the test
 yapf_api.FormatCode = only_compiled
 
 
@@ -101,6 +102,18 @@ def run_tool(python) -> Callable[..., str]:
         return process.stdout
 
     return run_tool
+
+
+@pytest.fixture(scope='session')
+def free_port() -> Callable[[], int]:
+    """Finds a port that is free now."""
+
+    def find() -> int:
+        with socket.socket() as found:
+            found.bind(('127.0.0.1', 0))
+            return found.getsockname()[1]
+
+    return find
 
 
 @pytest.fixture(scope='session')

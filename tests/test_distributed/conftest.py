@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from socket import socket
 from typing import NamedTuple
 
 import pytest
@@ -67,18 +66,6 @@ def write_config(scenes, shrink, tmp_path) -> Callable[..., Path]:
         return path
 
     return write_config
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Finds a port that is free now."""
-
-    def find() -> int:
-        with socket() as found:
-            found.bind(('127.0.0.1', 0))
-            return found.getsockname()[1]
-
-    return find
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_a_signal_to_torchrun_saves_and_ends_all_ranks(write_config, start, laun
         if 'Iter(train)' in line:
             process.send_signal(signal.Signals[name])
             break
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode != 0
     (checkpoint,) = work_dir.glob('iter_*.pth')
     step = int(checkpoint.stem.split('_')[1])

@@ -185,9 +185,9 @@ def test_command(load_config, start, python, tmp_path):
     assert os.listdir(tmp_path / 'a') == ['kept']
 
 
-def test_two_ranks(load_config, start, python, tmp_path):
+def test_two_ranks(load_config, start, python, free_port, tmp_path):
     load_config(max_iters=1000, **{'model.refiner': None}).dump(tmp_path / 'config.py')
-    environment = ['env', 'PORT=29611', f'PATH={python.parent}:{os.environ["PATH"]}']
+    environment = ['env', f'PORT={free_port()}', f'PATH={python.parent}:{os.environ["PATH"]}']
     result = start(
         *environment,
         *('bash', ROOT / 'tools/dist_train.sh', 'config.py', 2),
