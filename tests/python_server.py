@@ -24,10 +24,11 @@ from types import ModuleType
 from typing import NoReturn
 
 THIRD_PARTY = (
-    *('cv2', 'imgaug', 'matplotlib.pyplot', 'numba', 'open_clip', 'pycocotools.cocoeval'),
-    *('rich.progress', 'scipy.ndimage', 'scipy.optimize', 'torch', 'torch.distributed.fsdp'),
-    *('torch.distributed.launcher.api', 'torch.utils.tensorboard', 'torchvision.transforms.v2'),
-    'yapf.yapflib.yapf_api',
+    *('cv2', 'imgaug', 'matplotlib.pyplot', 'modelindex', 'numba', 'open_clip'),
+    *('pycocotools.cocoeval', 'rich.progress', 'scipy.ndimage', 'scipy.optimize'),
+    *('shapely.geometry', 'tifffile', 'torch', 'torch.distributed.fsdp'),
+    *('torch.distributed.launcher.api', 'torch.distributed.optim', 'torch.utils.tensorboard'),
+    *('torchvision.transforms.v2', 'yapf.yapflib.yapf_api'),
 )
 SIGNALS = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
