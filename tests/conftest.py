@@ -36,6 +36,16 @@ TIMEOUT = 240  # seconds, on a busy machine; a rank that waits for ever ends the
 yapf_api.FormatCode = only_compiled
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first, so that no worker is left alone with one at the end."""
+
+    def is_longest(item: pytest.Item) -> bool:
+        slow = item.get_closest_marker('slow')
+        return slow is not None and slow.kwargs.get('longest', False)
+
+    items.sort(key=lambda item: not is_longest(item))
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what is imported and collected: mmengine calls it often."""
     gc.collect()

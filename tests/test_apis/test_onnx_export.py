@@ -66,7 +66,7 @@ def found(scores, labels, masks) -> Found:
     return Found(np.array(scores), np.array(labels), np.array(masks, bool).reshape(-1, 1, 4))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 def test_the_file_finds_what_mmdet_finds(published, folder, run_tool, tmp_path):
     for name in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(name)

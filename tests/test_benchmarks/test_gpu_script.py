@@ -38,7 +38,7 @@ def test_every_stage_passes_and_leaves_its_table(run, tmp_path):
     assert len(json.loads((tmp_path / 'batches.json').read_text())['rows']) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 def test_benchmarks_follow_the_head(run, tmp_path):
     done = run(str(tmp_path), '--device', 'cpu', '--tiny', '--only', 'step', 'attention')
     assert done.stdout.splitlines() == ['step: passed', 'attention: passed'], done.stderr

@@ -214,6 +214,7 @@ def test_a_rank_that_hangs_ends_the_run_after_the_timeout(write_config, launch, 
 # ---------------------------------------------------------------- signals
 
 
+@pytest.mark.slow(longest=True)
 @pytest.mark.parametrize('name', [pytest.param('SIGTERM', marks=pytest.mark.long), 'SIGUSR1'])
 def test_a_signal_to_torchrun_saves_and_ends_all_ranks(write_config, start, launch, tmp_path, name):
     """With the usual python, from whose processes signals and exit codes come."""

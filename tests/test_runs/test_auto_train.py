@@ -42,7 +42,7 @@ def fast_stages(monkeypatch, python):
     monkeypatch.setattr(sys, 'executable', str(python))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 @pytest.mark.usefixtures('fast_stages')
 def test_one_call(shapes_root, tmp_path):
     lines = []
@@ -102,7 +102,7 @@ def test_options_may_change_until_a_stage_is_done(tmp_path):
             auto_train(tmp_path / 'labels.json', tmp_path, tmp_path / 'run', size=size, init=init)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 def test_smoke_run(shapes_root, tmp_path, run_tool):
     """It labels, validates, resumes and publishes."""
     run_tool(

@@ -74,7 +74,7 @@ def commands_of_the_guide() -> tuple[list[str], list[str]]:
     return shlex.split(prepare)[1:], shlex.split(train)[1:]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 @pytest.mark.parametrize(
     ('source', 'num_labeled', 'num_unlabeled', 'num_val', 'num_classes'),
     [(scenes, 12, 8, 2, 8), (photographs, 40, 649, 10, 7)],  # one is another one mirrored

@@ -428,7 +428,7 @@ def start(python):
     return start
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 @pytest.mark.usefixtures('scenes')
 def test_comparison(start, arguments, tmp_path):
     options = ['--methods', 'guided_distillation', 'pldc', '--seeds', 1, '--grid', 0.01]
@@ -457,7 +457,7 @@ def test_comparison(start, arguments, tmp_path):
     assert '| Guided Distillation | 0.01 |' in (tmp_path / 'o').read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(longest=True)
 @pytest.mark.usefixtures('scenes')
 def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, base, tmp_path):
     steps = 20  # of which some are left when the signal arrives
