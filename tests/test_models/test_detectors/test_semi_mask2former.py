@@ -20,7 +20,7 @@ from torch import nn
 
 from mmpldc.datasets.class_counts import class_counts
 from mmpldc.functional import unit_rgb
-from mmpldc.models.teacher_student import base, fitting_weights
+from mmpldc.models.teacher_student import fitting_weights, pair
 from mmpldc.registry import MODELS
 from mmpldc.schedules import Progress
 
@@ -954,7 +954,7 @@ def test_a_teacher_that_does_not_fit_is_none(build, tmp_path, monkeypatch, optio
     if 'backbone.base_channels' in options:
         options = options | {'detector.panoptic_head.in_channels': [4, 8, 16, 32]}
     model, log = build(**options), []
-    monkeypatch.setattr(base, 'print_log', lambda line, **_: log.append(line))
+    monkeypatch.setattr(pair, 'print_log', lambda line, **_: log.append(line))
     load_checkpoint(model, str(tmp_path / 'other.pth'), map_location='cpu')
     assert not model.teacher_is_set
     assert len(log) == 1 and 'teacher does not fit this model' in log[0]
