@@ -124,6 +124,16 @@ def test_hold_out(run, data):
     assert config.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (192, 192)
 
 
+def test_the_last_line_counts_all_warnings(run, data):
+    """Also those that were printed before the tables: a hidden format, too few instances."""
+    (data.images / 'phone.heic').write_bytes(b'')
+    result = run('--size', 'tiny')
+    assert result.code == 0
+    told = [line for line in result.out.splitlines() if line.startswith('warning: ')]
+    assert len(told) >= 2
+    assert f'0 errors, {len(told)} warnings ({len(told)} of them before the tables)' in result.out
+
+
 def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
     assert run('--size', 'base').code == 0
     pldc, supervised = (
