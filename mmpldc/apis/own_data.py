@@ -92,6 +92,9 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for name, value in vars(args).items():
         if isinstance(value, Path):
             setattr(args, name, Path(os.path.abspath(value)))
+    existing = next(path for path in (args.out_dir, *args.out_dir.parents) if path.exists())
+    if not existing.is_dir():
+        parser.error(f'--out-dir: {existing} is no folder')
     return args
 
 

@@ -346,7 +346,7 @@ def main() -> None:
         texts[args.out_dir / 'left_out.txt'] = '\n'.join(left_out) + '\n'
     write_all(texts | {config: with_mark(text), supervised: twin})
     for name, content in contents.items():
-        print(f'{files[name]}: {len(content["images"])} images')
+        print(f'{files[name]}: {count(len(content["images"]), "image")}')
     if left_out:
         print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
     if args.time_budget is not None:

@@ -38,10 +38,10 @@ def check_identities(images: Records) -> tuple[list, list]:
     ids = images.column('id', {int, str}, 'a whole number')
     message = 'not unique: give each image an id of its own'
     repeated = set(images.unique(ids, 'id', 'error', message))
-    names = images.column('file_name', {str}, "the image's path below data_prefix.img")
+    names = images.column('file_name', {str}, "the image's path below the folder of images")
     empty = [row for row, name in enumerate(names) if name == '']
     images.report(
-        'error', empty, 'file_name', "empty: write the image's path below data_prefix.img"
+        'error', empty, 'file_name', "empty: write the image's path below the folder of images"
     )
     others = [None if row in repeated else name for row, name in enumerate(names)]
     message = 'an image is listed more than once: merge its records'

@@ -1,5 +1,6 @@
 """YOLO's segmentation format: a text file per image, a polygon per line."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from itertools import cycle
@@ -11,7 +12,7 @@ from mmpldc.utils.text import read_text
 
 from .coco import build_coco, categories_from, first_of, polygon_annotation
 from .image_files import files_below, find_images, image_record
-from .label_files import annotated_images, by_image, without_suffix
+from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
 
@@ -76,7 +77,12 @@ def convert_yolo(
     images, labels = Path(images), Path(labels)
     categories = categories_from(classes)
     stems = without_suffix(find_images(images))
-    files = by_image(files_below(labels), ('.txt',))
+    files = pair(
+        stems,
+        by_image(files_below(labels), ('.txt',)),
+        'label file',
+        passed_over=lambda name: not _has_labels(labels / name),
+    )
     if not stems.keys() & files.keys():
         raise FileNotFoundError(
             f'no label file for any image of {images}: not {labels / next(iter(stems))}.txt'
@@ -93,6 +99,15 @@ def convert_yolo(
             raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
         warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a text's first line begins with a number, as those of label files do."""
+    try:
+        words = read_text(path).split(maxsplit=1)
+        return bool(words) and math.isfinite(float(words[0]))
+    except (OSError, ValueError):
+        return False
 
 
 def _annotations(

@@ -175,7 +175,11 @@ def _check(labels: Labels, role: Role) -> tuple[list[Finding], list[str | None]]
         labels.coco, file=labels.file, role=role, names=labels.names, most_crowds=0
     )
     paths, missing = find_images(
-        contents.file_names, str(labels.folder), file=labels.file, folders=Folders()
+        contents.file_names,
+        str(labels.folder),
+        file=labels.file,
+        folders=Folders(),
+        settings=('the folder of images',),
     )
     return [*findings, *missing], paths
 

@@ -187,3 +187,26 @@ def test_boxes(folders):
     (labels / 'b.txt').write_text('0 0.5 0.5 0.2 0.2\n')
     with pytest.raises(ValueError, match='has boxes only, but masks are needed'):
         convert_yolo(images, labels, ['x'], skip_boxes=True)
+
+
+@pytest.mark.parametrize('name', ['1a2b3c4d-b', 'B', f'b_jpg.rf.{"0f" * 16}'])
+def test_names_as_annotation_tools_write_them(folders, write_image, name):
+    images, labels = folders
+    (images / 'a/c.png').unlink()
+    (labels / f'{name}.txt').write_text('0 0 0 1 0 1 1\n')
+    with pytest.warns(
+        UserWarning, match=rf'names of 1 label files differ .* {name}\.txt of b\.jpg'
+    ):
+        coco = convert_yolo(images, labels, ['x'])
+    assert len(coco['annotations']) == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_labels_of_no_image_are_counted(folders):
+    """Their photos may be lost, or have another name; lists of classes are none of them."""
+    images, labels = folders
+    for name in ('b', 'a/gone', 'lost'):
+        (labels / f'{name}.txt').write_text('0 0 0 1 0 1 1\n')
+    (labels / 'classes.txt').write_text('x\n')
+    with pytest.warns(UserWarning, match=r'label files without an image: 2, such as a/gone\.txt'):
+        assert len(convert_yolo(images, labels, ['x'])['annotations']) == 1
