@@ -43,15 +43,9 @@ def match_names(
         folder: that folder's own name.
         taken: photos that other names stand for.
     """
-    known = _Photos(photos)
-    found = {}
-    for name in names:
-        readings = list(_readings(name, folder))
-        meant = next(filter(None, (known.look_up(*reading) for reading in readings)), None)
-        if meant is None:
-            meant = next(filter(None, (known.with_tool_parts(*one) for one in readings)), None)
-        if meant is not None:
-            found[name] = meant
+    known = PhotoNames(photos)
+    meant = {name: known.find(name, folder) for name in names}
+    found = {name: one for name, one in meant.items() if one is not None}
     claims = Counter(meant.name for meant in found.values())
     others = frozenset(taken)
     return {
@@ -61,10 +55,14 @@ def match_names(
     }
 
 
-class _Photos:
-    """Photos of a folder, by their names in several forms."""
+class PhotoNames:
+    """Names of the photos in a folder, in several forms.
 
-    def __init__(self, names: list[str]) -> None:
+    Args:
+        names: relative to the folder, with ``/``.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
         self.names = set(names)
         self.folded: dict[str, list[str]] = defaultdict(list)
         self.stems: dict[str, list[str]] = defaultdict(list)
@@ -79,13 +77,23 @@ class _Photos:
                 for key in {_folded(plain), _folded(str(PurePosixPath(plain).with_suffix('')))}:
                     self.plain[key].append(name)
 
-    def with_tool_parts(self, reading: str, why: str) -> Meant | None:
+    def find(self, name: str, folder: str = '') -> Meant | None:
+        """The only photo that a name stands for; ``folder`` is their folder's own name."""
+        readings = list(_readings(name, folder))
+        for look_up in (self._look_up, self._with_tool_parts):
+            for reading in readings:
+                meant = look_up(*reading)
+                if meant is not None:
+                    return meant
+        return None
+
+    def _with_tool_parts(self, reading: str, why: str) -> Meant | None:
         """The only photo that has this name but for what an annotation tool put around it."""
         found = self.plain.get(_folded(reading), [])
         remark = "the photo's name has a prefix or suffix of an annotation tool"
         return Meant(found[0], f'{why}, {remark}' if why else remark) if len(found) == 1 else None
 
-    def look_up(self, reading: str, why: str) -> Meant | None:
+    def _look_up(self, reading: str, why: str) -> Meant | None:
         """The only photo of that name; case, Unicode form and a missing suffix do not matter."""
         if reading in self.names:
             return Meant(reading, why)

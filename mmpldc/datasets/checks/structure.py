@@ -27,9 +27,32 @@ def check_references(
     annotations: Records, image_ids: list, category_ids: list
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(N,)`` rows of each annotation's image and category, -1 where unknown."""
+    counted = _counted_from_below(annotations, category_ids)
+    if counted:
+        where = 'annotations: category_id'
+        annotations.findings.append(Finding('error', annotations.file, where, counted))
+        category_ids = [None]  # an unknown category is a consequence
     return (
         _rows_of(annotations, 'image_id', {int, str}, image_ids, 'images'),
         _rows_of(annotations, 'category_id', INTEGER, category_ids, 'categories'),
+    )
+
+
+def _counted_from_below(annotations: Records, ids: list) -> str | None:
+    """What to say if the annotations count the classes from another number than the categories.
+
+    It concerns all of them: those whose class is known have a wrong one.
+    """
+    values = [annotation.get('category_id') for annotation in annotations.records]
+    if len(ids) < 2 or {*map(type, values), *map(type, ids)} != {int}:
+        return None
+    used, first, last = set(values), min(ids), max(ids)
+    if used - set(ids) != {first - 1} or last in used or len(used) < 2:
+        return None
+    return (
+        f'{first - 1} to {max(used)}, but the categories are {first} to {last}: if the annotations '
+        f'count classes from {first - 1}, add 1 to each category_id; else delete those of '
+        f'{first - 1}'
     )
 
 
@@ -60,7 +83,7 @@ def check_categories(categories: Records) -> tuple[list, list]:
     names = categories.column('name', {str}, expected)
     empty = [row for row, name in enumerate(names) if name is not None and not name.strip()]
     categories.report('error', empty, 'name', "empty: write the class's name")
-    message = 'not unique: merge categories of one name'
+    message = 'not unique: rename one of them, or merge them if they are the same class'
     categories.unique(names, 'name', 'error', message)
     _check_spellings(categories, names)
     return ids, names

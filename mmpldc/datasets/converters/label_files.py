@@ -89,12 +89,7 @@ def pair(
     of_name = {name: stem for stem, name in stems.items()}
     found = {of_name[photo.name]: left[stem] for stem, photo in meant.items()}
     if found:
-        stem, file = next(iter(found.items()))
-        warnings.warn(
-            f'the names of {len(found)} {kind}s differ from those of their images by case or by '
-            f'what an annotation tool adds, such as {file} of {stems[stem]}: they are taken',
-            stacklevel=3,
-        )
+        warn_of_names([f'{file} of {stems[stem]}' for stem, file in found.items()])
     paired |= set(found.values())
     lost = [file for file in dict.fromkeys(left.values()) if file not in paired]
     lost = [file for file in lost if not passed_over(file)]
@@ -105,6 +100,15 @@ def pair(
             stacklevel=3,
         )
     return own | found
+
+
+def warn_of_names(examples: Sequence[str]) -> None:
+    """Warn of images that were recognised though their names are others in the annotations."""
+    warnings.warn(
+        f'the names of {len(examples)} images differ from those in the annotations by case, or by '
+        f'what a tool adds, such as {examples[0]}: they are taken',
+        stacklevel=4,
+    )
 
 
 def annotated_images(

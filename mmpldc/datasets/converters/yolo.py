@@ -38,14 +38,15 @@ def read_class_names(path: str | Path) -> list[str]:
         # the base loader reads all as text: YAML's own takes on and off for true and false
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506
     except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not yaml: {error}') from error
+        raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
     names = content.get('names') if isinstance(content, dict) else None
     if isinstance(names, dict):
         if sorted(names) != sorted(map(str, range(len(names)))):
             raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
         names = [names[str(index)] for index in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise ValueError(f"{path} has no 'names' of classes")
+        found = 'no' if not names else 'no list of'
+        raise ValueError(f"{path} has {found} 'names' of classes, such as names: [apple, pear]")
     return [str(name) for name in names]
 
 
@@ -148,6 +149,8 @@ def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
         raise ValueError(f'{where}: class {number:g} is no whole number')
     if not 0 <= number < num_classes:
         raise ValueError(f'{where}: class {number:g}, but the classes are 0 to {num_classes - 1}')
+    if not all(map(math.isfinite, [number, *points])):
+        raise ValueError(f'{where}: a value is no finite number')
     if len(points) % 2:
         raise ValueError(f'{where}: {len(points)} coordinates, an odd number')
     return int(number), points

@@ -120,6 +120,8 @@ def test_class_names(tmp_path, content):
         ('nc: 3', "has no 'names'"),
         ('- a', "has no 'names'"),
         ('names: [a', 'is not yaml'),
+        ('names: a, b', "no list of 'names'"),
+        ('names: [a]\n---\nnames: [b]', 'is not yaml: expected a single document .* document in'),
         (b'names: [\xd6se]', 'line 1: is not in UTF-8'),
     ],
 )
@@ -194,9 +196,7 @@ def test_names_as_annotation_tools_write_them(folders, write_image, name):
     images, labels = folders
     (images / 'a/c.png').unlink()
     (labels / f'{name}.txt').write_text('0 0 0 1 0 1 1\n')
-    with pytest.warns(
-        UserWarning, match=rf'names of 1 label files differ .* {name}\.txt of b\.jpg'
-    ):
+    with pytest.warns(UserWarning, match=rf'names of 1 images differ .* {name}\.txt of b\.jpg'):
         coco = convert_yolo(images, labels, ['x'])
     assert len(coco['annotations']) == 1
 
