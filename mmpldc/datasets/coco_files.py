@@ -19,6 +19,7 @@ SIGNATURES = {
     b'\x89PNG': 'is an image: give the annotation file',
     b'\xff\xd8\xff': 'is an image: give the annotation file',
 }
+OF_FOLDERS = "tools/dataset/convert.py reads folders of YOLO's, labelme's, VOC's files and of masks"
 VIA = "is VIA's: convert it with tools/dataset/convert.py via"
 # What other annotation tools' json files have at the top, or in each item of a list.
 OTHER_FORMATS = {
@@ -58,7 +59,7 @@ def read_json(path: str | Path) -> Any:
     if path.is_dir():
         inside = sorted(other.name for other in path.glob('*.json'))[:3]
         found = f' ({", ".join(inside)})' if inside else ''
-        raise UnusableFile(path, f'is a folder: give the json file{found}')
+        raise UnusableFile(path, f'is a folder: give the json file{found}; {OF_FOLDERS}')
     content = path.read_bytes()
     if not content.strip(b'\xef\xbb\xbf \t\r\n'):
         raise UnusableFile(path, 'is empty: export or copy it again')

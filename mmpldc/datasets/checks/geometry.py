@@ -19,7 +19,7 @@ from .masks import check_masks, read_masks
 from .records import NUMBER, Records
 
 SMALLEST_IMAGE = 8  # px: what lies within one pixel of a larger one's corner is given in shares
-MANY = 10  # annotations, of which at least one reaches beyond 100 pixels
+MANY = 10  # annotations, some of which reach beyond 80 percent in x and in y
 PERCENT = (
     'no coordinate is above 100, though the images are larger: if they are percent of width and '
     'height, multiply them by these and divide by 100'
@@ -156,7 +156,7 @@ def are_percent(extents: np.ndarray, sizes: np.ndarray) -> bool:
     if known.sum() < MANY or sizes[known].min() < 110 or sizes[known].max() < 150:
         return False
     reach = extents[known][:, 2:].max(axis=0)
-    return bool((extents[known] >= -0.5).all() and (reach <= 100.5).all() and (reach > 60).all())
+    return bool((extents[known] >= -0.5).all() and (reach <= 100.5).all() and (reach > 80).all())
 
 
 def _along_rows(

@@ -21,7 +21,7 @@ def extents(largest):
         (extents(97), SIZES, True),
         (extents(100.2), SIZES, True),
         (extents(101), SIZES, False),
-        (extents(40), SIZES, False),  # a corner of the image
+        (extents(70), SIZES, False),  # a corner of the image
         (extents(97), SIZES // 6, False),  # images of 106 x 80 pixels
         (extents(97)[:9], SIZES[:9], False),  # few
         (np.full((NUMBER, 4), np.nan), SIZES, False),
