@@ -80,8 +80,8 @@ def check_geometry(
         'shares of the image, 0 to 1, where pixels belong: multiply x by width and y by height',
     )
     unjudged &= ~shares
-    rows = np.flatnonzero(has_mask) if are_percent(extents, sizes) else []
-    annotations.report('warning', rows, 'segmentation', PERCENT)
+    if are_percent(extents, sizes):
+        annotations.report('warning', has_mask, 'segmentation', PERCENT)
     report(
         'warning',
         are_corners,

@@ -1,5 +1,7 @@
 """What the lists of a file refer to each other by: ids, file names and names of classes."""
 
+from typing import Any
+
 import numpy as np
 
 from .classes import plain
@@ -43,7 +45,7 @@ def _counted_from_below(annotations: Records, ids: list) -> str | None:
 
     It concerns all of them: those whose class is known have a wrong one.
     """
-    values = [annotation.get('category_id') for annotation in annotations.records]
+    values: list[Any] = [annotation.get('category_id') for annotation in annotations.records]
     if len(ids) < 2 or {*map(type, values), *map(type, ids)} != {int}:
         return None
     used, first, last = set(values), min(ids), max(ids)

@@ -32,7 +32,7 @@ def repair_references(
         if not is_id(value):
             continue
         new = moved.get(value, value)
-        if new not in known and new in by_name:
+        if type(new) is str and new not in known and new in by_name:
             annotation[field] = by_name[new]
             named.append(row)
             continue
