@@ -209,6 +209,7 @@ def separate(
     reserved = []
     has_negatives = False
     for role, one in labels.items():
+        reserved += one.unreadable
         looked_at = one.lists_annotated_only
         taken_out, findings = separate_unannotated(one, None if looked_at else negatives)
         said.report(findings)

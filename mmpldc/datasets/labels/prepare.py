@@ -11,7 +11,7 @@ from mmpldc.utils.garbage import without_garbage_collection
 from ..checks.annotations import Role, check_coco
 from ..checks.findings import Finding, count
 from ..checks.images import Folders, find_images
-from ..checks.pixels import check_content
+from ..checks.pixels import check_content, find_unreadable
 from ..checks.records import Names, Records
 from ..coco_files import UnusableFile, outline_fault, read_json
 from .annotations import (
@@ -60,6 +60,7 @@ class Labels:
         names: what records were called whose ids were changed.
         findings: what was repaired, warnings and errors.
         left_out: a line for each record that ``drop_invalid`` left out.
+        unreadable: paths of photos among them that cannot be read.
         lists_annotated_only: whether somebody has looked at all of its images, so that one without
             an annotation shows nothing; as in Label Studio's own JSON.
     """
@@ -70,6 +71,7 @@ class Labels:
     names: Names
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     lists_annotated_only: bool = False
 
     @property
@@ -112,9 +114,10 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
             labels.findings = [*repaired, *found]
             if not labels.errors:
                 sizes = np.array([[i['height'], i['width']] for i in coco['images']]).reshape(-1, 2)
-                labels.findings += check_content(
-                    paths, sizes, file=labels.file, limit=options.decode
-                )
+                content = check_content(paths, sizes, file=labels.file, limit=options.decode)
+                labels.findings += content
+                rows = [row for one in content if one.level == 'error' for row in one.rows]
+                labels.unreadable += find_unreadable([path for row in rows if (path := paths[row])])
             if not (options.drop_invalid and _drop(labels, paths)):
                 break
             repaired = [one for one in repaired if one.level in ('repaired', 'note')]

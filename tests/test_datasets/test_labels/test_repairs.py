@@ -372,6 +372,7 @@ def test_photos_that_cannot_be_read_are_left_out(world):
     assert labels.errors == []
     assert [image['id'] for image in labels.coco['images']] == [1, 3, 4]
     assert f'{world.labels}: image 2: is cut off or damaged' in labels.left_out[0]
+    assert labels.unreadable == [str(photo)]
 
 
 @pytest.mark.parametrize('drop_invalid', [False, True])
