@@ -149,8 +149,6 @@ def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
         raise ValueError(f'{where}: class {number:g} is no whole number')
     if not 0 <= number < num_classes:
         raise ValueError(f'{where}: class {number:g}, but the classes are 0 to {num_classes - 1}')
-    if not all(map(math.isfinite, [number, *points])):
-        raise ValueError(f'{where}: a value is no finite number')
     if len(points) % 2:
         raise ValueError(f'{where}: {len(points)} coordinates, an odd number')
     return int(number), points
@@ -160,6 +158,9 @@ def _inside(points: list[float], where: str) -> list[float]:
     """Coordinates from 0 to 1; what rounding moved out is put on the edge."""
     if len(points) < 6:
         raise ValueError(f'{where}: fewer than three points')
+    strange = [value for value in points if not math.isfinite(value)]
+    if strange:
+        raise ValueError(f'{where}: coordinate {strange[0]:g} is no finite number')
     outside = [value for value in points if not -TOLERANCE <= value <= 1 + TOLERANCE]
     if outside:
         raise ValueError(

@@ -149,7 +149,8 @@ def test_names_that_differ(convert, name):
     assert [image['file_name'] for image in coco['images']] == ['a.jpg']
 
 
-def test_a_table(tmp_path):
+def test_a_table(tmp_path, write_image):
+    write_image(tmp_path / 'a.jpg')
     (tmp_path / 'via.csv').write_text('filename,file_size\n')
     with pytest.raises(ValueError, match=r'via\.csv is a table: export the annotations as json'):
         convert_via(tmp_path / 'via.csv', images=tmp_path)

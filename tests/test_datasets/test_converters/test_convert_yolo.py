@@ -82,7 +82,7 @@ def test_turned_image(folders, write_image):
         ('1 0 0', 'fewer than three points'),
         ('1 0 0 1.01 0 1 1', r'coordinate 1\.01 lies outside'),
         ('1 0 0 1 0 1 -0.5', r'coordinate -0\.5 lies outside'),
-        ('1 0 0 1 0 1 nan', 'coordinate nan lies outside'),
+        ('1 0 0 1 0 1 nan', 'coordinate nan is no finite number'),
         ('x 0 0 1 0 1 1', 'not a class number'),
         ('0.5 0 0 1 0 1 1', r'class 0\.5 is no whole number'),
         ('nan 0 0 1 0 1 1', 'class nan is no whole number'),
