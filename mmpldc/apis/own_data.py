@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mmpldc.datasets.checks.findings import Finding, count
 
@@ -91,6 +92,9 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for name, value in vars(args).items():
         if isinstance(value, Path):
             setattr(args, name, Path(os.path.abspath(value)))
+    existing = next(path for path in (args.out_dir, *args.out_dir.parents) if path.exists())
+    if not existing.is_dir():
+        parser.error(f'--out-dir: {existing} is no folder')
     return args
 
 
@@ -120,6 +124,28 @@ def report(
             + (way_out if about_records else '')
         )
     return findings
+
+
+class Said:
+    """What a tool says of the data before its last check.
+
+    Attributes:
+        warnings: so many so far.
+    """
+
+    def __init__(self) -> None:
+        self.warnings = 0
+
+    def report(self, findings: Iterable[Finding], **how: Any) -> list[Finding]:
+        """As :func:`report`."""
+        said = report(findings, **how)
+        self.warnings += sum(finding.level == 'warning' for finding in said)
+        return said
+
+    def show(self, message: Warning | str, *_: object) -> None:
+        """Print one of Python's warnings; for ``warnings.showwarning``."""
+        print(f'warning: {message}')
+        self.warnings += 1
 
 
 def print_command(tool: str, *words: object) -> None:

@@ -19,11 +19,13 @@ SIGNATURES = {
     b'\x89PNG': 'is an image: give the annotation file',
     b'\xff\xd8\xff': 'is an image: give the annotation file',
 }
+OF_FOLDERS = "tools/dataset/convert.py reads folders of YOLO's, labelme's, VOC's files and of masks"
+VIA = "is VIA's: convert it with tools/dataset/convert.py via"
 # What other annotation tools' json files have at the top, or in each item of a list.
 OTHER_FORMATS = {
     'shapes': "is labelme's: convert its folder with tools/dataset/convert.py labelme",
-    '_via_img_metadata': 'is a VIA project: export it from VIA as COCO',
-    '_via_settings': 'is a VIA project: export it from VIA as COCO',
+    '_via_img_metadata': VIA,
+    '_via_settings': VIA,
     'segments_info': 'is a panoptic json (segments_info): give the one for instances',
     'score': 'is a list of results (predictions), not a data set',
     'predictions': "is Label Studio's own JSON, which new_config.py reads: else export as COCO",
@@ -53,7 +55,14 @@ def read_json(path: str | Path) -> Any:
         UnusableFile: if it is no JSON, or in another encoding.
         OSError: if it cannot be read.
     """
-    content = Path(path).read_bytes()
+    path = Path(path)
+    if path.is_dir():
+        inside = sorted(other.name for other in path.glob('*.json'))[:3]
+        found = f' ({", ".join(inside)})' if inside else ''
+        raise UnusableFile(path, f'is a folder: give the json file{found}; {OF_FOLDERS}')
+    content = path.read_bytes()
+    if not content.strip(b'\xef\xbb\xbf \t\r\n'):
+        raise UnusableFile(path, 'is empty: export or copy it again')
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -162,7 +171,7 @@ def _other_format(content: object) -> str | None:
     if not isinstance(record, dict):
         return None
     if any(isinstance(value, dict) and 'regions' in value for value in record.values()):
-        return 'is of VIA: export it from VIA as COCO'
+        return VIA
     return next((text for field, text in OTHER_FORMATS.items() if field in record), None)
 
 

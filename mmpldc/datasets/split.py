@@ -247,3 +247,35 @@ def split_coco(coco: dict, labeled: np.ndarray) -> tuple[dict, dict]:
         coco | dict(images=labeled_images, annotations=annotations),
         coco | dict(images=unlabeled_images, annotations=[]),
     )
+
+
+def draw_unlabeled(num_images: int, count: int, *, seed: int) -> np.ndarray:
+    """Draw the unlabelled images that are used, from those without a label; see :func:`draw`.
+
+    Raises:
+        ValueError: if there are fewer images than that, or count is below one.
+    """
+    if not 1 <= count <= num_images:
+        raise ValueError(f'cannot take {count} of {num_images} unlabelled images')
+    return draw(num_images, count, seed=seed)
+
+
+def keep_unlabeled(coco: dict, count: int, *, seed: int) -> dict:
+    """Keep some images of an unlabelled set.
+
+    Args:
+        coco: content of a COCO-format file without annotations; not modified.
+        count: images to keep.
+        seed: of the draw; smaller draws of the same seed are part of larger ones.
+
+    Returns:
+        The content; ``info.drawn`` records count, seed and the number of images drawn from.
+
+    Raises:
+        ValueError: as :func:`draw_unlabeled`.
+    """
+    images = coco['images']
+    rows = draw_unlabeled(len(images), count, seed=seed)
+    drawn = dict(images=count, of=len(images), seed=seed)
+    info = dict(coco.get('info') or {}, drawn=drawn)
+    return coco | dict(info=info, images=[images[row] for row in rows])

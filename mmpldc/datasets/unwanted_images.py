@@ -14,6 +14,8 @@ from mmpldc.utils.pictures import SOFTWARE
 from mmpldc.utils.threads import in_threads
 
 from .copies import Copy, find_copies, find_same_pictures
+from .copies.perceptual_hash import hash_files
+from .copies.roboflow import MAX_DISTANCE
 from .image_header import ImageHeader, read_headers
 from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
 
@@ -29,6 +31,12 @@ MASK_FOLDER = re.compile(
     re.IGNORECASE,
 )
 PAINTED_FOLDERS = frozenset({'work_dirs', 'vis_data', 'vis_image'})  # of mmengine's visualizer
+# What tools put behind the name of an image into which they drew boxes or masks.
+OVERLAY = re.compile(
+    r'[ _.-](annotated|bbox(es)?|blend(ed)?|boxes|drawn|overlays?|pred(iction)?s?|results?|viz?s?|'
+    r'visuali[sz](ed|ation))$',
+    re.IGNORECASE,
+)
 THUMBNAIL = re.compile(r'(^|[ _.-])(thumb(nail)?s?|previews?|small)(?=[ _.-]|$)', re.IGNORECASE)
 LARGEST_THUMBNAIL = 0.5  # of the width of the image
 # To look at a photograph of 384 pixels takes 0.3 ms of a processor, at one of 12 megapixels 25 ms.
@@ -76,6 +84,7 @@ def find_unwanted(
     found: dict[str, Unwanted] = {}
     for kind, find in (
         ('pictures painted by a tool', _painted),
+        ('pictures painted by a tool', _overlays),
         ('masks', _masks),
         ('thumbnails', _thumbnails),
     ):
@@ -129,6 +138,26 @@ def _painted(paths: Sequence[str], known: Sequence[str], headers: Headers) -> di
         elif getattr(headers[path], 'software', '') == SOFTWARE:
             painted[path] = 'painted by mmpldc'
     return painted
+
+
+def _overlays(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
+    """Images with drawings, by their names; they must resemble the image that these are of."""
+    plain = {_stem(path): path for path in [*paths, *known]}
+    stems = {path: _stem(path) for path in paths}
+    pairs = {
+        path: plain[image]
+        for path, stem in stems.items()
+        if (image := OVERLAY.sub('', stem)) != stem and image in plain
+    }
+    hashed, bits = hash_files([*pairs, *pairs.values()])
+    places = {path: place for place, path in enumerate(hashed)}
+    return {
+        path: f'drawn into {image}'
+        for path, image in pairs.items()
+        if path in places
+        and image in places
+        and (bits[places[path]] ^ bits[places[image]]).sum() <= MAX_DISTANCE
+    }
 
 
 # ---------------------------------------------------------------- masks

@@ -43,7 +43,8 @@ def test_zip_archive(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        (b'', 'line 1, column 1: not valid JSON'),
+        (b'', 'is empty: export or copy it again'),
+        (b'\xef\xbb\xbf\r\n', 'is empty'),
         (b'{"images": [', 'line 1, column 13: not valid JSON'),
         (b'PK\x03\x04 broken', 'zip archive'),
         (b'\x1f\x8b\x08', 'gzip archive'),
@@ -62,6 +63,12 @@ def test_no_json(tmp_path, content, words):
     assert words in caught.value.problem and str(caught.value).startswith(f'{path}: ')
 
 
+def test_a_folder_names_what_is_in_it(tmp_path):
+    (tmp_path / 'a.json').touch()
+    with pytest.raises(UnusableFile, match=r'is a folder: give the json file \(a\.json\)'):
+        read_json(tmp_path)
+
+
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
@@ -69,8 +76,8 @@ def test_no_json(tmp_path, content, words):
         ([dict(id=1, data={}, annotations=[])], 'Label Studio'),
         ([dict(image='a.jpg', annotations=[])], 'CreateML'),
         (dict(version='5', shapes=[]), "labelme's"),
-        ({'a.jpg12': dict(filename='a.jpg', regions=[])}, 'VIA'),
-        ({'_via_settings': {}}, 'VIA'),
+        ({'a.jpg12': dict(filename='a.jpg', regions=[])}, 'convert.py via'),
+        ({'_via_settings': {}}, 'convert.py via'),
         (dict(size={}, objects=[]), 'Supervisely'),
         (dict(COCO, annotations=[dict(segments_info=[])]), 'panoptic'),
         (dict(COCO, images={}), '"images" is a dict'),

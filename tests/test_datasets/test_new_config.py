@@ -167,6 +167,34 @@ def test_hold_out(run, data):
     assert config.model.data_preprocessor.data_preprocessor.batch_augments[0]['size'] == (192, 192)
 
 
+def test_the_last_line_counts_all_warnings(run, data):
+    """Also those that were printed before the tables: a hidden format, too few instances."""
+    (data.images / 'phone.heic').write_bytes(b'')
+    result = run('--size', 'tiny')
+    assert result.code == 0
+    told = [line for line in result.out.splitlines() if line.startswith('warning: ')]
+    assert len(told) >= 2
+    assert f'0 errors, {len(told)} warnings ({len(told)} of them before the tables)' in result.out
+
+
+def test_a_truncated_unlabelled_photo(run, data):
+    """Its header says nothing; it is found among the images that are decoded."""
+    path = data.images / '0.jpg'
+    path.write_bytes(path.read_bytes()[:-2000])
+    result = run('--size', 'tiny')
+    assert result.code.startswith(f'new_config.py: {path} is cut off or damaged')
+    assert '--skip-unreadable leaves such files out' in result.code
+    result = run('--size', 'tiny', '--skip-unreadable')
+    assert result.code == 0 and '0.jpg' not in names_in(data, 'unlabeled')
+    assert str(path) in (data.root / 'mine/left_out.txt').read_text()
+
+
+def test_the_output_must_be_a_folder(run, data):
+    (data.root / 'file').touch()
+    result = run('--out-dir', data.root / 'file/mine')
+    assert result.code == 2 and f'--out-dir: {data.root}/file is no folder' in result.err
+
+
 def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
     assert run('--size', 'base').code == 0
     pldc, supervised = (

@@ -300,6 +300,31 @@ def test_tool_counts_and_stratifies(run, annotations, tmp_path):
     assert len(images(tmp_path / 'instances_train.1@2images.json')) == 2
 
 
+def test_a_part_of_the_unlabelled_images(run, annotations, tmp_path):
+    """Drawn by the fold, nested, recorded; the labelled images stay those of a draw without it."""
+    path = tmp_path / 'instances_train.1@10images-unlabeled.json'
+    drawn = {}
+    for count in (None, 5, 12):
+        options = () if count is None else ('--unlabeled-count', count)
+        process = run(annotations, '--count', 10, *options)
+        assert process.returncode == 0, process.err
+        labeled = images(tmp_path / 'instances_train.1@10images.json')
+        drawn[count] = images(path)
+        assert not drawn[count] & labeled and len(labeled) == 10
+    assert (len(drawn[5]), len(drawn[12])) == (5, 12) and drawn[5] < drawn[12] < drawn[None]
+    info = json.loads(path.read_text())['info']
+    assert info == dict(year=2026, drawn=dict(images=12, of=30, seed=1))
+
+    names = tmp_path / 'names.txt'
+    names.write_text(''.join(f'{i}\n' for i in range(20)))
+    assert run(names, '--count', 4, '--unlabeled-count', 6).returncode == 0
+    own, others = (
+        set((tmp_path / f'names.1@4images{end}.txt').read_text().split())
+        for end in ('', '-unlabeled')
+    )
+    assert (len(own), len(others)) == (4, 6) and not own & others
+
+
 @pytest.mark.parametrize(
     ('text', 'args', 'expected', 'name'),
     [
@@ -346,6 +371,11 @@ def test_tool_gives_a_bare_file_categories(run, annotations, tmp_path):
         (None, (), 'say how much stays labelled'),
         (None, ('--percent', 200), 'split.py: percent must be above 0 and at most 100, got 200'),
         (None, ('--count', 41), 'split.py: cannot label 41 of 40 images'),
+        (
+            None,
+            ('--count', 30, '--unlabeled-count', 11),
+            'split.py: cannot take 11 of 10 unlabelled images',
+        ),
         ('{', ('--percent', 5), 'instances_train.json: line 1, column 2: not valid JSON'),
         ('[]', ('--percent', 5), "it has no list 'images'"),
         ('{"images": []}', ('--percent', 5), "it has no list 'annotations'"),

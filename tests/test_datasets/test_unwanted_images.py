@@ -47,6 +47,23 @@ def photos(tmp_path, photo):
     return paths, write
 
 
+def test_pictures_with_drawings(photos, photo):
+    """Of an image of that name, and like it; another photograph of such a name is one."""
+    (known, *paths), write = photos
+    for number, word in enumerate(('_vis', '-overlay', ' pred')):
+        image = photo(number)
+        ImageDraw.Draw(image).rectangle((30, 30, 120, 90), outline=(0, 255, 0), width=4)
+        paths.append(write(f'{number:04d}{word}.jpg', image, quality=90))
+    paths.append(write('0003_result.jpg', photo(9)))
+    found = find_unwanted(paths, [known])
+    assert {Path(path).name for path in found} == {
+        '0000_vis.jpg',
+        '0001-overlay.jpg',
+        '0002 pred.jpg',
+    }
+    assert found[paths[3]].why == f'drawn into {known}'
+
+
 MASKS = [
     ('masks/0001.png', 'L'),
     ('0001.png', 'P'),  # beside 0001.jpg

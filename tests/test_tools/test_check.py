@@ -95,6 +95,8 @@ def test_report_and_pictures(check, shapes, tmp_path):
         ((), 'give either a config or annotation files'),
         (('a.py', '--val', 'b.json'), 'give either a config or annotation files'),
         (('--val', 'b.json', '--labeled', 'a.json', '--images', *'123'), 'give one folder, or 2'),
+        (('--val', 'b.json', '--decode', 'x'), "a whole number or 'all' is needed, not 'x'"),
+        (('--val', 'b.json', '--decode=-3'), "a whole number or 'all' is needed, not '-3'"),
     ],
 )
 def test_wrong_arguments(check, args, words):

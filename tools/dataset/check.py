@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--decode',
-        type=lambda text: None if text == 'all' else int(text),
+        type=number_or_all,
         default=64,
         metavar='N',
         help="images of each set to decode, or 'all'; default: 64",
@@ -48,6 +48,13 @@ def parse_args() -> argparse.Namespace:
     if args.images and len(args.images) not in (1, len(given)):
         parser.error(f'--images: give one folder, or {len(given)}: one for each annotation file')
     return args
+
+
+def number_or_all(text: str) -> int | None:
+    """A number of images, None for all; for an argument."""
+    if text != 'all' and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number or 'all' is needed, not {text!r}")
+    return None if text == 'all' else int(text)
 
 
 def check(args: argparse.Namespace) -> Report:

@@ -14,6 +14,7 @@ and how many objects were added. docs/label_next.md is the guide.
 import argparse
 import json
 import os
+import shlex
 from pathlib import Path
 
 from mmpldc.apis import list_images
@@ -219,7 +220,7 @@ def main() -> None:
     options = [f'train_dataloader.dataset.labeled.ann_file={files["labeled"]}']
     if unlabeled is not None:
         options.append(f'train_dataloader.dataset.unlabeled.ann_file={files["unlabeled"]}')
-    print(f'Train again with the same config and --cfg-options {" ".join(options)}')
+    print(f'Train again with the same config and --cfg-options {shlex.join(options)}')
 
 
 if __name__ == '__main__':

@@ -30,11 +30,11 @@ from mmengine.config import Config
 
 from mmpldc.apis.own_data import (
     Refused,
+    Said,
     add_backbone_arguments,
     add_shared_arguments,
     parse,
     print_command,
-    report,
 )
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
@@ -199,7 +199,7 @@ def patience(text: str) -> int:
     return int(text)
 
 
-def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
+def read_labels(args: argparse.Namespace, said: Said) -> dict[str, Labels]:
     """The annotation files by role, repaired and checked, with the labelled one's categories."""
     options = Options(
         drop_invalid=args.drop_invalid,
@@ -215,7 +215,7 @@ def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
         for name, file in files.items()
     }
     way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
-    report(
+    said.report(
         (finding for one in labels.values() for finding in one.findings),
         way_out=way_out,
         about=('image', 'annotation'),
@@ -224,11 +224,13 @@ def read_labels(args: argparse.Namespace) -> dict[str, Labels]:
     matched = [
         match_categories(one.coco, one.file, first.coco['categories'], first.file) for one in others
     ]
-    report(finding for findings in matched for finding in findings)
+    said.report(finding for findings in matched for finding in findings)
     return labels
 
 
-def separate(args: argparse.Namespace, labels: dict[str, Labels]) -> tuple[bool, list[str]]:
+def separate(
+    args: argparse.Namespace, labels: dict[str, Labels], said: Said
+) -> tuple[bool, list[str]]:
     """Take out images without an annotation.
 
     Returns:
@@ -242,9 +244,10 @@ def separate(args: argparse.Namespace, labels: dict[str, Labels]) -> tuple[bool,
     reserved = []
     has_negatives = False
     for role, one in labels.items():
+        reserved += one.unreadable
         looked_at = one.lists_annotated_only
         taken_out, findings = separate_unannotated(one, None if looked_at else negatives)
-        report(findings)
+        said.report(findings)
         if role != 'labeled':
             reserved += [os.path.join(one.folder, image['file_name']) for image in taken_out]
     coco = labels['labeled'].coco
@@ -292,7 +295,8 @@ def main() -> None:
 
         main_of_label_maps()
         return
-    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
+    said = Said()
+    warnings.showwarning = said.show
     args = parse_args()
     size = SIZES[args.size] if args.size != 'auto' else size_for(device_bytes())
     backbone = read_backbone(ROOT / 'configs', args.backbone)
@@ -304,15 +308,15 @@ def main() -> None:
     if {path.resolve() for path in files.values()} & inputs:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')
 
-    labels = read_labels(args)
-    negatives, reserved = separate(args, labels)
+    labels = read_labels(args, said)
+    negatives, reserved = separate(args, labels, said)
     hold_out(args, labels)
     few = (
         warn_of_few(labels[role].coco, labels[role].file, name)
         for role, name in (('val', 'validation'), ('test', 'test'))
         if role in labels
     )
-    report(finding for findings in few for finding in findings)
+    said.report(finding for findings in few for finding in findings)
     annotated = [
         os.path.join(one.folder, image['file_name'])
         for one in labels.values()
@@ -328,7 +332,7 @@ def main() -> None:
             keep_all=args.keep_all,
             all_pictures=args.hash,
         )
-    report(findings)
+    said.report(findings)
 
     contents = {role: one.coco for role, one in labels.items()} | dict(unlabeled=unlabeled)
     folders = {role: one.folder for role, one in labels.items()}
@@ -372,7 +376,7 @@ def main() -> None:
     cfg = Config.fromstring(text, '.py')
     object.__setattr__(cfg, '_filename', str(args.out_dir / 'pldc.py'))  # which findings name
     checked = check_run(cfg, drawn=drawn)
-    print(f'\n{checked.markdown()}\n')
+    print(f'\n{checked.markdown(warned_before=said.warnings)}\n')
     if checked.errors:
         raise Refused(f'nothing was written: the data has {count(len(checked.errors), "error")}')
 
@@ -387,7 +391,7 @@ def main() -> None:
         texts[args.out_dir / 'left_out.txt'] = '\n'.join(left_out) + '\n'
     write_all(texts | {config: with_mark(text), supervised: twin})
     for name, content in contents.items():
-        print(f'{files[name]}: {len(content["images"])} images')
+        print(f'{files[name]}: {count(len(content["images"]), "image")}')
     if left_out:
         print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
     if args.time_budget is not None:

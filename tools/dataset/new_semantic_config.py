@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 from mmpldc.apis.own_data import (
+    Said,
     add_backbone_arguments,
     add_shared_arguments,
     parse,
     print_command,
-    report,
 )
 from mmpldc.datasets.checks.findings import Finding, count
 from mmpldc.datasets.checks.label_map_contents import LabelMapSummary
@@ -92,7 +92,7 @@ def parse_args() -> argparse.Namespace:
     return parse(parser)
 
 
-def read_parts(args: argparse.Namespace, classes: Classes) -> dict[str, Part]:
+def read_parts(args: argparse.Namespace, classes: Classes, said: Said) -> dict[str, Part]:
     """The sets with labels by role, read, repaired and checked."""
     folders = dict(labeled=args.label_maps, val=args.val_label_maps, test=args.test_label_maps)
     images = dict(labeled=args.images, val=args.val_images, test=args.test_images)
@@ -111,7 +111,7 @@ def read_parts(args: argparse.Namespace, classes: Classes) -> dict[str, Part]:
             not_below=[args.out_dir, *filter(None, folders.values())],
         )
         way_out = '' if args.drop_invalid else '; --drop-invalid leaves such label maps out'
-        report(maps.findings, way_out=way_out)
+        said.report(maps.findings, way_out=way_out)
         parts[role] = Part(maps, [file.image for file in maps.files])
     return parts
 
@@ -127,9 +127,19 @@ def held_out_before(path: Path, choice: dict) -> set[str]:
 
 
 def print_summary(
-    parts: Mapping[str, Part], classes: Classes, num_unlabeled: int, findings: Sequence[Finding]
+    parts: Mapping[str, Part],
+    classes: Classes,
+    num_unlabeled: int,
+    findings: Sequence[Finding],
+    *,
+    warned: int,
 ) -> None:
-    """Print tables of images and of shares of classes."""
+    """Print tables of images and of shares of classes, and ``findings``, which were said before.
+
+    Args:
+        parts, classes, num_unlabeled, findings: what the report is of.
+        warned: warnings so far, those among ``findings`` included.
+    """
     rows = [(role, len(part.names), part.pixels()) for role, part in parts.items()]
     summaries = [
         LabelMapSummary(role, number, number, pixels, classes.names)
@@ -137,11 +147,13 @@ def print_summary(
     ]
     nothing = np.zeros(256, np.int64)
     summaries.append(LabelMapSummary('unlabeled', num_unlabeled, 0, nothing, classes.names))
-    print(f'\n{Report((), tuple(findings), (), tuple(summaries)).markdown()}\n')
+    report = Report((), tuple(findings), (), tuple(summaries))
+    print(f'\n{report.markdown(warned_before=warned - len(report.warnings))}\n')
 
 
 def main() -> None:
-    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
+    said = Said()
+    warnings.showwarning = said.show
     args = parse_args()
     out, written = args.out_dir, args.out_dir / 'label_maps'
     for folder in filter(None, (args.label_maps, args.val_label_maps, args.test_label_maps)):
@@ -153,7 +165,7 @@ def main() -> None:
     classes = read_classes(args.classes, args.values)
     if classes.ignored:
         print(f'note: {", ".join(classes.ignored)}: no class, its pixels have no label')
-    parts = read_parts(args, classes)
+    parts = read_parts(args, classes, said)
     texts: dict[Path, str] = {}
     if 'val' not in parts:
         choice = dict(folder=str(args.images), seed=args.seed)
@@ -166,7 +178,7 @@ def main() -> None:
             keep=held_out_before(path, choice),
         )
         texts[path] = json.dumps(choice | dict(images=parts['val'].names))
-    findings = report(check_parts(parts, classes))
+    findings = said.report(check_parts(parts, classes))
     unlabeled, found, left_out = unlabeled_set(
         args.unlabeled_images,
         [],
@@ -177,8 +189,9 @@ def main() -> None:
         keep_all=args.keep_all,
         all_pictures=args.hash,
     )
-    findings += report(found)
-    print_summary(parts, classes, len(unlabeled['images']), findings)
+    findings += said.report(found)
+    num_unlabeled = len(unlabeled['images'])
+    print_summary(parts, classes, num_unlabeled, findings, warned=said.warnings)
 
     sources, lists = {}, {}
     for role, part in parts.items():
@@ -204,7 +217,7 @@ def main() -> None:
         mode=args.backbone_mode,
         sources=sources,
         sizes=sizes,
-        num_unlabeled=len(unlabeled['images']),
+        num_unlabeled=num_unlabeled,
         batch_size=args.batch_size,
     )
 

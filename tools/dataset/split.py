@@ -30,8 +30,10 @@ from mmpldc.datasets.split import (
     count_instances,
     draw,
     draw_stratified,
+    draw_unlabeled,
     find_images,
     find_supervision_indices,
+    keep_unlabeled,
     num_labeled,
     split_coco,
 )
@@ -75,6 +77,12 @@ def parse_args() -> argparse.Namespace:
         metavar='JSON',
         help='label everything: write only an unlabelled file NAME.FOLD@100-unlabeled.json, from '
         "this json's images, e.g. image_info_unlabeled2017.json, which lacks categories",
+    )
+    parser.add_argument(
+        '--unlabeled-count',
+        type=int,
+        metavar='N',
+        help='draw so many of the unlabelled images, too; default: all',
     )
     parser.add_argument('--out-dir', type=Path, help="default: the annotation file's folder")
     args = parser.parse_args()
@@ -155,7 +163,11 @@ def split_list(args: argparse.Namespace) -> None:
             else:
                 labeled = choose_names(names, count, fold, args.min_instances, args.label_maps)
             name = f'{fold}@{name or f"{len(labeled)}images"}'
-            for part, suffix in zip(split_names(names, labeled), ('', '-unlabeled'), strict=True):
+            own, others = split_names(names, labeled)
+            if args.unlabeled_count is not None:
+                rows = draw_unlabeled(len(others), args.unlabeled_count, seed=fold)
+                others = [others[row] for row in rows]
+            for part, suffix in (own, ''), (others, '-unlabeled'):
                 path = prefix.with_name(f'{prefix.name}.{name}{suffix}.txt')
                 write_names(path, part)
                 print(f'{path}: {len(part)} images')
@@ -208,10 +220,15 @@ def main() -> None:
         write_json(path, part)
         print(f'{path}: {len(part["images"])} images, {len(part["annotations"])} instances')
 
+    def fewer(unlabeled: dict, fold: int) -> dict:
+        if args.unlabeled_count is None:
+            return unlabeled
+        return keep_unlabeled(unlabeled, args.unlabeled_count, seed=fold)
+
     if args.unlabeled is not None:
         unlabeled = read_coco(args.unlabeled)
         unlabeled |= dict(annotations=[], categories=coco['categories'])
-        write(f'{args.fold[0]}@100-unlabeled', unlabeled)
+        write(f'{args.fold[0]}@100-unlabeled', fewer(unlabeled, args.fold[0]))
         return
     shares = [(f'{percent:g}', percent, None) for percent in args.percent or []]
     shares += [(f'{count}images', None, count) for count in args.count or []]
@@ -223,8 +240,10 @@ def main() -> None:
                 count = count or num_labeled(total, percent=percent)
                 labeled = choose(coco, count, fold, args.min_instances)
             name = f'{fold}@{name or f"{len(labeled)}images"}'
-            for part, suffix in zip(split_coco(coco, labeled), ('', '-unlabeled'), strict=True):
-                write(name + suffix, part)
+            own, others = split_coco(coco, labeled)
+            others = fewer(others, fold)
+            write(name, own)
+            write(f'{name}-unlabeled', others)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Checks of annotation files, images and splits before training."""
 
-from .annotations import Contents, check_coco, check_structure
+from .annotations import Contents, check_coco
 from .classes import check_classes
 from .config import DataSet, check_config, sets_of
 from .findings import Finding
@@ -10,6 +10,7 @@ from .pixels import check_content
 from .records import load_coco
 from .report import Report
 from .run import check_before_training, check_datasets, check_run, check_settings
+from .structure import check_structure
 
 __all__ = [
     'Contents',

@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 
-from .classes import plain
-from .findings import Finding, Level, count, some
+from .findings import Finding, Level, count
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
 from .scores import check_scores
+from .structure import check_categories, check_identities, check_references
 
 Role = Literal['labeled', 'unlabeled', 'weak', 'val', 'test']
 EVALUATED = ('val', 'test')
@@ -76,7 +76,7 @@ def check_coco(
     categories = Records(coco['categories'], 'category', file, names)
     annotations = Records(coco['annotations'], 'annotation', file, names)
     image_ids, file_names, sizes = _check_images(images)
-    category_ids, classes = _check_categories(categories)
+    category_ids, classes = check_categories(categories)
     findings = [*images.findings, *categories.findings]
     if not images.records:
         findings.append(Finding('error', file, 'images', 'empty: the data set has no image'))
@@ -93,7 +93,7 @@ def check_coco(
     if not images.records:
         annotations = Records([], 'annotation', file)
 
-    image_rows, category_rows = _check_references(annotations, image_ids, category_ids)
+    image_rows, category_rows = check_references(annotations, image_ids, category_ids)
     crowds = _check_annotations(annotations, role)
     ignored = _check_ignored(annotations)
     own_sizes = np.zeros((len(image_rows), 2), np.int64)
@@ -149,35 +149,9 @@ def check_coco(
     return findings, contents
 
 
-def check_structure(coco: dict, *, file: str) -> list[Finding]:
-    """Check what a file's lists refer to each other by: ids and file names, and nothing else.
-
-    Args:
-        coco: with the lists ``images``, ``annotations`` and ``categories``.
-        file: path that findings name.
-    """
-    images = Records(coco['images'], 'image', file)
-    categories = Records(coco['categories'], 'category', file)
-    annotations = Records(coco['annotations'], 'annotation', file)
-    image_ids, _ = _check_identities(images)
-    category_ids, _ = _check_categories(categories)
-    _check_references(annotations, image_ids, category_ids)
-    return [*images.findings, *categories.findings, *annotations.findings]
-
-
-def _check_references(
-    annotations: Records, image_ids: list, category_ids: list
-) -> tuple[np.ndarray, np.ndarray]:
-    """``(N,)`` rows of each annotation's image and category, -1 where unknown."""
-    return (
-        _rows_of(annotations, 'image_id', {int, str}, image_ids, 'images'),
-        _rows_of(annotations, 'category_id', INTEGER, category_ids, 'categories'),
-    )
-
-
 def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
     """Ids, file names and ``(N, 2)`` sizes."""
-    ids, names = _check_identities(images)
+    ids, names = check_identities(images)
     sides = []
     for field in ('height', 'width'):
         values = images.column(field, INTEGER, 'a whole number of pixels')
@@ -185,73 +159,6 @@ def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
         images.report('error', wrong, field, "not above 0: write the image's size in pixels")
         sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
     return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
-
-
-def _check_identities(images: Records) -> tuple[list, list]:
-    """Ids and file names."""
-    ids = images.column('id', {int, str}, 'a whole number')
-    message = 'not unique: give each image an id of its own'
-    repeated = set(images.unique(ids, 'id', 'error', message))
-    names = images.column('file_name', {str}, "the image's path below data_prefix.img")
-    empty = [row for row, name in enumerate(names) if name == '']
-    images.report(
-        'error', empty, 'file_name', "empty: write the image's path below data_prefix.img"
-    )
-    others = [None if row in repeated else name for row, name in enumerate(names)]
-    message = 'an image is listed more than once: merge its records'
-    images.unique(others, 'file_name', 'warning', message)
-    return ids, names
-
-
-def _check_categories(categories: Records) -> tuple[list, list]:
-    """Ids and names."""
-    ids = categories.column('id', INTEGER, 'a whole number')
-    categories.unique(ids, 'id', 'error', 'not unique: give each category an id of its own')
-    truths = [row for row, c in enumerate(categories.records) if type(c.get('name')) is bool]
-    expected = 'a text'
-    if truths:
-        expected += '; YAML reads on, off, yes and no as true and false: write names in quotes'
-    names = categories.column('name', {str}, expected)
-    empty = [row for row, name in enumerate(names) if name is not None and not name.strip()]
-    categories.report('error', empty, 'name', "empty: write the class's name")
-    message = 'not unique: merge categories of one name'
-    categories.unique(names, 'name', 'error', message)
-    _check_spellings(categories, names)
-    return ids, names
-
-
-def _check_spellings(categories: Records, names: list) -> None:
-    """Warn of classes that may be one, spelt differently."""
-    first: dict[str, str] = {}
-    alike = []
-    for row, name in enumerate(names):
-        if name and name.strip() and first.setdefault(plain(name), name) != name:
-            alike.append(row)
-    if alike:
-        pairs = [f"'{names[row]}' and '{first[plain(names[row])]}'" for row in alike]
-        message = f'{some("class", pairs)} differ in spelling only: merge them if they are the same'
-        categories.report('warning', alike, 'name', message)
-
-
-def _rows_of(
-    annotations: Records, field: str, types: set | frozenset, ids: list, of: str
-) -> np.ndarray:
-    """``(N,)`` int64 row of each annotation's image or category, -1 where unknown."""
-    values = annotations.column(field, types, f'the id of one of the {of}')
-    rows = {identity: row for row, identity in reversed(list(enumerate(ids)))}
-    rows.pop(None, None)
-    found = np.array([-1 if value is None else rows.get(value, -1) for value in values], np.int64)
-    known = np.array([value is not None for value in values], bool)
-    if None not in ids and len(set(ids)) == len(ids):  # else they are unknown because of that
-        unknown = np.flatnonzero(known & (found < 0))
-        message = f'not in {of}: add what is missing there, or delete the annotations'
-        if len(unknown) and type(values[unknown[0]]) not in set(map(type, ids)) and ids:
-            message = (
-                f'{values[unknown[0]]!r} is not in {of}, whose ids are of type '
-                f'{type(ids[0]).__name__}: write ids alike, as numbers'
-            )
-        annotations.report('error', unknown, field, message)
-    return found
 
 
 def _check_annotations(annotations: Records, role: Role) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a check finds, and how it names records."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,7 +33,7 @@ class Finding:
 
     def __str__(self) -> str:
         parts = (self.level, self.file, self.where, self.message)
-        return printable(': '.join(part for part in parts if part))
+        return one_line(': '.join(part for part in parts if part))
 
 
 def some(kind: str, names: Sequence) -> str:
@@ -56,6 +57,18 @@ def some(kind: str, names: Sequence) -> str:
 def count(number: int, kind: str) -> str:
     """``'1 error'`` or ``'2 errors'``."""
     return f'{number} {kind}' if number == 1 else f'{number} {PLURALS.get(kind, f"{kind}s")}'
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks, control and half characters written as escapes."""
+    if text.isprintable():
+        return text
+    return ''.join(
+        char.encode('unicode_escape').decode()
+        if unicodedata.category(char) in ('Cc', 'Cs', 'Zl', 'Zp')
+        else char
+        for char in text
+    )
 
 
 def printable(text: str) -> str:

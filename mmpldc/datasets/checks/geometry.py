@@ -19,9 +19,18 @@ from .masks import check_masks, read_masks
 from .records import NUMBER, Records
 
 SMALLEST_IMAGE = 8  # px: what lies within one pixel of a larger one's corner is given in shares
+MANY = 10  # annotations, some of which reach beyond 80 percent in x and in y
+PERCENT = (
+    'no coordinate is above 100, though the images are larger: if they are percent of width and '
+    'height, multiply them by these and divide by 100'
+)
 HOLE = (
     'a polygon lies inside another one, and the area says that it is a hole; COCO fills it: give '
     'the mask as a run-length encoding'
+)
+HOLE_OR_NOT = (
+    'a polygon lies inside another one, and there is no area to say whether it is a hole; COCO '
+    'fills it: if it is one, give the mask as a run-length encoding'
 )
 ALONG_ROWS = (
     'the run lengths go along the rows (by the box, which is right); they must go down the '
@@ -71,6 +80,8 @@ def check_geometry(
         'shares of the image, 0 to 1, where pixels belong: multiply x by width and y by height',
     )
     unjudged &= ~shares
+    if are_percent(extents, sizes):
+        annotations.report('warning', has_mask, 'segmentation', PERCENT)
     report(
         'warning',
         are_corners,
@@ -135,6 +146,19 @@ def are_shares(extents: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return inside & (sizes.min(axis=1) >= SMALLEST_IMAGE)
 
 
+def are_percent(extents: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether coordinates seem to be percent of width and height.
+
+    Args:
+        extents, sizes: see :func:`are_shares`.
+    """
+    known = ~np.isnan(extents).any(axis=1) & sizes.all(axis=1)
+    if known.sum() < MANY or sizes[known].min() < 110 or sizes[known].max() < 150:
+        return False
+    reach = extents[known][:, 2:].max(axis=0)
+    return bool((extents[known] >= -0.5).all() and (reach <= 100.5).all() and (reach > 80).all())
+
+
 def _along_rows(
     segmentations: list, sizes: np.ndarray, edges: np.ndarray, suspects: np.ndarray
 ) -> np.ndarray:
@@ -156,17 +180,32 @@ def _has_filled_hole(segmentations: list, area: np.ndarray) -> np.ndarray:
     for row, parts in enumerate(segmentations):
         if type(parts) is not list or len(parts) < 2:
             continue
-        rings = [np.reshape(part, (-1, 2)) for part in parts if _is_ring(part)]
-        inner = [
-            ring
-            for ring in rings
-            if any(other is not ring and _contains(other, ring) for other in rings)
-        ]
+        rings, inner = _rings(parts)
         if inner:
             filled = sum(map(_shoelace, rings)) - sum(map(_shoelace, inner))
             holed = filled - sum(map(_shoelace, inner))
             found[row] = abs(area[row] - holed) < abs(area[row] - filled)
     return found
+
+
+def has_inner_ring(annotations: list[dict]) -> np.ndarray:
+    """``(N,)`` bool: annotations with a polygon inside another one of theirs."""
+    several = [
+        type(parts) is list and len(parts) > 1 and bool(_rings(parts)[1])
+        for parts in (annotation.get('segmentation') for annotation in annotations)
+    ]
+    return np.array(several, bool)
+
+
+def _rings(parts: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Polygons as ``(P, 2)``, and those of them that lie inside another one."""
+    rings = [np.reshape(part, (-1, 2)) for part in parts if _is_ring(part)]
+    inner = [
+        ring
+        for ring in rings
+        if any(other is not ring and _contains(other, ring) for other in rings)
+    ]
+    return rings, inner
 
 
 def _is_ring(part: object) -> bool:

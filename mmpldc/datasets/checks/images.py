@@ -30,22 +30,28 @@ class Folders:
 
 
 def find_images(
-    file_names: Sequence[str | None], prefix: str, *, file: str, folders: Folders
+    file_names: Sequence[str | None],
+    prefix: str,
+    *,
+    file: str,
+    folders: Folders,
+    settings: Sequence[str] = ('data_prefix.img', 'data_root'),
 ) -> tuple[list[str | None], list[Finding]]:
     """Look up images.
 
     Args:
         file_names: N paths below ``prefix``; None is passed over.
-        prefix: their folder, ``data_prefix.img`` with ``data_root``.
+        prefix: their folder.
         file: annotation file, which findings name.
         folders: listings, shared by sets.
+        settings: what names the folder, the first one itself.
 
     Returns:
         N paths without symbolic links, None for images that are not there, and findings.
     """
     real_folders: dict[str, str] = {}
     paths: list[str | None] = []
-    missing, directories = [], []
+    missing, directories, others = [], [], []
     for name in file_names:
         path = None
         if name:
@@ -57,6 +63,8 @@ def find_images(
                 missing.append(name)
             elif entry.is_dir():
                 directories.append(name)
+            elif not entry.is_file():
+                others.append(name)
             elif entry.is_symlink():
                 path = os.path.realpath(entry.path)
             else:
@@ -69,22 +77,31 @@ def find_images(
         what = (
             f'{len(missing)} of {len(file_names)} images are not on disk, for example '
             f'{os.path.join(prefix, missing[0])}: '
-            + _advice(missing, prefix, folders, are_all=not any(paths))
+            + _advice(missing, prefix, folders, settings, are_all=not any(paths))
         )
-        findings.append(Finding('error', file, 'images: file_name', what))
-    if directories:
-        where = f'{some("image", directories)}: file_name'
-        findings.append(Finding('error', file, where, 'is a folder: write the path of the image'))
+        # about records, which can be left out, unless the folder is wrong
+        kind = 'image' if any(paths) else ''
+        findings.append(Finding('error', file, 'images: file_name', what, kind))
+    for names, what in (
+        (directories, 'is a folder: write the path of the image'),
+        (others, 'is a pipe or a device: write the path of the image'),
+    ):
+        if names:
+            where = f'{some("image", names)}: file_name'
+            findings.append(Finding('error', file, where, what, 'image'))
     return paths, findings
 
 
-def _advice(missing: list[str], prefix: str, folders: Folders, *, are_all: bool) -> str:
+def _advice(
+    missing: list[str], prefix: str, folders: Folders, settings: Sequence[str], *, are_all: bool
+) -> str:
     """Where the first missing image may be, and what to change then.
 
     Args:
         missing: names of all missing images.
         prefix: folder that has been searched.
         folders: its listing and others.
+        settings: what names the folder.
         are_all: whether no image was found: then the folder may be wrong.
     """
     name = missing[0]
@@ -92,23 +109,26 @@ def _advice(missing: list[str], prefix: str, folders: Folders, *, are_all: bool)
         return 'file_name has backslashes; write slashes'
     folder, base = os.path.split(os.path.join(prefix, name))
     for kind, key in (('case', _folded), ('suffix', lambda text: PurePath(_folded(text)).stem)):
-        for other in folders.listing(folder):
-            is_image = PurePath(other).suffix.lower() in Image.registered_extensions()
-            if is_image and key(other) == key(base):
-                return f"there is '{other}', of another {kind}; correct file_name"
+        alike = [
+            f"'{other}'"
+            for other in sorted(folders.listing(folder))
+            if key(other) == key(base)
+            and PurePath(other).suffix.lower() in Image.registered_extensions()
+        ]
+        if alike:
+            verb = 'is' if len(alike) == 1 else 'are'
+            return f'there {verb} {", ".join(alike)}, of another {kind}; correct file_name'
     if not are_all:
         return 'complete the images, or delete their records from the annotation file'
     tried = missing[:: 1 + len(missing) // 20]
     for candidate in _other_prefixes(prefix):
         if all(os.path.isfile(os.path.join(candidate, other)) for other in tried):
-            return (
-                f'there are such files in {candidate}; correct data_prefix.img if these are meant'
-            )
+            return f'there are such files in {candidate}; correct {settings[0]} if these are meant'
     if not os.path.isdir(prefix or '.'):
-        return f'there is no folder {prefix}; correct data_prefix.img or data_root'
+        return f'there is no folder {prefix}; correct {" or ".join(settings)}'
     if name != base and os.path.isfile(os.path.join(prefix, base)):
-        return f"'{base}' is in data_prefix.img itself; remove the folder from file_name"
-    return 'correct data_prefix.img, data_root or file_name'
+        return f"'{base}' is in {settings[0]} itself; remove the folder from file_name"
+    return f'correct {", ".join(settings)} or file_name'
 
 
 def _folded(text: str) -> str:

@@ -26,6 +26,8 @@ def check_masks(records: Records, sizes: np.ndarray) -> tuple[np.ndarray, list]:
     """
     values = _segmentations(records)
     extents, faults = read_masks(values, sizes)
+    if len(faults.get(EMPTY, ())) == len(values):
+        faults = {BOXES_ONLY: faults[EMPTY]} if values else {}
     for fault, rows in faults.items():
         level: Level = 'warning' if fault in (SHORT_PART, NO_PIXEL) else 'error'
         records.report(level, rows, 'segmentation', fault)
@@ -67,12 +69,13 @@ def _segmentations(records: Records) -> list:
     if any(record.get('keypoints') for record in missing):
         expected += ': this is a file for keypoints, take the one for instances'
     elif missing and len(missing) == len(records.records):
-        expected += ': the file has boxes only, export masks or polygons'
+        expected += f': {BOXES_ONLY}'
     return records.column('segmentation', {list, dict}, expected)
 
 
 # ---------------------------------------------------------------- polygons
 
+BOXES_ONLY = 'the file has boxes only, export masks or polygons'
 EMPTY = 'no polygon: delete the annotation or draw its mask'
 FLAT = 'is a list of numbers: a polygon is a list in a list, [[x, y, x, y, x, y]]'
 NOT_NUMBERS = 'a polygon is not a list of numbers [x, y, x, y, x, y]: write it as one'

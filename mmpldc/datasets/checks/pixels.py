@@ -4,6 +4,7 @@ import io
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ import mmcv
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
 
 from ..image_header import ImageHeader, read_header
@@ -22,7 +24,10 @@ TURNED = (
     '(and masks) are those before: annotate the turned image, or store it turned and without EXIF'
 )
 SWAPPED = 'width and height are swapped, if the image is right: exchange them'
-ANOTHER_SIZE = 'another size than annotated: correct width and height, or take the right image'
+ANOTHER_SIZE = (
+    'another size than annotated: take the image that was annotated; correct width and height only '
+    'if the masks fit this image'
+)
 SAME_SIZE_TURNED = (
     'the EXIF orientation turns or mirrors the image when it is loaded, and its size does not tell '
     'whether it was annotated like that: look at the pictures of tools/dataset/check.py --out-dir'
@@ -133,14 +138,14 @@ def check_content(
     """
     there = {row: path for row, path in enumerate(paths) if path is not None}
     decoded = _spread(list(there), limit)
-    faults = _Faults(file)
+    faults = _Faults(file, len(there))
     level: Level = 'warning' if is_unlabeled else 'error'
-    outcomes = in_threads(_decoded_or_fault, [there[row] for row in decoded])
+    outcomes = _decode_all([there[row] for row in decoded])
     headers: dict[int, ImageHeader | None] = {}
     for row in decoded if is_unlabeled else _spread(list(there), MOST_HEADERS):
         header = headers[row] = _header(there[row])
         if header is not None:
-            _check_header(header, there[row], is_unlabeled, faults)
+            _check_header(header, row, there[row], is_unlabeled, faults)
     brightest = {}
     read_sizes = {
         row: ((header.height, header.width), header.orientation >= 5)
@@ -149,7 +154,7 @@ def check_content(
     }
     for row, outcome in zip(decoded, outcomes, strict=True):
         if isinstance(outcome, UnreadableImage):
-            faults.add('error', str(outcome), there[row])
+            faults.add('error', str(outcome), row, there[row])
             read_sizes.pop(row, None)
         else:
             read_sizes[row] = outcome.size, outcome.is_turned
@@ -163,26 +168,34 @@ def check_content(
         if annotated == (width, height):
             fault = TURNED if turned else SWAPPED
         example = f' ({describe_sizes(annotated, (height, width))})'
-        faults.add(level, fault, there[row], example=example)
+        faults.add(level, fault, row, there[row], example=example)
     return [*faults.findings(), *_check_depth(brightest, paths, file)]
 
 
 class _Faults:
     """Images by level and kind of fault."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, total: int) -> None:
         self.file = file
-        self.names: dict[tuple[Level, str], list[str]] = defaultdict(list)
+        self.total = total
+        self.images: dict[tuple[Level, str], dict[int, str]] = defaultdict(dict)
         self.examples: dict[tuple[Level, str], str] = {}
 
-    def add(self, level: Level, fault: str, path: str, *, example: str = '') -> None:
-        self.names[level, fault].append(path)
+    def add(self, level: Level, fault: str, row: int, path: str, *, example: str = '') -> None:
+        self.images[level, fault][row] = path
         self.examples.setdefault((level, fault), example)
 
     def findings(self) -> list[Finding]:
         return [
-            Finding(level, self.file, some('image', names), fault + self.examples[level, fault])
-            for (level, fault), names in self.names.items()
+            Finding(
+                level,
+                self.file,
+                some('image', list(images.values())),
+                fault + self.examples[level, fault],
+                'image' if len(images) < self.total else '',  # of all: no record's fault
+                tuple(images),
+            )
+            for (level, fault), images in self.images.items()
         ]
 
 
@@ -200,14 +213,16 @@ def _header(path: str) -> ImageHeader | None:
         return None
 
 
-def _check_header(header: ImageHeader, path: str, is_unlabeled: bool, faults: _Faults) -> None:
+def _check_header(
+    header: ImageHeader, row: int, path: str, is_unlabeled: bool, faults: _Faults
+) -> None:
     if header.pages > 1:
-        faults.add('warning', PAGES, path, example=f' ({header.pages} pages)')
+        faults.add('warning', PAGES, row, path, example=f' ({header.pages} pages)')
     is_square = header.width == header.height
     same_size = header.orientation in (2, 3, 4) or (header.orientation >= 5 and is_square)
     if same_size and not is_unlabeled:
         example = f' (orientation {header.orientation})'
-        faults.add('warning', SAME_SIZE_TURNED, path, example=example)
+        faults.add('warning', SAME_SIZE_TURNED, row, path, example=example)
 
 
 def _check_depth(
@@ -230,8 +245,27 @@ def _check_depth(
     yield Finding('error' if level == 0 else 'warning', file, some('image', names), message)
 
 
-def _decoded_or_fault(path: str) -> Decoded | UnreadableImage:
+def find_unreadable(paths: Sequence[str], limit: int = 64) -> dict[str, str]:
+    """Images that cannot be decoded among ``limit`` of ``paths``, spread evenly, each with why."""
+    rows = _spread(list(range(len(paths))), limit)
+    chosen = [paths[row] for row in rows]
+    return {
+        path: str(outcome)
+        for path, outcome in zip(chosen, _decode_all(chosen), strict=True)
+        if isinstance(outcome, UnreadableImage)
+    }
+
+
+def _decode_all(paths: Sequence[str]) -> list[Decoded | UnreadableImage]:
+    """What decoding each image gives; those that were decoded before are not read again."""
+    return in_threads(_decoded_or_fault, [(path, file_identity(path)) for path in paths])
+
+
+@lru_cache(maxsize=4096)
+def _decoded_or_fault(
+    path_and_file: tuple[str, FileIdentity | None],
+) -> Decoded | UnreadableImage:
     try:
-        return decode(path)
+        return decode(path_and_file[0])
     except UnreadableImage as error:
         return error

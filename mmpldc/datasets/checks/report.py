@@ -33,8 +33,12 @@ class Report:
     def warnings(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.level == 'warning']
 
-    def markdown(self) -> str:
-        """Tables of images and classes, notes, warnings, and errors last."""
+    def markdown(self, *, warned_before: int = 0) -> str:
+        """Tables of images and classes, notes, warnings, and errors last.
+
+        Args:
+            warned_before: warnings that were printed already and are no findings of this report.
+        """
         lines = []
         if self.sets or not self.label_maps:
             lines += _table(COLUMNS, [_row(data, contents) for data, contents in self.sets])
@@ -50,7 +54,9 @@ class Report:
         ):
             if entries:
                 lines += ['', f'## {title}', '', *(f'- {entry}' for entry in entries)]
-        lines += ['', f'{count(len(self.errors), "error")}, {count(len(self.warnings), "warning")}']
+        total = count(len(self.warnings) + warned_before, 'warning')
+        before = f' ({warned_before} of them before the tables)' if warned_before else ''
+        lines += ['', f'{count(len(self.errors), "error")}, {total}{before}']
         return '\n'.join(lines)
 
     def _per_class(self) -> list[str]:

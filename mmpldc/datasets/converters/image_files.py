@@ -80,7 +80,7 @@ def find_images(root: Path) -> list[str]:
 
 
 def files_below(root: Path) -> Iterator[str]:
-    """Files that are there, links followed, relative to ``root`` and with ``/``."""
+    """Files that are there, links followed, relative to ``root`` and with ``/``; no pipe."""
     for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = [
             name
@@ -91,7 +91,7 @@ def files_below(root: Path) -> Iterator[str]:
         ]
         inside = Path(os.path.relpath(folder, root)).as_posix()
         for name in files:
-            if not name.startswith('.') and os.path.exists(os.path.join(folder, name)):
+            if not name.startswith('.') and os.path.isfile(os.path.join(folder, name)):
                 yield name if inside == '.' else f'{inside}/{name}'
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from ..mask_names import MASK_SUFFIXES, image_stem
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
 from .image_files import IMAGE_SUFFIXES, files_below, find_images, image_record, suffix_of
-from .label_files import annotated_images, by_image, without_suffix
+from .label_files import annotated_images, by_image, pair, without_suffix
 from .label_maps import read_label_map, values_of
 
 
@@ -76,7 +76,7 @@ def _images_and_maps(images: Path, folder: Path) -> tuple[dict[str, str], dict[s
     else:
         names = set(files_below(folder))
         stems = _images_beside(images, folder)
-    maps = by_image(names, MASK_SUFFIXES, of_masks=True)
+    maps = pair(stems, by_image(names, MASK_SUFFIXES, of_masks=True), 'label map')
     return stems, {stem: folder / name for stem, name in maps.items()}
 
 
@@ -168,26 +168,39 @@ def convert_instance_folders(
     images, folders = Path(images), Path(folders)
     categories = categories_from(classes)
     stems = _images_beside(images, folders)
-    annotated = {stem for stem in stems if (folders / stem).is_dir()}
+    annotated = pair(stems, _folders_of_masks(folders, stems), 'mask folder')
     if not annotated:
         raise FileNotFoundError(
             f'no folder of masks for any image of {images}: not {folders / next(iter(stems))}/'
         )
     ids = {category['name']: category['id'] for category in categories}
     read = partial(_read_folder, images=images, folders=folders, category_ids=ids)
-    chosen = annotated_images(stems, annotated, 'folder of masks', negatives=negatives)
-    records = ordered_map(read, [(stem, stems[stem]) for stem in chosen], workers)
+    chosen = [
+        (stems[stem], annotated.get(stem))
+        for stem in annotated_images(stems, annotated, 'folder of masks', negatives=negatives)
+    ]
+    records = ordered_map(read, chosen, workers)
     return build_coco(records, categories, description=f'masks of {images.name}')
 
 
+def _folders_of_masks(folders: Path, stems: Collection[str]) -> dict[str, str]:
+    """Folders named as images, which may be empty, and others with files; each by itself."""
+    own = {stem for stem in stems if (folders / stem).is_dir()}
+    parents = (PurePosixPath(name).parent for name in files_below(folders))
+    others = {str(parent) for parent in parents if own.isdisjoint(map(str, parent.parents))}
+    return {name: name for name in sorted(own | others - {'.'})}
+
+
 def _read_folder(
-    stem_and_name: tuple[str, str], *, images: Path, folders: Path, category_ids: dict[str, int]
+    names: tuple[str, str | None], *, images: Path, folders: Path, category_ids: dict[str, int]
 ) -> Record:
-    stem, name = stem_and_name
+    name, inside = names
     image = image_record(images, name)
-    folder = folders / stem
+    if inside is None:
+        return image, []
+    folder = folders / inside
     annotations = []
-    for file in sorted(files_below(folder)) if folder.is_dir() else []:
+    for file in sorted(files_below(folder)):
         if suffix_of(file) not in IMAGE_SUFFIXES:
             continue
         path = folder / file

@@ -1,11 +1,15 @@
 """Annotation files of images: which belongs to which."""
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from ..mask_names import image_stem
+from ..photo_names import match_names
 from .image_files import suffix_of
+
+Place = TypeVar('Place', bound=Hashable)
 
 
 def without_suffix(names: Sequence[str]) -> dict[str, str]:
@@ -55,6 +59,56 @@ def by_image(names: Iterable[str], suffixes: Collection[str], *, of_masks: bool 
         if of_masks and of_image != stem:
             exact.setdefault(stem, name)  # or the image itself is called a mask
     return derived | exact
+
+
+def pair(
+    stems: Mapping[str, str],
+    files: Mapping[str, Place],
+    kind: str,
+    *,
+    passed_over: Callable[[Place], bool] = lambda file: False,
+) -> dict[str, Place]:
+    """Annotation files of the images; a warning counts files that belong to none.
+
+    A file whose name differs from its image's by case, Unicode form, or by what an annotation tool
+    puts around either, is its image's if no other fits, with a warning that counts such files.
+
+    Args:
+        stems: names of the images by their names without the suffix.
+        files: annotation files by the names of their images, as far as the files tell.
+        kind: of annotation file, in the singular, for the messages.
+        passed_over: whether a file is none, such as a list of classes.
+
+    Returns:
+        Annotation file by the image's name without the suffix.
+    """
+    own = {stem: file for stem, file in files.items() if stem in stems}
+    paired = set(own.values())
+    left = {stem: file for stem, file in files.items() if file not in paired}
+    meant = match_names(left, list(stems.values()), taken=[stems[stem] for stem in own])
+    of_name = {name: stem for stem, name in stems.items()}
+    found = {of_name[photo.name]: left[stem] for stem, photo in meant.items()}
+    if found:
+        warn_of_names([f'{file} of {stems[stem]}' for stem, file in found.items()])
+    paired |= set(found.values())
+    lost = [file for file in dict.fromkeys(left.values()) if file not in paired]
+    lost = [file for file in lost if not passed_over(file)]
+    if lost and (own or found):  # else the converter ends with an error
+        warnings.warn(
+            f'{kind}s without an image: {len(lost)}, such as {lost[0]}; they are left out: '
+            'complete the images, or name them alike',
+            stacklevel=3,
+        )
+    return own | found
+
+
+def warn_of_names(examples: Sequence[str]) -> None:
+    """Warn of images that were recognised though their names are others in the annotations."""
+    warnings.warn(
+        f'the names of {len(examples)} images differ from those in the annotations by case, or by '
+        f'what a tool adds, such as {examples[0]}: they are taken',
+        stacklevel=4,
+    )
 
 
 def annotated_images(

@@ -7,12 +7,14 @@ import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ..photo_names import PhotoNames
 from .coco import (
     Record,
     build_coco,
@@ -22,8 +24,8 @@ from .coco import (
     polygons_mask,
     read_json,
 )
-from .image_files import check_size, find_images, image_record
-from .label_files import annotated_images
+from .image_files import check_size, files_below, find_images, image_record, suffix_of
+from .label_files import annotated_images, warn_of_names
 
 # Points that a shape has at least.
 MIN_POINTS = {'polygon': 3, 'rectangle': 2, 'oriented_rectangle': 4, 'circle': 2, 'mask': 2}
@@ -64,8 +66,10 @@ def convert_labelme(
     read = []
     sources: dict[str, Path] = {}
     skipped: Counter[str] = Counter()
-    for path in sorted(root.rglob('*.json')):
-        image, shapes = _read(path, image_root)
+    photos = _Photos(image_root)
+    jsons = sorted(name for name in files_below(root) if suffix_of(name) == '.json')
+    for path in (root / name for name in jsons):
+        image, shapes = _read(path, photos)
         source = sources.setdefault(image['file_name'], path)
         if source != path:
             raise ValueError(f'{source} and {path} annotate the same image')
@@ -80,6 +84,8 @@ def convert_labelme(
         read.append((path, image, [s for s in shapes if s['shape_type'] in MIN_POINTS]))
     if not read:
         raise FileNotFoundError(f'no json below {root}')
+    if photos.guessed:
+        warn_of_names(photos.guessed)
     counts = ', '.join(f'{count} {name}' for name, count in sorted(skipped.items()))
     if not any(shapes for _, _, shapes in read):
         others = f' but those of unsupported types ({counts})' if skipped else ''
@@ -105,10 +111,10 @@ def _others(image_root: Path, annotated: set[str], negatives: bool) -> list[Reco
     return [(image_record(image_root, name), []) for name in listed if name not in annotated]
 
 
-def _read(path: Path, image_root: Path) -> tuple[dict, list[dict]]:
+def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
     """The image's record and the shapes; the image that may be embedded is not kept."""
     content = read_json(path, 'shapes', 'imagePath')
-    image = image_record(image_root, _image_name(path, content['imagePath'], image_root))
+    image = image_record(photos.root, photos.find(path, content['imagePath']))
     # both are null or missing in files of old versions
     width, height = content.get('imageWidth'), content.get('imageHeight')
     check_size(path, width or image['width'], height or image['height'], image)
@@ -118,7 +124,7 @@ def _read(path: Path, image_root: Path) -> tuple[dict, list[dict]]:
     for index, shape in enumerate(content['shapes']):
         if not isinstance(shape, dict) or 'label' not in shape or 'points' not in shape:
             raise ValueError(f"{path}: shape {index} has no 'label' or no 'points'")
-        if not isinstance(shape['label'], str):
+        if not isinstance(shape['label'], str) or not shape['label'].strip():
             raise ValueError(f'{path}: shape {index} has the label {shape["label"]!r}, no text')
         # old versions know polygons only, and no groups
         old = dict(shape_type='polygon', group_id=None)
@@ -126,24 +132,46 @@ def _read(path: Path, image_root: Path) -> tuple[dict, list[dict]]:
     return image, shapes
 
 
-def _image_name(path: Path, image_path: str, image_root: Path) -> str:
-    """Name of the image that a json is for, below the root of images."""
-    image_path = str(image_path).replace('\\', '/')
-    base = image_path.rpartition('/')[2]
-    places = (path.parent / image_path, path.parent / base, image_root / base)
-    location = next((place for place in places if base and os.path.isfile(place)), None)
-    if location is None:
-        raise ValueError(
-            f'{path}: its imagePath {image_path!r} does not exist, and {base!r} is neither beside '
-            f'it nor in {image_root}: give the folder of the images with --images'
-        )
-    name = Path(os.path.relpath(location, image_root)).as_posix()
-    if name.startswith('../'):
-        raise ValueError(
-            f'{path}: its imagePath {image_path!r} is not in {image_root}: give the folder of the '
-            'images with --images'
-        )
-    return name
+class _Photos:
+    """Images that annotations are for.
+
+    Args:
+        root: folder that all are in.
+
+    Attributes:
+        guessed: those whose names differ from their files', in words.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.guessed: list[str] = []
+
+    @cached_property
+    def names(self) -> PhotoNames:
+        return PhotoNames(find_images(self.root))
+
+    def find(self, path: Path, image_path: object) -> str:
+        """Name, below the root, of the image that a json is for."""
+        given = str(image_path or '').replace('\\', '/')
+        base = given.rpartition('/')[2]
+        places = (path.parent / given, path.parent / base, self.root / base)
+        location = next((place for place in places if base and os.path.isfile(place)), None)
+        if location is None:
+            meant = self.names.find(base) if base else None
+            if meant is None:
+                raise ValueError(
+                    f'{path}: its imagePath {image_path!r} does not exist, and {base!r} is neither '
+                    f'beside it nor in {self.root}: give the folder of the images with --images'
+                )
+            location = self.root / meant.name
+            self.guessed.append(f'{base} of {path.name}, which is {meant.name}')
+        name = Path(os.path.relpath(location, self.root)).as_posix()
+        if name.startswith('../'):
+            raise ValueError(
+                f'{path}: its imagePath {image_path!r} is not in {self.root}: give the folder of '
+                'the images with --images'
+            )
+        return name
 
 
 def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) -> list[dict]:

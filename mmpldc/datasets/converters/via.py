@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path, PurePosixPath
 
+from ..photo_names import PhotoNames
 from .coco import build_coco, categories_from, polygon_annotation, read_json
 from .image_files import find_images, image_record
-from .label_files import annotated_images
+from .label_files import annotated_images, warn_of_names
 
 CURVE_POINTS = 64  # of a circle or an ellipse
 SHAPES = ('polygon', 'rect', 'circle', 'ellipse')
@@ -69,6 +70,8 @@ def convert_via(
             )
         skipped.update(unsupported)
         regions[name] = [one for one, kind in zip(own, kinds, strict=True) if kind in SHAPES]
+    if names.guessed:
+        warn_of_names(names.guessed)
     everything = [region for own in regions.values() for region in own]
     counts = ', '.join(f'{count} {kind}' for kind, count in sorted(skipped.items()))
     if not everything:
@@ -106,6 +109,8 @@ def convert_via(
 
 def _entries(path: Path) -> dict[str, dict]:
     """Images by key, of a project or of exported annotations."""
+    if path.suffix.lower() == '.csv':
+        raise ValueError(f'{path} is a table: export the annotations as json')
     content = read_json(path)
     if isinstance(content, dict) and {'project', 'file', 'view'} <= content.keys():
         raise ValueError(f'{path} is of VIA 3: export COCO format there, or annotate with VIA 2')
@@ -142,6 +147,8 @@ class _Names:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = set(names)
+        self.photos = PhotoNames(names)
+        self.guessed: list[str] = []
         self.by_base: dict[str, list[str]] = {}
         for name in names:
             self.by_base.setdefault(PurePosixPath(name).name, []).append(name)
@@ -152,6 +159,11 @@ class _Names:
         if name in self.names:
             return name
         found = self.by_base.get(PurePosixPath(name).name, [])
+        if not found:
+            readings = (name, PurePosixPath(name).name)
+            meant = (self.photos.find(reading, root.name) for reading in readings)
+            found = [one.name for one in meant if one is not None][:1]
+            self.guessed += [f'{filename}, which is {one}' for one in found]
         if len(found) != 1:
             several = f'{len(found)} images of that name are' if found else 'it is not'
             raise ValueError(f'{where}: the image {filename!r}: {several} in {root}')

@@ -14,7 +14,7 @@ from mmpldc.utils.text import read_text
 
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
 from .image_files import check_size, files_below, find_images, image_record
-from .label_files import annotated_images, by_image, without_suffix
+from .label_files import annotated_images, by_image, pair, without_suffix
 
 # In the order of VOC's own files; class k has value k.
 CLASSES = [
@@ -78,11 +78,12 @@ def convert_voc(
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder} is not a folder')
     names, colors = _classes(root, classes)
-    stems = without_suffix(find_images(images))
+    stems = all_stems = without_suffix(find_images(images))
     if split is not None:
         stems = _chosen(stems, root / f'ImageSets/Segmentation/{split}.txt')
     object_files, class_files = (
-        by_image(files_below(folder), ('.png',)) for folder in (objects, kinds)
+        pair(all_stems, by_image(files_below(folder), ('.png',)), f'{folder.name} PNG')
+        for folder in (objects, kinds)
     )
     annotated = object_files.keys() & class_files.keys()
     if not annotated & stems.keys():

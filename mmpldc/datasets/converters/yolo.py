@@ -1,5 +1,6 @@
 """YOLO's segmentation format: a text file per image, a polygon per line."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from itertools import cycle
@@ -11,7 +12,7 @@ from mmpldc.utils.text import read_text
 
 from .coco import build_coco, categories_from, first_of, polygon_annotation
 from .image_files import files_below, find_images, image_record
-from .label_files import annotated_images, by_image, without_suffix
+from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
 
@@ -37,14 +38,15 @@ def read_class_names(path: str | Path) -> list[str]:
         # the base loader reads all as text: YAML's own takes on and off for true and false
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506
     except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not yaml: {error}') from error
+        raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
     names = content.get('names') if isinstance(content, dict) else None
     if isinstance(names, dict):
         if sorted(names) != sorted(map(str, range(len(names)))):
             raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
         names = [names[str(index)] for index in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise ValueError(f"{path} has no 'names' of classes")
+        found = 'no' if not names else 'no list of'
+        raise ValueError(f"{path} has {found} 'names' of classes, such as names: [apple, pear]")
     return [str(name) for name in names]
 
 
@@ -76,7 +78,12 @@ def convert_yolo(
     images, labels = Path(images), Path(labels)
     categories = categories_from(classes)
     stems = without_suffix(find_images(images))
-    files = by_image(files_below(labels), ('.txt',))
+    files = pair(
+        stems,
+        by_image(files_below(labels), ('.txt',)),
+        'label file',
+        passed_over=lambda name: not _has_labels(labels / name),
+    )
     if not stems.keys() & files.keys():
         raise FileNotFoundError(
             f'no label file for any image of {images}: not {labels / next(iter(stems))}.txt'
@@ -93,6 +100,15 @@ def convert_yolo(
             raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
         warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a text's first line begins with a number, as those of label files do."""
+    try:
+        words = read_text(path).split(maxsplit=1)
+        return bool(words) and math.isfinite(float(words[0]))
+    except (OSError, ValueError):
+        return False
 
 
 def _annotations(
@@ -142,6 +158,9 @@ def _inside(points: list[float], where: str) -> list[float]:
     """Coordinates from 0 to 1; what rounding moved out is put on the edge."""
     if len(points) < 6:
         raise ValueError(f'{where}: fewer than three points')
+    strange = [value for value in points if not math.isfinite(value)]
+    if strange:
+        raise ValueError(f'{where}: coordinate {strange[0]:g} is no finite number')
     outside = [value for value in points if not -TOLERANCE <= value <= 1 + TOLERANCE]
     if outside:
         raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from ..checks.classes import plain
 from ..checks.findings import Finding, count, some
 from ..checks.records import Names, Records
-from .values import read_whole_numbers, whole_number
+from .values import number_anew, read_whole_numbers, whole_number
 
 
 def repair_categories(
@@ -20,7 +20,8 @@ def repair_categories(
         names: of records, kept where an id changes.
 
     Returns:
-        The id of the category that took the place of each one that was merged, and findings.
+        New ids of categories by the old ones: of those that were merged with another one, and of
+        those that were numbered anew; and findings.
     """
     categories = Records(coco['categories'], 'category', file, names)
     read_whole_numbers(categories, 'id')
@@ -33,6 +34,8 @@ def repair_categories(
         categories.records[row]['name'] = f'{categories.records[row]["name"]:g}'
     categories.report('repaired', numbers, 'name', 'a number: read as a text')
     merged = _merge(categories)
+    numbered = number_anew(categories)
+    moved = {old: numbered.get(new, new) for old, new in merged.items()} | numbered
     placeholder = _placeholder(categories.records, coco['annotations'])
     if placeholder is not None:
         name = categories.records[placeholder].get('name')
@@ -42,7 +45,7 @@ def repair_categories(
         )
         categories.report('repaired', [placeholder], 'name', message)
         del categories.records[placeholder]
-    return merged, categories.findings
+    return moved, categories.findings
 
 
 def _merge(categories: Records) -> dict[Hashable, int]:

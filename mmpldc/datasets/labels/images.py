@@ -9,7 +9,7 @@ from ..checks.findings import Finding
 from ..checks.records import Names, Records
 from ..converters.image_files import image_size
 from .photos import find_meant
-from .values import is_id, number, read_whole_numbers
+from .values import is_id, number, number_anew, read_whole_numbers
 
 
 def repair_images(
@@ -33,7 +33,7 @@ def repair_images(
     _read_sizes(images, folder)
     read_whole_numbers(images, 'id')
     moved = _merge(images)
-    numbered = _number(images)
+    numbered = number_anew(images)
     moved = {old: numbered.get(new, new) for old, new in moved.items()} | numbered
     return moved, images.findings
 
@@ -65,9 +65,12 @@ def _read_sizes(images: Records, folder: Path | None) -> None:
         if len(whole) == 2:
             image.update(width=whole[0], height=whole[1])
             numbers.append(row)
-        elif all(side is None or side == 0 for side in sides) and folder is not None:
+        elif folder is not None and any(side is None or side == 0 for side in sides):
             size = _size_of(folder, image.get('file_name'))
-            if size is not None:
+            if size is not None and all(
+                side is None or side == 0 or number(side) == own
+                for side, own in zip(sides, size, strict=True)
+            ):
                 image.update(width=size[0], height=size[1])
                 missing.append(row)
     images.report('repaired', numbers, 'width, height', 'not whole numbers: read as such')
@@ -116,20 +119,3 @@ def _photo(image: dict) -> tuple | None:
     if type(name) is not str or not name or not {type(width), type(height)} <= {int}:
         return None
     return posixpath.normpath(name), width, height
-
-
-def _number(images: Records) -> dict[Hashable, int]:
-    """Give images whose ids are texts numbers; old ids -> new ones."""
-    ids = [image.get('id') for image in images.records]
-    texts = [row for row, identity in enumerate(ids) if type(identity) is str and is_id(identity)]
-    if not texts or len({ids[row] for row in texts}) < len(texts):  # ids twice are an error
-        return {}
-    example, taken = ids[texts[0]], {identity for identity in ids if type(identity) is int}
-    free = (identity for identity in range(1, 2 * len(ids) + 2) if identity not in taken)
-    new = {}
-    for row in texts:
-        images.names.keep(images.records[row], row)
-        new[ids[row]] = images.records[row]['id'] = next(free)
-    message = f"was the text '{example}': numbered anew, for COCO's evaluation needs numbers"
-    images.report('repaired', texts, 'id', message)
-    return new

@@ -11,7 +11,7 @@ from pycocotools import mask as mask_utils
 
 from ..checks import masks as checks
 from ..checks.boxes import corners, iou, look_like_corners, read_boxes, visible
-from ..checks.geometry import are_shares
+from ..checks.geometry import HOLE_OR_NOT, are_shares, has_inner_ring
 from ..checks.records import Records
 from .values import number, whole_number
 
@@ -21,6 +21,7 @@ PARTS = 'polygons below three points beside others: left out'
 POINTS = 'points that are pairs or texts: written as [x, y, x, y, ...]'
 WRAPPED = 'a list of numbers: written as a list of one polygon'
 TEXT = 'a text: read as JSON'
+IN_LIST = 'a run-length encoding in a list: taken out'
 RUNS = "texts, floats or Python's b'...' in a run-length encoding: read as what they stand for"
 
 
@@ -107,6 +108,8 @@ def _forms(annotation: dict, size: list[int]) -> list[tuple[object, str]]:
     if len(flat) == len(numbers):
         return [([flat], WRAPPED)] if sum(flat) != size[0] * size[1] else []
     forms: list[tuple[object, str]] = []
+    if len(value) == 1 and type(value[0]) is dict:
+        forms = [(_run_lengths(value[0]), IN_LIST)]
     parts = [points for points in map(_points, value) if points is not None]
     if len(parts) == len(value):
         if len(parts) > 2 and all(len(part) == 2 for part in parts):
@@ -197,6 +200,9 @@ def _repair_boxes_and_areas(
     for (field, what), rows in done.items():
         annotations.report('repaired', rows, field, f'{what}: computed from the mask')
     annotations.report('error', empty, 'segmentation', NO_PIXEL)
+    rows = np.flatnonzero(known & without_area)
+    inside = has_inner_ring([annotations.records[row] for row in rows])
+    annotations.report('warning', rows[inside], 'segmentation', HOLE_OR_NOT)
 
 
 def _fault_of_box(given: object, box: np.ndarray) -> str:

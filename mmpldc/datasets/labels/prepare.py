@@ -1,5 +1,6 @@
 """A user's annotation file: read, repaired and checked before anything is made of it."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,10 +9,9 @@ import numpy as np
 from mmpldc.utils.garbage import without_garbage_collection
 
 from ..checks.annotations import Role, check_coco
-from ..checks.config import DataSet
 from ..checks.findings import Finding, count
 from ..checks.images import Folders, find_images
-from ..checks.pixels import check_content
+from ..checks.pixels import check_content, find_unreadable
 from ..checks.records import Names, Records
 from ..coco_files import UnusableFile, outline_fault, read_json
 from .annotations import (
@@ -60,6 +60,7 @@ class Labels:
         names: what records were called whose ids were changed.
         findings: what was repaired, warnings and errors.
         left_out: a line for each record that ``drop_invalid`` left out.
+        unreadable: paths of photos among them that cannot be read.
         lists_annotated_only: whether somebody has looked at all of its images, so that one without
             an annotation shows nothing; as in Label Studio's own JSON.
     """
@@ -70,6 +71,7 @@ class Labels:
     names: Names
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     lists_annotated_only: bool = False
 
     @property
@@ -104,22 +106,21 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
         if exported is not None:
             labels.lists_annotated_only = True
             labels.left_out += exported.left_out
-        repaired = nulls
+        repaired = [] if exported is None else exported.findings
+        repaired += nulls
         while True:
             repaired += _repair(labels, role, options)
             found, paths = _check(labels, role)
             labels.findings = [*repaired, *found]
+            if not labels.errors:
+                sizes = np.array([[i['height'], i['width']] for i in coco['images']]).reshape(-1, 2)
+                content = check_content(paths, sizes, file=labels.file, limit=options.decode)
+                labels.findings += content
+                rows = [row for one in content if one.level == 'error' for row in one.rows]
+                labels.unreadable += find_unreadable([path for row in rows if (path := paths[row])])
             if not (options.drop_invalid and _drop(labels, paths)):
                 break
-            repaired = [finding for finding in repaired if finding.level == 'repaired']
-    if exported is not None:
-        labels.findings = [*exported.findings, *labels.findings]
-    if not labels.errors:
-        data = DataSet(role, role, labels.file, str(folder))
-        sizes = np.array([[i['height'], i['width']] for i in coco['images']]).reshape(-1, 2)
-        labels.findings += check_content(
-            paths, sizes, file=data.ann_file, limit=options.decode, is_unlabeled=False
-        )
+            repaired = [one for one in repaired if one.level in ('repaired', 'note')]
     if labels.left_out:
         message = f'{count(len(labels.left_out), "record")} that cannot be repaired: left out'
         labels.findings.append(Finding('note', labels.file, '', message))
@@ -134,9 +135,11 @@ def _repair(labels: Labels, role: Role, options: Options) -> list[Finding]:
     findings += found
     annotations = Records(coco['annotations'], 'annotation', file, names)
     images = {_key(image.get('id')): image for image in coco['images']}
-    repair_references(annotations, 'image_id', set(images), moved)
+    by_name = _ids_by(coco['images'], 'file_name')
+    repair_references(annotations, 'image_id', set(images), moved, by_name)
     categories = {_key(category.get('id')) for category in coco['categories']}
-    repair_references(annotations, 'category_id', categories, merged)
+    by_name = _ids_by(coco['categories'], 'name')
+    repair_references(annotations, 'category_id', categories, merged, by_name)
     repair_flags(annotations)
     if role == 'weak':
         repair_scores(annotations, options.score)
@@ -152,6 +155,17 @@ def _repair(labels: Labels, role: Role, options: Options) -> list[Finding]:
     repair_ids(annotations)
     repair_masks(annotations, _sizes(annotations.records, images))
     return [*findings, *annotations.findings]
+
+
+def _ids_by(records: list[dict], field: str) -> dict[str, int]:
+    """Ids of records by a field that is a text, if no other has the same."""
+    values = [_key(record.get(field)) for record in records]
+    counts = Counter(values)
+    return {
+        value: record['id']
+        for value, record in zip(values, records, strict=True)
+        if type(value) is str and counts[value] == 1 and type(record.get('id')) is int
+    }
 
 
 def _key(value: object) -> object:
@@ -175,7 +189,11 @@ def _check(labels: Labels, role: Role) -> tuple[list[Finding], list[str | None]]
         labels.coco, file=labels.file, role=role, names=labels.names, most_crowds=0
     )
     paths, missing = find_images(
-        contents.file_names, str(labels.folder), file=labels.file, folders=Folders()
+        contents.file_names,
+        str(labels.folder),
+        file=labels.file,
+        folders=Folders(),
+        settings=('the folder of images',),
     )
     return [*findings, *missing], paths
 
@@ -192,6 +210,8 @@ def _drop(labels: Labels, paths: list[str | None]) -> bool:
         for row in (row for row, path in enumerate(paths) if path is None):
             lost = Finding('error', labels.file, 'file_name', 'the photo is not on disk')
             faults['image'].setdefault(row, lost)
+    if len(faults['image']) == len(coco['images']):  # then the file is wrong, or the folder
+        return False
     dropped = {_key(coco['images'][row].get('id')) for row in faults['image']} - {None}
     for row, image in enumerate(coco['images']):
         if _key(image.get('id')) in dropped:  # an id twice: whose annotations are whose is unknown
@@ -201,7 +221,8 @@ def _drop(labels: Labels, paths: list[str | None]) -> bool:
         records = coco[DROPPED_KINDS[kind]]
         for row, finding in sorted(rows.items()):
             name = labels.names.of(records[row], row)
-            about = finding.where.rsplit(': ', 1)[-1]
-            labels.left_out.append(f'{labels.file}: {kind} {name}: {about}: {finding.message}')
+            _, field_known, about = finding.where.rpartition(': ')
+            about = f'{about}: ' if field_known else ''
+            labels.left_out.append(f'{labels.file}: {kind} {name}: {about}{finding.message}')
         records[:] = [record for row, record in enumerate(records) if row not in rows]
     return any(faults.values())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpldc.utils.text import read_text
+
 from ..checks.findings import Finding, some
 from ..converters.image_files import image_record
 from ..split import count_instances, find_images
@@ -64,7 +66,9 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
     Raises:
         ValueError: if a name is no photo, or is annotated.
     """
-    lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    if not path.is_file():
+        raise ValueError(f"--negatives {path}: no such file; 'all', or a text with file names")
+    lines = [line.strip() for line in read_text(path).splitlines()]
     found = set()
     for line in filter(None, lines):
         listed = _look_up(line, files)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..checks.findings import Finding, some
+from ..checks.pixels import find_unreadable
 from ..converters.coco import build_coco
 from ..converters.image_files import find_images, real_paths
 from ..image_header import ImageHeader, read_headers
@@ -78,10 +79,12 @@ def unlabeled_set(
         findings.append(Finding('note', str(folder), '', message))
     records: list[tuple[dict, list[dict]]] = []
     unreadable = []
+    whole = [path for path in paths.values() if isinstance(headers[path], ImageHeader)]
+    broken = find_unreadable([path for path in whole if path not in unwanted])
     for name, path in paths.items():
         if path in unwanted:
             continue
-        header = headers[path]
+        header = headers[path] if path not in broken else f'{path} {broken[path]}'
         if isinstance(header, ImageHeader):
             image = dict(file_name=name, width=header.width, height=header.height)
             records.append((image, NOTHING))

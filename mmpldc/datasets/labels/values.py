@@ -1,11 +1,14 @@
 """Values as exports write them, read as what COCO has there."""
 
 import math
+from collections.abc import Hashable
+from itertools import count
 from typing import Any
 
 from ..checks.records import Records
 
 TRUE = frozenset({'1', '1.0', 'true', 'yes'})
+LARGEST_ID = 2**53  # JSON's numbers are exact up to here
 FALSE = frozenset({'0', '0.0', 'false', 'no', ''})
 
 
@@ -57,6 +60,28 @@ def read_whole_numbers(records: Records, field: str) -> None:
     if changed:
         message = f'was {values[changed[0]]!r}: read as a whole number'
         records.report('repaired', changed, field, message)
+
+
+def number_anew(records: Records) -> dict[Hashable, int]:
+    """Give records whose ids are texts, or beyond 2**53, free whole numbers; old ids -> new ones.
+
+    Records with an id that another one has, too, are left as they are: whose is whose is not known.
+    """
+    ids: list[Any] = [record.get('id') for record in records.records]
+    taken = {identity for identity in ids if type(identity) is int and abs(identity) <= LARGEST_ID}
+    rows = [row for row, one in enumerate(ids) if is_id(one) and one not in taken]
+    if not rows or len({ids[row] for row in rows}) < len(rows):
+        return {}
+    free = (number for number in count(1) if number not in taken)
+    new = {}
+    for row in rows:
+        records.names.keep(records.records[row], row)
+        new[ids[row]] = records.records[row]['id'] = next(free)
+    example = ids[rows[0]]
+    kind = 'the text ' if type(example) is str else ''
+    message = f"was {kind}{example!r}: numbered anew, for COCO's evaluation needs small numbers"
+    records.report('repaired', rows, 'id', message)
+    return new
 
 
 def drop_nulls(coco: Any, file: str) -> list:

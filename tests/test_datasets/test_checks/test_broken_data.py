@@ -259,7 +259,7 @@ MASK = 'segmentation: '
 CASES = [
     # the file
     ('no file', lambda w: w.path('labeled').unlink(), 'error', 'no such file: correct ann_file'),
-    ('empty file', text(''), 'error', 'line 1, column 1: not valid JSON'),
+    ('empty file', text(''), 'error', 'is empty: export or copy it again'),
     ('cut off', text('{"images": [\n{"id": 1,'), 'error', 'line 2, column 10: not valid JSON'),
     ('number without end', text('9' * 5000), 'error', 'cannot be read (Exceeds the limit'),
     ('nested without end', text('[' * 100000), 'error', 'cannot be read (maximum recursion'),

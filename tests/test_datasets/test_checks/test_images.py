@@ -82,3 +82,16 @@ def test_broken_links_are_missing_and_folders_no_images(tmp_path):
     assert paths == [None, None]
     assert ['are not on disk' in findings[0].message, 'is a folder' in findings[1].message]
     assert findings[1].where == 'image b.jpg: file_name'
+
+
+def test_pipes_are_no_images(tmp_path):
+    os.mkfifo(tmp_path / 'a.jpg')
+    paths, (finding,) = find(['a.jpg'], tmp_path)
+    assert paths == [None] and 'is a pipe' in finding.message
+
+
+def test_all_that_are_alike_are_named(tmp_path):
+    for name in ('a.png', 'a.jpg'):
+        (tmp_path / name).touch()
+    _, (finding,) = find(['a.jpeg'], tmp_path)
+    assert "there are 'a.jpg', 'a.png', of another suffix; correct file_name" in finding.message

@@ -1,6 +1,7 @@
 """Images without annotations: which there are, and how large they load."""
 
 import json
+import os
 
 import mmcv
 import pytest
@@ -110,6 +111,12 @@ def test_link_to_nothing(images, labeled):
     """A link whose target is gone is no file; it is not even listed."""
     (images / 'gone.jpg').symlink_to(images / 'nowhere.jpg')
     assert 'gone.jpg' not in names(convert_images(images, labeled()))
+
+
+def test_pipes_are_no_images(images):
+    """Opening one would wait for ever."""
+    os.mkfifo(images / 'pipe.jpg')
+    assert find_images(images) == ['a/b/d.png', 'a/c.JPG', 'b.jpg', 'e.webp']
 
 
 @pytest.mark.parametrize(

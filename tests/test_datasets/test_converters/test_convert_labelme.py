@@ -239,3 +239,24 @@ def test_no_shapes(tmp_path, add):
     add('a', [shape(shape_type='line', points=[[0, 0], [1, 1]])])
     with pytest.raises(ValueError, match=r'no shape in .* but those of unsupported types \(1 line'):
         convert_labelme(tmp_path, skip_unsupported=True)
+
+
+def test_names_that_differ(tmp_path, add):
+    add('a', [shape()], imagePath='A.JPG')
+    with pytest.warns(UserWarning, match=r'1 images differ .* A\.JPG of a\.json, which is a\.jpg'):
+        assert convert_labelme(tmp_path)['images'][0]['file_name'] == 'a.jpg'
+
+
+def test_copies_of_notebooks_are_passed_over(tmp_path, add):
+    add('a', [shape()])
+    (tmp_path / '.ipynb_checkpoints').mkdir()
+    (tmp_path / '.ipynb_checkpoints/a-checkpoint.json').write_text(
+        (tmp_path / 'a.json').read_text()
+    )
+    assert len(convert_labelme(tmp_path)['annotations']) == 1
+
+
+def test_no_label(tmp_path, add):
+    add('a', [shape(), shape(label=' ')])
+    with pytest.raises(ValueError, match=r"a\.json: shape 1 has the label ' '"):
+        convert_labelme(tmp_path)

@@ -195,3 +195,16 @@ def test_two_label_maps_of_an_image(folders, write_labels):
         write_labels(masks / name, np.ones(SHAPE, np.uint8))
     with pytest.raises(ValueError, match=r'b\.png and b\.tif are for the same image'):
         convert_label_maps(images, masks, ['x'], divisor=1, workers=1)
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_masks_of_no_image_are_counted(folders, write_labels):
+    images, masks = folders
+    for name in ('b', 'gone_mask'):
+        write_labels(masks / f'{name}.png', np.ones(SHAPE, np.uint8))
+    with pytest.warns(UserWarning, match=r'maps without an image: 1, such as .*gone_mask\.png'):
+        convert_label_maps(images, masks, ['x'], divisor=1, workers=1)
+    for name in ('b', 'b/more', 'gone'):
+        write_labels(masks / f'folders/{name}/x.png', np.ones(SHAPE, np.uint8))
+    with pytest.warns(UserWarning, match='mask folders without an image: 1, such as gone'):
+        convert_instance_folders(images, masks / 'folders', ['x'], workers=1)

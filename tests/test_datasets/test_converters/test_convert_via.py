@@ -139,3 +139,18 @@ def test_unsupported_regions(convert):
     with pytest.warns(UserWarning, match='unsupported regions are left out: 1 point'):
         coco = convert({'a.jpg': [point, region(kind='x')]}, skip_unsupported=True)
     assert len(coco['annotations']) == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+@pytest.mark.parametrize('name', ['A.JPG', 'https://example.com/x/a.JPG', '1a2b3c4d-a.jpg'])
+def test_names_that_differ(convert, name):
+    with pytest.warns(UserWarning, match=rf'1 images differ .* {name}, which is a\.jpg'):
+        coco = convert({name: [region(kind='x')]})
+    assert [image['file_name'] for image in coco['images']] == ['a.jpg']
+
+
+def test_a_table(tmp_path, write_image):
+    write_image(tmp_path / 'a.jpg')
+    (tmp_path / 'via.csv').write_text('filename,file_size\n')
+    with pytest.raises(ValueError, match=r'via\.csv is a table: export the annotations as json'):
+        convert_via(tmp_path / 'via.csv', images=tmp_path)

@@ -120,3 +120,15 @@ def test_bad_input(root):
     (root / 'labelmap.txt').write_text('apple\n')
     with pytest.raises(ValueError, match=r'labelmap\.txt, line 1: not NAME:RED,GREEN,BLUE'):
         convert_voc(root, workers=1)
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_pngs_of_no_image_are_counted(root):
+    for name in ('a', 'gone'):
+        write(root, name, *scene())
+    with pytest.warns(UserWarning) as warned:
+        assert len(convert_voc(root, workers=1)['images']) == 1
+    told = [str(warning.message) for warning in warned]
+    for folder in ('SegmentationObject', 'SegmentationClass'):
+        start = f'{folder} PNGs without an image: 1, such as gone.png'
+        assert any(text.startswith(start) for text in told), told

@@ -82,7 +82,7 @@ def test_turned_image(folders, write_image):
         ('1 0 0', 'fewer than three points'),
         ('1 0 0 1.01 0 1 1', r'coordinate 1\.01 lies outside'),
         ('1 0 0 1 0 1 -0.5', r'coordinate -0\.5 lies outside'),
-        ('1 0 0 1 0 1 nan', 'coordinate nan lies outside'),
+        ('1 0 0 1 0 1 nan', 'coordinate nan is no finite number'),
         ('x 0 0 1 0 1 1', 'not a class number'),
         ('0.5 0 0 1 0 1 1', r'class 0\.5 is no whole number'),
         ('nan 0 0 1 0 1 1', 'class nan is no whole number'),
@@ -120,6 +120,8 @@ def test_class_names(tmp_path, content):
         ('nc: 3', "has no 'names'"),
         ('- a', "has no 'names'"),
         ('names: [a', 'is not yaml'),
+        ('names: a, b', "no list of 'names'"),
+        ('names: [a]\n---\nnames: [b]', 'is not yaml: expected a single document .* document in'),
         (b'names: [\xd6se]', 'line 1: is not in UTF-8'),
     ],
 )
@@ -187,3 +189,24 @@ def test_boxes(folders):
     (labels / 'b.txt').write_text('0 0.5 0.5 0.2 0.2\n')
     with pytest.raises(ValueError, match='has boxes only, but masks are needed'):
         convert_yolo(images, labels, ['x'], skip_boxes=True)
+
+
+@pytest.mark.parametrize('name', ['1a2b3c4d-b', 'B', f'b_jpg.rf.{"0f" * 16}'])
+def test_names_as_annotation_tools_write_them(folders, write_image, name):
+    images, labels = folders
+    (images / 'a/c.png').unlink()
+    (labels / f'{name}.txt').write_text('0 0 0 1 0 1 1\n')
+    with pytest.warns(UserWarning, match=rf'names of 1 images differ .* {name}\.txt of b\.jpg'):
+        coco = convert_yolo(images, labels, ['x'])
+    assert len(coco['annotations']) == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_labels_of_no_image_are_counted(folders):
+    """Their photos may be lost, or have another name; lists of classes are none of them."""
+    images, labels = folders
+    for name in ('b', 'a/gone', 'lost'):
+        (labels / f'{name}.txt').write_text('0 0 0 1 0 1 1\n')
+    (labels / 'classes.txt').write_text('x\n')
+    with pytest.warns(UserWarning, match=r'label files without an image: 2, such as a/gone\.txt'):
+        assert len(convert_yolo(images, labels, ['x'])['annotations']) == 1

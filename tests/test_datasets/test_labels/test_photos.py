@@ -58,5 +58,18 @@ def test_a_doubtful_name_means_none(photos, names):
     assert find_meant(names, photos) == {}
 
 
+@pytest.mark.parametrize(
+    'photo', ['1a2b3c4d-dog.jpg', f'dog_jpg.rf.{"b2" * 16}.jpg', 'DOG_jpg.rf.' + 'c' * 32 + '.jpg']
+)
+def test_the_photo_may_have_what_a_tool_adds(photos, photo):
+    (photos / photo).touch()
+    found = find_meant(['dog.jpg'], photos)
+    assert (
+        found['dog.jpg'].name == photo and "the photo's name has a prefix" in found['dog.jpg'].why
+    )
+    (photos / '5e6f7a8b-dog.jpg').touch()  # which of the two is not known
+    assert find_meant(['dog.jpg'], photos) == {}
+
+
 def test_no_folder(tmp_path):
     assert find_meant(['a.jpg'], tmp_path / 'none') == {}

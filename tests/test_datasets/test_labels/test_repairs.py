@@ -95,13 +95,43 @@ REPAIRED = [
         ),
         "was the text 'img_1': numbered anew",
     ),
+    (
+        'category ids names',
+        both(
+            every('categories', id=lambda c: f'c-{c["id"]}'),
+            every('annotations', category_id=lambda a: f'c-{a["category_id"]}'),
+        ),
+        "was the text 'c-1': numbered anew",
+    ),
+    (
+        'classes by name',
+        every('annotations', category_id=lambda a: ['square', 'triangle'][a['category_id'] - 1]),
+        'category_id: a name: the id of what has it',
+    ),
+    (
+        'images by name',
+        every('annotations', image_id=lambda a: f'{a["image_id"]}.png'),
+        'image_id: a name: the id of what has it',
+    ),
+    (
+        'image ids beyond 64 bits',
+        both(
+            every('images', id=lambda i: i['id'] + 10**22),
+            every('annotations', image_id=lambda a: a['image_id'] + 10**22),
+        ),
+        'was 10000000000000000000001: numbered anew',
+    ),
+    ('annotation ids huge', every('annotations', id=lambda a: a['id'] + 10**22), 'below 1 or huge'),
     ('image twice', append('images'), 'the same photo as an image before: merged'),
     ('image under two ids', photo_listed_twice, 'the same photo as an image before: merged'),
     ('category twice', append('categories'), 'listed before: merged'),
     ('category under two ids', merged_category, 'listed before: merged'),
     ('placeholder', placeholder, "'my-project' is Roboflow's placeholder"),
     ('annotation twice', append('annotations', id=99), 'the same as an annotation before'),
+    ('annotation with another box', append('annotations', id=99, bbox=[9, 9, 22, 20]), 'before'),
     # sizes and flags
+    ('no height', without('images', 'height'), 'missing: read from the photo'),
+    ('width null', every('images', width=None), 'missing: read from the photo'),
     (
         'sizes floats',
         every('images', width=64.0, height=48.0),
@@ -147,6 +177,7 @@ REPAIRED = [
     ('texts', first('annotations', segmentation=[list(map(str, SQUARE))]), 'pairs or texts'),
     ('flat', first('annotations', segmentation=SQUARE), 'a list of numbers: written as'),
     ('a text', first('annotations', segmentation=json.dumps([SQUARE])), 'a text: read as JSON'),
+    ('run lengths in a list', first('annotations', segmentation=[rle_of(SQUARE)]), 'taken out'),
     (
         'run lengths of floats',
         first('annotations', segmentation=dict(
@@ -221,6 +252,9 @@ REFUSED = [
     ('iscrowd 2', first('annotations', iscrowd=2), 'annotation 1: iscrowd: is 2'),
     ('no mask', without('annotations', 'segmentation', last=1), 'annotation 1: segmentation: miss'),
     ('boxes only', without('annotations', 'segmentation'), 'the file has boxes only'),
+    ('boxes only, masks empty', every('annotations', segmentation=[]), 'the file has boxes only'),
+    ('half of a size missing, the other wrong', first('images', width=63, height=0),
+     'image 1: height: not above 0'),
     ('odd', first('annotations', segmentation=[SQUARE[:-1]]), 'annotation 1: segmentation: a poly'),
     ('two points', first('annotations', segmentation=[[1, 2, 3, 4]]), 'fewer than 3 points'),
     ('null point', first('annotations', segmentation=[[None, *SQUARE[1:]]]), 'not a list of numbe'),
@@ -257,6 +291,11 @@ WARNED = [
         'hole',
         first('annotations', segmentation=[SQUARE, [15, 13, 25, 13, 25, 23, 15, 23]], area=300),
         'annotation 1: segmentation: a polygon lies inside another one',
+    ),
+    (
+        'hole without an area',
+        first('annotations', segmentation=[SQUARE, [15, 13, 25, 13, 25, 23, 15, 23]], area=None),
+        'no area to say whether it is a hole',
     ),
 ]
 
@@ -322,6 +361,32 @@ def test_images_that_share_an_id_are_all_left_out(world):
     labels = world.prepare(drop_invalid=True)
     assert [image['file_name'] for image in labels.coco['images']] == ['2.png', '3.png']
     assert {one['image_id'] for one in labels.coco['annotations']} == {2, 3}
+
+
+def test_photos_that_cannot_be_read_are_left_out(world):
+    photo = world.photos / '2.png'
+    photo.write_bytes(photo.read_bytes()[:3000])
+    (error,) = map(str, world.prepare().errors)
+    assert error.startswith(f'error: {world.labels}: image {photo}: is cut off or damaged')
+    labels = world.prepare(drop_invalid=True)
+    assert labels.errors == []
+    assert [image['id'] for image in labels.coco['images']] == [1, 3, 4]
+    assert f'{world.labels}: image 2: is cut off or damaged' in labels.left_out[0]
+    assert labels.unreadable == [str(photo)]
+
+
+@pytest.mark.parametrize('drop_invalid', [False, True])
+def test_classes_counted_from_another_number(world, drop_invalid):
+    """All are wrong, those as well that are the number of a class."""
+    every('annotations', category_id=lambda one: one['category_id'] - 1)(world)
+    (error,) = map(str, world.prepare(drop_invalid=drop_invalid).errors)
+    assert 'category_id: 0 to 1, but the categories are 1 to 2' in error
+
+
+def test_a_finding_is_one_line(world):
+    world.categories[0]['name'] = 'a\nb'
+    world.images[0]['file_name'] = 'x\r\n.png'
+    assert all(len(str(finding).splitlines()) == 1 for finding in world.prepare().findings)
 
 
 def test_a_class_is_never_left_out(world):

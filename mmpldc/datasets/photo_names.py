@@ -1,0 +1,152 @@
+"""Which photo a name stands for, if none has that very name."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+# What tools put around the names of uploaded images.
+TOOL_PARTS = (
+    (re.compile(r'^[0-9a-f]{8}-(?=.)'), ''),  # Label Studio: 1a2b3c4d-0001.jpg
+    (re.compile(r'_(\w{3,4})\.rf\.\w{20,}(\.\w+)?$'), r'.\1'),  # Roboflow: 0001_jpg.rf.<hash>.jpg
+)
+
+
+class Meant(NamedTuple):
+    """The photo that a name stands for.
+
+    Attributes:
+        name: its path below the folder.
+        why: how the two names differ, in words.
+    """
+
+    name: str
+    why: str
+
+
+def match_names(
+    names: Collection[str], photos: Sequence[str], *, folder: str = '', taken: Collection[str] = ()
+) -> dict[str, Meant]:
+    """Photos that names stand for, as far as they can be told.
+
+    Backslashes, another computer's folders, URLs, the name of the folder itself, prefixes of
+    annotation tools (of the names or of the photos), a missing suffix, another case or Unicode form
+    are seen through. A photo is meant only if it is the only one that fits, and no other name
+    stands for it.
+
+    Args:
+        names: which no photo has.
+        photos: names of the photos, relative to their folder, with ``/``.
+        folder: that folder's own name.
+        taken: photos that other names stand for.
+    """
+    known = PhotoNames(photos)
+    meant = {name: known.find(name, folder) for name in names}
+    found = {name: one for name, one in meant.items() if one is not None}
+    claims = Counter(meant.name for meant in found.values())
+    others = frozenset(taken)
+    return {
+        name: meant
+        for name, meant in found.items()
+        if claims[meant.name] == 1 and meant.name not in others
+    }
+
+
+class PhotoNames:
+    """Names of the photos in a folder, in several forms.
+
+    Args:
+        names: relative to the folder, with ``/``.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = set(names)
+        self.folded: dict[str, list[str]] = defaultdict(list)
+        self.stems: dict[str, list[str]] = defaultdict(list)
+        self.plain: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            self.folded[_folded(name)].append(name)
+            self.stems[_folded(str(PurePosixPath(name).with_suffix('')))].append(name)
+
+            parts = name.split('/')
+            for base in _without_tool_parts(parts[-1]):
+                plain = '/'.join([*parts[:-1], base])
+                for key in {_folded(plain), _folded(str(PurePosixPath(plain).with_suffix('')))}:
+                    self.plain[key].append(name)
+
+    def find(self, name: str, folder: str = '') -> Meant | None:
+        """The only photo that a name stands for; ``folder`` is their folder's own name."""
+        readings = list(_readings(name, folder))
+        for look_up in (self._look_up, self._with_tool_parts):
+            for reading in readings:
+                meant = look_up(*reading)
+                if meant is not None:
+                    return meant
+        return None
+
+    def _with_tool_parts(self, reading: str, why: str) -> Meant | None:
+        """The only photo that has this name but for what an annotation tool put around it."""
+        found = self.plain.get(_folded(reading), [])
+        remark = "the photo's name has a prefix or suffix of an annotation tool"
+        return Meant(found[0], f'{why}, {remark}' if why else remark) if len(found) == 1 else None
+
+    def _look_up(self, reading: str, why: str) -> Meant | None:
+        """The only photo of that name; case, Unicode form and a missing suffix do not matter."""
+        if reading in self.names:
+            return Meant(reading, why)
+        for known, remark in (
+            (self.folded, 'another case or Unicode form'),
+            (self.stems, 'no suffix'),
+        ):
+            found = known.get(_folded(reading), [])
+            if len(found) == 1:
+                return Meant(found[0], f'{why}, {remark}' if why else remark)
+        return None
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize('NFC', text).casefold()
+
+
+def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
+    """Paths below a folder that a name may stand for, each with what was seen through."""
+    text, is_foreign = name.strip(), False
+    why = [] if text == name else ['blanks around it']
+    if '://' in text or text.startswith('/data/local-files/'):
+        url = urlsplit(text)
+        text = unquote(parse_qs(url.query).get('d', [url.path])[0])
+        why, is_foreign = [*why, 'a URL'], True
+    if '\\' in text:
+        text = text.replace('\\', '/')
+        why.append('backslashes')
+    if text.startswith('/') or re.match('[A-Za-z]:', text):
+        is_foreign = True
+        if 'a URL' not in why:
+            why.append("another computer's folder")
+    parts = [part for part in re.sub('^[A-Za-z]:', '', text).split('/') if part not in ('', '.')]
+    if not parts:
+        return
+    tails = [(parts, why)]
+    if len(parts) > 1 and parts[0] == folder:
+        tails.append((parts[1:], [*why, f'the folder {folder} twice']))
+    if is_foreign:
+        tails += [(parts[start:], why) for start in range(1, len(parts))]
+    for tail, reasons in tails:
+        yield '/'.join(tail), ', '.join(reasons)
+    if '%' in text:
+        yield unquote('/'.join(parts)), 'percent signs of a URL'
+    for base in _without_tool_parts(parts[-1]):
+        seen = ', '.join([*why, 'a prefix or suffix of an annotation tool'])
+        yield '/'.join([*parts[:-1], base]), seen
+        yield base, seen
+
+
+def _without_tool_parts(base: str) -> Iterator[str]:
+    """The name before an annotation tool put something around it, if one did."""
+    for pattern, plain in TOOL_PARTS:
+        text = pattern.sub(plain, base)
+        if text != base:
+            yield text
