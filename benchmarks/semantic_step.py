@@ -20,7 +20,7 @@ import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which wou
 # isort: split
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -46,6 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--depth', type=int, default=50, help="VOC: of the ResNet, configs' is 101")
     parser.add_argument('--images', type=int, default=2, help='labelled, and as many unlabelled')
     parser.add_argument('--size', type=int, default=257, help='side of an image')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     return parser.parse_args()
 
 
@@ -162,6 +163,7 @@ def main() -> None:
     rows, lines = [], []
     for name in args.methods:
         cfg = method_config(name, args.data, args.depth, args.size)
+        cfg.merge_from_dict(args.cfg_options)
         step = Step(cfg, images=args.images, size=args.size, device=device)
         found = compare(
             step,

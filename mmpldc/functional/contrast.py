@@ -199,7 +199,8 @@ def info_nce(
     Args:
         anchors: ``(..., M, D)`` float, of the student.
         positives: ``(..., D)`` float, the prototype of each group of M anchors.
-        negatives: ``(..., M, K, D)`` float, of each anchor.
+        negatives: ``(..., M, K, D)`` float32 of length 1, of each anchor: most of the memory, so
+            they are not copied.
         temperature: tau, 0.5 in U2PL.
 
     Returns:
@@ -207,13 +208,11 @@ def info_nce(
 
     Examples:
         >>> anchors, positives = torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 1.0])
-        >>> negatives = torch.tensor([[[0.0, -1.0], [1.0, -1.0]]])
+        >>> negatives = torch.tensor([[[0.0, -1.0], [0.5**0.5, -(0.5**0.5)]]])
         >>> [round(x, 5) for x in info_nce(anchors, positives, negatives, temperature=0.5).tolist()]
         [0.12394]
     """
-    anchors, positives, negatives = (
-        F.normalize(vectors.float(), dim=-1) for vectors in (anchors, positives, negatives)
-    )
+    anchors, positives = (F.normalize(one.float(), dim=-1) for one in (anchors, positives))
     positive = anchors @ positives[..., None]
     negative = (negatives @ anchors[..., None]).squeeze(-1)
     logits = torch.cat([positive, negative], dim=-1) / temperature

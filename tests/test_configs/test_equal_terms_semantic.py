@@ -8,6 +8,7 @@ pytest.importorskip('mmseg')
 FOLDER = CONFIGS / 'comparison/semantic'
 METHODS = sorted(path.stem for path in FOLDER.glob('[a-z]*.py'))
 BASES = ['comparison/semantic/_base.py', 'semantic/shapes/_base.py', 'semantic/voc/_base.py']
+PHOTOGRAPHS = 'comparison/semantic/_photographs.py'
 OF_A_METHOD = {  # what a method may have of its own in the model
     'reliability',
     'student_views',
@@ -59,7 +60,7 @@ def test_every_config_is_a_method(task):
     assert sorted(task.methods) == METHODS and task.configs == FOLDER
 
 
-@pytest.mark.parametrize('base', BASES)
+@pytest.mark.parametrize('base', [*BASES, PHOTOGRAPHS])
 @pytest.mark.parametrize('name', [name for name in METHODS if name != 'supervised'])
 def test_all_but_a_methods_parts_is_the_bases(name, base, over):
     found, expected = over(name, base), Config.fromfile(CONFIGS / base)
@@ -71,7 +72,7 @@ def test_all_but_a_methods_parts_is_the_bases(name, base, over):
     assert unlabeled[1:-1] == expected.geometry  # between loading and the views
 
 
-@pytest.mark.parametrize('base', BASES)
+@pytest.mark.parametrize('base', [*BASES, PHOTOGRAPHS])
 def test_supervised_run_has_the_others_labelled_batches_and_steps(base, over):
     found, expected = over('supervised', base), Config.fromfile(CONFIGS / base)
     loader, own = found.train_dataloader, expected.train_dataloader

@@ -100,4 +100,5 @@ def test_only_where_the_quickstarts_data_are_depends_on_the_environment():
         CONFIGS / 'quickstart/pldc.py',
         CONFIGS / 'semantic/_base_/datasets/shapes.py',
         CONFIGS / 'few_labels/photographs.py',
+        CONFIGS / 'comparison/semantic/_photographs.py',
     }

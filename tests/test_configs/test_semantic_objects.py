@@ -154,6 +154,17 @@ NUMBERS = {
         'default_hooks.mean_teacher.keep_rate': 0.996,
         'crop_size': (518, 518),
     },
+    'cityscapes/unimatch_v2': {
+        'optim_wrapper.optimizer.lr': 5e-6,
+        'optim_wrapper.optimizer.weight_decay': 0.01,
+        'optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult': 40.0,
+        'train_cfg.max_iters': 180 * 278,
+        'train_dataloader.batch_size': 16,
+        'model.reliability.threshold': 0.95,
+        'model.segmentor.decode_head.loss_decode.max_probability': 0.7,
+        'model.segmentor.test_cfg.stride': (532, 532),
+        'crop_size': (798, 798),
+    },
     'cityscapes/unimatch': {
         'optim_wrapper.optimizer.lr': 0.005,
         'model.reliability.threshold': 0.0,

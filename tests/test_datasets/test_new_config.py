@@ -370,6 +370,15 @@ def test_input_is_not_overwritten(run, data):
     assert labels.read_text() == before
 
 
+@pytest.mark.parametrize('out', ['', 'photos'])
+def test_output_around_the_images(run, data, out):
+    assert run('--size', 'tiny', '--out-dir', data.root / out).code == 0
+    unlabeled = json.loads((data.root / out / 'unlabeled.json').read_text())
+    assert {image['file_name'] for image in unlabeled['images']} == {
+        *data.names[:2], *data.names[8:]
+    }  # fmt: skip
+
+
 def test_unlabelled_images_in_a_folder_below(run, data):
     """None of the annotated images is in there: there is nothing to leave out."""
     below = data.images / 'unlabelled'

@@ -63,8 +63,8 @@ def run(data, monkeypatch, capsys):
     monkeypatch.syspath_prepend(TOOLS / 'dataset')
 
     def run(*args, classes=CLASSES, images=data.images, maps=data.maps):
-        args = ['--images', images, '--label-maps', maps, '--classes', *classes, *args]
-        args += ['--out-dir', data.root / 'mine', '--size', 'tiny']
+        given = ['--images', images, '--label-maps', maps, '--classes', *classes]
+        args = [*given, '--out-dir', data.root / 'mine', '--size', 'tiny', *args]
         monkeypatch.setattr('sys.argv', ['new_config.py', *map(str, args)])
         code = 0
         try:
@@ -318,6 +318,17 @@ def test_label_maps_in_a_folder_of_the_images_are_no_images(run, data):
     write(data)
     assert run(maps=data.maps).code == 0
     assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
+
+
+@pytest.mark.parametrize('out', ['', 'photos'])
+def test_output_around_the_images(run, data, out):
+    """Beside their folder, or in it: twice, when label maps of ours are there."""
+    write(data)
+    for _ in range(2):
+        result = run('--out-dir', data.root / out)
+        assert result.code == 0, result
+        unlabeled = (data.root / out / 'unlabeled.txt').read_text().splitlines()
+        assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
 
 
 def test_a_label_map_without_labels_leaves_its_image_unlabelled(run, data):

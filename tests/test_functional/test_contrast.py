@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmpldc.functional import (
     anchor_pixels,
@@ -138,6 +139,7 @@ class TestDraws:
 
 ANCHORS = torch.tensor([[1.0, 0], [0, 2], [3, 4]])
 NEGATIVES = torch.tensor([[[-1.0, 0], [0, 1]], [[1, 0], [-1, -1]], [[0, -1], [1, -1]]])
+NEGATIVES = F.normalize(NEGATIVES, dim=-1)
 
 
 def test_loss_by_hand():
@@ -151,7 +153,7 @@ def test_loss_by_hand():
 
 
 def test_loss_of_equal_logits():
-    same = torch.ones(2, 3, 8)
+    same = torch.full((2, 3, 8), 8**-0.5)
     losses = info_nce(same, same[:, 0], same[:, :, None].expand(-1, -1, 50, -1), temperature=0.5)
     assert losses.shape == (2, 3)
     assert losses.flatten().tolist() == pytest.approx([math.log(51)] * 6)  # 3.931826
@@ -167,7 +169,7 @@ def test_each_class_meets_its_own_prototype_and_gets_a_gradient():
     assert counts.tolist() == [10, 0, 0, 0, 10]
     torch.testing.assert_close(sums[4] / 10, teacher[labels == 4].mean(dim=0))
     pixels, present = draw_with_replacement(chosen, labels, 20, 5)
-    negatives = torch.randn(5, 20, 6, 4)
+    negatives = F.normalize(torch.randn(5, 20, 6, 4), dim=-1)
     prototypes = sums / counts[:, None].clamp(min=1)
     losses = info_nce(features[pixels], prototypes, negatives, temperature=0.5)
     mean_over_classes(losses, present, present).backward()

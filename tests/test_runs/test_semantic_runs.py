@@ -13,7 +13,6 @@ from PIL import Image
 pytest.importorskip('mmseg')
 pytestmark = pytest.mark.slow
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/semantic'
-METHODS = ['supervised', 'mean_teacher', 'u2pl', 'imas', 'unimatch']
 STEPS = 8
 
 
@@ -59,8 +58,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(load, run, tmp_path, method):
     expected, found = (weights(tmp_path / name, STEPS) for name in ('whole', 'resumed'))
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    if method == 'u2pl':
-        assert found['contrast.bank.filled'].sum() > 0
+    if method == 'u2pl':  # filled before the run was interrupted
+        assert weights(tmp_path / 'whole', 4)['contrast.bank.filled'].sum() > 0
 
 
 @pytest.mark.parametrize('method', ['supervised', 'mean_teacher', 'unimatch'])
@@ -146,11 +145,16 @@ def shrink(cfg: Config, root: Path) -> None:
         if 'num_workers' in part:
             part.update(num_workers=0, persistent_workers=False)
     model = cfg.model
-    model.backbone.update(base_channels=4, stem_channels=4, init_cfg=None)
-    model.segmentor.decode_head.update(
-        in_channels=128, channels=8, c1_in_channels=16, c1_channels=8
-    )
-    if 'auxiliary_head' in model.segmentor:
+    head = model.segmentor.decode_head
+    if model.backbone.type == 'mmpldc.TimmBackbone':
+        vit = dict(embed_dim=24, depth=4, num_heads=2, mlp_ratio=2, img_size=56)
+        model.backbone.update(vit, out_indices=(0, 1, 2, 3), init_cfg=None)
+        head.update(in_channels=(24,) * 4, embed_dims=24)
+        head.update(post_process_channels=[8, 8, 8, 8], channels=8)
+    else:
+        model.backbone.update(base_channels=4, stem_channels=4, init_cfg=None)
+        head.update(in_channels=128, channels=8, c1_in_channels=16, c1_channels=8)
+    if model.segmentor.get('auxiliary_head'):
         model.segmentor.auxiliary_head.update(in_channels=64, channels=8)
     if 'contrast' in model:
         model.contrast.update(capacity=64, background_capacity=128)
@@ -167,9 +171,17 @@ def shrink(cfg: Config, root: Path) -> None:
     )
 
 
-@pytest.mark.parametrize('method', METHODS)
-@pytest.mark.parametrize('dataset', ['voc', 'cityscapes'])
+@pytest.mark.parametrize(
+    ('dataset', 'method'),
+    [
+        (dataset, path.stem)
+        for dataset in ('voc', 'cityscapes')
+        for path in sorted((CONFIGS / dataset).glob('[!_]*.py'))
+    ],
+)
 def test_published_configs_step_and_validate(request, run, dataset, method):
+    if method == 'unimatch_v2':
+        pytest.importorskip('timm')
     cfg = Config.fromfile(CONFIGS / f'{dataset}/{method}.py')
     shrink(cfg, request.getfixturevalue(dataset))
     runner = run(cfg)

@@ -15,8 +15,8 @@ caller has to make sure that the code is still the same.
 Thresholds follow one rule for all methods. A method has one threshold: on the class quality or the
 coupled score of instances, on the confidence of pixels, or the share of pixels that U2PL uses at
 first. It is chosen from one grid by the score on the tuning split (the base's validation set), in
-a run with another seed than the reported ones. Variants of a method use that method's threshold.
-Everything else is as published, or as in the base.
+a run with another seed than the reported ones; a --grid of one value is used as it is. Variants of
+a method use that method's threshold. Everything else is as published, or as in the base.
 """
 
 import argparse
@@ -188,7 +188,7 @@ def main() -> None:
 
     try:
         study.make_data()
-        every_seed = [*args.tuning_seeds, *args.seeds]
+        every_seed = [*study.tuning_seeds, *args.seeds]
         list(pool.map(lambda seed: study.train('supervised', seed), every_seed))
         chosen |= study.choose_thresholds(pool)
         cases = study.cases()

@@ -144,7 +144,7 @@ def blocks(content: dict) -> dict[str, str]:
     if content['tuned_on_test']:
         facts += ' The test set is the tuning split: thresholds were chosen on what is reported.'
     found = {TASKS[content['task']].block: f'{score_table(content)}\n\n{facts}'}
-    if content['chosen']:
+    if any(chosen['scores'] for chosen in content['chosen'].values()):
         found['thresholds'] = threshold_table(content)
     if len(content['methods']) > 1:
         found['pseudo_labels'] = '\n\n'.join(

@@ -86,10 +86,15 @@ class Study:
             raise SystemExit(f'another comparison is running in {self.root}') from None
 
     @property
+    def tuning_seeds(self) -> list[int]:
+        """Return the seeds of runs that choose thresholds; none if the grid has a single one."""
+        return self.args.tuning_seeds if len(self.args.grid) > 1 else []
+
+    @property
     def tuned_on_test(self) -> bool:
         """Whether thresholds are chosen on the images that results are reported for."""
         tuning, test = (evaluated_images(self.base, split) for split in ('val', 'test'))
-        return tuning == test
+        return bool(self.tuning_seeds) and tuning == test
 
     def call(self, command: Iterable[object], log: Path, seed: int, threads: int) -> int:
         """Run a command of this project with its output in ``log``.
@@ -138,7 +143,7 @@ class Study:
         """Generate the scenes of each seed, and the CLIP that all share if the base has one."""
         if not self.is_generated:
             return
-        for seed in (*self.args.seeds, *self.args.tuning_seeds):
+        for seed in (*self.args.seeds, *self.tuning_seeds):
             command = [TOOLS / 'dataset/generate_shapes.py', f'{self.root}/data{seed}']
             self.call([*command, '--seed', seed], self.root / f'data{seed}.log', seed, self.threads)
         has_clip = self.base.model.get('refiner') is not None
@@ -233,10 +238,15 @@ class Study:
         ]
 
     def choose_thresholds(self, pool: ThreadPoolExecutor) -> dict[str, dict]:
-        """Return per method the score on the tuning split at each threshold, and the best one."""
+        """Return per method the score on the tuning split at each threshold, and the best one.
+
+        Of a single threshold there is nothing to choose, and no run.
+        """
         methods = dict.fromkeys(map(self.task.chooser, self.methods))
         tuned = [name for name in methods if self.task.methods[name].options is not None]
-        runs = list(product(tuned, self.args.grid, self.args.tuning_seeds))
+        if not self.tuning_seeds:
+            return {name: dict(scores={}, best=self.args.grid[0]) for name in tuned}
+        runs = list(product(tuned, self.args.grid, self.tuning_seeds))
         folders = pool.map(lambda run: self.train(run[0], run[2], run[1]), runs)
         scores: dict[str, dict[float, list[float]]] = {name: {} for name in tuned}
         for (name, threshold, _), folder in zip(runs, folders, strict=True):

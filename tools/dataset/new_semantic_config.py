@@ -94,6 +94,7 @@ def parse_args() -> argparse.Namespace:
 
 def read_parts(args: argparse.Namespace, classes: Classes, said: Said) -> dict[str, Part]:
     """The sets with labels by role, read, repaired and checked."""
+    written = args.out_dir / 'label_maps'
     folders = dict(labeled=args.label_maps, val=args.val_label_maps, test=args.test_label_maps)
     images = dict(labeled=args.images, val=args.val_images, test=args.test_images)
     parts: dict[str, Part] = {}
@@ -108,7 +109,7 @@ def read_parts(args: argparse.Namespace, classes: Classes, said: Said) -> dict[s
             suffix=args.map_suffix,
             drop_invalid=args.drop_invalid,
             numbering=parts['labeled'].maps.numbering if parts else None,
-            not_below=[args.out_dir, *filter(None, folders.values())],
+            not_below=[args.out_dir, written, *filter(None, folders.values())],
         )
         way_out = '' if args.drop_invalid else '; --drop-invalid leaves such label maps out'
         said.report(maps.findings, way_out=way_out)
@@ -184,7 +185,7 @@ def main() -> None:
         [],
         known=[str(path) for part in parts.values() for path in part.paths()],
         out_dir=out,
-        not_below=[part.maps.folder for part in parts.values()],
+        not_below=[written, *(part.maps.folder for part in parts.values())],
         skip_unreadable=args.skip_unreadable,
         keep_all=args.keep_all,
         all_pictures=args.hash,

@@ -31,8 +31,8 @@ def unlabeled_set(
         folder: of the photos, which may have subfolders.
         categories: of the labelled set.
         known: paths of images of other sets; links are followed.
-        out_dir: what is written below it is no photo.
-        not_below: further folders without photos, unless one is ``folder`` itself.
+        out_dir: what is written below it is no photo, unless ``folder`` is or lies below it.
+        not_below: further folders without photos, likewise.
         skip_unreadable: leave out files that are no images.
         keep_all: leave out the known images themselves only, not their copies, and not what is no
             photo (:mod:`mmpldc.datasets.unwanted_images`).
@@ -47,9 +47,9 @@ def unlabeled_set(
     """
     paths = real_paths(folder, find_images(folder))
     known = {os.path.realpath(path) for path in known}
-    own = os.path.realpath(folder)
-    others = [other for other in map(os.path.realpath, not_below) if other != own]
-    outside = tuple(os.path.join(other, '') for other in (os.path.realpath(out_dir), *others))
+    own = os.path.join(os.path.realpath(folder), '')
+    others = [os.path.join(os.path.realpath(other), '') for other in (out_dir, *not_below)]
+    outside = tuple(other for other in others if not own.startswith(other))
     paths = {
         name: path
         for name, path in paths.items()

@@ -130,13 +130,15 @@ def prepare_label_maps(
         suffix: see :func:`~.pairing.pair`.
         drop_invalid: leave out label maps that cannot be repaired.
         numbering: of the first folder, which another one must follow.
-        not_below: folders whose files are no images, besides ``folder``.
+        not_below: folders whose files are no images, besides ``folder``; not those that ``images``
+            is or lies below.
 
     Raises:
         FileNotFoundError: if there is no image or no label map.
         ValueError: if both are in one folder, and ``suffix`` does not tell them apart.
     """
-    others = tuple(f'{other}{os.sep}' for other in (folder, *not_below) if other != images)
+    around = (images, *images.parents)
+    others = tuple(f'{other}{os.sep}' for other in (folder, *not_below) if other not in around)
     image_names = [
         name for name in find_images(images) if not str(images / name).startswith(others)
     ]

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .outputs import channel_factors
 from .student_view import StudentView
 
 
@@ -73,3 +72,21 @@ def channel_dropout(views: Sequence[StudentView], sizes: Sequence[int]) -> Chann
         starts[view.view] = position
         position += number
     return ChannelDropout(share, mirrored, is_complementary)
+
+
+def channel_factors(feature_map: Tensor, share: Tensor, mirrored: Tensor) -> Tensor:
+    """Factors of dropout of whole channels, ``(N, D)``: 0 or 1 / (1 - share).
+
+    Args:
+        feature_map: ``(N, D, H, W)``.
+        share: ``(N,)`` float on the CPU, of the channels that each image loses.
+        mirrored: ``(N,)`` int64 on the CPU, the image whose draw each one has the opposite of;
+            itself for a draw of its own.
+    """
+    keep = (1 - share).to(feature_map.device, feature_map.dtype, non_blocking=True)[:, None]
+    draw = torch.rand(feature_map.shape[:2], device=feature_map.device)
+    index = torch.arange(len(mirrored))
+    if not torch.equal(mirrored, index):
+        is_own = (mirrored == index).to(draw.device, non_blocking=True)[:, None]
+        draw = draw.where(is_own, 1 - draw[mirrored.to(draw.device, non_blocking=True)])
+    return (draw < keep) / keep

@@ -2,14 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType
 from mmengine.config import ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpldc.functional import dense_labels, valid_pixels
 from mmpldc.models.pseudo_labels.dense import DenseLabels
@@ -96,32 +96,6 @@ def complete_segmentor(
     ):
         head.num_classes = num_classes
     return segmentor
-
-
-def auxiliary_heads(network: Any) -> list[nn.Module]:
-    """The auxiliary heads of an ``EncoderDecoder``, perhaps none."""
-    if not network.with_auxiliary_head:
-        return []
-    heads = network.auxiliary_head
-    return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
-
-
-def channel_factors(feature_map: Tensor, share: Tensor, mirrored: Tensor) -> Tensor:
-    """Factors of dropout of whole channels, ``(N, D)``: 0 or 1 / (1 - share).
-
-    Args:
-        feature_map: ``(N, D, H, W)``.
-        share: ``(N,)`` float on the CPU, of the channels that each image loses.
-        mirrored: ``(N,)`` int64 on the CPU, the image whose draw each one has the opposite of;
-            itself for a draw of its own.
-    """
-    keep = (1 - share).to(feature_map.device, feature_map.dtype, non_blocking=True)[:, None]
-    draw = torch.rand(feature_map.shape[:2], device=feature_map.device)
-    index = torch.arange(len(mirrored))
-    if not torch.equal(mirrored, index):
-        is_own = (mirrored == index).to(draw.device, non_blocking=True)[:, None]
-        draw = draw.where(is_own, 1 - draw[mirrored.to(draw.device, non_blocking=True)])
-    return (draw < keep) / keep
 
 
 def shrink(maps: Tensor, size: Sequence[int]) -> Tensor:

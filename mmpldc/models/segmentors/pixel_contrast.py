@@ -68,9 +68,11 @@ class PixelContrast(nn.Module):
 
     Note:
         The paper prints 50 anchors and 256 negatives; its authors say that the released numbers,
-        256 and 50, are those of the experiments. ``keys_per_class`` is ours: without it a step adds
-        more keys than the bank holds. The released code divides the loss by the number of ranks
-        before DDP does; its weight in the gradient is the paper's here on any number of ranks.
+        256 and 50, are those of the experiments. Unlabelled anchors are reliable pixels, as in the
+        paper; the released code takes the share alpha_t with the lowest entropy. ``keys_per_class``
+        is ours: without it a step adds more keys than the bank holds. The released code divides the
+        loss by the number of ranks before DDP does; its weight in the gradient is the paper's here
+        on any number of ranks.
     """
 
     def __init__(

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from mmdet.models.utils import rename_loss_dict
 from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmseg.models.segmentors import BaseSegmentor, EncoderDecoder
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpldc.functional import dense_labels, image_ease
 from mmpldc.models.pseudo_labels.dense import DenseLabels
@@ -20,14 +18,10 @@ from mmpldc.structures.seg_training_sample import stack_labels
 
 from .channel_dropout import ChannelDropout, channel_dropout
 from .contrast_maps import contrast_maps
+from .labeled_loss import auxiliary_heads, labeled_loss, to_image_size
 from .mixing import MixPlan
-from .outputs import (
-    SegOutputs,
-    TeacherPass,
-    auxiliary_heads,
-    complete_segmentor,
-)
-from .student_view import IGNORE, StudentView, Targets, mix_targets
+from .outputs import SegOutputs, TeacherPass, complete_segmentor
+from .student_view import Targets, build_views, mean_over_views, mix_targets
 
 
 class SemiSegmentor(TeacherStudent, BaseSegmentor):
@@ -107,7 +101,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self.reliability = TASK_UTILS.build(
             reliability or dict(type='mmpldc.ConfidentPixels', threshold=0.0)
         )
-        self.student_views = [StudentView(**settings) for settings in student_views]
+        self.student_views = build_views(student_views)
         self.unsup_loss = TASK_UTILS.build(unsup_loss or dict(type='mmpldc.WeakToStrongLoss'))
         self.ease = ease
         self.sup_weight = sup_weight
@@ -121,12 +115,6 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self._check_parts()
 
     def _check_parts(self) -> None:
-        for place, view in enumerate(self.student_views):
-            earlier = [one.view for one in self.student_views[:place]]
-            if view.complements is not None and view.complements not in earlier:
-                raise ValueError(
-                    f"'{view.view}' complements '{view.complements}', which is no view before it"
-                )
         if self.ease is None and any(view.needs_ease for view in self.student_views):
             raise ValueError("a view is mixed by the images' ease: set model.ease")
         has_branch = hasattr(self.student.decode_head, 'forward_with_representation')
@@ -172,15 +160,6 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             auxiliary = tuple(head(maps) for head in auxiliary_heads(network))
         return SegOutputs(logits, auxiliary, features)
 
-    def to_image_size(self, logits: Tensor, size: Sequence[int]) -> Tensor:
-        """Logits ``(B, C, *size)`` float32, as mmsegmentation's heads resize them."""
-        return F.interpolate(
-            logits.float(),
-            tuple(size),
-            mode='bilinear',
-            align_corners=self.student.decode_head.align_corners,
-        )
-
     # ---------------------------------------------------------------- the step
 
     def loss(
@@ -205,7 +184,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         truth = stack_labels(samples)
         if not self.phases.uses_pseudo_labels(progress.step):
             outputs = self.network_forward(self.student, images)
-            losses = self.loss_by_gt(outputs, truth)
+            losses = labeled_loss(self.student, outputs, truth, self.sup_weight)
             if self.contrast is not None:  # DDP wants a gradient for each parameter
                 losses['sup_loss_contrast'] = 0.0 * outputs.representations.sum()
             return losses
@@ -219,7 +198,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
             for view, plan in zip(self.student_views, plans, strict=True)
         ]
         of_labeled, *of_views = self._student_outputs([images, *shown])
-        losses = self.loss_by_gt(of_labeled, truth)
+        losses = labeled_loss(self.student, of_labeled, truth, self.sup_weight)
         targets = [
             mix_targets(plan, teacher.dense.labels, reliable, teacher.dense.valid) for plan in plans
         ]
@@ -240,28 +219,6 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self.pseudo_label_counter.update(*teacher.counts(reliable, self.num_classes))
         return losses | teacher.statistics(reliable, ease)
 
-    def loss_by_gt(self, outputs: SegOutputs, truth: Tensor) -> dict[str, Tensor]:
-        """L_sup of the decode head and the auxiliary heads.
-
-        Args:
-            outputs: of the student for labelled images.
-            truth: ``(B, H, W)`` int64 in [0, C), 255 without label.
-        """
-        losses: dict[str, Tensor] = {}
-        heads: list[tuple[str, Any, Tensor]] = [('', self.student.decode_head, outputs.logits)]
-        for index, (auxiliary, logits) in enumerate(
-            zip(auxiliary_heads(self.student), outputs.auxiliary, strict=True)
-        ):
-            heads.append((f'aux{index}_', auxiliary, logits))
-        for prefix, head, logits in heads:
-            logits = self.to_image_size(logits, truth.shape[1:])
-            parts = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else None
-            for part in parts or [head.loss_decode]:
-                name = f'{prefix}{part.loss_name}'
-                value = self.sup_weight * part(logits, truth, ignore_index=IGNORE)
-                losses[name] = losses[name] + value if name in losses else value
-        return rename_loss_dict('sup_', losses)
-
     @torch.no_grad()
     def teacher_labels(
         self, labeled: Tensor, weak: Tensor, samples: SampleList
@@ -279,7 +236,7 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         else:
             both = self.network_forward(self.teacher, torch.cat([labeled, weak]))
             of_labeled, outputs = split_outputs(both, [len(labeled), len(weak)])
-        logits = self.to_image_size(outputs.logits, weak.shape[2:])
+        logits = to_image_size(self.student, outputs.logits, weak.shape[2:])
         return of_labeled, TeacherPass.of(outputs, logits, samples)
 
     @torch.no_grad()
@@ -295,7 +252,9 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         self.student.eval()
         outputs = self.network_forward(self.student, weak)
         self.student.train()
-        labels, confidence = dense_labels(self.to_image_size(outputs.logits, weak.shape[2:]))
+        labels, confidence = dense_labels(
+            to_image_size(self.student, outputs.logits, weak.shape[2:])
+        )
         return image_ease(
             labels,
             teacher.labels,
@@ -321,16 +280,11 @@ class SemiSegmentor(TeacherStudent, BaseSegmentor):
         ease: Tensor | None,
     ) -> Tensor:
         """Weighted mean of the losses of the views that are active at this step; scalar."""
-        losses, weights = [], []
-        for view, output, plan, (labels, reliable, valid) in zip(
-            self.student_views, outputs, plans, targets, strict=True
-        ):
-            logits = self.to_image_size(output.logits, labels.shape[1:])
+        losses = []
+        for output, (labels, reliable, valid) in zip(outputs, targets, strict=True):
+            logits = to_image_size(self.student, output.logits, labels.shape[1:])
             losses.append(self.unsup_loss(logits, labels, reliable, valid, ease))
-            active = labels.new_ones((), dtype=torch.bool) if plan is None else plan.is_active
-            weights.append(view.weight * active.float())
-        weight = torch.stack(weights)
-        return (torch.stack(losses) * weight).sum() / weight.sum().clamp(min=1e-6)
+        return mean_over_views(self.student_views, losses, plans)
 
     # ---------------------------------------------------------------- mmsegmentation's interface
 

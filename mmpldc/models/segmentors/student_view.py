@@ -1,7 +1,9 @@
 """The views of unlabelled images that a student learns from."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from mmdet.utils import ConfigType
 from torch import Tensor
 
@@ -83,6 +85,38 @@ class StudentView:
     def needs_ease(self) -> bool:
         """Whether it depends on the images' ease."""
         return self.blend_by_ease or getattr(self.mix, 'needs_ease', False)
+
+
+def build_views(settings: Sequence[dict]) -> list[StudentView]:
+    """The views of a student.
+
+    Args:
+        settings: of each :class:`StudentView`.
+
+    Raises:
+        ValueError: if one complements a view that is not before it.
+    """
+    views: list[StudentView] = []
+    for one in settings:
+        view = StudentView(**one)
+        if view.complements not in (None, *(earlier.view for earlier in views)):
+            raise ValueError(
+                f"'{view.view}' complements '{view.complements}', which is no view before it"
+            )
+        views.append(view)
+    return views
+
+
+def mean_over_views(
+    views: Sequence[StudentView], losses: Sequence[Tensor], plans: Sequence[MixPlan | None]
+) -> Tensor:
+    """Mean of the views' losses by their weights, of those that teach at this step; scalar."""
+    weights = [
+        view.weight * (torch.ones_like(loss) if plan is None else plan.is_active.float())
+        for view, loss, plan in zip(views, losses, plans, strict=True)
+    ]
+    weight = torch.stack(weights)
+    return (torch.stack(list(losses)) * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def mix_maps(plan: MixPlan | None, maps: Tensor, erased: float) -> Tensor:

@@ -12,6 +12,7 @@ from mmengine.structures import PixelData
 
 pytest.importorskip('mmseg')
 
+from mmpldc.models.segmentors import mixing
 from mmpldc.models.segmentors.mixing import ClassMix, CutMix, CutOut
 from mmpldc.models.segmentors.student_view import mix_targets
 from mmpldc.structures.seg_training_sample import SegTrainingSample
@@ -135,6 +136,31 @@ def test_pseudo_labels_are_the_teachers_and_padding_counts_for_nothing():
     )
 
 
+def test_contrast_sees_nothing_of_padding(monkeypatch):
+    """Unlabelled images of two sizes in one batch, whose last rows are padding."""
+    model = build('u2pl', **{'student_views.0.mix.prob': 0.0})
+    inputs, samples = batch()
+    heights = (16, SIZE, 24)
+    samples['unsup_weak'] = [
+        sample(10 + i, labeled=False, shape=(height, SIZE)) for i, height in enumerate(heights)
+    ]
+    seen = []
+    monkeypatch.setattr(
+        model.contrast, 'forward', lambda *maps: seen.append(maps) or maps[0].sum() * 0
+    )
+    model.loss(inputs, samples)
+    ((features, labels, _, teacher),) = seen
+    stride = SIZE // features.shape[2]
+    assert teacher.logits.shape[2:] == labels.shape[1:] == features.shape[2:]
+    assert labels[:2, 0].eq(255).all() and labels[:2, 1:].ne(255).all()  # rows without label
+    for image, height in enumerate(heights, 2):
+        rows = slice(-(-height // stride), None)
+        assert labels[image, rows].eq(255).all() and not teacher.unreliable[image, rows].any()
+        assert teacher.pseudo_labels[image, rows].eq(255).all()
+        of_image = teacher.pseudo_labels[image, : rows.start].ne(255)
+        assert (of_image ^ teacher.unreliable[image, : rows.start]).all()
+
+
 def test_an_image_with_a_nan_teaches_nothing_and_is_counted():
     model = build('mean_teacher')
     inputs, samples = batch()
@@ -172,11 +198,13 @@ def test_images_labels_and_masks_are_mixed_by_the_same_pixels(mix):
     assert torch.equal(reliable[~erased], labels[~erased] != 2)
 
 
-def test_mixing_with_the_mean_ease_for_a_probability():
+def test_mixing_with_the_mean_ease_for_a_probability(monkeypatch):
+    """All ranks take the first one's draw, and compare it with the mean of all, 0.45."""
     plan = CutMix(boxes='shared_size', partner='by_ease', prob=None)
-    labels = torch.zeros(2, 8, 8, dtype=torch.long)
-    for ease, active in ((1.0, True), (0.0, False)):
-        assert bool(plan(labels, torch.full((2,), ease)).is_active) == active
+    labels = torch.zeros(4, 8, 8, dtype=torch.long)
+    for draw, active in ((0.44, True), (0.46, False)):
+        monkeypatch.setattr(mixing, 'broadcast', lambda drawn, of_first=draw: drawn.fill_(of_first))
+        assert bool(plan(labels, torch.tensor([0.9, 0.1, 0.5, 0.3])).is_active) == active
 
 
 @pytest.mark.parametrize('active', [True, False])

@@ -154,6 +154,15 @@ def test_each_method_is_tuned_on_the_grid_and_run_with_its_best(
     assert '| PL-DC − DDTF | 0.7 |' in table
 
 
+def test_of_a_single_threshold_nothing_is_tuned(script, stand_in, arguments, tmp_path, monkeypatch):
+    options = ['--methods', 'pais', '--seeds', 1, '--grid', 0.6, '--cost-rounds', 1]
+    run(script, monkeypatch, [*arguments, *options])
+    runs = trainings(stand_in, tmp_path / 'work')
+    assert {name for name in runs if 'cost' not in name} == {'seed1/supervised', 'seed1/pais@0.6'}
+    page = (tmp_path / 'o').read_text()
+    assert '| PAIS | 0.6 |' in page and 'on the tuning split' not in page
+
+
 def test_what_a_run_starts_from(script, stand_in, arguments, tmp_path, monkeypatch):
     methods = ['guided_distillation', 'pais', 'pldc', 'pldc_predicted_iou', 'pldc_polite_gate']
     options = ['--methods', *methods, '--seeds', 1, '--grid', BEST, '--cost-rounds', 1]
@@ -352,7 +361,7 @@ def test_runs_of_another_config_are_not_taken_for_this_ones(
 def test_a_test_set_that_is_the_tuning_split_is_said(script, stand_in, arguments, base, tmp_path):
     def written() -> str:
         with pytest.MonkeyPatch.context() as patch:
-            options = ['--methods', 'pldc', '--seeds', 1, '--grid', BEST, '--cost-rounds', 1]
+            options = ['--methods', 'pldc', '--seeds', 1, '--grid', BEST, 0.9, '--cost-rounds', 1]
             run(script, patch, [*arguments, *options])
         return (tmp_path / 'o').read_text()
 
