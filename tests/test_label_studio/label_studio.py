@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = '1.23.2'
-SECONDS = 300  # until the server answers; it makes its store first
+SECONDS = 900  # until the server answers; it makes its store first
 USER, PASSWORD = 'annotator@example.org', secrets.token_hex(8)
 
 
@@ -120,6 +120,7 @@ def label_studio(folder: Path, document_root: Path) -> Iterator[LabelStudio]:
         LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED='true',
         LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=str(document_root),
         LABEL_STUDIO_ML_BLOCK_LOCAL_IP='false',
+        LABEL_STUDIO_SSRF_PROTECTION_ENABLED='false',
         # nothing is reported to anybody
         COLLECT_ANALYTICS='false',
         LATEST_VERSION_CHECK='false',

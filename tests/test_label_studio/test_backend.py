@@ -24,7 +24,9 @@ def server(tiny_test_cfg, tiny_checkpoint, photos, tmp_path):
     torch.save(tiny_checkpoint, checkpoint)
     words = [ROOT / 'tools/serve/label_studio.py', config, checkpoint, '--images', photos]
     with subprocess.Popen(
-        [sys.executable, *words, '--port', '0', '--device', 'cpu'], stdout=subprocess.PIPE, text=True
+        [sys.executable, *words, '--port', '0', '--device', 'cpu'],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         for line in process.stdout:
             found = re.search(r'iter_9 labels the 6 photos of .* at (http://\S+);', line)
@@ -47,9 +49,7 @@ def test_predictions_are_retrieved(studio, server, photos, tiny_test_cfg, tiny_c
     _, version = studio.call('connect', project=project, url=server)
     assert version == 'iter_9'
     for _ in range(2):  # the second time they are there already
-        studio.call(
-            'retrieve_predictions', project=project, tasks=[one['id'] for one in imported]
-        )
+        studio.call('retrieve_predictions', project=project, tasks=[one['id'] for one in imported])
         found = studio.call('list_tasks', project=project)
         assert [len(one['predictions']) for one in found] == [1, 1, 0]
 
