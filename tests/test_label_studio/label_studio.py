@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = '1.23.2'
-SECONDS = 900  # until the server answers; it makes its store first
+SECONDS = 1800  # until the server answers on a busy machine; it makes its store first
 USER, PASSWORD = 'annotator@example.org', secrets.token_hex(8)
 
 
