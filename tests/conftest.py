@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from headless_browser import Page, chromium
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
@@ -62,6 +64,17 @@ def _mmdet_scope():
     """Bare type names mean mmdet's, as ``default_scope = 'mmdet'`` makes them in a config."""
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory) -> Iterator[Page]:
+    """A tab of a headless Chromium; without one the test is skipped."""
+    names = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
+    binary = next(filter(None, map(shutil.which, names)), None)
+    if binary is None:
+        pytest.skip(f'no browser: none of {", ".join(names)} is on PATH')
+    with chromium(binary, tmp_path_factory.mktemp('profile')) as page:
+        yield page
 
 
 @pytest.fixture(scope='session')

@@ -12,7 +12,6 @@ from mmengine.device import get_device
 from rich.progress import track
 
 from mmpldc.apis import add_cfg_options, pseudo_label, read_config
-from mmpldc.apis.labelling import LOCAL_FILES
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,8 +49,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-prefix',
-        default=LOCAL_FILES,
-        help='Label Studio: prefix that makes a file name an address (default: its local storage)',
+        help='Label Studio: prefix that makes a file name an address (default: that of its local '
+        "files, where the images' folder lies in the document root)",
     )
     parser.add_argument(
         '--model-version', help="Label Studio: name of the predictions; default: the checkpoint's"

@@ -16,7 +16,6 @@ from mmengine.device import get_device
 
 from mmpldc.apis import add_cfg_options, label_next
 from mmpldc.apis.image_ranking import STRATEGIES
-from mmpldc.apis.label_next import LOCAL_FILES
 
 
 def parse_args() -> argparse.Namespace:
@@ -68,8 +67,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-prefix',
-        default=LOCAL_FILES,
-        help='Label Studio: prefix that makes a file name an address (default: its local storage)',
+        help='Label Studio: prefix that makes a file name an address (default: that of its local '
+        "files, where the images' folder lies in the document root)",
     )
     parser.add_argument(
         '--skip-unreadable', action='store_true', help='list unreadable images at the end'

@@ -10,7 +10,13 @@ from mmpldc.utils.checkpoints import (
 from .auto_train import AutoTrained, auto_train
 from .fitting import check_checkpoint
 from .images import folder_images, list_images, read_categories
-from .label_files import label_studio_config, write_coco, write_label_studio
+from .label_files import (
+    label_studio_config,
+    label_studio_prediction,
+    local_files_prefix,
+    write_coco,
+    write_label_studio,
+)
 from .label_next import NextImages, label_next
 from .labelling import LabelCounts, pseudo_label
 from .launch import open_config
@@ -69,9 +75,11 @@ __all__ = [
     'label_next',
     'label_images',
     'label_studio_config',
+    'label_studio_prediction',
     'label_studio_rle',
     'list_images',
     'load_labeler',
+    'local_files_prefix',
     'load_predictor',
     'load_segmentor',
     'mask_to_polygons',

@@ -89,35 +89,72 @@ def write_label_studio(
     """
 
     def task(labeled: LabeledImage) -> dict:
-        predictions = []
-        if labeled.labels:
-            regions = [
-                dict(id=f'{labeled.image["id"]}-{number}', **region)
-                for number, region in enumerate(
-                    region
-                    for label in labeled.labels
-                    for region in _regions(label, labeled.image, classes, polygon_tolerance)
-                )
-            ]
-            score = float(np.mean([label.score for label in labeled.labels]))
-            predictions = [dict(model_version=model_version, score=score, result=regions)]
+        prediction = label_studio_prediction(labeled, classes, polygon_tolerance, model_version)
         address = image_prefix + quote(labeled.image['file_name'])
-        return dict(data={OBJECT: address}, predictions=predictions)
+        return dict(data={OBJECT: address}, predictions=[prediction] if labeled.labels else [])
 
     with atomic_write(path) as file:
         _write_list(file, map(task, labeled_images))
         file.write('\n')
 
 
-def label_studio_config(classes: Sequence[str], *, polygons: bool) -> str:
+def label_studio_prediction(
+    labeled: LabeledImage,
+    classes: Sequence[str],
+    polygon_tolerance: float | None,
+    model_version: str,
+) -> dict:
+    """Return an image's labels as one of Label Studio's predictions.
+
+    Args:
+        labeled: image; without a label the prediction has no region, and the score 0.
+        classes, polygon_tolerance, model_version: as for :func:`write_label_studio`.
+    """
+    regions = [
+        region
+        for label in labeled.labels
+        for region in _regions(label, labeled.image, classes, polygon_tolerance)
+    ]
+    scores = [label.score for label in labeled.labels]
+    return dict(
+        model_version=model_version,
+        score=float(np.mean(scores)) if scores else 0.0,
+        result=[
+            dict(id=f'{labeled.image["id"]}-{number}', **region)
+            for number, region in enumerate(regions)
+        ],
+    )
+
+
+def local_files_prefix(folder: Path) -> str:
+    """Return the ``image_prefix`` by which Label Studio finds a folder's images on its own disk.
+
+    Args:
+        folder: of the images, which lies in the document root of Label Studio's local files. Label
+            Studio serves folders in the document root, not files that lie there by themselves.
+    """
+    return f'/data/local-files/?d={quote(folder.resolve().name)}/'
+
+
+def label_studio_config(
+    classes: Sequence[str],
+    *,
+    polygons: bool,
+    palette: Sequence[tuple[int, int, int]] | None = None,
+) -> str:
     """Return the labelling configuration (XML) for the tasks of :func:`write_label_studio`.
 
     Args:
         classes: names of the classes.
         polygons: whether the regions are polygons; otherwise they are brush regions.
+        palette: colour (R, G, B) of each class; None leaves the choice to Label Studio.
     """
     tag = 'PolygonLabels' if polygons else 'BrushLabels'
-    labels = ''.join(f'    <Label value={quoteattr(name)}/>\n' for name in classes)
+    colours = [f' background="#{bytes(colour).hex()}"' for colour in palette or ()]
+    labels = ''.join(
+        f'    <Label value={quoteattr(name)}{colour}/>\n'
+        for name, colour in zip(classes, colours or [''] * len(classes), strict=True)
+    )
     return (
         f'<View>\n  <Image name="{OBJECT}" value="${OBJECT}" zoom="true"/>\n'
         f'  <{tag} name="{CONTROL}" toName="{OBJECT}">\n{labels}  </{tag}>\n</View>\n'

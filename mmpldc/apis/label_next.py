@@ -25,12 +25,15 @@ from .image_ranking import (
     rank_images,
 )
 from .images import folder_images, list_images, read_categories
-from .label_files import label_studio_config, write_coco, write_label_studio
+from .label_files import (
+    label_studio_config,
+    local_files_prefix,
+    write_coco,
+    write_label_studio,
+)
 from .next_files import draw_sheets, write_ranking
 from .options import merge_options, read_config
 from .pseudo_labels import LabeledImage, UnreadableImage, label_images, load_labeler
-
-LOCAL_FILES = '/data/local-files/?d='
 
 
 class NextImages(NamedTuple):
@@ -74,7 +77,7 @@ def label_next(
     mask_thr: float | None = None,
     refiner_weight: float | None = None,
     polygon_tolerance: float | None = None,
-    image_prefix: str = LOCAL_FILES,
+    image_prefix: str | None = None,
     batch_size: int = 1,
     num_workers: int = 0,
     device: str | None = None,
@@ -104,7 +107,8 @@ def label_next(
         refiner_weight: correct their classes by the config's refiner with this weight in [0, 1].
         polygon_tolerance: write outlines, see :func:`~mmpldc.apis.mask_to_polygons`; None writes
             masks, which come back exactly.
-        image_prefix: of Label Studio, see :func:`~mmpldc.apis.write_label_studio`.
+        image_prefix: of Label Studio, see :func:`~mmpldc.apis.write_label_studio`; None: that of
+            its local files, see :func:`~mmpldc.apis.local_files_prefix`.
         batch_size, num_workers: as for :func:`~mmpldc.apis.label_images`.
         device: None: a GPU if there is one.
         skip_unreadable: pass over images that cannot be read.
@@ -189,11 +193,17 @@ def label_next(
     write_label_studio(
         *(written.tasks, labels, classes),
         polygon_tolerance=polygon_tolerance,
-        image_prefix=image_prefix,
+        image_prefix=local_files_prefix(pool.folder) if image_prefix is None else image_prefix,
         model_version=Path(checkpoint).stem,
     )
     with atomic_write(written.interface) as file:
-        file.write(label_studio_config(classes, polygons=polygon_tolerance is not None))
+        file.write(
+            label_studio_config(
+                classes,
+                polygons=polygon_tolerance is not None,
+                palette=model.dataset_meta.get('palette'),
+            )
+        )
     return written
 
 

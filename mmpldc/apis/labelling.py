@@ -10,11 +10,15 @@ from mmengine.config import Config
 from mmpldc.utils.checkpoints import read_checkpoint
 
 from .images import folder_images, list_images, read_categories
-from .label_files import label_studio_config, write_coco, write_label_studio
+from .label_files import (
+    label_studio_config,
+    local_files_prefix,
+    write_coco,
+    write_label_studio,
+)
 from .pseudo_labels import LabeledImage, UnreadableImage, label_images, load_labeler
 
 Watch = Callable[[Iterable, int], Iterable]  # of items and their number; shows the progress
-LOCAL_FILES = '/data/local-files/?d='  # Label Studio's address of files on its own disk
 
 
 @dataclass
@@ -48,7 +52,7 @@ def pseudo_label(
     mask_thr: float | None = None,
     refiner_weight: float | None = None,
     skip_unreadable: bool = False,
-    image_prefix: str = LOCAL_FILES,
+    image_prefix: str | None = None,
     model_version: str | None = None,
     batch_size: int = 1,
     num_workers: int = 2,
@@ -70,7 +74,8 @@ def pseudo_label(
         class_thr, mask_thr: instead of the thresholds in use, in [0, 1].
         refiner_weight: correct the classes by the config's refiner with this weight in [0, 1].
         skip_unreadable: leave unreadable images out.
-        image_prefix: Label Studio: what makes a file name an address.
+        image_prefix: Label Studio: what makes a file name an address; None: its local files, see
+            :func:`~mmpldc.apis.local_files_prefix`.
         model_version: Label Studio: name of the predictions; None: the checkpoint's.
         batch_size: images that the teacher sees at once.
         num_workers: processes that read images.
@@ -113,10 +118,14 @@ def pseudo_label(
         labeled,
         classes,
         polygon_tolerance=polygon_tolerance,
-        image_prefix=image_prefix,
+        image_prefix=local_files_prefix(root) if image_prefix is None else image_prefix,
         model_version=model_version or Path(checkpoint).stem,
     )
-    config = label_studio_config(classes, polygons=polygon_tolerance is not None)
+    config = label_studio_config(
+        classes,
+        polygons=polygon_tolerance is not None,
+        palette=model.dataset_meta.get('palette'),
+    )
     out.with_suffix('.xml').write_text(config)
     return counts
 

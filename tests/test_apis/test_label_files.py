@@ -13,6 +13,7 @@ from mmpldc.apis import (
     encode_mask,
     label_studio_config,
     label_studio_rle,
+    local_files_prefix,
     write_coco,
     write_label_studio,
 )
@@ -154,6 +155,18 @@ def test_label_studio_configuration_names_what_the_regions_name(polygons, tag):
     assert (image.tag, image.get('name'), image.get('value')) == ('Image', 'image', '$image')
     assert (control.tag, control.get('name'), control.get('toName')) == (tag, 'label', 'image')
     assert [label.get('value') for label in control] == CLASSES
+    assert not any(label.get('background') for label in control)
+
+
+def test_label_studio_configuration_has_the_colours():
+    palette = [(255, 0, 9), *[(16, 32, 64)] * (len(CLASSES) - 1)]
+    view = ElementTree.fromstring(label_studio_config(CLASSES, polygons=False, palette=palette))
+    colours = [label.get('background') for label in view[1]]
+    assert colours == ['#ff0009', *['#102040'] * (len(CLASSES) - 1)]
+
+
+def test_label_studio_serves_a_folder_below_its_document_root(tmp_path):
+    assert local_files_prefix(tmp_path / 'my photos' / '') == '/data/local-files/?d=my%20photos/'
 
 
 # ---------------------------------------------------------------- all or nothing

@@ -76,7 +76,7 @@ def test_files(choose, pool, tmp_path):
     assert len(coco.dataset['annotations']) == chosen.num_labels > 0
     tasks = json.loads(chosen.tasks.read_text())
     assert [task['data']['image'] for task in tasks] == [
-        f'/data/local-files/?d={name}' for name in names
+        f'/data/local-files/?d=images/{name}' for name in names
     ]
     sheet = cv2.imread(str(chosen.contact_sheets[0]))
     assert sheet.shape[1] > 3 * 300

@@ -63,6 +63,7 @@ def make_report(num_pictures: int = 6) -> Report:
     values = (Interval(20, 15, 26), Interval(30, 24, 35), Interval(10, 4, 15))
     unknown = (Interval(NAN, NAN, NAN),) * 3
     points = {step: 1000 / step for step in range(100, 1100, 100)}
+    tiny = {step: value / 1e6 for step, value in points.items()}
     table = Table('Sets', ('set', 'images'), (('labeled', '40'), (EVIL, '3')))
     validation = pictures(num_pictures, 'val', ('correct', 'category'))
     unlabelled = pictures(3, EVIL, ('kept', 'mask'))
@@ -88,13 +89,13 @@ def make_report(num_pictures: int = 6) -> Report:
                 key.title(),
                 'A note.',
                 tuple(
-                    Series(f'{run} {name}', number, dash, points)
+                    Series(f'{run} {name}', number, dash, of_key)
                     for number, run in enumerate((EVIL, 'pldc'))
                     for dash, name in enumerate(('first', 'second'))
                 ),
                 (Mark(700, 1, f'Early stopping would have ended {EVIL}.'),) * (key == 'accuracy'),
             )
-            for key in ('accuracy', 'loss')
+            for key, of_key in (('accuracy', points), ('loss', points), ('rate', tiny))
         ),
         errors=(ErrorRow('category', EVIL, (3, 1200), (Interval(5, 3, 7), Interval(2, 0, 3))),),
         galleries=(

@@ -131,6 +131,13 @@ def test_a_chart_shows_its_marks(browser, file):
     assert text.startswith('A note. Early stopping would have ended <script>')
 
 
+def test_a_chart_has_room_for_long_numbers(browser, file):
+    browser.open(file)
+    left = 'parseFloat(document.querySelector("[data-panel={}] .u-over").style.left)'
+    short, long = (browser.run(left.format(name)) for name in ('loss', 'rate'))
+    assert short < 60 and long >= 20 + 7 * len('5.00e-4')
+
+
 def test_a_chart_obeys_the_keyboard(browser, file):
     browser.open(file)
     browser.run('document.querySelector("[data-panel=loss] .plot").focus()')

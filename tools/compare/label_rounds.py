@@ -6,17 +6,19 @@ Generates scenes for each seed, of which 40 are labelled. A round trains a confi
 scenes, tests its teacher, lets each strategy choose scenes to label next, takes their labels from
 the hidden annotations in the annotators' place, and merges them by tools/dataset/merge_labels.py,
 which also counts what an exact annotator would have to correct. All strategies share the first
-round. An interrupted call continues. The results are rounds.json and rounds.md in the folder.
+round. An interrupted call continues. The results, rounds.json and rounds.md in the folder, are
+written anew after each round.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
+import runpy
 import statistics
-import subprocess
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +36,7 @@ TOOLS = ROOT / 'tools'
 AP = 'coco/segm_mAP'
 NEVER = 10**9
 START = 'start'  # the round without a strategy
+FORK = multiprocessing.get_context('fork')
 
 
 class Labels(NamedTuple):
@@ -113,9 +116,8 @@ class Study:
         if args.steps is not None:
             self.config = write_base(args.config, args.steps, self.root / 'config.py')
 
-    def run(self) -> list[Outcome]:
-        """Run what is not done yet."""
-        outcomes = []
+    def run(self) -> Iterator[Outcome]:
+        """Run what is not done yet; each round's outcome as it comes."""
         for seed in self.args.seeds:
             data = self.root / f'data{seed}'
             words: list[object] = ['--labeled', self.args.first]
@@ -124,14 +126,12 @@ class Study:
             self.call('dataset/generate_shapes.py', data, '--seed', seed, *words, seed=seed)
             annotations = data / 'annotations'
             first = Labels(annotations / 'labeled.json', annotations / 'unlabeled.json')
-            start = self.train(START, seed, 0, first)
-            outcomes.append(start)
+            yield self.train(START, seed, 0, first)
             for strategy in self.args.strategies:
                 labels = first
                 for number in range(1, self.args.rounds + 1):
                     labels = self.label(strategy, seed, number, labels)
-                    outcomes.append(self.train(strategy, seed, number, labels))
-        return outcomes
+                    yield self.train(strategy, seed, number, labels)
 
     def folder(self, strategy: str, seed: int, number: int) -> Path:
         """Of a round; the first one is everybody's."""
@@ -209,16 +209,29 @@ class Study:
         """
         log = self.root / f'seed{seed}' / 'log.txt'
         log.parent.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | dict(MMPLDC_SHAPES=f'{self.root}/data{seed}/')
-        command = [sys.executable, str(TOOLS / tool), *map(str, words)]
+        environment = dict(MMPLDC_SHAPES=f'{self.root}/data{seed}/')
         print(tool, *map(str, words[:3]), flush=True)
-        with log.open('a') as file:
-            status = subprocess.run(
-                command, env=environment, stdout=file, stderr=subprocess.STDOUT
-            ).returncode
+        process = FORK.Process(
+            target=run_tool, args=(TOOLS / tool, [*map(str, words)], log, environment)
+        )
+        process.start()
+        process.join()
+        status = process.exitcode
         if status:
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
             raise RuntimeError(f'{tail}\n{tool} failed; the whole log is {log}')
+
+
+def run_tool(tool: Path, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    """Be a tool: what a fork of this process does, which has imported nearly all it needs."""
+    with log.open('a') as file:
+        for stream in sys.stdout, sys.stderr:
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+    os.environ.update(environment)
+    sys.argv = [str(tool), *words]
+    sys.path[0] = str(tool.parent)
+    runpy.run_path(str(tool), run_name='__main__')
 
 
 def annotate(listed: dict, hidden: dict) -> dict:
@@ -250,37 +263,38 @@ def labels_for(curve: Sequence[tuple[float, float]], ap: float) -> float | None:
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
-    """Tables of AP, and of what the annotators had to do, as Markdown."""
+    """Tables of AP, its paired differences, and what the annotators had to do, as Markdown.
+
+    Args:
+        outcomes: of all rounds that are done. Rounds that a seed lacks are left out of all means
+            and differences of that round.
+    """
     seeds = sorted({one.seed for one in outcomes})
-    found = {(one.strategy, one.seed, one.round): one for one in outcomes}
     strategies = [name for name in STRATEGIES if any(one.strategy == name for one in outcomes)]
+    found = {(one.strategy, one.seed, one.round): one for one in outcomes if one.round}
+    found |= {(s, one.seed, 0): one for one in outcomes if not one.round for s in strategies}
     rounds = range(max(one.round for one in outcomes) + 1)
 
     def row(strategy: str, number: int) -> list[Outcome]:
+        return [found[key] for seed in seeds if (key := (strategy, seed, number)) in found]
+
+    def curve(strategy: str) -> list[tuple[float, float]]:
         return [
-            found[key]
-            for seed in seeds
-            if (key := (strategy if number else START, seed, number)) in found
+            (statistics.mean(one.images for one in of), statistics.mean(one.ap for one in of))
+            for number in rounds
+            if (of := row(strategy, number))
         ]
 
     scores, effort = [], []
     for strategy in strategies:
-        cells = [mean_and_deviation([one.ap for one in row(strategy, n)], 1) for n in rounds]
-        gains = [
-            found[strategy, seed, rounds[-1]].ap - found['random', seed, rounds[-1]].ap
-            for seed in seeds
-            if {(strategy, seed, rounds[-1]), ('random', seed, rounds[-1])} <= found.keys()
+        cells = [
+            mean_and_deviation([one.ap for one in of], 1) if (of := row(strategy, n)) else ''
+            for n in rounds
         ]
-        is_random = strategy == 'random' or not gains
-        curve = [
-            (statistics.mean(one.images for one in of), statistics.mean(one.ap for one in of))
-            for number in rounds
-            if (of := row('random', number))
-        ]
-        final = statistics.mean(one.ap for one in row(strategy, rounds[-1]))
-        equal = labels_for(curve, final)
-        needed = '' if is_random else 'more' if equal is None else f'{equal:.0f}'
-        scores.append([strategy, *cells, '' if is_random else mean_and_deviation(gains, 1), needed])
+        reference = [] if strategy == 'random' else curve('random')
+        equal = labels_for(reference, curve(strategy)[-1][1])
+        needed = f'{equal:.0f}' if equal else 'more' if reference else ''
+        scores.append([strategy, *cells, needed])
         later = [one for number in rounds[1:] for one in row(strategy, number)]
         parts = ('kept', 'moved', 'class_changed', 'deleted', 'added')
         counts = [[one.corrections[part] for one in later if one.corrections] for part in parts]
@@ -288,33 +302,77 @@ def page(outcomes: Sequence[Outcome]) -> str:
         effort.append(
             [
                 strategy,
-                mean_and_deviation(objects, 1),
+                mean_and_deviation(objects, 1) if objects else '',
                 *(f'{sum(values) / max(1, sum(map(sum, counts))):.0%}' for values in counts),
             ]
         )
-    images = [round(statistics.mean(one.images for one in row(strategies[0], n))) for n in rounds]
+    images = [
+        round(statistics.mean(one.images for s in strategies for one in row(s, n))) for n in rounds
+    ]
     header = [f'AP, {number} images' for number in images]
+    effort_header = ['', 'objects an image', 'kept', 'moved', 'class changed', 'deleted', 'added']
+    pairs = [
+        [f'{one} − {other}', *paired(found, one, other, seeds, rounds[1:])]
+        for other, one in combinations(reversed(strategies), 2)
+    ]
+    paired_header = ['', *(f'{number} images' for number in images[1:]), 'mean of the rounds']
     return '\n\n'.join(
         [
-            table(['', *header, 'over random', 'images that random needs'], scores),
-            table(
-                ['', 'objects an image', 'kept', 'moved', 'class changed', 'deleted', 'added'],
-                effort,
-            ),
-            f'Seeds: {", ".join(map(str, seeds))}. Shares are of all labels before and after an '
+            table(['', *header, 'images that random needs'], scores),
+            *([table(paired_header, pairs)] if pairs else []),
+            table(effort_header, effort),
+            f'Seeds: {", ".join(map(str, seeds))}. Differences are of the same seed, in this '
+            'order, with their mean and deviation. Shares are of all labels before and after an '
             'exact correction.',
         ]
     )
 
 
+def paired(
+    found: Mapping[tuple[str, int, int], Outcome],
+    one: str,
+    other: str,
+    seeds: Sequence[int],
+    rounds: Sequence[int],
+) -> list[str]:
+    """Differences in AP of two strategies at each round, and of their means over the rounds.
+
+    Args:
+        found: by strategy, seed and round.
+        one, other: strategies.
+        seeds, rounds: to compare at; a seed counts where both are done.
+
+    Returns:
+        A cell for each round and one for the mean: each seed's difference, and their mean.
+    """
+    by_round = [
+        {
+            seed: found[one, seed, number].ap - found[other, seed, number].ap
+            for seed in seeds
+            if {(one, seed, number), (other, seed, number)} <= found.keys()
+        }
+        for number in rounds
+    ]
+    complete = [seed for seed in seeds if all(seed in of for of in by_round)]
+    means = {seed: statistics.mean(of[seed] for of in by_round) for seed in complete}
+
+    def cell(of: dict[int, float]) -> str:
+        each = ' '.join(f'{value:+.1f}' for value in of.values())
+        return f'{each} ({mean_and_deviation([*of.values()], 1)})' if of else ''
+
+    return [cell(of) for of in (*by_round, means)] if by_round else []
+
+
 def main() -> None:
     args = parse_args()
     study = Study(args)
-    outcomes = study.run()
-    write_json(study.root / 'rounds.json', [one._asdict() for one in outcomes], indent=2)
-    text = page(outcomes)
-    (study.root / 'rounds.md').write_text(f'{text}\n')
-    print(f'\n{text}')
+    outcomes: list[Outcome] = []
+    for outcome in study.run():
+        outcomes.append(outcome)
+        write_json(study.root / 'rounds.json', [one._asdict() for one in outcomes], indent=2)
+        if outcome.round:
+            (study.root / 'rounds.md').write_text(f'{page(outcomes)}\n')
+    print(f'\n{page(outcomes)}')
 
 
 if __name__ == '__main__':

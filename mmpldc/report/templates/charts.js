@@ -76,7 +76,7 @@
       legend: { live: true, markers: { dash: (_, place) => (place ? borders[panel.series[place - 1].dash % 3] : 'solid') } },
       axes: [
         { ...axis(), values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString('en') : '')) },
-        { ...axis(), size: 58, values: (_, ticks) => ticks.map(show) },
+        { ...axis(), size: (_, labels) => 20 + 7 * Math.max(4, ...(labels || []).map((label) => label.length)), values: (_, ticks) => ticks.map(show) },
       ],
       series: [
         { label: 'iteration', value: (_, value) => (value === null ? '-' : value.toLocaleString('en')) },

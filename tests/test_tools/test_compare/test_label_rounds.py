@@ -28,14 +28,35 @@ def test_page():
     ]
     lines = page(outcomes).splitlines()
     assert lines[0] == (
-        '|  | AP, 40 images | AP, 80 images | AP, 120 images | over random | images that random '
-        'needs |'
+        '|  | AP, 40 images | AP, 80 images | AP, 120 images | images that random needs |'
     )
     # diverse ends at 34.5, which random reaches 9.5 of 10 of the way from 80 to 120
-    assert lines[2] == ('| diverse | 15.0 ± 7.1 | 27.5 ± 7.8 | 34.5 ± 7.8 | -0.5 ± 0.7 | 118 |')
-    assert lines[3] == '| random | 15.0 ± 7.1 | 25.0 ± 7.1 | 35.0 ± 7.1 |  |  |'
+    assert lines[2] == ('| diverse | 15.0 ± 7.1 | 27.5 ± 7.8 | 34.5 ± 7.8 | 118 |')
+    assert lines[3] == '| random | 15.0 ± 7.1 | 25.0 ± 7.1 | 35.0 ± 7.1 |  |'
     assert '| diverse | 2.5 ± 0.0 | 20% | 30% | 10% | 0% | 40% |' in lines
+    assert lines[5:8:2] == [
+        '|  | 80 images | 120 images | mean of the rounds |',
+        '| diverse − random | +2.0 +3.0 (2.5 ± 0.7) | -1.0 +0.0 (-0.5 ± 0.7) | '
+        '+0.5 +1.5 (1.0 ± 0.7) |',
+    ]
     assert 'Seeds: 0, 1.' in lines[-1]
+
+
+def test_page_of_a_part():
+    """What is not done yet is left out, and pairs are of the seeds that both strategies have."""
+    from label_rounds import page
+
+    done = [
+        *(outcome('start', seed, 0, 10.0) for seed in (0, 1)),
+        *(outcome('random', seed, 1, 20.0 + seed) for seed in (0, 1)),
+        outcome('random', 0, 2, 30.0),
+        outcome('uncertain', 0, 1, 24.0),
+    ]
+    lines = page(done).splitlines()
+    assert '| uncertain | 10.0 ± 0.0 | 24.0 |  | 95 |' in lines
+    assert '| uncertain − random | +4.0 (4.0) |  |  |' in lines
+    lines = page([one for one in done if one.strategy != 'random']).splitlines()
+    assert '| uncertain | 10.0 ± 0.0 | 24.0 |  |' in lines
 
 
 @pytest.mark.parametrize(

@@ -63,13 +63,16 @@ class Page:
         message, _, self.buffer = self.buffer.partition(b'\0')
         return json.loads(message)
 
-    def open(self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a file with a fresh record of events."""
+    def open(
+        self, place: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> None:
+        """Load a file, or an address, with a fresh record of events."""
         self.resize(width, height)
         scheme = dict(name='prefers-color-scheme', value='dark' if dark else 'light')
         self.call('Emulation.setEmulatedMedia', features=[scheme])
         self.events.clear()
-        self.call('Page.navigate', url=path.resolve().as_uri())
+        address = place if isinstance(place, str) else place.resolve().as_uri()
+        self.call('Page.navigate', url=address)
         self.wait('document.readyState === "complete"')
 
     def resize(self, width: int, height: int) -> None:
