@@ -1,13 +1,16 @@
-"""What tools/dataset/new_config.py shares between annotated objects and label maps."""
+"""Arguments and output of tools/dataset/new_config.py, for annotated objects and for label maps."""
 
 import argparse
 import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mmpldc.datasets.checks.findings import Finding, count
+from mmpldc.datasets.starter_refiner import Refiner
+from mmpldc.datasets.starter_sizes import SIZES
+from mmpldc.engine.projection import seconds_of
 
 from .stages import tools_folder
 
@@ -78,6 +81,94 @@ def add_backbone_arguments(
         default=mode,
         help=f'whether it trains; default: {mode}',
     )
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides about model, start and schedule."""
+    parser.add_argument(
+        '--size',
+        choices=['auto', *SIZES],
+        default='auto',
+        help='tiny: small head, 192 to 256 pixels, for two CPU cores; small: up to 512 pixels, for '
+        "a GPU of 8 GB; base: the paper's; auto, the default, by this machine's GPU",
+    )
+    add_backbone_arguments(parser, backbone='r50', mode='frozen')
+    parser.add_argument(
+        '--init',
+        default='imagenet',
+        metavar='imagenet|coco|FILE',
+        help="start: the backbone's published weights (default), mmdet's Mask2Former of COCO on "
+        'it, or a file of either kind',
+    )
+    parser.add_argument(
+        '--init-style',
+        choices=['pytorch', 'caffe'],
+        default='pytorch',
+        help='of the ResNet in FILE; caffe: for BGR images that are not divided by a deviation',
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        '--steps', type=number_of_steps, help="of a run; default: the size's (docs/own_data.md)"
+    )
+    length.add_argument(
+        '--time-budget',
+        type=length_of_time,
+        metavar='2h',
+        help='measure a few steps, and set the number of steps so that supervised.py and pldc.py, '
+        'which continues from its burn-in, take that long together',
+    )
+    parser.add_argument(
+        '--early-stopping',
+        type=patience,
+        metavar='VALIDATIONS',
+        help='end a run after so many validations without a better teacher, not in burn-in; '
+        'default: all steps',
+    )
+    parser.add_argument(
+        '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
+    )
+
+
+def add_refiner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides about a second model for the classes."""
+    parser.add_argument(
+        '--refiner',
+        choices=get_args(Refiner),
+        help='a second model that corrects the classes of pseudo-labels (docs/refiners.md): clip, '
+        "or a classifier of ImageNet's classes; default: none",
+    )
+    parser.add_argument(
+        '--refiner-weights', type=Path, metavar='FILE', help='default: the published ones'
+    )
+    parser.add_argument(
+        '--class-map',
+        type=Path,
+        metavar='FILE',
+        help='for imagenet, JSON: {"class": [name or index of a class of ImageNet, ...], ...}; '
+        'default: those whose names fit',
+    )
+
+
+def length_of_time(text: str) -> float:
+    """Seconds, for an argument."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number_of_steps(text: str) -> int:
+    """At least 10 steps, for an argument."""
+    if not text.isdecimal() or int(text) < 10:
+        raise argparse.ArgumentTypeError(f'a whole number of at least 10 is needed, not {text!r}')
+    return int(text)
+
+
+def patience(text: str) -> int:
+    """A number of validations, for an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'a whole number of at least 1 is needed, not {text!r}')
+    return int(text)
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:

@@ -23,7 +23,6 @@ import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from mmengine.config import Config
@@ -31,8 +30,9 @@ from mmengine.config import Config
 from mmpldc.apis.own_data import (
     Refused,
     Said,
-    add_backbone_arguments,
+    add_refiner_arguments,
     add_shared_arguments,
+    add_size_arguments,
     parse,
     print_command,
 )
@@ -61,7 +61,7 @@ from mmpldc.datasets.starter_config import (
     supervised_text,
     with_mark,
 )
-from mmpldc.datasets.starter_refiner import Refiner, choose_correction
+from mmpldc.datasets.starter_refiner import choose_correction
 from mmpldc.datasets.starter_sizes import (
     SIZES,
     limits_for,
@@ -69,7 +69,6 @@ from mmpldc.datasets.starter_sizes import (
     schedule_of,
     size_for,
 )
-from mmpldc.engine.projection import seconds_of
 from mmpldc.utils.garbage import without_garbage_collection
 from mmpldc.utils.machine import cpu_has_bfloat16, device_bytes
 from mmpldc.utils.weight_sources import missing_weights
@@ -109,94 +108,6 @@ def parse_args() -> argparse.Namespace:
     add_refiner_arguments(parser)
     add_shared_arguments(parser, kind='images and annotations', held_out_by='--val')
     return parse(parser)
-
-
-def add_size_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides about model, start and schedule."""
-    parser.add_argument(
-        '--size',
-        choices=['auto', *SIZES],
-        default='auto',
-        help='tiny: small head, 192 to 256 pixels, for two CPU cores; small: up to 512 pixels, for '
-        "a GPU of 8 GB; base: the paper's; auto, the default, by this machine's GPU",
-    )
-    add_backbone_arguments(parser, backbone='r50', mode='frozen')
-    parser.add_argument(
-        '--init',
-        default='imagenet',
-        metavar='imagenet|coco|FILE',
-        help="start: the backbone's published weights (default), mmdet's Mask2Former of COCO on "
-        'it, or a file of either kind',
-    )
-    parser.add_argument(
-        '--init-style',
-        choices=['pytorch', 'caffe'],
-        default='pytorch',
-        help='of the ResNet in FILE; caffe: for BGR images that are not divided by a deviation',
-    )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        '--steps', type=number_of_steps, help="of a run; default: the size's (docs/own_data.md)"
-    )
-    length.add_argument(
-        '--time-budget',
-        type=length_of_time,
-        metavar='2h',
-        help='measure a few steps, and set the number of steps so that supervised.py and pldc.py, '
-        'which continues from its burn-in, take that long together',
-    )
-    parser.add_argument(
-        '--early-stopping',
-        type=patience,
-        metavar='VALIDATIONS',
-        help='end a run after so many validations without a better teacher, not in burn-in; '
-        'default: all steps',
-    )
-    parser.add_argument(
-        '--batch-size', type=int, help='half of it labelled; default: 8, size small 4'
-    )
-
-
-def add_refiner_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides about a second model for the classes."""
-    parser.add_argument(
-        '--refiner',
-        choices=get_args(Refiner),
-        help='a second model that corrects the classes of pseudo-labels (docs/refiners.md): clip, '
-        "or a classifier of ImageNet's classes; default: none",
-    )
-    parser.add_argument(
-        '--refiner-weights', type=Path, metavar='FILE', help='default: the published ones'
-    )
-    parser.add_argument(
-        '--class-map',
-        type=Path,
-        metavar='FILE',
-        help='for imagenet, JSON: {"class": [name or index of a class of ImageNet, ...], ...}; '
-        'default: those whose names fit',
-    )
-
-
-def length_of_time(text: str) -> float:
-    """Seconds, for an argument."""
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def number_of_steps(text: str) -> int:
-    """At least 10 steps, for an argument."""
-    if not text.isdecimal() or int(text) < 10:
-        raise argparse.ArgumentTypeError(f'a whole number of at least 10 is needed, not {text!r}')
-    return int(text)
-
-
-def patience(text: str) -> int:
-    """A number of validations, for an argument."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'a whole number of at least 1 is needed, not {text!r}')
-    return int(text)
 
 
 def read_labels(args: argparse.Namespace, said: Said) -> dict[str, Labels]:
