@@ -200,9 +200,9 @@ def _repair_boxes_and_areas(
     for (field, what), rows in done.items():
         annotations.report('repaired', rows, field, f'{what}: computed from the mask')
     annotations.report('error', empty, 'segmentation', NO_PIXEL)
-    rows = np.flatnonzero(known & without_area)
-    inside = has_inner_ring([annotations.records[row] for row in rows])
-    annotations.report('warning', rows[inside], 'segmentation', HOLE_OR_NOT)
+    unsized = np.flatnonzero(known & without_area)
+    inside = has_inner_ring([annotations.records[row] for row in unsized])
+    annotations.report('warning', unsized[inside], 'segmentation', HOLE_OR_NOT)
 
 
 def _fault_of_box(given: object, box: np.ndarray) -> str:
