@@ -63,9 +63,8 @@ early_stopping = None
 num_workers = 4
 
 # ---- Pseudo-labels. The threshold sets itself: the teacher's best labels are kept, this share of
-# the objects that an image is expected to have by the labelled ones (docs/few_labels.md); twice
-# as many with a refiner.
-label_share = 0.25
+# the objects that an image is expected to have by the labelled ones (docs/few_labels.md).
+label_share = 0.5
 # None: the paper's fixed thresholds, on the qualities of class and mask, instead.
 fixed_thresholds = dict(class_thr=0.85, mask_thr=0.90)
 # Of masks that overlap by more than this the best is kept (the paper keeps all: None).

@@ -174,7 +174,6 @@ def config_text(
         backbone_style=start.backbone_style,
         load_from=start.load_from,
         backbone_dtype=backbone_dtype if start.mode == 'frozen' else None,
-        label_share=correction.label_share,
         refiner=correction.refiner,
         class_indices=correction.class_indices,
         refiner_weights=correction.weights,

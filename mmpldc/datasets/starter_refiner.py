@@ -11,7 +11,7 @@ Refiner = Literal['clip', 'imagenet']
 
 @dataclass(frozen=True)
 class ClassCorrection:
-    """The choice of DICC's second model, and what follows from it; see ``configs/custom``.
+    """The choice of DICC's second model, see ``configs/custom``.
 
     Attributes:
         refiner: the model; None: no label is corrected.
@@ -22,11 +22,6 @@ class ClassCorrection:
     refiner: Refiner | None = None
     class_indices: dict[str, list[int]] | None = None
     weights: str | None = None
-
-    @property
-    def label_share(self) -> float:
-        """Pseudo-labels to keep, of the expected objects: corrected classes allow for more."""
-        return 0.25 if self.refiner is None else 0.5
 
     def describe(self) -> Iterator[str]:
         """Say which outputs were matched with which class, a line each."""

@@ -24,10 +24,8 @@ class FastBackboneHook(Hook):
         channels_last: keep weights, and so feature maps, as (batch, height, width, channel).
         compile: compile the backbone by ``torch.compile``; the first steps take longer.
         dtype: the type that a frozen backbone computes in. Weights, feature maps and checkpoints
-            stay float32. Testing a checkpoint later computes in float32, too.
-
-    Raises:
-        ValueError: if a backbone trains and has a ``dtype``.
+            stay float32. Testing a checkpoint later computes in float32, too. A backbone that
+            trains is left alone, with a warning.
     """
 
     priority = 'HIGH'  # before MeanTeacherHook shares the frozen parameters
@@ -46,21 +44,25 @@ class FastBackboneHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Convert the backbones, whose weights are loaded by now."""
         model: Any = unwrapped(runner.model)
+        dtype = self.dtype
+        trains = any(parameter.requires_grad for parameter in model.student.backbone.parameters())
+        if dtype is not None and trains:
+            runner.logger.warning(
+                f'FastBackboneHook: the backbone trains, so it computes in float32, not {dtype}; '
+                '--amp is for backbones that train'
+            )
+            dtype = None
         for network in (model.student, model.teacher):
             if self.channels_last:
                 network.backbone.to(memory_format=torch.channels_last)
-            if self.dtype is not None:
-                _compute_in(network.backbone, self.dtype)
+            if dtype is not None:
+                _compute_in(network.backbone, dtype)
             if self.compile:
                 network.backbone.compile()
 
 
 def _compute_in(backbone: nn.Module, dtype: torch.dtype) -> None:
     """Let a backbone's forward pass compute in a type and return float32."""
-    if any(parameter.requires_grad for parameter in backbone.parameters()):
-        raise ValueError(
-            'FastBackboneHook(dtype=...) is for a frozen backbone; --amp is for one that trains'
-        )
     forward = backbone.forward
 
     def forward_in_dtype(images: Tensor) -> Sequence[Tensor]:

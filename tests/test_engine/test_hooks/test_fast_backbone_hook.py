@@ -1,5 +1,6 @@
 """Options that change how the backbones are computed, and no value."""
 
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -58,7 +59,12 @@ def test_a_frozen_backbone_computes_in_bfloat16(model):
     }  # fmt: skip
 
 
-def test_a_backbone_that_trains_is_refused(model):
+def test_a_backbone_that_trains_stays_in_float32(model, caplog):
     model.requires_grad_(True)
-    with pytest.raises(ValueError, match='for a frozen backbone'):
-        FastBackboneHook(dtype='bfloat16').before_train(SimpleNamespace(model=model))
+    runner = SimpleNamespace(model=model, logger=logging.getLogger())
+    FastBackboneHook(dtype='bfloat16').before_train(runner)
+    assert 'computes in float32' in caplog.text
+    seen = []
+    model.student.backbone.conv1.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    model.student.extract_feat(torch.randn(1, 3, 64, 64))
+    assert seen == [torch.float32]
