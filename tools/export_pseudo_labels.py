@@ -11,7 +11,7 @@ from pathlib import Path
 from mmengine.device import get_device
 from rich.progress import track
 
-from mmpldc.apis import add_cfg_options, pseudo_label, read_config
+from mmpldc.apis import add_cfg_options, add_labeling_arguments, pseudo_label, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,14 +36,7 @@ def parse_args() -> argparse.Namespace:
         help="use the category ids of this COCO-format file, by name; default: the classes' "
         'numbers, from 1 on',
     )
-    parser.add_argument('--class-thr', type=float, help='instead of the thresholds in use')
-    parser.add_argument('--mask-thr', type=float, help='likewise; give both')
-    parser.add_argument(
-        '--refine',
-        type=float,
-        metavar='WEIGHT',
-        help="correct the classes by the config's refiner with this weight in [0, 1]",
-    )
+    add_labeling_arguments(parser)
     parser.add_argument(
         '--skip-unreadable', action='store_true', help='list unreadable images at the end'
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 
-from mmpldc.apis import add_cfg_options, label_next
+from mmpldc.apis import add_cfg_options, add_labeling_arguments, label_next
 from mmpldc.apis.image_ranking import STRATEGIES
 
 
@@ -44,16 +44,7 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME[=WEIGHT]',
         help="instead of the strategy's, such as ScoreUncertainty ViewDisagreement=0.5",
     )
-    parser.add_argument(
-        '--class-thr', type=float, help='of the labels, instead of the class thresholds in use'
-    )
-    parser.add_argument('--mask-thr', type=float, help='likewise of the mask thresholds')
-    parser.add_argument(
-        '--refine',
-        type=float,
-        metavar='WEIGHT',
-        help="correct the labels' classes by the config's refiner with this weight in [0, 1]",
-    )
+    add_labeling_arguments(parser)
     parser.add_argument(
         '--polygons',
         action='store_true',

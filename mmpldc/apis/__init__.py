@@ -28,7 +28,7 @@ from .mask_encoding import (
     polygons_to_rle,
 )
 from .onnx_export import Preparation, export_onnx
-from .options import add_cfg_options, merge_options, read_config
+from .options import add_cfg_options, add_labeling_arguments, merge_options, read_config
 from .plain_detector import plain_config, plain_detector
 from .plain_segmentor import plain_segmentor, plain_segmentor_config
 from .prediction import load_predictor, predict
@@ -60,6 +60,7 @@ __all__ = [
     'PublishedModel',
     'UnreadableImage',
     'add_cfg_options',
+    'add_labeling_arguments',
     'check_checkpoint',
     'auto_train',
     'check_weights',

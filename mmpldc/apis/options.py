@@ -24,6 +24,24 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_labeling_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides about the labels of a teacher: thresholds and the refiner."""
+    parser.add_argument(
+        '--class-thr', type=float, help='of the labels, instead of the class thresholds in use'
+    )
+    parser.add_argument(
+        '--mask-thr',
+        type=float,
+        help='likewise of the mask thresholds; both replace a threshold that sets itself',
+    )
+    parser.add_argument(
+        '--refine',
+        type=float,
+        metavar='WEIGHT',
+        help="correct the labels' classes by the config's refiner with this weight in [0, 1]",
+    )
+
+
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and merge options into it.
 

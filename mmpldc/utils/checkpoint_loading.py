@@ -38,6 +38,16 @@ class MissingWeights(RuntimeError):
     """Weights that a config names cannot be loaded; the message says how to get them."""
 
 
+def read_weights(source: str) -> dict[str, torch.Tensor]:
+    """Read weights by name, from a file or an address; of safetensors from a file."""
+    if source.endswith('.safetensors'):
+        from safetensors.torch import load_file
+
+        return load_file(source)
+    content = CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    return content.get('state_dict', content)
+
+
 def is_trusted() -> bool:
     """Whether the user allowed torch to run code from checkpoints."""
     return os.environ.get(TRUST, '0') in ('1', 'y', 'yes', 'true')

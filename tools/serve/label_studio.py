@@ -13,6 +13,7 @@ from mmengine.device import get_device
 
 from mmpldc.apis import (
     add_cfg_options,
+    add_labeling_arguments,
     folder_images,
     label_images,
     load_labeler,
@@ -31,16 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--images', type=Path, required=True, help='folder of the photos that the tasks are about'
     )
-    parser.add_argument(
-        '--class-thr', type=float, help='of the labels, instead of the class thresholds in use'
-    )
-    parser.add_argument('--mask-thr', type=float, help='likewise of the mask thresholds')
-    parser.add_argument(
-        '--refine',
-        type=float,
-        metavar='WEIGHT',
-        help="correct the labels' classes by the config's refiner with this weight in [0, 1]",
-    )
+    add_labeling_arguments(parser)
     parser.add_argument(
         '--model-version', help="name of the predictions in Label Studio; default: the checkpoint's"
     )

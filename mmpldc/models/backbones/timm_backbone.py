@@ -9,12 +9,11 @@ from typing import Any
 import torch.nn.functional as F
 from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule, ModuleList
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmpldc.models.layers.layer_norm_2d import LayerNorm2d
 from mmpldc.registry import MODELS
-from mmpldc.utils.checkpoint_loading import MissingWeights
+from mmpldc.utils.checkpoint_loading import MissingWeights, read_weights
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 from mmpldc.utils.weight_sources import TIMM
 
@@ -210,7 +209,7 @@ def pretrained(name: str, source: str, **options: Any) -> Any:
             if source.removeprefix(TIMM).partition('.')[0] != name.partition('.')[0]:
                 raise ValueError(f'{source} is of another network than {name}')
             return create(source.removeprefix(TIMM), pretrained=True, **options)
-        overlay = dict(state_dict=read(source))
+        overlay = dict(state_dict=read_weights(source))
     except OSError as error:
         raise MissingWeights(f'{source} cannot be loaded: {error}') from error
     if not any(isinstance(value, Tensor) for value in overlay['state_dict'].values()):
@@ -224,13 +223,3 @@ def pretrained(name: str, source: str, **options: Any) -> Any:
         raise ValueError(
             f"{source} does not have the weights of timm's {name}: {difference[:200]}"
         ) from error
-
-
-def read(source: str) -> dict[str, Tensor]:
-    """Weights by name, of a file or an address; only weights are read."""
-    if source.endswith('.safetensors'):
-        from safetensors.torch import load_file
-
-        return load_file(source)
-    content = CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
-    return content.get('state_dict', content)

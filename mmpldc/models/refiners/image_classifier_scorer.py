@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from mmdet.utils import ConfigType
 from mmengine.registry import DefaultScope, Registry
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmpldc.registry import MODELS
-from mmpldc.utils.checkpoint_loading import MissingWeights, load_url
+from mmpldc.utils.checkpoint_loading import MissingWeights, load_url, read_weights
 from mmpldc.utils.rank_zero_first import load_first_on_one_rank
 
 from .region_crops import RegionCrops
@@ -201,7 +200,7 @@ def _read_weights(source: str) -> dict[str, Tensor]:
     elif '://' in source:
         raise ValueError(f'checkpoint must be a file or an http(s) address, got {source}')
     else:
-        checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+        return read_weights(source)
     return checkpoint.get('state_dict', checkpoint)
 
 

@@ -202,6 +202,16 @@ def test_network_is_frozen_and_of_mmpretrain(make_scorer):
     assert not isinstance(scorer, nn.Module)
 
 
+def test_weights_are_timms_own_file(make_scorer, tmp_path):
+    """What a machine without a network is told to fetch."""
+    save_file = pytest.importorskip('safetensors.torch').save_file
+    network = make_network(TIMM)
+    save_file(network.model.state_dict(), tmp_path / 'model.safetensors')
+    scorer, _ = make_scorer(TIMM, checkpoint=str(tmp_path / 'model.safetensors'))
+    images = torch.rand(1, 3, SIZE, SIZE)
+    assert scorer.network(images).equal(network(images))
+
+
 def test_weights_come_from_a_url(make_scorer, tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
     path = tmp_path / 'classifier.pth'

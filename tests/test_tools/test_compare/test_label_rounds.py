@@ -6,7 +6,7 @@ import pytest
 
 
 def outcome(strategy, seed, number, ap, **changes):
-    from label_rounds import Outcome
+    from label_rounds_page import Outcome
 
     counts = dict(kept=2, moved=3, class_changed=1, deleted=0, added=4, images=10)
     one = Outcome(
@@ -17,7 +17,7 @@ def outcome(strategy, seed, number, ap, **changes):
 
 
 def test_page():
-    from label_rounds import page
+    from label_rounds_page import page
 
     outcomes = [
         *(outcome('start', seed, 0, ap) for seed, ap in ((0, 10.0), (1, 20.0))),
@@ -44,7 +44,7 @@ def test_page():
 
 def test_page_of_a_part():
     """What is not done yet is left out, and pairs are of the seeds that both strategies have."""
-    from label_rounds import page
+    from label_rounds_page import page
 
     done = [
         *(outcome('start', seed, 0, 10.0) for seed in (0, 1)),
@@ -63,7 +63,7 @@ def test_page_of_a_part():
     ('ap', 'expected'), [(10, 40), (15, 60), (20, 80), (19, 76), (25, 140), (30, None), (5, None)]
 )
 def test_images_for_an_ap(ap, expected):
-    from label_rounds import labels_for
+    from label_rounds_page import labels_for
 
     assert labels_for([(40, 10), (80, 20), (120, 18), (160, 32 - 4)], ap) == (
         pytest.approx(120 + 40 * 7 / 10) if ap == 25 else expected
