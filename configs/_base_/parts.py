@@ -73,6 +73,10 @@ grab_cut = dict(type='mmpldc.GrabCutRefiner')
 # (docs/foundation_models.md).
 weak_labels = dict(type='mmpldc.WeakLabels', class_thr=0.5)
 
+# model.copy_paste. Ours, after Simple Copy-Paste (CVPR-21) and S4M (ICCV-25); docs/methods.md.
+paste_pseudo_labels = dict(type='mmpldc.InstanceCopyPaste', source='unlabeled')
+paste_annotated = dict(type='mmpldc.InstanceCopyPaste', source='labeled')
+
 # model.detector.panoptic_head.loss_mask: weights for the pixels of pseudo-masks. 5.0 is
 # Mask2Former's.
 pmua = dict(

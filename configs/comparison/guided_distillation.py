@@ -7,6 +7,7 @@ As released, lambda is 2. Labelled images are drawn as in the base, without repe
 _base_ = '../quickstart/pldc.py'
 
 model = dict(
+    class_thresholds=None,
     refiner=None,
     pseudo_label_filter=_base_.guided_distillation_filter,
     detector=dict(panoptic_head=dict(loss_mask=_base_.unweighted)),

@@ -3,6 +3,7 @@
 _base_ = '../quickstart/pldc.py'
 
 model = dict(
+    class_thresholds=None,
     refiner=None,
     pseudo_label_filter=_base_.pais_filter,
     pseudo_label_weights=_base_.dynamic_aligning,

@@ -81,6 +81,15 @@ class PackedMasks:
         return F.pad(pixels, (0, self.padded_size[1] - width, 0, self.padded_size[0] - height))
 
 
+def unpack_masks(masks: PackedMasks | BaseInstanceMasks, device: torch.device) -> Tensor:
+    """Pixels of an image's masks, ``(G, H, W)`` uint8 of 0 and 1, without waiting for them."""
+    if isinstance(masks, PackedMasks):
+        return masks.to(device, non_blocking=True).unpack()
+    pixels = masks.to_ndarray().astype(np.uint8, copy=False)
+    # No wait: a copy from pageable memory returns once the host memory has been read.
+    return torch.from_numpy(pixels).to(device, non_blocking=True)
+
+
 def _unpack_by_numpy(bits: Tensor, width: int) -> Tensor:
     return torch.from_numpy(np.unpackbits(bits.numpy(), axis=-1, count=width))
 

@@ -30,6 +30,7 @@ METHODS = {
     'pldc': Method('PL-DC, arXiv', CLASS_THR),
     'pldc_aaai': Method('PL-DC, AAAI-26 (DF-ACAT)', class_range, 'pldc'),
     'pldc_expected_count': Method('PL-DC, threshold by expected count', None),
+    'pldc_half_expected_count': Method('PL-DC, half of the expected count', None),
     'pldc_expected_count_weighted': Method('PL-DC, expected count, labels weighted', None),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
     'pldc_without_dicc': Method('PL-DC − DICC', CLASS_THR, 'pldc', needs='refiner'),
@@ -59,7 +60,8 @@ def refuse(base: Config) -> None:
     if base.model.get('class_thresholds') is not None:
         raise SystemExit(
             'the base has model.class_thresholds, which would replace every threshold: '
-            'give a config of PL-DC without them (DF-ACAT is one of the methods)'
+            'give a config of PL-DC without them (label_share = None in one of own data); '
+            'thresholds that set themselves are among the methods'
         )
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from mmdet.structures.mask.structures import BaseInstanceMasks
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpldc.functional import mask_iou, sample_points
-from mmpldc.structures import PackedMasks
+from mmpldc.structures import unpack_masks
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class MaskTargets:
         if pseudo[0]:
             maps = torch.cat([instance.mask_logits for instance in instances])
         else:
-            maps = torch.cat([_unpacked(instance.masks, device) for instance in instances])
+            maps = torch.cat([unpack_masks(instance.masks, device) for instance in instances])
         labels = torch.cat([instance.labels for instance in instances])
         return cls(
             labels=labels.to(device, non_blocking=True),
@@ -119,12 +117,3 @@ class MaskTargets:
     def is_inside(self, samples: Tensor) -> Tensor:
         """Whether a sampled point lies in the mask; bool."""
         return self.values(samples) > 0.5
-
-
-def _unpacked(masks: PackedMasks | BaseInstanceMasks, device: torch.device) -> Tensor:
-    """Return the masks of an image, ``(G, H, W)`` uint8."""
-    if isinstance(masks, PackedMasks):
-        return masks.to(device, non_blocking=True).unpack()
-    pixels = masks.to_ndarray().astype(np.uint8, copy=False)
-    # No wait: a copy from pageable memory returns once the host memory has been read.
-    return torch.from_numpy(pixels).to(device, non_blocking=True)

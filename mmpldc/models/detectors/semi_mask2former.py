@@ -10,7 +10,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig, reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmpldc.models.pseudo_labels import LabelWeights, pseudo_label_statistics
+from mmpldc.models.pseudo_labels import LabeledView, LabelWeights, pseudo_label_statistics
 from mmpldc.phases import BurnIn
 from mmpldc.registry import MODELS, TASK_UTILS
 from mmpldc.structures import HeadOutputs
@@ -48,6 +48,8 @@ class SemiMask2Former(InstanceLabeling, BaseDetector):
             keeps the teacher's masks.
         weak_labels: config of how labels that the unlabelled images carry are used, see
             :class:`mmpldc.models.WeakLabels`; None: not at all.
+        copy_paste: config of how objects are pasted into the strong views of unlabelled images, see
+            :class:`mmpldc.models.InstanceCopyPaste`; None: not at all.
         class_thresholds: config of thresholds that replace the filter's and follow the teacher, see
             :class:`mmpldc.models.ClassAwareThresholds` (DF-ACAT) and
             :class:`mmpldc.models.ExpectedCountThreshold`; None uses the filter's.
@@ -87,6 +89,7 @@ class SemiMask2Former(InstanceLabeling, BaseDetector):
         refiner: OptConfigType = None,
         mask_refiner: OptConfigType = None,
         weak_labels: OptConfigType = None,
+        copy_paste: OptConfigType = None,
         class_thresholds: OptConfigType = None,
         pseudo_label_weights: ConfigType | list[ConfigType] | None = None,
         burn_in_iters: int,
@@ -120,6 +123,7 @@ class SemiMask2Former(InstanceLabeling, BaseDetector):
         )
         if not isinstance(pseudo_label_weights, list):
             pseudo_label_weights = [pseudo_label_weights] if pseudo_label_weights else []
+        self.copy_paste = None if copy_paste is None else TASK_UTILS.build(copy_paste)
         self.pseudo_label_weights = [TASK_UTILS.build(part) for part in pseudo_label_weights]
         if self.weak_labels is not None:
             self.pseudo_label_weights.append(self.weak_labels)
@@ -169,11 +173,17 @@ class SemiMask2Former(InstanceLabeling, BaseDetector):
         pseudo_instances = label(
             multi_batch_inputs['unsup_weak'], multi_batch_data_samples['unsup_weak']
         )
-        images.append(multi_batch_inputs['unsup_strong'])
-        on_labeled, on_unlabeled = self.student_predictions(images)
+        strong, taught = multi_batch_inputs['unsup_strong'], pseudo_instances
+        if self.copy_paste is not None:
+            annotated = self.sup_views[-1]
+            strong, taught = self.copy_paste(
+                LabeledView.of(strong, multi_batch_data_samples['unsup_strong'], taught),
+                LabeledView.of(multi_batch_inputs[annotated], multi_batch_data_samples[annotated]),
+            )
+        on_labeled, on_unlabeled = self.student_predictions([*images, strong])
         return (
             self.loss_by_gt_instances(on_labeled, samples)
-            | self.loss_by_pseudo_instances(on_unlabeled, pseudo_instances)
+            | self.loss_by_pseudo_instances(on_unlabeled, taught)
             | pseudo_label_statistics(pseudo_instances)
             | ({} if self.class_thresholds is None else self.class_thresholds.statistics())
         )

@@ -5,6 +5,7 @@ correct masks (:mod:`mmpldc.models.mask_refiners`) and classes (:mod:`mmpldc.mod
 """
 
 from .class_aware_thresholds import ClassAwareThresholds
+from .copy_paste import InstanceCopyPaste, LabeledView
 from .expected_count_threshold import ExpectedCountThreshold
 from .filter import PseudoLabelFilter
 from .fixed_thresholds import prefer_fixed_thresholds
@@ -30,7 +31,9 @@ __all__ = [
     'Considered',
     'DynamicAligningWeights',
     'ExpectedCountThreshold',
+    'InstanceCopyPaste',
     'LabelWeights',
+    'LabeledView',
     'MaskPoints',
     'MaskQualityGate',
     'PseudoLabelFilter',

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
-from torch import Tensor
 
 from mmpldc.functional import (
     class_logits_of,
@@ -16,7 +15,7 @@ from mmpldc.functional import (
 )
 from mmpldc.registry import TASK_UTILS
 from mmpldc.schedules import Progress, build_schedule, value_at
-from mmpldc.structures import PackedMasks
+from mmpldc.structures import unpack_masks
 
 from .filter import PseudoLabelFilter
 from .images import split_by_image
@@ -171,7 +170,7 @@ class WeakLabels:
         mask_quality = torch.cat(qualities).to(device).float().nan_to_num(self.mask_quality)
         counts = [len(instances) for instances in given]
         maps = [  # an image at a time, to limit memory
-            mask_logits_of(_unpacked(instances.masks, device), quality, size)
+            mask_logits_of(unpack_masks(instances.masks, device), quality, size)
             for instances, quality in zip(given, mask_quality.split(counts), strict=True)
         ]
         logits = torch.cat(maps).to(like.mask_logits.dtype)
@@ -225,7 +224,3 @@ def _joined(teacher: InstanceData, weak: InstanceData) -> InstanceData:
     """Labels of both; what is noted of an image is the teacher's."""
     weak.set_metainfo(teacher.metainfo)
     return InstanceData.cat([teacher, weak])
-
-
-def _unpacked(masks: PackedMasks, device: torch.device) -> Tensor:
-    return masks.to(device, non_blocking=True).unpack()

@@ -243,6 +243,41 @@ def test_sup_views_are_seen_in_one_batch(build, monkeypatch, views):
     assert [id(one) for one in instances] == [id(one) for one in wanted]
 
 
+@pytest.mark.parametrize('source', ['labeled', 'unlabeled'])
+def test_objects_are_pasted_into_what_the_student_sees_alone(build, monkeypatch, source):
+    """Beside a refiner and weights; statistics are of what the teacher said."""
+    everything = dict(prob=1.0, object_prob=1.0)
+    options = {
+        'copy_paste': dict(type='mmpldc.InstanceCopyPaste', source=source, **everything),
+        'refiner': dict(type='mmpldc.RecordingRefiner'),
+        'pseudo_label_weights': dict(type='mmpldc.CertainLabelWeights'),
+    }
+    model, batch = build(**options), make_batch()
+    teacher = spy(monkeypatch, model.teacher, 'extract_feat')
+    student = spy(monkeypatch, model, 'student_predictions')
+    criterion = spy(monkeypatch, model.student.panoptic_head, 'loss_by_outputs')
+    labels = spy(monkeypatch, model, 'get_pseudo_instances')
+    losses = model.loss(*batch)
+
+    inputs, samples = batch
+    assert teacher[0][0][0] is inputs['unsup_weak']
+    ((((_, seen),), _),) = student
+    (_, found), (_, taught) = labels[0], criterion[1][0][:2]
+    donors = dict(labeled=inputs['sup_strong'], unlabeled=inputs['unsup_strong'].flip(0))[source]
+    changed = (seen != inputs['unsup_strong']).any(dim=1)
+    assert 0 < changed.float().mean() < 1
+    expected = torch.where(changed[:, None], donors, inputs['unsup_strong'])
+    assert torch.equal(seen, expected)
+    given = [sample.gt_instances for sample in samples['sup_strong']]
+    sources = dict(labeled=given, unlabeled=found[::-1])[source]
+    for image, own, pasted in zip(taught, found, sources, strict=True):
+        assert image.labels.tolist()[-len(pasted) :] == pasted.labels.tolist()
+        assert len(image) <= len(own) + len(pasted)
+    assert losses['pseudo_per_image'] == sum(map(len, found)) / 2
+    assert all(torch.isfinite(value) for value in losses.values())
+    total(losses, 'unsup_').backward()
+
+
 @pytest.mark.parametrize('missing', ['sup_weak', 'sup_strong', 'unsup_weak', 'unsup_strong'])
 def test_missing_branch_is_named(build, missing):
     inputs, samples = make_batch()

@@ -294,7 +294,10 @@ def test_arguments_that_make_no_sense(script, options, message, capsys):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'model.class_thresholds': dict(type='mmpldc.ClassAwareThresholds')}, 'DF-ACAT is one'),
+        (
+            {'model.class_thresholds': dict(type='mmpldc.ClassAwareThresholds')},
+            'label_share',
+        ),
         ({'default_hooks.checkpoint.interval': 4}, 'must be a multiple of'),
     ],
 )
