@@ -116,12 +116,14 @@ model = dict(
     ),
     num_classes=len(classes),
     pseudo_label_filter=dict(pseudo_labels, duplicate_iou=duplicate_iou),
-    class_thresholds=class_thresholds,
-    refiner=corrects_classes,
     burn_in_iters=burn_in_iters,
     sup_views=sup_views,
     data_preprocessor=dict(data_preprocessor=pixels),
 )
+if class_thresholds is not None:  # not None in the config, over which no other could set a part
+    model.update(class_thresholds=class_thresholds)
+if corrects_classes is not None:
+    model.update(refiner=corrects_classes)
 
 geometry = [
     _base_.flip,

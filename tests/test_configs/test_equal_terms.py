@@ -17,6 +17,7 @@ OF_A_METHOD = {  # what a method may have of its own in the model
     'unsup_weight',
     'train_no_object_without_labels',
 }
+NEED_A_REFINER = {'pldc_plepi'}
 OF_ITS_HEAD = {'loss_mask', 'iou_head'}
 # Of the runner; the rest are variables that configs pass to one another.
 PARTS = ('model', 'dataloader', 'evaluator', 'cfg', 'hooks', 'optim_wrapper', 'param_scheduler')
@@ -150,3 +151,18 @@ def test_supervised_run_is_the_baseline_on_equal_terms(base, supervised, split, 
     expected.train_dataloader.dataset.unlabeled = None
     assert experiment(found) == experiment(expected)
     assert found.train_dataloader.dataset.get('split') == split
+
+
+@pytest.mark.parametrize('name', [name for name in METHODS if name not in NEED_A_REFINER])
+def test_methods_over_own_data_with_fixed_thresholds(name, over, tmp_path):
+    """Where the base has neither thresholds that set themselves nor a refiner."""
+    text = (CONFIGS / 'custom/pldc_mask2former_r50_custom.py').read_text()
+    text = text.replace("'../_base_/", f"'{CONFIGS}/_base_/")
+    assert 'label_share = 0.5\n' in text
+    base = tmp_path / 'own.py'
+    base.write_text(text.replace('label_share = 0.5\n', 'label_share = None\n'))
+    found = over(name, base)
+    if name != 'supervised':
+        assert without_methods_own(found) == without_methods_own(Config.fromfile(base))
+    own = load(f'comparison/{name}.py').model.get('class_thresholds')
+    assert found.model.get('class_thresholds') == own or name == 'pldc_aaai'  # its keep rate

@@ -124,9 +124,8 @@ class InstanceCopyPaste:
             objects, has_pixels = self._hide(objects, ~content)
             labels.append(_joined(own, objects))
             left.append(torch.cat([is_left, has_pixels]))
-        # Host sync: how many labels of each image are left.
-        kept = torch.cat(left).nonzero().flatten().tolist()
-        return torch.stack(images), _chosen(labels, kept)
+        # Host sync: the shapes of the images' targets.
+        return torch.stack(images), _chosen(labels, torch.cat(left).tolist())
 
     def _choose(self, num_objects: int) -> Tensor:
         """Indices of the objects to paste; drawn on the host, so that nothing is waited for."""
@@ -190,11 +189,12 @@ def _joined(own: InstanceData, objects: InstanceData) -> InstanceData:
     return InstanceData.cat([first, second])
 
 
-def _chosen(labels: Sequence[InstanceData], kept: Sequence[int]) -> list[InstanceData]:
-    """The labels of each image that are kept, by their number in the batch."""
+def _chosen(labels: Sequence[InstanceData], is_left: Sequence[bool]) -> list[InstanceData]:
+    """The labels of each image that are left, by the flags of all labels of the batch."""
     chosen, first = [], 0
     for own in labels:
-        numbers = [number - first for number in kept if first <= number < first + len(own)]
-        chosen.append(own if len(numbers) == len(own) else own[numbers])
+        flags = is_left[first : first + len(own)]
+        numbers = [number for number, flag in enumerate(flags) if flag]
+        chosen.append(own if all(flags) else own[torch.tensor(numbers, dtype=torch.long)])
         first += len(own)
     return chosen

@@ -87,6 +87,11 @@ def test_what_is_hidden_loses_its_pixels_and_goes_if_little_is_left():
     assert torch.equal(masks_of(labels[0])[0], visible)
     assert labels[1].labels.tolist() == [0], 'all of its label is hidden'
 
+    outside = view([pseudo([], 0)], value=0.0, sizes=[(8, 8)])
+    labeled = view([annotated([right], 1)], value=1.0)
+    (none,) = InstanceCopyPaste(source='labeled', **ALL)(outside, labeled)[1]
+    assert len(none) == 0 and none.mask_logits.shape == (0, SIDE // 4, SIDE // 4)
+
     most = view([pseudo([wide], 0), pseudo([almost], 1)], value=0.0)
     assert InstanceCopyPaste(**ALL)(most, view([], 0.0))[1][0].labels.tolist() == [1]
     keep = InstanceCopyPaste(min_visible=0.1, **ALL)
