@@ -1,4 +1,4 @@
-"""Runs with weak labels and refined masks: from burn-in on, resumed, faded out, in lock-step."""
+"""Runs with weak labels, refined masks and pasted objects: in burn-in, resumed, faded out."""
 
 import json
 
@@ -19,6 +19,7 @@ PARTS = {
         weight=dict(type='mmpldc.Ramp', start=1.0, end=0.0, until=FADED),
     ),
     'model.mask_refiner': dict(type='mmpldc.GrabCutRefiner', min_iou=0.0, max_taken=1.0),
+    'model.copy_paste': dict(type='mmpldc.InstanceCopyPaste', source='labeled', prob=0.8),
 }
 
 
