@@ -2,4 +2,4 @@
 
 _base_ = '../quickstart/pldc.py'
 
-model = dict(pseudo_label_filter=_base_.coupled_filter)
+model = dict(class_thresholds=None, pseudo_label_filter=_base_.coupled_filter)

@@ -146,14 +146,15 @@ def auto_train(
     dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
     stages.run('dry_run', 'measure a few steps', 'train.py', config, *dry_run)
     _show_table(out / 'logs/dry_run.log', say)
-    # PL-DC continues from the end of the burn-in, wherever the options put it.
-    kept = f'default_hooks.checkpoint.interval={cfg.model.burn_in_iters}'
-    words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check']
-    words += ['--cfg-options', *cfg_options, kept]
-    stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
+    words = [baseline, '--work-dir', dirs['supervised'], '--resume', '--skip-data-check', *options]
     resume: list[str | Path] = ['--resume']
-    if not (dirs['pldc'] / 'last_checkpoint').exists():
-        resume.append(dirs['supervised'] / f'iter_{cfg.model.burn_in_iters}.pth')
+    burn_in = cfg.model.burn_in_iters
+    if burn_in:  # PL-DC continues from its end, wherever the options put it
+        words += [] if options else ['--cfg-options']
+        words.append(f'default_hooks.checkpoint.interval={burn_in}')
+        if not (dirs['pldc'] / 'last_checkpoint').exists():
+            resume.append(dirs['supervised'] / f'iter_{burn_in}.pth')
+    stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
     words = [config, '--work-dir', dirs['pldc'], *resume, '--skip-data-check', *options]
     stages.run('pldc', 'PL-DC, from the end of the same burn-in', 'train.py', *words)
     last = {name: _last_checkpoint(dirs[name], cfg.train_cfg.max_iters) for name in dirs}

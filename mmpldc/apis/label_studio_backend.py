@@ -160,7 +160,7 @@ def _predict(backend: Backend, content: Any) -> dict:
     results: list[list[dict]] = [[] for _ in tasks]
     wanted = []
     for place, address in enumerate(addresses):
-        if address in names:
+        if isinstance(address, str) and address in names:
             wanted.append(dict(id=place, file_name=names[address]))
         else:
             backend.say(f'{address}: no such image in {backend.folder}')

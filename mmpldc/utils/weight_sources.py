@@ -26,6 +26,8 @@ SCHEMES = {  # mmengine's prefixes of names, and its lists of addresses
     'openmmlab://': mmengine_checkpoint.get_external_models,
     'mmcls://': mmengine_checkpoint.get_mmcls_models,
 }
+# Settings that --init of tools/dataset/new_config.py writes.
+OF_INIT = ('load_from', 'model.backbone.init_cfg.checkpoint')
 TIMM = 'timm://'  # prefix of timm's names of weights, for mmpldc.TimmBackbone
 TIMM_FILES = ('model.safetensors', 'pytorch_model.bin')
 SECONDS = 5  # to wait for a server
@@ -96,10 +98,10 @@ def missing_weights(cfg: Mapping[str, Any]) -> list[str]:
         if source.place.exists():
             continue
         if source.url is None:
-            lines.append(
-                f'{source.key}: there is no file {source.name}; --init imagenet, coco or '
-                'another file starts from other weights'
-            )
+            advice = ''
+            if source.key in OF_INIT:
+                advice = '; --init imagenet, coco or another file starts from other weights'
+            lines.append(f'{source.key}: there is no file {source.name}{advice}')
             continue
         problem = _unreachable(source.url)
         if problem is not None:

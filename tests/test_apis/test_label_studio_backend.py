@@ -117,10 +117,10 @@ def test_the_projects_own_names_and_shapes(backend):
 
 
 def test_a_task_without_its_photo_gets_no_prediction(backend):
-    addresses = ['gone.png', 'broken.png', None, '../secret.png', 'a b.png']
+    addresses = ['gone.png', 'broken.png', None, ['a b.png'], '../secret.png', 'a b.png']
     found = backend.ask('POST', '/predict', tasks_of(*addresses)).content
-    assert [len(one) for one in found['results']] == [0, 0, 0, 0, 1]
-    assert len(backend.said) == 4 and 'broken.png: no header' in backend.said
+    assert [len(one) for one in found['results']] == [0, 0, 0, 0, 0, 1]
+    assert len(backend.said) == 5 and 'broken.png: no header' in backend.said
     assert f'gone.png: no such image in {backend.folder}' in backend.said
 
 

@@ -10,6 +10,7 @@ from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 
 from mmpldc.apis import auto_train
+from mmpldc.apis.stages import Stages
 
 SMALL = [  # four steps on small images; random weights label with thresholds of 0
     'train_cfg.max_iters=4',
@@ -81,6 +82,40 @@ def test_one_call(shapes_root, tmp_path):
     assert changed == {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*.pth')}
     with pytest.raises(ValueError, match=r'size is .small. now, was .tiny.*\(--out\)'):
         auto_train(**call | dict(size='small'), say=lines.append)
+
+
+@pytest.mark.parametrize('burn_in', [0, 3])
+def test_pldc_continues_from_the_end_of_a_burn_in_if_there_is_one(tmp_path, monkeypatch, burn_in):
+    words: dict[str, list[str]] = {}
+
+    class Enough(Exception):
+        pass
+
+    class NotedStages(Stages):
+        """Stages that are not run, but leave what the next ones read."""
+
+        def run(self, name, title, tool, *arguments):
+            words[name] = [*map(str, arguments)]
+            (self.folder / 'data').mkdir(exist_ok=True, parents=True)
+            text = f'model = dict(burn_in_iters={burn_in})\n'
+            (self.folder / 'data/pldc.py').write_text(text)
+            (self.folder / 'logs').mkdir(exist_ok=True)
+            (self.folder / 'logs/dry_run.log').touch()
+            if name == 'pldc':
+                raise Enough
+
+    monkeypatch.setattr(sys.modules['mmpldc.apis.auto_train'], 'Stages', NotedStages)
+    (tmp_path / 'labels.json').touch()
+    init = str(fake_resnet(tmp_path / 'r50.pth'))
+    with pytest.raises(Enough):
+        auto_train(tmp_path / 'labels.json', tmp_path, tmp_path / 'run', init=init)
+    resumed = words['pldc'][words['pldc'].index('--resume') + 1]
+    settings = [word for word in words['supervised'] if '=' in word]
+    if burn_in:
+        assert resumed == str(tmp_path / 'run/supervised/iter_3.pth')
+        assert settings == ['default_hooks.checkpoint.interval=3']
+    else:
+        assert resumed.startswith('--') and '--cfg-options' not in words['supervised']
 
 
 def test_missing_files_are_found_first(tmp_path):

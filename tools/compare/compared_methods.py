@@ -131,7 +131,8 @@ class Task:
         mine, theirs = (
             self.of_labels(without(cfg.model.to_dict(), PHASES)) for cfg in (config, supervised)
         )
-        return share_without_labels(config) > 0 and mine == theirs
+        has_weak_labels = config.model.get('weak_labels') is not None  # from the first step on
+        return share_without_labels(config) > 0 and mine == theirs and not has_weak_labels
 
 
 PHASES = tuple(Phases.__dataclass_fields__)

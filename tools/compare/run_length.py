@@ -1,12 +1,13 @@
 """A base config with another number of steps."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from mmpldc.utils.files import atomic_write
 
-IN_ITERATIONS = ('begin', 'end', 'T_max')
+IN_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 
 
 def write_base(base: Path, steps: int, path: Path) -> Path:
@@ -26,7 +27,9 @@ def write_base(base: Path, steps: int, path: Path) -> Path:
     config = Config.fromfile(base)
     ratio = steps / config.train_cfg.max_iters
 
-    def scaled(value: int) -> int:
+    def scaled(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [scaled(one) for one in value]
         return max(1, round(value * ratio)) if value else value
 
     schedulers = config.get('param_scheduler') or []

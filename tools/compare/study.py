@@ -27,6 +27,7 @@ from mmpldc.visualization import read_scalars
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
 NEVER = 10**9
+EARLY_STOPPING = 'EarlyStoppingHook'
 
 
 class Study:
@@ -62,6 +63,11 @@ class Study:
             raise SystemExit(
                 f'{args.base}: model.burn_in_iters ({self.burn_in}) must be a multiple of '
                 f'default_hooks.checkpoint.interval ({interval}), so that runs can continue there'
+            )
+        if any(str(hook.get('type')).endswith(EARLY_STOPPING) for hook in hooks_of(self.base)):
+            raise SystemExit(
+                f'{args.base}: the base has a {EARLY_STOPPING}, and methods are compared at the '
+                'same number of steps: leave it out (early_stopping = None in a config of own data)'
             )
         # iterations at which the teacher's pseudo-labels are measured
         halfway = self.max_iters // 2 // interval * interval
@@ -292,6 +298,12 @@ class Study:
             found[name]['step'].append(one['step'])
             found[name]['memory'] = max(found[name]['memory'], one['memory'])
         return found
+
+
+def hooks_of(config: Config) -> list[dict]:
+    """Configs of the hooks that a config sets."""
+    hooks = [*config.get('default_hooks', {}).values(), *config.get('custom_hooks', [])]
+    return [hook for hook in hooks if hook]
 
 
 def evaluated_images(base: Config, split: str) -> object:

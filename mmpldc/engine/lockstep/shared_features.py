@@ -17,7 +17,7 @@ class SharedFeatures:
     looked up by the values of the input, and their weights are equal.
 
     Args:
-        size: inputs whose features are kept, the latest ones.
+        size: inputs whose features are kept, those that were asked for last.
     """
 
     def __init__(self, size: int = 3) -> None:
@@ -54,10 +54,12 @@ class SharedFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Features:
         """Return the feature maps of images ``(B, 3, H, W)``."""
-        for known, features in self.kept:
+        for place, (known, features) in enumerate(self.kept):
             # Host sync: on a GPU the comparison waits, which is short beside a backbone.
             if known.shape == images.shape and torch.equal(known, images):
                 self.reused += 1
+                del self.kept[place]  # to the end: a run with other inputs pushes out the rest
+                self.kept.append((known, features))
                 return features
         self.computed += 1
         features = self.compute(images)

@@ -159,8 +159,8 @@ def _as_pseudo_labels(
         mask_logits=mask_logits_of(masks, sure, (size[0], size[1])).to(like.mask_logits.dtype),
         scores=sure,
     )
-    if 'weak' in like:
-        objects.weak = torch.zeros_like(labels, dtype=torch.bool)
+    for flag in set(like.keys()) - set(objects.keys()):  # what other parts noted of the labels
+        objects.set_field(torch.zeros_like(labels, dtype=torch.bool), flag)
     return objects
 
 
@@ -180,13 +180,9 @@ def _overlap(
 
 
 def _joined(own: InstanceData, objects: InstanceData) -> InstanceData:
-    """Labels of both in the fields that both have; what is noted of an image is the first's."""
-    shared = set(own.keys()) & set(objects.keys())
-    first, second = (
-        InstanceData(metainfo=own.metainfo, **{name: part.get(name) for name in shared})
-        for part in (own, objects)
-    )
-    return InstanceData.cat([first, second])
+    """Labels of both; what is noted of an image is the first's."""
+    objects.set_metainfo(own.metainfo)
+    return InstanceData.cat([own, objects])
 
 
 def _chosen(labels: Sequence[InstanceData], is_left: Sequence[bool]) -> list[InstanceData]:

@@ -52,7 +52,6 @@ class ExpectedCountThreshold(nn.Module):
     histogram: Tensor
     images: Tensor
     expected: Tensor
-    is_started: Tensor
     edges: Tensor
 
     def __init__(
@@ -79,11 +78,10 @@ class ExpectedCountThreshold(nn.Module):
         self.register_buffer('histogram', torch.zeros(bins))
         self.register_buffer('images', torch.zeros(()))
         self.register_buffer('expected', torch.zeros(()))
-        self.register_buffer('is_started', torch.tensor(False))
         self.register_buffer('edges', score_edges(bins), persistent=False)
 
     def start(self, counts: Tensor, num_images: int) -> None:
-        """Set the expected number of objects, unless a checkpoint has set it.
+        """Set the expected number of objects; a checkpoint may be of a run with other labels.
 
         Args:
             counts: ``(N,)``, labelled instances of each class, the same on all ranks.
@@ -92,11 +90,9 @@ class ExpectedCountThreshold(nn.Module):
         Raises:
             ValueError: if there are no labelled objects to expect any from.
         """
-        # Host syncs: once per run.
-        if self.is_started:
-            return
         expected = self.objects_per_image
         if expected is None:
+            # Host sync: once per run.
             expected = counts.sum().item() / max(num_images, 1)
         if expected <= 0:
             raise ValueError(
@@ -104,7 +100,6 @@ class ExpectedCountThreshold(nn.Module):
                 'model.class_thresholds.objects_per_image'
             )
         self.expected.fill_(expected)
-        self.is_started.fill_(True)
 
     def set_thresholds(
         self, *, class_thr: float | None = None, mask_thr: float | None = None

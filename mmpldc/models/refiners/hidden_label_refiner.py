@@ -123,7 +123,8 @@ class HiddenLabelRefiner:
         else:
             same_class = torch.zeros_like(has_object)
         if self.drop_wrong:
-            mended = mended[has_object & (same_class | self.classes)]
+            has_object = has_object & (same_class | self.classes)
+            mended = mended[has_object]
         free = torch.ones(len(labels), dtype=torch.bool, device=labels.device)
         free[matched[has_object]] = False
         # a fixed share of the ids, spread evenly

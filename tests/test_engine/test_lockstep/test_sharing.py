@@ -116,6 +116,16 @@ def test_features_are_computed_once_and_weights_stored_once():
     assert (features.computed, features.reused) == (4, 3)
 
 
+def test_an_input_of_one_run_leaves_those_that_all_ask_for():
+    """As the unlabelled images of a run that pastes objects into them."""
+    features, backbone = SharedFeatures(), Backbone()
+    features.attach(backbone)
+    weak, labeled, strong, pasted = torch.randn(4, 2, 3, 8, 8)
+    for images in (weak, labeled, strong, weak, labeled, pasted, weak, labeled):
+        backbone(images)
+    assert (features.computed, features.reused) == (4, 4)
+
+
 def test_a_frozen_transformer_is_shared():
     pytest.importorskip('timm')
     small = dict(embed_dim=16, depth=2, num_heads=2)

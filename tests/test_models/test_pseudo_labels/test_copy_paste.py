@@ -174,6 +174,23 @@ def test_what_is_noted_of_an_image_and_weak_labels_stay():
     assert labels.uncertain_queries.tolist() == [True, False]
 
 
+@pytest.mark.parametrize('source', ['unlabeled', 'labeled'])
+def test_all_images_have_the_fields_that_other_parts_noted(source):
+    """Whether or not anything was pasted into them: weights are of the joined labels."""
+    torch.manual_seed(1)  # some images get an object, and some do not
+    own = [pseudo([square(16 * (number % 2), 0, 8)], 0) for number in range(8)]
+    for number, labels in enumerate(own):
+        labels.corrected = labels.refined = torch.tensor([True])
+        labels.set_metainfo(dict(uncertain_queries=torch.tensor([number])))
+    labeled = view([annotated([square(16, 16)], 1)], 1.0)
+    paste = InstanceCopyPaste(source=source, prob=0.5, object_prob=1.0)
+    images = paste(view(own, 0.0), labeled)[1]
+    assert {len(found) for found in images} == {1, 2}
+    joined = InstanceData.cat(images)
+    assert joined.corrected.sum() == len(joined if source == 'unlabeled' else own)
+    assert [found.uncertain_queries.item() for found in images] == list(range(8))
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

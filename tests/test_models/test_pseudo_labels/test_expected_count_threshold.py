@@ -10,10 +10,11 @@ from mmpldc.structures import LayerOutputs
 
 NUM_CLASSES, NUM_QUERIES = 3, 10
 SIZE = (16, 20)
+LABELED = (30, 10), 20  # objects of each class, and images
 FILTER = dict(score_thr=0.5, score='certain', min_area=0)
 
 
-def make_threshold(counts=(30, 10), num_images=20, **options) -> ExpectedCountThreshold:
+def make_threshold(counts=LABELED[0], num_images=LABELED[1], **options) -> ExpectedCountThreshold:
     """Expects two objects an image."""
     threshold = MODELS.build(
         dict(type='mmpldc.ExpectedCountThreshold', num_classes=NUM_CLASSES) | options
@@ -134,13 +135,22 @@ def test_resumed_threshold_goes_on_as_an_uninterrupted_one():
         step(uninterrupted, outputs)
     resumed = ExpectedCountThreshold(window=16)
     resumed.load_state_dict(uninterrupted.state_dict())
-    resumed.start(torch.tensor([1]), 1000)  # a checkpoint's number of objects is kept
+    resumed.start(torch.tensor(LABELED[0]), LABELED[1])
     for outputs in batches[3:]:
         step(uninterrupted, outputs)
         step(resumed, outputs)
     for name, tensor in uninterrupted.state_dict().items():
         assert resumed.state_dict()[name].equal(tensor), name
     assert resumed.threshold.equal(uninterrupted.threshold)
+
+
+@pytest.mark.parametrize(('options', 'expected'), [(dict(), 2), (dict(objects_per_image=5.0), 5)])
+def test_a_run_from_anothers_checkpoint_counts_its_own_labels(options, expected):
+    other = make_threshold(counts=(70, 70))
+    threshold = ExpectedCountThreshold(**options)
+    threshold.load_state_dict(other.state_dict())
+    threshold.start(torch.tensor(LABELED[0]), LABELED[1])
+    assert (other.expected, threshold.expected) == (7, expected)
 
 
 def test_two_ranks_have_the_threshold_of_the_joint_batch(run_on_ranks):

@@ -106,6 +106,11 @@ def test_missing_ones_alone(ann_file):
     assert mended.labels.tolist() == [1, 1, 0, 1]
 
 
+def test_the_object_of_a_dropped_label_is_missing(ann_file):
+    mended = mend(ann_file, pseudo_labels(), drop_wrong=True, add_missing=1.0)
+    assert mended.labels.tolist() == [1, 0, 1]  # of objects 1, 0 and 2
+
+
 def test_added_labels_have_what_other_parts_noted(ann_file):
     labels = pseudo_labels()
     labels.weak = torch.tensor([True, False, True])

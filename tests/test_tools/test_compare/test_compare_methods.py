@@ -299,6 +299,10 @@ def test_arguments_that_make_no_sense(script, options, message, capsys):
             'label_share',
         ),
         ({'default_hooks.checkpoint.interval': 4}, 'must be a multiple of'),
+        (
+            {'default_hooks.early_stopping': dict(type='mmpldc.EarlyStoppingHook', patience=3)},
+            'early_stopping = None',
+        ),
     ],
 )
 def test_bases_that_do_not_fit(script, arguments, base, change, message):
@@ -307,6 +311,15 @@ def test_bases_that_do_not_fit(script, arguments, base, change, message):
     cfg.dump(base)
     with pytest.raises(SystemExit, match=message):
         script.Study(script.parse_args(arguments))
+
+
+def test_a_burn_in_with_weak_labels_is_not_the_supervised_runs(script, arguments, base):
+    study = script.Study(script.parse_args(arguments))
+    supervised = study.configs['supervised']
+    assert study.task.shares_burn_in(study.configs['pldc'], supervised)
+    for config in study.configs['pldc'], supervised:
+        config.model.weak_labels = dict(type='mmpldc.WeakLabels')
+    assert not study.task.shares_burn_in(study.configs['pldc'], supervised)
 
 
 def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):

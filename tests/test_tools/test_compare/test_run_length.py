@@ -40,6 +40,16 @@ def test_all_that_counts_iterations_keeps_its_share(write_base, tmp_path, base):
     assert after.model.to_dict() == own_model
 
 
+def test_steps_at_which_the_rate_drops_keep_their_share(write_base, tmp_path):
+    """As in the config of own data, whose schedule is the paper's."""
+    base = CONFIGS / 'custom/pldc_mask2former_r50_custom.py'
+    before = Config.fromfile(base)
+    found = Config.fromfile(write_base(base, before.max_iters // 5, tmp_path / 'base.py'))
+    assert before.param_scheduler.milestones == [9 * before.max_iters // 10]
+    assert found.param_scheduler.milestones == [9 * found.max_iters // 10]
+    assert found.param_scheduler.end == found.max_iters
+
+
 def test_one_scheduler_and_none(write_base, tmp_path):
     base = tmp_path / 'one.py'
     text = (
