@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from mmpldc.datasets.labels.photos import find_meant
+from mmpldc.datasets.converters.photos import find_meant
 
 from .label_files import label_studio_prediction
 from .pseudo_labels import LabeledImage, UnreadableImage

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from mmpldc.datasets.checks.findings import Finding, count
+from mmpldc.datasets.checks.findings import Finding, count, printable
 from mmpldc.datasets.starter_refiner import Refiner
 from mmpldc.datasets.starter_sizes import SIZES
 from mmpldc.engine.projection import seconds_of
@@ -235,7 +235,7 @@ class Said:
 
     def show(self, message: Warning | str, *_: object) -> None:
         """Print one of Python's warnings; for ``warnings.showwarning``."""
-        print(f'warning: {message}')
+        print(printable(f'warning: {message}'))
         self.warnings += 1
 
 

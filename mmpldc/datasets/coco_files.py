@@ -64,7 +64,9 @@ def read_json(path: str | Path) -> Any:
     if not content.strip(b'\xef\xbb\xbf \t\r\n'):
         raise UnusableFile(path, 'is empty: export or copy it again')
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_record)
+    except _Repeated as error:
+        problem = str(error)
     except json.JSONDecodeError as error:
         problem = _no_json(path, content, error)
     except UnicodeDecodeError as error:
@@ -72,6 +74,23 @@ def read_json(path: str | Path) -> Any:
     except (ValueError, RecursionError) as error:  # a number, or a nesting, without end
         problem = f'cannot be read ({error}): write it again'
     raise UnusableFile(path, problem)
+
+
+class _Repeated(ValueError):
+    """A field that a record has twice."""
+
+
+def _record(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, of which Python would keep the last one of two fields of a name."""
+    record = dict(fields)
+    if len(record) < len(fields):
+        for name, value in fields:
+            if value != record[name]:
+                raise _Repeated(
+                    f'"{name}" is there twice in one object, of which programs read the last one '
+                    'alone: files put together by hand need one list of each name'
+                )
+    return record
 
 
 def _signature(path: str | Path, content: bytes) -> str | None:
@@ -195,6 +214,20 @@ def read_coco(path: str | Path, *lists: str) -> dict:
                 raise UnusableFile(path, known)
             raise ValueError(f"{path} is not a COCO-format file: it has no list '{name}'")
     return coco
+
+
+def names_of_images(path: str | Path) -> list[str]:
+    """File names of the images in a COCO-format file.
+
+    Raises:
+        ValueError: see :func:`read_coco`; or if an image has no name.
+    """
+    images = [image for image in read_coco(path)['images'] if image is not None]
+    names = [image.get('file_name') if isinstance(image, dict) else None for image in images]
+    for row, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise ValueError(f'{path}: images[{row}] has no file_name: write the name of its file')
+    return names
 
 
 def write_all(texts: Mapping[Path, str]) -> None:

@@ -90,13 +90,13 @@ def _read_once(file: FileIdentity) -> ImageHeader:
 
 def _read(path: str) -> ImageHeader:
     try:
-        with _open(path) as image:
+        with open_image(path) as image:
             # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
             exif = _exif(image.info.get('exif', b''))
             width, height = image.size
             is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
             has_one_channel = len(image.getbands()) == 1
-            pages = getattr(image, 'n_frames', 1) if image.format in PAGED else 1
+            pages = pages_of(image)
     except UnidentifiedImageError:
         raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
     except Exception as error:  # decoders raise many types
@@ -109,7 +109,7 @@ def _read(path: str) -> ImageHeader:
     return ImageHeader(width, height, orientation, is_deep, has_one_channel, pages, software)
 
 
-def _open(path: str | Path) -> ImageFile.ImageFile:
+def open_image(path: str | Path) -> ImageFile.ImageFile:
     """Open an image of any size: Pillow's limit is for pixels that are decoded."""
     try:
         return Image.open(path)
@@ -120,6 +120,11 @@ def _open(path: str | Path) -> ImageFile.ImageFile:
                 return Image.open(path)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
+
+
+def pages_of(image: Image.Image) -> int:
+    """Images in a TIFF or GIF; the first one is read unless asked for another."""
+    return getattr(image, 'n_frames', 1) if image.format in PAGED else 1
 
 
 def _exif(content: bytes) -> Mapping[int, Any]:

@@ -22,7 +22,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from mmpldc.utils.files import atomic_write
+from mmpldc.utils.text import read_text
 
+from .folders import files_below, suffix_of
 from .label_maps import IGNORE, UnusableLabelMap, count_values, read_label_map
 
 # Of names without their extension.
@@ -84,10 +86,7 @@ def read_names(path: Path) -> list[str]:
     Raises:
         ValueError: if the file is no text, or names no image.
     """
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f'{path} is no list of names: it is no text') from None
+    lines = read_text(path).splitlines()
     names = [
         _first_column(line) for line in map(str.strip, lines) if line and not line.startswith('#')
     ]
@@ -159,9 +158,9 @@ def find_image_names(folder: Path) -> list[str]:
         ValueError: if there is no image, or two differ in their extension alone.
     """
     names = sorted(
-        path.relative_to(folder).with_suffix('').as_posix()
-        for path in folder.rglob('*')
-        if path.suffix.lower() in EXTENSIONS and path.is_file()
+        PurePosixPath(name).with_suffix('').as_posix()
+        for name in files_below(folder)
+        if suffix_of(name) in EXTENSIONS
     )
     if not names:
         raise ValueError(f'{folder} has no image ({", ".join(EXTENSIONS)})')
@@ -197,8 +196,25 @@ def count_pixels(paths: Sequence[Path]) -> np.ndarray:
 
 def write_names(path: Path, names: Sequence[str]) -> None:
     """Write a list all or nothing, one name a line."""
+    text = text_of_names(names)
     with atomic_write(path) as file:
-        file.write(''.join(f'{name}\n' for name in names))
+        file.write(text)
+
+
+def text_of_names(names: Sequence[str]) -> str:
+    """A list of names, one a line.
+
+    Raises:
+        ValueError: if a list cannot hold a name.
+    """
+    for name in names:
+        try:
+            is_lines = len(name.encode().splitlines()) > 1
+        except UnicodeEncodeError:  # from a system of another encoding
+            is_lines = True
+        if is_lines:
+            raise ValueError(f'{name!r}: a list of names cannot hold this one: rename it')
+    return ''.join(f'{name}\n' for name in names)
 
 
 def split_names(names: Sequence[str], labeled: np.ndarray) -> tuple[list[str], list[str]]:

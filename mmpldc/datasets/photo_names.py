@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 # What tools put around the names of uploaded images.
 TOOL_PARTS = (
-    (re.compile(r'^[0-9a-f]{8}-(?=.)'), ''),  # Label Studio: 1a2b3c4d-0001.jpg
+    # Label Studio: 1a2b3c4d-0001.jpg, but not 20240131-0001.jpg, which has a day of its own
+    (re.compile(r'^(?!(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)[0-9a-f]{8}-(?=.)'), ''),
     (re.compile(r'_(\w{3,4})\.rf\.\w{20,}(\.\w+)?$'), r'.\1'),  # Roboflow: 0001_jpg.rf.<hash>.jpg
 )
 
@@ -116,7 +117,10 @@ def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     text, is_foreign = name.strip(), False
     why = [] if text == name else ['blanks around it']
     if '://' in text or text.startswith('/data/local-files/'):
-        url = urlsplit(text)
+        try:
+            url = urlsplit(text)
+        except ValueError:  # brackets that hold no address
+            return
         text = unquote(parse_qs(url.query).get('d', [url.path])[0])
         why, is_foreign = [*why, 'a URL'], True
     if '\\' in text:

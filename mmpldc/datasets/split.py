@@ -147,17 +147,10 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     Raises:
         ValueError: naming what is not in the file, is ambiguous, or stands in the list twice.
     """
-    known: dict[str, set[int]] = {}
-    by_last_part: dict[str, set[int]] = defaultdict(set)
-    for index, image in enumerate(coco['images']):
-        known[str(image['id'])] = known[image['file_name']] = {index}
-        by_last_part[_last_part(image['file_name'])].add(index)
-        if '_leftImg8bit' in image['file_name']:
-            by_last_part[_cityscapes_frame(image['file_name'])].add(index)
+    known = ImageNames(coco)
     found: list[int | None] = []
     for name in map(str, names):
-        last_part, frame = _last_part(name), _cityscapes_frame(name)
-        matches = known.get(name) or by_last_part.get(last_part) or by_last_part.get(frame) or set()
+        matches = known.matches(name)
         if len(matches) > 1:
             raise ValueError(
                 f"'{name}' may be any of {len(matches)} images: list ids, or file_name"
@@ -174,6 +167,33 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
         twice = [coco['images'][i]['file_name'] for i in indices[counts > 1][:5]]
         raise ValueError(f'listed more than once: {", ".join(twice)}')
     return indices
+
+
+class ImageNames:
+    """Images of a file by what lists call them, see :func:`find_images`.
+
+    Args:
+        coco: content of a COCO-format annotation file.
+    """
+
+    def __init__(self, coco: dict) -> None:
+        self.known: dict[str, set[int]] = {}
+        self.by_last_part: dict[str, set[int]] = defaultdict(set)
+        for index, image in enumerate(coco['images']):
+            self.known[str(image['id'])] = self.known[image['file_name']] = {index}
+            self.by_last_part[_last_part(image['file_name'])].add(index)
+            if '_leftImg8bit' in image['file_name']:
+                self.by_last_part[_cityscapes_frame(image['file_name'])].add(index)
+
+    def matches(self, name: str) -> set[int]:
+        """Indices of the images that a name may stand for."""
+        others = self.by_last_part
+        return (
+            self.known.get(name)
+            or others.get(_last_part(name))
+            or others.get(_cityscapes_frame(name))
+            or set()
+        )
 
 
 def _last_part(file_name: str) -> str:
@@ -208,6 +228,8 @@ def find_supervision_indices(coco: dict, indices: Sequence[int], *, percent: flo
     annotated = count_instances(coco).sum(axis=1)[by_id] > 0
     for numbered in (by_id[annotated], by_id):
         if len(indices) == int(percent / 100 * len(numbered)):
+            if not 0 <= min(indices, default=0) <= max(indices, default=0) < len(numbered):
+                raise ValueError(f'an index is beyond the {len(numbered)} images')
             chosen = numbered[np.asarray(indices, np.int64)]
             if len(np.unique(chosen)) != len(chosen):
                 raise ValueError('an index appears more than once')

@@ -25,6 +25,12 @@ def test_encodings(tmp_path, encoding):
     assert read_json(path) == COCO
 
 
+def test_the_same_twice_is_no_loss(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('{"images": [], "info": 1, "info": 1}')
+    assert read_json(path) == dict(images=[], info=1)
+
+
 def test_other_encodings_are_named(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text(json.dumps(COCO, ensure_ascii=False, indent=1), encoding='latin-1')
@@ -52,6 +58,7 @@ def test_zip_archive(tmp_path):
         (b'%PDF-1.7', 'PDF'),
         (b'<?xml version="1.0"?>', 'XML or HTML'),
         (b'{"id": 1}\n{"id": 2}', 'line 2: a second JSON text'),
+        (b'{"images": [1], "images": [2]}', '"images" is there twice in one object'),
         (b'\xff\xfe\x00', ''),
     ],
 )

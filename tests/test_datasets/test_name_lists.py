@@ -18,6 +18,7 @@ from mmpldc.datasets.name_lists import (
     image_stem,
     plain_name,
     read_names,
+    write_names,
 )
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset/split.py'
@@ -87,7 +88,8 @@ def test_a_whole_name_goes_before_its_last_part():
 
 
 @pytest.mark.parametrize(
-    ('content', 'message'), [(b'\x89PNG\xff\xfe', 'is no text'), (b'\n# no\n', 'names no image')]
+    ('content', 'message'),
+    [(b'\x89PNG\xff\xfe', 'is not in UTF-8'), (b'\n# no\n', 'names no image')],
 )
 def test_files_that_are_no_lists(tmp_path, content, message):
     path = tmp_path / 'list.txt'
@@ -105,6 +107,8 @@ def test_images_of_a_folder(tmp_path):
     for name in TOWNS:
         write_image(tmp_path / f'{name}_leftImg8bit.png')
     (tmp_path / 'readme.txt').touch()
+    for name in '.ipynb_checkpoints/a.jpg', '@eaDir/b.jpg', '._c.jpg':
+        write_image(tmp_path / name)
     assert find_image_names(tmp_path) == TOWNS
     write_image(tmp_path / 'other.JPG')
     assert 'other' in find_image_names(tmp_path)
@@ -202,3 +206,9 @@ class TestTool:
     def test_says_what_is_wrong(self, split, every, args, message):
         with pytest.raises(SystemExit, match=message):
             split(every, *args)
+
+
+def test_a_name_that_a_list_cannot_hold(tmp_path):
+    with pytest.raises(ValueError, match=r'b\\udce4r.: a list of names cannot hold this'):
+        write_names(tmp_path / 'list.txt', ['a', 'b\udce4r'])
+    assert not list(tmp_path.iterdir())

@@ -339,6 +339,17 @@ def test_a_label_map_without_labels_leaves_its_image_unlabelled(run, data):
     assert '3.jpg' in names_in(data, 'unlabeled')
 
 
+def test_label_maps_without_labels_alone(run, data):
+    write(data, lambda values: np.full_like(values, 255))
+    result = run()
+    assert 'nothing was written' in result.code and 'no label map has a label' in result.out
+
+
+def test_ignored_numbers_that_no_label_map_has(run, data):
+    write(data)
+    assert '--ignore has the number 70000: they are 0 to 65535' in run('--ignore', 70000).code
+
+
 def test_a_validation_set_of_its_own_and_a_leak(run, data):
     write(data)
     theirs, maps = data.root / 'theirs', data.root / 'their_maps'
@@ -413,6 +424,8 @@ def test_other_methods(run, data, method):
         ('road\n1 2 3 car\n', 'line 2 has a colour, line 1 a name alone'),
         ('1 2 3 road\n1 2 3 car\n', r'gives \(1, 2, 3\) to two classes'),
         ('road\n', 'has 1 names: it takes 2 to 254'),
+        ('70000 road\n1 car\n', 'has the number 70000: they are 0 to 65535'),
+        ('300 0 0 road\n1 2 3 car\n', r'has the colour \(300, 0, 0\): its parts are 0 to 255'),
     ],
 )
 def test_a_list_of_classes_that_makes_no_sense(tmp_path, lines, words):
@@ -429,6 +442,8 @@ def test_names_that_mean_no_label():
         read_classes(['road', 'road'])
     with pytest.raises(ValueError, match=r'there is no file lost\.txt'):
         read_classes(['lost.txt'])
+    with pytest.raises(ValueError, match='has the number -1: they are 0 to 65535'):
+        read_classes(['a', 'b'], [-1, 0])
     with pytest.raises(ValueError, match='2 numbers for 3'):
         read_classes(['a', 'b', 'c'], [1, 2])
 

@@ -379,6 +379,13 @@ def test_tool_gives_a_bare_file_categories(run, annotations, tmp_path):
         ('{', ('--percent', 5), 'instances_train.json: line 1, column 2: not valid JSON'),
         ('[]', ('--percent', 5), "it has no list 'images'"),
         ('{"images": []}', ('--percent', 5), "it has no list 'annotations'"),
+        (None, ('--count', 0), 'split.py: cannot label 0 of 40 images'),
+        (None, ('--percent', 5, '--fold', -1), '--fold must be 0 or more, got -1'),
+        (
+            json.dumps(coco(2) | dict(images=[dict(id=i, file_name='a.jpg') for i in (0, 1)])),
+            ('--percent', 50),
+            'image 1: file_name: an image is listed more than once',
+        ),
     ],
 )
 def test_tool_refuses(run, annotations, tmp_path, content, args, words):
@@ -387,3 +394,33 @@ def test_tool_refuses(run, annotations, tmp_path, content, args, words):
     process = run(annotations, *args)
     assert process.returncode != 0 and words in process.err
     assert [p.name for p in tmp_path.iterdir()] == ['instances_train.json']
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (dict(images=[dict(id=1)]), 'images[0] has no file_name'),
+        ({'5.0': {'1': 7}}, 'percentage 5, fold 1: no list of whole numbers'),
+        ({'5.0': {'1': [0, 99]}}, 'an index is beyond the 40 images'),
+    ],
+)
+def test_tool_refuses_lists(run, annotations, tmp_path, content, words):
+    path = tmp_path / 'list.json'
+    path.write_text(json.dumps(content))
+    process = run(annotations, '--percent', 5, '--labeled-list', path)
+    assert process.returncode != 0 and f'{path}: {words}' in process.err
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_lists_of_windows(run, annotations, tmp_path, encoding):
+    path = tmp_path / 'list.txt'
+    path.write_text('3.jpg\n4.jpg\n', encoding=encoding)
+    assert run(annotations, '--labeled-list', path).returncode == 0
+    assert images(tmp_path / 'instances_train.1@2images.json') == {3, 4}
+
+
+def test_a_name_listed_twice_is_not_drawn_for_both_sets(run, tmp_path):
+    path = tmp_path / 'names.txt'
+    path.write_text('a\nb\na\n')
+    process = run(path, '--count', 1)
+    assert process.returncode != 0 and f'{path}: listed more than once: a' in process.err

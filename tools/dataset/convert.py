@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mmpldc.datasets.checks.findings import printable
 from mmpldc.datasets.converters import (
     convert_cityscapes,
     convert_images,
@@ -259,12 +260,24 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def inputs_of(args: argparse.Namespace) -> set[Path]:
+    """Files that the arguments name, but for what is to be written."""
+    values = [value for name, value in vars(args).items() if name != 'out']
+    lists = [value if isinstance(value, list) else [value] for value in values]
+    return {one.resolve() for value in lists for one in value if isinstance(one, Path)}
+
+
 def main() -> None:
     args = parse_args()
     warnings.simplefilter('always', UserWarning)  # two files can call for the same warning
-    warnings.showwarning = lambda message, *_: print(f'warning: {message}', file=sys.stderr)
+    warnings.showwarning = lambda message, *_: print(
+        printable(f'warning: {message}'), file=sys.stderr
+    )
+    inputs = inputs_of(args)
     try:
         for path, coco in args.convert(args):
+            if path.resolve() in inputs:
+                raise ValueError(f'{path} is an input: choose another --out')
             write_json(path, coco)
             print(f'{path}: {summary(coco)}', flush=True)
     except (ValueError, OSError) as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mmpldc.apis import list_images
 from mmpldc.apis.own_data import Refused, report
-from mmpldc.datasets.checks.findings import count
+from mmpldc.datasets.checks.findings import count, printable
 from mmpldc.datasets.coco_files import read_coco, write_all
 from mmpldc.datasets.labels import (
     Labels,
@@ -196,7 +196,7 @@ def main() -> None:
     if counts is not None:
         texts[files['corrections']] = json.dumps(counts._asdict())
     if corrected.left_out:
-        texts[args.out / 'left_out.txt'] = '\n'.join(corrected.left_out) + '\n'
+        texts[args.out / 'left_out.txt'] = printable('\n'.join(corrected.left_out) + '\n')
     write_all(texts)
 
     print(

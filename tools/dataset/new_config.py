@@ -38,9 +38,9 @@ from mmpldc.apis.own_data import (
 )
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
-from mmpldc.datasets.checks.findings import count
+from mmpldc.datasets.checks.findings import count, printable
 from mmpldc.datasets.coco_files import read_coco, write_all
-from mmpldc.datasets.copies import group_copies
+from mmpldc.datasets.copies import group_names
 from mmpldc.datasets.labels import (
     Labels,
     Options,
@@ -174,11 +174,7 @@ def hold_out(args: argparse.Namespace, labels: dict[str, Labels]) -> None:
     coco = labels['labeled'].coco
     choice = dict(folder=str(args.images), seed=args.seed)
     keep = held_out_before(args.out_dir / 'val.json', choice)
-    names = {
-        os.path.realpath(args.images / image['file_name']): image['file_name']
-        for image in coco['images']
-    }
-    same = {names[path]: names[first] for path, first in group_copies(list(names)).items()}
+    same = group_names(args.images, [image['file_name'] for image in coco['images']])
     held_out = draw_held_out(coco, args.val_percent, args.seed, keep=keep, same=same)
     val, labeled = (split_coco(coco, np.flatnonzero(part))[0] for part in (held_out, ~held_out))
     val['held_out'] = choice
@@ -299,7 +295,7 @@ def main() -> None:
     texts = {files[name]: json.dumps(content) for name, content in contents.items()}
     left_out += [line for one in labels.values() for line in one.left_out]
     if left_out:
-        texts[args.out_dir / 'left_out.txt'] = '\n'.join(left_out) + '\n'
+        texts[args.out_dir / 'left_out.txt'] = printable('\n'.join(left_out) + '\n')
     write_all(texts | {config: with_mark(text), supervised: twin})
     for name, content in contents.items():
         print(f'{files[name]}: {count(len(content["images"]), "image")}')

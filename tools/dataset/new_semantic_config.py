@@ -28,11 +28,12 @@ from mmpldc.apis.own_data import (
     parse,
     print_command,
 )
-from mmpldc.datasets.checks.findings import Finding, count
+from mmpldc.datasets.checks.findings import Finding, count, printable
 from mmpldc.datasets.checks.label_map_contents import LabelMapSummary
 from mmpldc.datasets.checks.report import Report
 from mmpldc.datasets.coco_files import write_all
 from mmpldc.datasets.labels import unlabeled_set
+from mmpldc.datasets.name_lists import text_of_names
 from mmpldc.datasets.own_label_maps import (
     SIZES,
     Classes,
@@ -235,10 +236,10 @@ def main() -> None:
         place(f'{method}.py', method_text(TEMPLATES, method, base.name))
         for method in ('supervised', args.method)
     ]
-    texts |= {path: ''.join(f'{name}\n' for name in names) for path, names in lists.items()}
+    texts |= {path: text_of_names(names) for path, names in lists.items()}
     left_out += [line for part in parts.values() for line in part.maps.left_out]
     if left_out:
-        texts[out / 'left_out.txt'] = '\n'.join(dict.fromkeys(left_out)) + '\n'
+        texts[out / 'left_out.txt'] = printable('\n'.join(dict.fromkeys(left_out)) + '\n')
     write_all(texts)
     for path, names in lists.items():
         print(f'{path}: {count(len(names), "image")}')

@@ -11,12 +11,13 @@ that mmsegmentation's data sets read.
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from mmpldc.datasets.checks import check_structure
-from mmpldc.datasets.coco_files import UnusableFile, outline_fault, read_coco
+from mmpldc.datasets.coco_files import UnusableFile, names_of_images, outline_fault, read_coco
 from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
@@ -38,6 +39,7 @@ from mmpldc.datasets.split import (
     split_coco,
 )
 from mmpldc.utils.files import write_json
+from mmpldc.utils.text import read_text
 
 
 def parse_args() -> argparse.Namespace:
@@ -86,6 +88,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out-dir', type=Path, help="default: the annotation file's folder")
     args = parser.parse_args()
+    if min(args.fold) < 0:
+        parser.error(f'--fold must be 0 or more, got {min(args.fold)}')
     if not (args.percent or args.count or args.labeled_list or args.unlabeled):
         parser.error('say how much stays labelled: --percent, --count or --labeled-list')
     if is_of_names(args.annotations):
@@ -98,17 +102,17 @@ def parse_args() -> argparse.Namespace:
 
 def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> np.ndarray:
     """Indices of the images that an external list names."""
-    text = path.read_text()
+    text = read_text(path)
     try:
         content = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         content = None
     if isinstance(content, list):
         return find_images(coco, content)
     if not isinstance(content, dict):
         return find_images(coco, [line.strip() for line in text.splitlines() if line.strip()])
     if 'images' in content:
-        return find_images(coco, [image['file_name'] for image in content['images']])
+        return find_images(coco, names_of_images(path))
     try:
         indices = content[str(float(percent))][str(fold)]
     except (KeyError, TypeError):
@@ -116,7 +120,12 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
             f'{path} has no list for --percent {percent} and --fold {fold}; it has the percentages '
             f'{", ".join(content)}'
         ) from None
-    return find_supervision_indices(coco, indices, percent=percent)
+    if not isinstance(indices, list) or set(map(type, indices)) != {int}:
+        raise ValueError(f'{path}: percentage {percent:g}, fold {fold}: no list of whole numbers')
+    try:
+        return find_supervision_indices(coco, indices, percent=percent)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
 
 
 def is_of_names(path: Path) -> bool:
@@ -151,6 +160,9 @@ def split_list(args: argparse.Namespace) -> None:
         names = find_image_names(source)
     else:
         names = list(map(plain_name, read_names(source)))
+        twice = [name for name, number in Counter(names).items() if number > 1]
+        if twice:  # it could be drawn for both sets
+            raise ValueError(f'{source}: listed more than once: {", ".join(twice[:5])}')
     prefix = (args.out_dir or source.parent) / source.stem
     shares = [
         (f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []
@@ -237,7 +249,7 @@ def main() -> None:
             if args.labeled_list is not None:
                 labeled = listed_images(args.labeled_list, coco, percent, fold)
             else:
-                count = count or num_labeled(total, percent=percent)
+                count = num_labeled(total, percent=percent) if count is None else count
                 labeled = choose(coco, count, fold, args.min_instances)
             name = f'{fold}@{name or f"{len(labeled)}images"}'
             own, others = split_coco(coco, labeled)

@@ -13,8 +13,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from mmpldc.datasets.checks import read_categories
 from mmpldc.datasets.checks.findings import count
-from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.labels import Labels, Options, match_categories, prepare
 from mmpldc.utils.files import atomic_write
 
@@ -76,11 +76,13 @@ def rename(labels: Labels, pairs: list[str]) -> None:
 
 def main() -> None:
     args = parse_args()
+    if args.out.resolve() in {args.file.resolve(), args.labeled.resolve()}:
+        raise ValueError(f'{args.out} is an input: choose another --out')
     options = Options(drop_invalid=args.drop_invalid, score=args.score, decode=0)
     labels = prepare(args.file, args.images, role='weak', options=options)
     if not labels.errors:
         rename(labels, args.rename)
-        wanted = read_coco(args.labeled, 'categories')['categories']
+        wanted = read_categories(args.labeled)
         found = match_categories(labels.coco, labels.file, wanted, str(args.labeled))
         # classes that nobody learns are what such models are asked for by the way
         labels.findings += [

@@ -10,7 +10,7 @@ from .pixels import check_content
 from .records import load_coco
 from .report import Report
 from .run import check_before_training, check_datasets, check_run, check_settings
-from .structure import check_structure
+from .structure import check_structure, read_categories
 
 __all__ = [
     'Contents',
@@ -27,6 +27,7 @@ __all__ = [
     'check_run',
     'check_settings',
     'check_structure',
+    'read_categories',
     'find_images',
     'load_coco',
     'sets_of',

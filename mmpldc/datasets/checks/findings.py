@@ -1,5 +1,6 @@
 """What a check finds, and how it names records."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Literal
 Level = Literal['error', 'warning', 'note', 'repaired']
 PLURALS = {'category': 'categories', 'class': 'classes'}
 NAMED = 3  # records that a finding names; the others are counted
+LONG_WORD = re.compile(r'(\S{100})\S{1000,}')  # a picture's bytes as text, where its name belongs
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Finding:
 
     def __str__(self) -> str:
         parts = (self.level, self.file, self.where, self.message)
-        return one_line(': '.join(part for part in parts if part))
+        text = ': '.join(part for part in parts if part)
+        return one_line(LONG_WORD.sub(r'\1...', text))
 
 
 def some(kind: str, names: Sequence) -> str:

@@ -200,11 +200,14 @@ def has_inner_ring(annotations: list[dict]) -> np.ndarray:
 def _rings(parts: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Polygons as ``(P, 2)``, and those of them that lie inside another one."""
     rings = [np.reshape(part, (-1, 2)) for part in parts if _is_ring(part)]
-    inner = [
-        ring
-        for ring in rings
-        if any(other is not ring and _contains(other, ring) for other in rings)
-    ]
+    low = np.array([ring.min(axis=0) for ring in rings]).reshape(-1, 2)
+    high = np.array([ring.max(axis=0) for ring in rings]).reshape(-1, 2)
+    inner = []
+    for row, ring in enumerate(rings):
+        around = (low <= low[row]).all(axis=1) & (high >= high[row]).all(axis=1)
+        around[row] = False
+        if any(_contains(rings[other], ring) for other in np.flatnonzero(around)):
+            inner.append(ring)
     return rings, inner
 
 
@@ -219,10 +222,6 @@ def _is_ring(part: object) -> bool:
 
 def _contains(outer: np.ndarray, inner: np.ndarray) -> bool:
     """Whether all points of a ring ``(P, 2)`` are inside another one."""
-    if (inner.min(axis=0) < outer.min(axis=0)).any() or (
-        inner.max(axis=0) > outer.max(axis=0)
-    ).any():
-        return False
     contour = outer.astype(np.float32).reshape(-1, 1, 2)
     return all(cv2.pointPolygonTest(contour, (float(x), float(y)), False) > 0 for x, y in inner)
 

@@ -24,7 +24,7 @@ class Folders:
             try:
                 with os.scandir(folder or '.') as entries:
                     self._listings[folder] = {entry.name: entry for entry in entries}
-            except OSError:
+            except (OSError, ValueError):  # the latter of a name that no file can have
                 self._listings[folder] = {}
         return self._listings[folder]
 

@@ -1,11 +1,13 @@
 """What the lists of a file refer to each other by: ids, file names and names of classes."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..coco_files import UnusableFile, outline_fault, read_coco
 from .classes import plain
-from .findings import Finding, some
+from .findings import Finding, Level, printable, some
 from .records import INTEGER, Records
 
 
@@ -19,10 +21,28 @@ def check_structure(coco: dict, *, file: str) -> list[Finding]:
     images = Records(coco['images'], 'image', file)
     categories = Records(coco['categories'], 'category', file)
     annotations = Records(coco['annotations'], 'annotation', file)
-    image_ids, _ = check_identities(images)
+    image_ids, _ = check_identities(images, repeated='error')
     category_ids, _ = check_categories(categories)
     check_references(annotations, image_ids, category_ids)
     return [*images.findings, *categories.findings, *annotations.findings]
+
+
+def read_categories(path: str | Path) -> list[dict]:
+    """Categories of a COCO-format file, each with an id and a name of its own.
+
+    Raises:
+        ValueError: if the file has none, or one has an error.
+    """
+    records = read_coco(path, 'categories')['categories']
+    problem = outline_fault(dict(images=[], annotations=[], categories=records))
+    if problem or not records:
+        raise UnusableFile(path, problem or 'has no categories')
+    categories = Records(records, 'category', str(path))
+    check_categories(categories)
+    for finding in categories.findings:
+        if finding.level == 'error':
+            raise UnusableFile(path, f'{finding.where}: {finding.message}')
+    return records
 
 
 def check_references(
@@ -58,19 +78,19 @@ def _counted_from_below(annotations: Records, ids: list) -> str | None:
     )
 
 
-def check_identities(images: Records) -> tuple[list, list]:
-    """Ids and file names."""
+def check_identities(images: Records, *, repeated: Level = 'warning') -> tuple[list, list]:
+    """Ids and file names; ``repeated`` is the level of a name that several records have."""
     ids = images.column('id', {int, str}, 'a whole number')
     message = 'not unique: give each image an id of its own'
-    repeated = set(images.unique(ids, 'id', 'error', message))
+    with_known_id = set(images.unique(ids, 'id', 'error', message))
     names = images.column('file_name', {str}, "the image's path below the folder of images")
     empty = [row for row, name in enumerate(names) if name == '']
     images.report(
         'error', empty, 'file_name', "empty: write the image's path below the folder of images"
     )
-    others = [None if row in repeated else name for row, name in enumerate(names)]
+    others = [None if row in with_known_id else name for row, name in enumerate(names)]
     message = 'an image is listed more than once: merge its records'
-    images.unique(others, 'file_name', 'warning', message)
+    images.unique(others, 'file_name', repeated, message)
     return ids, names
 
 
@@ -85,6 +105,8 @@ def check_categories(categories: Records) -> tuple[list, list]:
     names = categories.column('name', {str}, expected)
     empty = [row for row, name in enumerate(names) if name is not None and not name.strip()]
     categories.report('error', empty, 'name', "empty: write the class's name")
+    halves = [row for row, name in enumerate(names) if name and printable(name) != name]
+    categories.report('error', halves, 'name', 'has half a character: write the name anew')
     message = 'not unique: rename one of them, or merge them if they are the same class'
     categories.unique(names, 'name', 'error', message)
     _check_spellings(categories, names)

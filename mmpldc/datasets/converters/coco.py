@@ -1,6 +1,5 @@
 """What the converters share: annotations, the COCO-format dict around them, and a summary."""
 
-import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,10 +10,11 @@ from typing import TypeVar
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from mmpldc.utils.text import read_text
+from .. import coco_files
 
 Record = tuple[dict, list[dict]]  # an image and its annotations, all without ids
 Item = TypeVar('Item')
+FARTHEST = 1e6  # pixels
 
 
 def categories_from(names: Sequence[str]) -> list[dict]:
@@ -65,6 +65,21 @@ def polygon_annotation(
     segmentation = [[round(float(value), 2) for value in polygon] for polygon in polygons]
     rle = mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
     return _annotation(segmentation, rle, category_id, False)
+
+
+def near(polygon: list[float], where: str) -> list[float]:
+    """A polygon whose points pycocotools can draw: it keeps each pixel on the way to them.
+
+    Args:
+        polygon: ``[x1, y1, x2, y2, ...]``.
+        where: it is, for the message.
+
+    Raises:
+        ValueError: if a point is far outside of all images.
+    """
+    if max(map(abs, polygon)) > FARTHEST:
+        raise ValueError(f'{where}: a point lies millions of pixels outside: draw the shape anew')
+    return polygon
 
 
 def polygons_mask(polygons: Sequence[Sequence[float]], *, width: int, height: int) -> np.ndarray:
@@ -140,12 +155,9 @@ def read_json(path: str | Path, *keys: str) -> dict:
     """Read a json file that has to be a dict with some keys.
 
     Raises:
-        ValueError: if it is not json or lacks a key.
+        ValueError: if it is not JSON or lacks a key.
     """
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is not json: {error}') from error
+    content = coco_files.read_json(path)
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
         raise ValueError(f'{path} has no {", ".join(map(repr, missing))}: is it another file?')

@@ -3,48 +3,47 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from ..folders import files_below, suffix_of
 from ..image_header import read_header
 
 IMAGE_SUFFIXES = (*IMG_EXTENSIONS, '.jfif', '.jpe', '.jp2')
 # Of cameras and editors: OpenCV, and so the training, reads none of these, or the first frame only.
 OTHER_SUFFIXES = frozenset(
     [
+        '.3fr',
         '.arw',
         '.avif',
+        '.bpg',
         '.cr2',
         '.cr3',
         '.dcm',
         '.dng',
+        '.exr',
         '.gif',
         '.heic',
+        '.heics',
         '.heif',
         '.jxl',
+        '.jxr',
+        '.mpo',
         '.nef',
+        '.nrw',
         '.orf',
+        '.pef',
         '.psd',
         '.raf',
         '.rw2',
+        '.rwl',
+        '.srw',
         '.svg',
+        '.tga',
+        '.x3f',
     ]
-)
-# Of file servers, recycle bins and archives; their names begin with no dot.
-SYSTEM_FOLDERS = frozenset(
-    {
-        '#recycle',
-        '#snapshot',
-        '$recycle.bin',
-        '@eadir',
-        '@recently-snapshot',
-        '@recycle',
-        '__macosx',
-        'lost+found',
-        'system volume information',
-    }
 )
 
 
@@ -79,22 +78,6 @@ def find_images(root: Path) -> list[str]:
     return sorted(names)
 
 
-def files_below(root: Path) -> Iterator[str]:
-    """Files that are there, links followed, relative to ``root`` and with ``/``; no pipe."""
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith('.')
-            and name.casefold() not in SYSTEM_FOLDERS
-            and not _leads_back(os.path.join(folder, name))
-        ]
-        inside = Path(os.path.relpath(folder, root)).as_posix()
-        for name in files:
-            if not name.startswith('.') and os.path.isfile(os.path.join(folder, name)):
-                yield name if inside == '.' else f'{inside}/{name}'
-
-
 def real_paths(root: Path, names: Sequence[str]) -> dict[str, str]:
     """Paths of files below a folder, all links resolved; each folder is looked up once.
 
@@ -107,23 +90,18 @@ def real_paths(root: Path, names: Sequence[str]) -> dict[str, str]:
     for name in names:
         inside, _, base = name.rpartition('/')
         if inside not in folders:
-            folders[inside] = os.path.realpath(root / inside)
+            folders[inside] = real_path(root / inside)
         path = os.path.join(folders[inside], base)
         paths[name] = os.path.realpath(path) if os.path.islink(path) else path
     return paths
 
 
-def _leads_back(folder: str) -> bool:
-    """Whether a folder is a link to one that it is in."""
-    if not os.path.islink(folder):
-        return False
-    here, there = os.path.realpath(os.path.dirname(folder)), os.path.realpath(folder)
-    return os.path.commonpath([here, there]) == there
-
-
-def suffix_of(name: str) -> str:
-    """Suffix of a file in small letters, with its dot."""
-    return os.path.splitext(name)[1].lower()
+def real_path(path: str | Path) -> str:
+    """A path with all links resolved; as it is if no file can have it."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # of a zero byte, or half a character
+        return str(path)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -5,11 +5,14 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..coco_files import read_coco
+from ..checks.structure import read_categories
+from ..coco_files import names_of_images
 from ..image_header import ImageHeader, read_headers
 from ..unwanted_images import by_kind, find_unwanted
 from .coco import Record, build_coco, first_of
 from .image_files import find_images, real_paths
+from .label_files import warn_of_names
+from .photos import find_meant
 
 NAMED = 3  # images that a warning names
 
@@ -45,9 +48,7 @@ def convert_images(
             ``exclude`` are not in its folder, or no image remains.
     """
     root = Path(images)
-    categories = read_coco(Path(categories_of)).get('categories')
-    if not categories:
-        raise ValueError(f'{categories_of} has no categories')
+    categories = read_categories(categories_of)
     paths = real_paths(root, find_images(root))
     known = _excluded(exclude or {})
     paths = {name: path for name, path in paths.items() if path not in known}
@@ -90,12 +91,23 @@ def _excluded(exclude: Mapping[str | Path, str | Path]) -> set[str]:
     """Paths of the images that the files list, links resolved."""
     known = set()
     for path, folder in exclude.items():
-        listed = [image['file_name'] for image in read_coco(Path(path))['images']]
-        paths = {os.path.realpath(Path(folder, name)) for name in listed}
-        if not any(map(os.path.exists, paths)):
+        listed = names_of_images(path)
+        meant = find_meant(listed, Path(folder))
+        if meant:
+            warn_of_names([f'{name}, which is {one.name}' for name, one in meant.items()])
+        names = [meant[name].name if name in meant else name for name in listed]
+        paths = real_paths(Path(folder), names)
+        lost = [name for name, real in paths.items() if not os.path.exists(real)]
+        if len(lost) == len(paths):
             raise ValueError(
                 f'{path} leaves out nothing: none of its images ({first_of(listed, 1)}) is in '
                 f'{folder}: are they in another folder?'
             )
-        known |= paths
+        if lost:
+            warnings.warn(
+                f'{len(lost)} of {len(paths)} images of {path} are not in {folder}, such as '
+                f'{lost[0]}: if they lie there under other names, they are not left out',
+                stacklevel=3,
+            )
+        known |= set(paths.values())
     return known

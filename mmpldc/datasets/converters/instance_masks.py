@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from ..folders import files_below, suffix_of
 from ..mask_names import MASK_SUFFIXES, image_stem
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
-from .image_files import IMAGE_SUFFIXES, files_below, find_images, image_record, suffix_of
+from .image_files import IMAGE_SUFFIXES, find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 from .label_maps import read_label_map, values_of
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from ..folders import suffix_of
 from ..mask_names import image_stem
 from ..photo_names import match_names
-from .image_files import suffix_of
 
 Place = TypeVar('Place', bound=Hashable)
 

@@ -14,17 +14,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..folders import files_below, suffix_of
 from ..photo_names import PhotoNames
 from .coco import (
     Record,
     build_coco,
     categories_from,
     mask_annotation,
+    near,
     polygon_annotation,
     polygons_mask,
     read_json,
 )
-from .image_files import check_size, files_below, find_images, image_record, suffix_of
+from .image_files import check_size, find_images, image_record
 from .label_files import annotated_images, warn_of_names
 
 # Points that a shape has at least.
@@ -116,7 +118,7 @@ def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
     content = read_json(path, 'shapes', 'imagePath')
     image = image_record(photos.root, photos.find(path, content['imagePath']))
     # both are null or missing in files of old versions
-    width, height = content.get('imageWidth'), content.get('imageHeight')
+    width, height = (_side(content.get(name)) for name in ('imageWidth', 'imageHeight'))
     check_size(path, width or image['width'], height or image['height'], image)
     if not isinstance(content['shapes'], list):
         raise ValueError(f"{path}: 'shapes' is no list")
@@ -126,10 +128,19 @@ def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
             raise ValueError(f"{path}: shape {index} has no 'label' or no 'points'")
         if not isinstance(shape['label'], str) or not shape['label'].strip():
             raise ValueError(f'{path}: shape {index} has the label {shape["label"]!r}, no text')
-        # old versions know polygons only, and no groups
+        # old versions know polygons only, and no groups; null, as in labelme, means the same
         old = dict(shape_type='polygon', group_id=None)
-        shapes.append(dict(old, index=index) | shape)
+        given = {name: shape[name] for name in old if shape.get(name) not in (None, '')}
+        for name, value in given.items():
+            if isinstance(value, dict | list):
+                raise ValueError(f'{path}: shape {index} has the {name} {value}, no text')
+        shapes.append(shape | old | given | dict(index=index))
     return image, shapes
+
+
+def _side(value: object) -> object:
+    """A side of an image, which may be a text."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 class _Photos:
@@ -189,7 +200,7 @@ def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) 
     annotations = []
     for (label, _), parts in instances.items():
         category_id = category_ids[label]
-        outlines = [_outline(shape) for shape, _ in parts if shape['shape_type'] != 'mask']
+        outlines = [_outline(*part) for part in parts if part[0]['shape_type'] != 'mask']
         masks = [
             _mask(shape, where, width, height)
             for shape, where in parts
@@ -217,8 +228,8 @@ def _check_points(shape: dict, where: str) -> None:
             raise ValueError(f'{where}: point {number} is {point}, not two numbers')
 
 
-def _outline(shape: dict) -> list[float]:
-    """A shape as a polygon ``[x1, y1, x2, y2, ...]``."""
+def _outline(shape: dict, where: str) -> list[float]:
+    """A shape as a polygon ``[x1, y1, x2, y2, ...]``; ``where`` it is goes into the error."""
     points, kind = shape['points'], shape['shape_type']
     if kind == 'rectangle':  # two opposite corners, or all four
         xs, ys = zip(*points, strict=True)
@@ -229,7 +240,7 @@ def _outline(shape: dict) -> list[float]:
         radius = math.dist((x, y), rim)
         angles = [2 * math.pi * i / CIRCLE_POINTS for i in range(CIRCLE_POINTS)]
         points = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
-    return [value for point in points for value in point]
+    return near([value for point in points for value in point], where)
 
 
 def _mask(shape: dict, where: str, width: int, height: int) -> np.ndarray:

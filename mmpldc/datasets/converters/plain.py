@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from ..image_header import read_header
+from ..image_header import open_image, read_header
 from .image_files import find_images
 
 
@@ -40,6 +40,7 @@ def write_plain_images(
         raise ValueError(f'--white must be above 0, got {white:g}')
     inside = os.path.join(target.resolve(), '')
     names = [n for n in find_images(root) if not str((root / n).resolve()).startswith(inside)]
+    written = {target / name: root / name for name in names}
     counts = dict(copied=0, scaled=0, pages=0)
     for name in names:
         source, copy = root / name, target / name
@@ -49,14 +50,27 @@ def write_plain_images(
             shutil.copy2(source, copy)
             counts['copied'] += 1
             continue
-        with Image.open(source) as image:
+        with open_image(source) as image:
             for page in range(header.pages):
-                image.seek(page)
+                _seek(image, page, source)
                 stem = str(PurePosixPath(name).with_suffix(''))
                 path = copy if page == 0 else target / f'{stem}_page{page + 1}.png'
+                if page and written.setdefault(path, source) != source:
+                    raise ValueError(
+                        f'{source} and {written[path]} would both become {path}: rename one of them'
+                    )
                 _to_8_bits(image, source, white).save(path)
                 counts['pages' if page else 'scaled'] += 1
     return counts
+
+
+def _seek(image: Image.Image, page: int, path: Path) -> None:
+    """Decode a page."""
+    try:
+        image.seek(page)
+        image.load()
+    except Exception as error:  # decoders raise many types
+        raise ValueError(f'{path}, page {page + 1}, cannot be read: {error}') from error
 
 
 def _to_8_bits(image: Image.Image, path: Path, white: float | None) -> Image.Image:

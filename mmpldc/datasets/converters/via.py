@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path, PurePosixPath
 
 from ..photo_names import PhotoNames
-from .coco import build_coco, categories_from, polygon_annotation, read_json
+from .coco import build_coco, categories_from, near, polygon_annotation, read_json
 from .image_files import find_images, image_record
 from .label_files import annotated_images, warn_of_names
 
@@ -131,10 +131,14 @@ def _regions(entry: dict, where: str) -> list[dict]:
     regions = entry['regions']
     regions = list(regions.values()) if isinstance(regions, dict) else regions
     if not isinstance(regions, list) or not all(
-        isinstance(region, dict) and isinstance(region.get('shape_attributes'), dict)
+        isinstance(region, dict)
+        and isinstance(region.get('shape_attributes'), dict)
+        and isinstance(region.get('region_attributes') or {}, dict)
         for region in regions
     ):
-        raise ValueError(f"{where}: a region has no 'shape_attributes'")
+        raise ValueError(
+            f"{where}: a region has no 'shape_attributes', or 'region_attributes' without names"
+        )
     return regions
 
 
@@ -196,7 +200,7 @@ def _label(region: dict, attribute: str) -> str:
     if isinstance(value, dict):
         ticked = [name for name, is_ticked in value.items() if is_ticked]
         value = ticked[0] if len(ticked) == 1 else None
-    label = '' if value is None else str(value).strip()
+    label = str(value).strip() if isinstance(value, str | Real) else ''
     if not label:
         raise ValueError(f'{region["where"]}: the attribute {attribute!r} does not name one class')
     return label
@@ -204,6 +208,10 @@ def _label(region: dict, attribute: str) -> str:
 
 def _outline(region: dict) -> list[float]:
     """A region as a polygon ``[x1, y1, x2, y2, ...]``."""
+    return near(_points(region), region['where'])
+
+
+def _points(region: dict) -> list[float]:
     shape, where = region['shape_attributes'], region['where']
     kind = _kind(region)
 
@@ -228,7 +236,7 @@ def _outline(region: dict) -> list[float]:
         return [x, y, x + width, y, x + width, y + height, x, y + height]
     x, y = number('cx'), number('cy')
     across, down = (number('r'),) * 2 if kind == 'circle' else (number('rx'), number('ry'))
-    turn = float(shape.get('theta') or 0)  # in radians
+    turn = number('theta') if shape.get('theta') else 0.0  # in radians
     points = []
     for index in range(CURVE_POINTS):
         angle = 2 * math.pi * index / CURVE_POINTS

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmpldc.utils.text import read_text
 
+from ..folders import files_below
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
-from .image_files import check_size, files_below, find_images, image_record
+from .image_files import check_size, find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
+from .label_maps import ONE_CHANNEL, load_mask
 
 # In the order of VOC's own files; class k has value k.
 CLASSES = [
@@ -107,7 +108,10 @@ def convert_voc(
 
 def _chosen(stems: dict[str, str], path: Path) -> dict[str, str]:
     """The images that a file of a split lists, one a line."""
-    listed = [line.split()[0] for line in read_text(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    # a column with 1 or -1 may follow; names with blanks may be in quotes, as CVAT writes them
+    readings = [(line, line.strip('"'), line.split()[0]) for line in lines]
+    listed = [next((one for one in some if one in stems), some[-1]) for some in readings]
     missing = [stem for stem in listed if stem not in stems]
     if missing:
         raise ValueError(
@@ -200,16 +204,15 @@ def _read_values(path: Path, image: dict, colors: np.ndarray | None) -> np.ndarr
     Returns:
         ``(H, W)`` int64 in column order; a colour without a value is 256 and more.
     """
-    try:
-        with Image.open(path) as png:
-            if png.mode in ('RGB', 'RGBA') or (png.mode == 'P' and colors is not None):
-                values = _values_of(np.asarray(png.convert('RGB'), np.int64), colors)
-            elif png.mode in ('P', 'L', '1', 'I', 'I;16'):
-                values = np.asarray(png, np.int64)
-            else:
-                raise ValueError(f'colours ({png.mode}), neither a palette nor RGB')
-    except (OSError, ValueError) as error:
-        raise ValueError(f'{path} cannot be read as a mask: {error}') from error
+    png = load_mask(path)
+    if png.mode in ('RGB', 'RGBA') or (png.mode == 'P' and colors is not None):
+        values = _values_of(np.asarray(png.convert('RGB'), np.int64), colors)
+    elif png.mode in ONE_CHANNEL:
+        values = np.asarray(png, np.int64)
+    else:
+        raise ValueError(
+            f'{path} cannot be read as a mask: colours ({png.mode}), neither a palette nor RGB'
+        )
     height, width = values.shape
     check_size(path, width, height, image)
     return np.asfortranarray(values)

@@ -10,8 +10,9 @@ import yaml
 
 from mmpldc.utils.text import read_text
 
+from ..folders import files_below
 from .coco import build_coco, categories_from, first_of, polygon_annotation
-from .image_files import files_below, find_images, image_record
+from .image_files import find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge

@@ -1,6 +1,8 @@
 """Copies of images: one image must not be in two sets, whatever its name and format."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = [
     'find_same_pictures',
     'find_versions',
     'group_copies',
+    'group_names',
 ]
 
 
@@ -96,3 +99,14 @@ def group_copies(paths: Sequence[str]) -> dict[str, str]:
             own, other = sorted((first_of(path), first_of(original)), key=places.__getitem__)
             first[other] = own
     return {path: first_of(path) for path in places if first_of(path) != path}
+
+
+def group_names(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """As :func:`group_copies`, by names below a folder, several of which may link to one file."""
+    paths = {name: os.path.realpath(folder / name) for name in names}
+    group = group_copies(list(paths.values()))
+    first: dict[str, str] = {}
+    for name, path in paths.items():
+        first.setdefault(group.get(path, path), name)
+    same = {name: first[group.get(path, path)] for name, path in paths.items()}
+    return {name: other for name, other in same.items() if name != other}

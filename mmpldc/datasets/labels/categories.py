@@ -31,7 +31,7 @@ def repair_categories(
         if type(category.get('name')) in (int, float)
     ]
     for row in numbers:
-        categories.records[row]['name'] = f'{categories.records[row]["name"]:g}'
+        categories.records[row]['name'] = str(whole_number(categories.records[row]['name']))
     categories.report('repaired', numbers, 'name', 'a number: read as a text')
     merged = _merge(categories)
     numbered = number_anew(categories)

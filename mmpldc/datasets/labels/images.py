@@ -1,14 +1,14 @@
 """Images of a user's file: names, sizes and ids put right."""
 
-import posixpath
+import os
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from ..checks.findings import Finding
 from ..checks.records import Names, Records
-from ..converters.image_files import image_size
-from .photos import find_meant
+from ..converters.image_files import image_size, real_paths
+from ..converters.photos import find_meant
 from .values import is_id, number, number_anew, read_whole_numbers
 
 
@@ -32,7 +32,7 @@ def repair_images(
         _correct_names(images, folder)
     _read_sizes(images, folder)
     read_whole_numbers(images, 'id')
-    moved = _merge(images)
+    moved = _merge(images, folder)
     numbered = number_anew(images)
     moved = {old: numbered.get(new, new) for old, new in moved.items()} | numbered
     return moved, images.findings
@@ -86,18 +86,18 @@ def _size_of(folder: Path, name: object) -> tuple[int, int] | None:
         return None
 
 
-def _merge(images: Records) -> dict[Hashable, int]:
+def _merge(images: Records, folder: Path | None) -> dict[Hashable, int]:
     """Merge records of the same photo; the ids of those left out -> of those that stay."""
     ids: list[Any] = [image.get('id') for image in images.records]
+    photos = _photos(images, folder)
     owners: dict[Hashable, set] = {}
-    for identity, image in zip(ids, images.records, strict=True):
+    for identity, photo in zip(ids, photos, strict=True):
         if is_id(identity):
-            owners.setdefault(identity, set()).add(_photo(image))
+            owners.setdefault(identity, set()).add(photo)
     first: dict[tuple, int] = {}
     moved: dict[Hashable, int] = {}
     rows = []
-    for row, image in enumerate(images.records):
-        photo = _photo(image)
+    for row, photo in enumerate(photos):
         if photo is None or not is_id(ids[row]) or len(owners[ids[row]]) > 1:
             continue  # whose annotations are whose cannot be told
         original = first.setdefault(photo, row)
@@ -113,9 +113,14 @@ def _merge(images: Records) -> dict[Hashable, int]:
     return moved
 
 
-def _photo(image: dict) -> tuple | None:
-    """What tells photos apart; None if it is not known."""
-    name, width, height = (image.get(field) for field in ('file_name', 'width', 'height'))
-    if type(name) is not str or not name or not {type(width), type(height)} <= {int}:
-        return None
-    return posixpath.normpath(name), width, height
+def _photos(images: Records, folder: Path | None) -> list[tuple | None]:
+    """What tells the photo of each image from others, whatever it is called; None if unknown."""
+    names: list[Any] = [image.get('file_name') for image in images.records]
+    texts = [name for name in names if type(name) is str and name]
+    paths = dict(zip(texts, texts, strict=True)) if folder is None else real_paths(folder, texts)
+    photos: list[tuple | None] = []
+    for name, image in zip(names, images.records, strict=True):
+        width, height = image.get('width'), image.get('height')
+        is_known = type(name) is str and name and {type(width), type(height)} <= {int}
+        photos.append((os.path.normpath(paths[name]), width, height) if is_known else None)
+    return photos

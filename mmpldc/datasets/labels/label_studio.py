@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from mmpldc.utils.label_studio_rle import decode_label_studio_rle
 
 from ..checks.findings import Finding, some
-from ..converters.coco import mask_annotation, polygon_annotation
+from ..converters.coco import mask_annotation, near, polygon_annotation
 from .values import is_id, number, whole_number
 
 LONGEST_SIDE = 2**15  # pixels: a longer one is no image, and would not fit into memory
@@ -244,4 +244,8 @@ def _shape(kind: str, value: dict, height: int, width: int) -> dict:
         if len(pair) != 2 or pair[0] is None or pair[1] is None:
             raise _Fault('a point of the polygon is no pair of numbers')
         outline += [pair[0] * width / 100, pair[1] * height / 100]
+    try:
+        near(outline, 'the polygon')
+    except ValueError as error:
+        raise _Fault(str(error)) from None
     return polygon_annotation([outline], category_id=0, width=width, height=height)

@@ -1,6 +1,7 @@
 """Sets drawn from checked labels: annotated images, negatives, and those to validate on."""
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from mmpldc.utils.text import read_text
 
 from ..checks.findings import Finding, some
 from ..converters.image_files import image_record
-from ..split import count_instances, find_images
+from ..split import ImageNames, count_instances
 from .prepare import Labels
 
 FEW_INSTANCES = 5  # of a class: its AP moves by a fifth or more with each of them
@@ -69,10 +70,12 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
     if not path.is_file():
         raise ValueError(f"--negatives {path}: no such file; 'all', or a text with file names")
     lines = [line.strip() for line in read_text(path).splitlines()]
-    found = set()
-    for line in filter(None, lines):
-        listed = _look_up(line, files)
-        if listed is None:
+    known = [(labels, ImageNames(labels.coco)) for labels in files]
+    annotated = [{one['image_id'] for one in labels.coco['annotations']} for labels in files]
+    found: set[str] = set()
+    for line in dict.fromkeys(os.path.normpath(line) for line in lines if line):
+        place, image = _look_up(line, known)
+        if image is None:
             labels = files[0]
             try:
                 image = image_record(labels.folder, line)
@@ -80,24 +83,21 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
                 raise ValueError(f'{path}: {line} is listed nowhere: {error}') from None
             identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
             labels.coco['images'].append(dict(id=identity, **image))
-        else:
-            image, labels = listed
-            if any(one['image_id'] == image['id'] for one in labels.coco['annotations']):
-                raise ValueError(
-                    f'{path}: {line} has annotations in {labels.file}: it is no negative'
-                )
+        elif image['id'] in annotated[place]:
+            raise ValueError(
+                f'{path}: {line} has annotations in {files[place].file}: it is no negative'
+            )
         found.add(image['file_name'])
     return found
 
 
-def _look_up(name: str, files: Sequence[Labels]) -> tuple[dict, Labels] | None:
-    for labels in files:
-        try:
-            (index,) = find_images(labels.coco, [name])
-        except ValueError:
-            continue
-        return labels.coco['images'][index], labels
-    return None
+def _look_up(name: str, known: Sequence[tuple[Labels, ImageNames]]) -> tuple[int, dict | None]:
+    """Place of the file that lists an image, and its record."""
+    for place, (labels, names) in enumerate(known):
+        matches = names.matches(name)
+        if len(matches) == 1:
+            return place, labels.coco['images'][min(matches)]
+    return 0, None
 
 
 # ---------------------------------------------------------------- validation
@@ -161,7 +161,10 @@ def draw_held_out_names(
         raise ValueError(f'--val-percent must be above 0 and below 100, got {percent:g}')
     names, group = np.unique([(same or {}).get(name, name) for name in own], return_inverse=True)
     if len(names) < 2:
-        raise ValueError(f'{len(names)} annotated image is too few to hold some out: give --val')
+        raise ValueError(
+            f'{len(names)} annotated image is too few to hold some out: give a validation set '
+            '(--val, or --val-label-maps)'
+        )
     kept = {(same or {}).get(name, name) for name in keep}
     places = np.array([_place(name, seed) for name in names])
     held_out = (places < percent / 100) | np.array([name in kept for name in names])

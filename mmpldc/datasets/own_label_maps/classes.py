@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmpldc.utils.text import read_text
+
 from ..label_maps import IGNORE
 
 MEANS_NO_LABEL = {'void', 'ignore', 'ignored', 'unlabeled', 'unlabelled'}
+HUGE = 65535  # the largest number of a 16-bit map
 NUMBER = r'\(?(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})\)?'
 COLOR_FIRST = re.compile(rf'^{NUMBER}[,;:\s]+(?P<name>\S.*)$')  # CamVid
 COLOR_LAST = re.compile(
@@ -72,6 +75,11 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
             (name, row if value is None else value, color)
             for row, (name, value, color) in enumerate(entries)
         ]
+    for _, value, color in entries:
+        if value is not None and not 0 <= value <= HUGE:
+            raise ValueError(f'--classes or --values has the number {value}: they are 0 to {HUGE}')
+        if color is not None and max(color) > 255:
+            raise ValueError(f'--classes has the colour {color}: its parts are 0 to 255')
     names: dict[str, int] = {}
     by_value: dict[int, int] = {}
     by_color: dict[Color, int] = {}
@@ -96,10 +104,7 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
 
 
 def _read_file(path: Path) -> list[tuple[str, int | None, Color | None]]:
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f'{path} is no list of classes: it is no text') from None
+    lines = read_text(path).splitlines()
     found: list[tuple[str, int | None, Color | None]] = []
     kinds: dict[str, int] = {}
     for number, line in enumerate(map(str.strip, lines), 1):

@@ -7,8 +7,8 @@ import numpy as np
 
 from ..checks.findings import Finding, some
 from ..label_maps import IGNORE
-from .classes import Classes
-from .reading import HUGE, Contents, color_of
+from .classes import HUGE, Classes
+from .reading import Contents, color_of
 
 UNKNOWN = 254  # no class: there are at most 254
 NAMED = 5  # values that a message lists

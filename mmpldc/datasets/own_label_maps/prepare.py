@@ -17,7 +17,7 @@ from ..checks.pixels import check_content, describe_sizes
 from ..converters.image_files import find_images
 from ..image_header import ImageHeader, read_header
 from ..label_maps import IGNORE, UnusableLabelMap, write_label_map
-from .classes import Classes, Color
+from .classes import HUGE, Classes, Color
 from .numbering import UNKNOWN, Numbering, decide
 from .pairing import pair
 from .reading import Contents, read_contents, read_raw
@@ -135,8 +135,12 @@ def prepare_label_maps(
 
     Raises:
         FileNotFoundError: if there is no image or no label map.
-        ValueError: if both are in one folder, and ``suffix`` does not tell them apart.
+        ValueError: if both are in one folder, and ``suffix`` does not tell them apart; or if no
+            label map can have a number in ``ignored``.
     """
+    strange = [value for value in ignored if not 0 <= value <= HUGE]
+    if strange:
+        raise ValueError(f'--ignore has the number {strange[0]}: they are 0 to {HUGE}')
     around = (images, *images.parents)
     others = tuple(f'{other}{os.sep}' for other in (folder, *not_below) if other not in around)
     image_names = [
@@ -287,6 +291,9 @@ def _check_images(labels: LabelMaps) -> None:
     if blank:
         message = 'their label maps have no label: taken for images that nobody labelled'
         labels.findings.append(Finding('note', str(labels.folder), some('image', blank), message))
+        if len(blank) == len(labels.files):
+            message = 'no label map has a label: --values and --ignore say what its numbers mean'
+            labels.findings.append(Finding('error', str(labels.folder), '', message))
         labels.files = [file for file in labels.files if file.image not in blank]
     paths: list[str | None] = [str(labels.images / file.image) for file in labels.files]
     sizes = np.array([file.size for file in labels.files], np.int64).reshape(-1, 2)

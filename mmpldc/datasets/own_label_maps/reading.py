@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from ..image_header import open_image, pages_of
 from ..label_maps import UnusableLabelMap
-
-HUGE = 65535  # the largest number of a 16-bit map
+from .classes import HUGE
 
 
 class RawMap(NamedTuple):
@@ -60,7 +59,8 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         UnusableLabelMap: if it cannot be decoded, is a JPEG, or is no map of numbers or colours.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
+            pages = pages_of(image)
             image.load()
             kind, mode, bands = image.format, image.mode, len(image.getbands())
             if bands > 1 or (mode == 'P' and by_color):
@@ -75,6 +75,8 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         raise UnusableLabelMap(
             'is a JPEG, which changes numbers: save label maps as PNG, from the original'
         )
+    if pages > 1:
+        raise UnusableLabelMap(f'has {pages} pages, where one belongs: write a file for each')
     size = pixels.shape[0], pixels.shape[1]
     values, lengths = _runs(pixels.view('<u4') if pixels.ndim == 3 else pixels)
     remarks: list[str] = []

@@ -11,7 +11,7 @@ from ..checks.annotations import Role
 from ..checks.findings import Finding, some
 from ..checks.label_map_contents import MOSTLY_UNLABELED
 from ..checks.leaks import Listed, check_leaks
-from ..copies import group_copies
+from ..copies import group_names
 from ..label_maps import IGNORE
 from ..labels import draw_held_out_names
 from .classes import Classes
@@ -59,8 +59,7 @@ def hold_out(
         What is trained on, and what is validated on.
     """
     maps, names = part
-    paths = {os.path.realpath(maps.images / name): name for name in names}
-    same = {paths[path]: paths[first] for path, first in group_copies(list(paths)).items()}
+    same = group_names(maps.images, names)
     shows = maps.counts(num_classes) > 0
     held_out = draw_held_out_names(names, shows, percent, seed, keep=keep, same=same)
     train, val = (

@@ -58,10 +58,23 @@ def test_excluded_by_name(images, labeled):
         labeled('a/c.JPG', name='val.json'),
         labeled('b.jpg', name='listed_already.json'),
     ]
-    assert names(convert_images(images, files[0], exclude=dict.fromkeys(files, images))) == [
-        'a/b/d.png',
-        'e.webp',
-    ]
+    with pytest.warns(UserWarning, match=r'1 of 2 images of .*labeled\.json .* elsewhere\.jpg'):
+        coco = convert_images(images, files[0], exclude=dict.fromkeys(files, images))
+    assert names(coco) == ['a/b/d.png', 'e.webp']
+
+
+def test_excluded_by_names_that_differ(images, labeled):
+    other = labeled('b.jpg', 'A\\C.jpg', 'E.WEBP')
+    with pytest.warns(UserWarning, match='the names of 2 images differ'):
+        assert names(convert_images(images, other, exclude={other: images})) == ['a/b/d.png']
+
+
+@pytest.mark.parametrize('image', [dict(id=1), dict(file_name=''), 'b.jpg'])
+def test_an_excluded_image_without_a_name(images, tmp_path, image):
+    path = tmp_path / 'x.json'
+    path.write_text(json.dumps(dict(images=[image], categories=CATEGORIES)))
+    with pytest.raises(ValueError, match=r'x\.json: images\[0\] has no file_name'):
+        convert_images(images, path, exclude={path: images})
 
 
 def test_excluded_by_file(images, labeled, tmp_path):
@@ -80,8 +93,10 @@ def test_excluded_by_file(images, labeled, tmp_path):
 
 
 def test_file_that_excludes_nothing(images, labeled):
-    other = labeled('images/b.jpg')
-    with pytest.raises(ValueError, match=r'labeled\.json leaves out nothing: .*\(images/b\.jpg\)'):
+    other = labeled('elsewhere/b.jpg')
+    with pytest.raises(
+        ValueError, match=r'labeled\.json leaves out nothing: .*\(elsewhere/b\.jpg\)'
+    ):
         convert_images(images, other, exclude={other: images})
 
 
@@ -125,11 +140,13 @@ def test_pipes_are_no_images(images):
         ('{"images": []}', 'has no categories'),
         ('{"images": [], "categories": []}', 'has no categories'),
         ('[]', 'is not a COCO-format file'),
+        ('{"images": [], "categories": [{"name": "x"}]}', r'category \[0\]: id: missing'),
+        ('{"images": [], "categories": ["x"]}', r'categories\[0\] is not an object'),
     ],
 )
 def test_no_categories(images, tmp_path, content, words):
     (tmp_path / 'x.json').write_text(content)
-    with pytest.raises(ValueError, match=rf'x\.json {words}'):
+    with pytest.raises(ValueError, match=rf'x\.json:? {words}'):
         convert_images(images, tmp_path / 'x.json')
 
 

@@ -149,6 +149,11 @@ def test_unsupported_shapes(tmp_path, add):
         ),
         pytest.param([shape(points=None)], {}, 'has no points: too few', id='no points'),
         pytest.param([shape(label=None)], {}, 'has the label None', id='no label'),
+        pytest.param([shape(shape_type=['x'])], {}, r"shape_type \['x'\], no text", id='type'),
+        pytest.param([shape(group_id=[1])], {}, r'group_id \[1\], no text', id='group'),
+        pytest.param(
+            [shape(points=[[0, 0], [1e9, 0], [2, 2]])], {}, 'millions of pixels outside', id='far'
+        ),
         pytest.param(['x'], {}, "shape 0 has no 'label'", id='text'),
         pytest.param(
             [shape(shape_type='mask', points=SQUARE[:2])], {}, "'mask' is not a PNG", id='mask'
@@ -170,6 +175,13 @@ def test_bad_input(tmp_path, add, write_image, shapes, fields, words):
     add('in/a', shapes, **fields)
     with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
         convert_labelme(tmp_path / 'in', classes=['x', 'y'])
+
+
+def test_nulls_and_texts_of_other_tools(tmp_path, add):
+    """As labelme reads them: a polygon, and no group."""
+    shapes = [shape(shape_type=None, group_id=''), shape(group_id='')]
+    add('a', shapes, imageWidth=str(WIDTH), imageHeight=str(HEIGHT))
+    assert len(convert_labelme(tmp_path)['annotations']) == 2
 
 
 def test_image_annotated_twice(tmp_path, add):

@@ -99,11 +99,44 @@ def test_bad_label_maps(folders, write_labels, labels, options, error, words):
         convert_label_maps(images, masks, ['x', 'y'], workers=1, **options)
 
 
-def test_broken_label_map(folders):
+@pytest.mark.parametrize('spoil', [lambda c: b'no image', lambda c: c[:-30], lambda c: flip(c)])
+def test_broken_label_map(folders, write_labels, spoil):
+    images, masks = folders
+    path = masks / 'a/c.png'
+    write_labels(path, label_map(np.uint8, 1, 2))
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(ValueError, match=r'c\.png cannot be read as a mask'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
+def flip(content):
+    """Change a byte of the pixels."""
+    place = content.index(b'IDAT') + 6
+    return content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+
+
+def test_label_maps_of_32_bits(folders):
+    """Negative values and billions are named."""
     images, masks = folders
     (masks / 'a').mkdir(parents=True)
-    (masks / 'a/c.png').write_bytes(b'no image')
-    with pytest.raises(ValueError, match=r'c\.png cannot be read as a mask'):
+    for value in -1, 2**31 - 1:
+        Image.fromarray(label_map(np.int32, 1000, value)).save(masks / 'a/c.tif')
+        with pytest.raises(ValueError, match=rf'c\.tif has the value {value}, '):
+            convert_label_maps(images, masks, ['x'], workers=1)
+
+
+def test_label_maps_of_other_byte_orders_sizes_and_pages(folders, write_labels, monkeypatch):
+    images, masks = folders
+    labels = label_map(np.uint16, 1000, 1001)
+    write_labels(masks / 'a/c.png', labels)
+    big_endian = Image.frombytes('I;16B', SHAPE[::-1], labels.astype('>u2').tobytes())
+    big_endian.save(masks / 'b.tif')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 20)  # these are bombs, for Pillow
+    coco = convert_label_maps(images, masks, ['x'], workers=1)
+    assert [a['area'] for a in coco['annotations']] == [9, 1, 9, 1]
+    page = Image.fromarray(labels)
+    page.save(masks / 'b.tif', save_all=True, append_images=[page])
+    with pytest.raises(ValueError, match=r'b\.tif cannot be read as a mask: 2 pages'):
         convert_label_maps(images, masks, ['x'], workers=1)
 
 

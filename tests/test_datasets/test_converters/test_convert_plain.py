@@ -34,3 +34,12 @@ def test_bad_input(tmp_path, write_image):
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / 'in/y.tif')
     with pytest.raises(ValueError, match=r'y\.tif has values .* give --white'):
         write_plain_images(tmp_path / 'in', tmp_path / 'out')
+
+
+def test_a_page_does_not_take_the_name_of_an_image(tmp_path):
+    page = Image.new('L', (5, 4))
+    (tmp_path / 'in').mkdir()
+    page.save(tmp_path / 'in/p.tif', save_all=True, append_images=[page])
+    page.save(tmp_path / 'in/p_page2.png')
+    with pytest.raises(ValueError, match=r'p\.tif and .*p_page2\.png would both become'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'out')

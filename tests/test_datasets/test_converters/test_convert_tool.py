@@ -113,6 +113,9 @@ def test_images(convert, tmp_path, images):
     printed = convert('images', images, *options, '--skip-unreadable', '--out', out)
     assert printed.out == f'{out}: 1 images, 0 instances\n'
     assert printed.err == 'warning: unreadable files are left out: 1, b.jpg\n'
+    with pytest.raises(SystemExit, match=r'labeled\.json is an input: choose another --out'):
+        convert('images', images, *options, '--skip-unreadable', '--out', labeled)
+    assert json.loads(labeled.read_text()) == content
     with pytest.raises(SystemExit, match=r'error: .*b\.jpg cannot be read as an image'):
         convert('images', images, *options, '--out', out)
 

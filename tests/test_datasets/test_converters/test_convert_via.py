@@ -112,6 +112,18 @@ def test_classes(convert):
             {},
             'has 1 points: too few',
         ),
+        (
+            {'a.jpg': [region(dict(name='ellipse', cx=9, cy=9, rx=2, ry=3, theta='x'), a='x')]},
+            {},
+            "theta is 'x', no number",
+        ),
+        ({'a.jpg': [region(RECT | dict(width=1e9), a='x')]}, {}, 'millions of pixels outside'),
+        ({'a.jpg': [region(a=['x'])]}, {}, "region 0: the attribute 'a' does not name one"),
+        (
+            {'a.jpg': [dict(shape_attributes=RECT, region_attributes='x')]},
+            {},
+            "'region_attributes' without names",
+        ),
         ({'a.jpg': [dict(region_attributes={})]}, {}, "a region has no 'shape_attributes'"),
     ],
 )

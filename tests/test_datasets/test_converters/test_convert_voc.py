@@ -100,6 +100,13 @@ def test_splits_and_negatives(root):
     (root / 'ImageSets/Segmentation/train.txt').write_text('a\n')
     (root / 'ImageSets/Segmentation/val.txt').write_text('a\nc\n')
     assert len(convert_voc(root, split='train', workers=1)['images']) == 1
+    (root / 'JPEGImages/b.jpg').rename(root / 'JPEGImages/b 1.jpg')
+    write(root, 'b 1', *scene())
+    (root / 'ImageSets/Segmentation/all.txt').write_text('a 1\n"b 1"\n')
+    assert len(convert_voc(root, split='all', workers=1)['images']) == 2
+    (root / 'JPEGImages/b 1.jpg').rename(root / 'JPEGImages/b.jpg')
+    for folder in 'SegmentationObject', 'SegmentationClass':
+        (root / folder / 'b 1.png').unlink()
     with pytest.raises(ValueError, match=r'val\.txt: 1 of 2 images are missing: c'):
         convert_voc(root, split='val', workers=1)
     with pytest.warns(UserWarning, match='without a PNG of objects: 1, such as b'):

@@ -14,6 +14,7 @@ from mmpldc.datasets.copies import (
     find_equal_files,
     find_same_pictures,
     group_copies,
+    group_names,
 )
 from mmpldc.datasets.copies.roboflow import source_of
 
@@ -175,3 +176,10 @@ def test_20000_files_are_compared_within_15_s(tmp_path):
     assert time.process_time() - start < 15
     assert len(copies) == 10000
     assert all(os.path.basename(c.path) == os.path.basename(c.original) for c in copies)
+
+
+def test_names_that_link_to_one_file(tmp_path, write, photo):
+    for name in 'ab':
+        write(f'{name}.png', photo(ord(name)))
+    (tmp_path / 'c.png').symlink_to(tmp_path / 'a.png')
+    assert group_names(tmp_path, ['b.png', 'a.png', 'c.png']) == {'c.png': 'a.png'}

@@ -124,6 +124,15 @@ REPAIRED = [
     ('annotation ids huge', every('annotations', id=lambda a: a['id'] + 10**22), 'below 1 or huge'),
     ('image twice', append('images'), 'the same photo as an image before: merged'),
     ('image under two ids', photo_listed_twice, 'the same photo as an image before: merged'),
+    (
+        'image by its path and by a link',
+        lambda world: [
+            (world.photos / 'link.png').symlink_to(world.photos / '2.png'),
+            world.images.append(world.images[0] | dict(id=98, file_name=f'{world.photos}/1.png')),
+            world.images.append(world.images[1] | dict(id=99, file_name='link.png')),
+        ],
+        'images 98, 99: file_name: the same photo as an image before: merged',
+    ),
     ('category twice', append('categories'), 'listed before: merged'),
     ('category under two ids', merged_category, 'listed before: merged'),
     ('placeholder', placeholder, "'my-project' is Roboflow's placeholder"),
@@ -243,6 +252,7 @@ REFUSED = [
     ('negative size', first('images', width=-64), 'image 1: width: not above 0'),
     ('no category name', without('categories', 'name', last=1), 'category 1: name: missing'),
     ('name of blanks', first('categories', name=' '), 'category 1: name: empty'),
+    ('half a character', first('categories', name='a\ud83d'), 'category 1: name: has half a char'),
     ('name true', first('categories', name=True), 'YAML reads on, off'),
     ('category ids twice', first('categories', id=2), 'category 2: id: not unique'),
     ('no image_id', without('annotations', 'image_id', last=1), 'annotation 1: image_id: missing'),
@@ -268,6 +278,9 @@ REFUSED = [
     ('run lengths as a polygon', first('annotations', segmentation=rle_of(SQUARE)['counts']),
      'annotation 1: segmentation: is a list of numbers'),
     ('all ignored', every('annotations', ignore=1), 'mmdet leaves out all 8 objects (ignore'),
+    ('zero byte', first('images', file_name='a\0b/1.png'), 'images: file_name: 1 of 4 images are'),
+    ('half a character in a name', first('images', file_name='\ud800/1.png'), '1 of 4 images'),
+    ('no address', first('images', file_name='http://[a/1.png'), '1 of 4 images are'),
     ('photo missing', first('images', file_name='9.png'), 'images: file_name: 1 of 4 images are'),
 ]  # fmt: skip
 
@@ -387,6 +400,19 @@ def test_a_finding_is_one_line(world):
     world.categories[0]['name'] = 'a\nb'
     world.images[0]['file_name'] = 'x\r\n.png'
     assert all(len(str(finding).splitlines()) == 1 for finding in world.prepare().findings)
+
+
+def test_names_that_are_large_numbers_stay_apart(world):
+    for category, name in zip(world.categories, (12345678, 12345679.0), strict=True):
+        category['name'] = name
+    labels = world.prepare()
+    assert [one['name'] for one in labels.coco['categories']] == ['12345678', '12345679']
+
+
+def test_a_picture_for_its_name_is_named_by_its_beginning(world):
+    world.images[0]['file_name'] = 'data:image/png;base64,' + 'A/b+' * 1000
+    (error,) = map(str, world.prepare().errors)
+    assert 'data:image/png;base64,A' in error and len(error) < 500
 
 
 def test_a_class_is_never_left_out(world):

@@ -46,7 +46,7 @@ def test_list_of_negatives(world, tmp_path):
     world.images.pop()  # 6.png is in the folder only
     labels = world.prepare()
     path = tmp_path / 'negatives.txt'
-    path.write_text('5.png\n\n6.png\n')
+    path.write_text('5.png\n\n6.png\n./6.png\n')
     assert read_negatives(path, [labels]) == {'5.png', '6.png'}
     separate_unannotated(labels, {'5.png', '6.png'})
     assert [i['file_name'] for i in labels.coco['images']] == [f'{n}.png' for n in range(1, 7)]
@@ -143,7 +143,7 @@ def test_share_out_of_range(percent):
 
 
 def test_a_single_image_cannot_be_divided():
-    with pytest.raises(ValueError, match='too few to hold some out: give --val'):
+    with pytest.raises(ValueError, match='too few to hold some out: give a val'):
         draw_held_out(coco_of([[0]]), 20, 0)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmpldc.datasets.labels.photos import find_meant
+from mmpldc.datasets.converters.photos import find_meant
 
 
 @pytest.fixture
@@ -73,3 +73,9 @@ def test_the_photo_may_have_what_a_tool_adds(photos, photo):
 
 def test_no_folder(tmp_path):
     assert find_meant(['a.jpg'], tmp_path / 'none') == {}
+
+
+def test_a_day_is_no_prefix_of_a_tool(photos):
+    (photos / '0003.jpg').touch()
+    assert find_meant(['20240131-0003.jpg'], photos) == {}
+    assert find_meant(['20991331-0003.jpg'], photos)['20991331-0003.jpg'].name == '0003.jpg'

@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..converters.image_files import find_images
 from ..photo_names import Meant, match_names
+from .image_files import find_images
 
 
 def find_meant(names: Sequence[str], folder: Path) -> dict[str, Meant]:
