@@ -119,7 +119,7 @@ def test_a_second_model_for_the_classes(run, data):
     config, weights = data.root / 'mine/pldc.py', data.root / 'weights.pth'
     assert run('--size', 'tiny').code == 0
     model = Config.fromfile(config).model
-    assert model.refiner is None and model.class_thresholds.share == 0.5
+    assert model.get('refiner') is None and model.class_thresholds.share == 0.5
     result = run('--size', 'tiny', '--refiner', 'imagenet')
     assert result.code == 0 and 'cat: tabby, tiger cat' in result.out
     scorer = Config.fromfile(config).model.refiner.scorer

@@ -137,7 +137,7 @@ def test_pipes_are_no_images(images):
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        ('{"images": []}', 'has no categories'),
+        ('{"images": []}', "is not a COCO-format file: it has no list 'categories'"),
         ('{"images": [], "categories": []}', 'has no categories'),
         ('[]', 'is not a COCO-format file'),
         ('{"images": [], "categories": [{"name": "x"}]}', r'category \[0\]: id: missing'),

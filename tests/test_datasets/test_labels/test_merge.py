@@ -96,13 +96,14 @@ def test_free_ids_are_not_those_that_other_new_images_have(world, labeled):
 
 
 def test_two_names_of_one_photo(world, labeled):
-    """A link, and the photo itself: one image with the annotations of both."""
+    """A link, and the photo itself: one image with the annotations of both, equal ones once."""
+    world.annotations[7].update(segmentation=[[0, 0, 5, 0, 5, 5]], bbox=[0, 0, 5, 5], area=15)
     (world.photos / 'link.png').symlink_to(world.photos / '3.png')
     merged = merge_labels(labeled, corrected_of(world, {3, 4}, names={4: 'link.png'}))
     assert len(merged.added) == 1
     ids = {image['id'] for image in merged.coco['images']}
     assert {one['image_id'] for one in merged.coco['annotations']} == ids
-    assert len(merged.coco['annotations']) == 8
+    assert len(merged.coco['annotations']) == 4 + 2 + 1
 
 
 def test_a_copy_of_a_labelled_image_is_warned_of(world, labeled):
