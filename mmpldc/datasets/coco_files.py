@@ -222,11 +222,14 @@ def names_of_images(path: str | Path) -> list[str]:
     Raises:
         ValueError: see :func:`read_coco`; or if an image has no name.
     """
-    images = [image for image in read_coco(path)['images'] if image is not None]
-    names = [image.get('file_name') if isinstance(image, dict) else None for image in images]
-    for row, name in enumerate(names):
+    names = []
+    for row, image in enumerate(read_coco(path)['images']):
+        if image is None:
+            continue
+        name = image.get('file_name') if isinstance(image, dict) else None
         if not isinstance(name, str) or not name:
             raise ValueError(f'{path}: images[{row}] has no file_name: write the name of its file')
+        names.append(name)
     return names
 
 

@@ -124,7 +124,7 @@ def image_record(root: Path, name: str) -> dict:
     return dict(file_name=name, width=width, height=height)
 
 
-def check_size(path: Path, width: int, height: int, image: dict) -> None:
+def check_size(path: Path, width: object, height: object, image: dict) -> None:
     """Raise ValueError if what ``path`` annotates has not the size of its image."""
     if (width, height) != (image['width'], image['height']):
         raise ValueError(
