@@ -172,7 +172,7 @@ def test_step(name, device, on_stand_in, shrink, clip_folder, tmp_path, monkeypa
     for key in ('class_thr', 'mask_thr', 'score_thr'):
         if cfg.model.pseudo_label_filter.get(key) is not None:
             cfg.model.pseudo_label_filter[key] = 0.0
-    if 'class_thresholds' in cfg.model:
+    if cfg.model.get('class_thresholds'):
         by_count = cfg.model.class_thresholds.type == 'mmpldc.ExpectedCountThreshold'
         cfg.model.class_thresholds.update(
             dict(floor=0.0, objects_per_image=1.0)
