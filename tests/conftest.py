@@ -102,7 +102,8 @@ def python(tmp_path_factory) -> Iterator[Path]:
     ) as process:
         assert process.stdout.readline() == b'ready\n'
         yield script
-        process.stdin.close()
+        # Not by the closed input alone: a loader's worker that a failed run has left holds it open.
+        process.terminate()
 
 
 @pytest.fixture(scope='session')
