@@ -14,8 +14,6 @@ from mmpldc.datasets.split import (
     count_instances,
     draw,
     draw_stratified,
-    find_images,
-    find_supervision_indices,
     num_labeled,
     split_coco,
 )
@@ -152,99 +150,6 @@ def test_count_instances():
     content['annotations'][3]['category_id'] = 7
     with pytest.raises(ValueError, match='image_id or category_id 7'):
         count_instances(content)
-
-
-IMAGES = dict(
-    images=[
-        dict(id=5, file_name='a/one.jpg'),
-        dict(id=3, file_name='b/one.jpg'),
-        dict(id=9, file_name='b/two.jpg'),
-        dict(id=4, file_name='four.jpg'),
-        dict(id=6, file_name='c/four.jpg'),
-    ]
-)
-
-
-@pytest.mark.parametrize(
-    ('names', 'indices'),
-    [
-        (['9', '5'], [0, 2]),
-        ([3], [1]),
-        (['b/one.jpg', 'two.jpg'], [1, 2]),
-        (['train/two.jpg'], [2]),
-        (['four.jpg', 'c/four.jpg'], [3, 4]),
-        ([], []),
-    ],
-)
-def test_find_images(names, indices):
-    assert find_images(IMAGES, names).tolist() == indices
-
-
-@pytest.mark.parametrize(
-    ('names', 'message'),
-    [
-        (['9', '7', 'no.jpg'], '2 of 3 listed images are not in .*: 7, no.jpg'),
-        (['one.jpg'], "'one.jpg' may be any of 2 images"),
-        (['9', 'two.jpg'], 'more than once: b/two.jpg'),
-    ],
-)
-def test_find_images_refuses(names, message):
-    with pytest.raises(ValueError, match=message):
-        find_images(IMAGES, names)
-
-
-FRAMES = ['aachen_000000_000019', 'bremen_000041_000019', 'hamburg_000000_103367']
-CITYSCAPES = dict(
-    images=[
-        dict(id=i, file_name=f'{frame.split("_")[0]}/{frame}_leftImg8bit.png')
-        for i, frame in enumerate(FRAMES, 1)
-    ]
-)
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        '{}_gtFine_instanceIds.png',  # Guided Distillation's lists
-        'gtFine/train/bremen/{}_gtFine_polygons.json',
-        '{}_leftImg8bit.png',
-        '{}_leftImg8bit.jpg',
-        '{}',
-        # a pair, as lists for semantic segmentation have
-        'leftImg8bit/train/bremen/{0}_leftImg8bit.png gtFine/train/bremen/{0}_gtFine_labelIds.png',
-    ],
-)
-def test_find_images_of_cityscapes_by_frame(name):
-    names = [name.format(frame) for frame in FRAMES[:0:-1]]
-    assert find_images(CITYSCAPES, names).tolist() == [1, 2]
-    with pytest.raises(ValueError, match=r'1 of 1 listed images .*: bremen_000041_000020'):
-        find_images(CITYSCAPES, ['bremen_000041_000020_gtFine_instanceIds.png'])
-    with pytest.raises(ValueError, match='more than once: bremen/bremen_000041'):
-        find_images(CITYSCAPES, [names[1], f'{FRAMES[1]}_gtFine_labelIds.png'])
-
-
-def test_frames_are_those_of_cityscapes_alone():
-    """Elsewhere a name of this form may be a left and a right image, or an image and its mask."""
-    stereo = [dict(id=i, file_name=f'cam_000000_000001_{side}.png') for i, side in enumerate('LR')]
-    assert find_images(dict(images=stereo), ['cam_000000_000001_R.png']).tolist() == [1]
-    with pytest.raises(ValueError, match='1 of 1 listed images are not in'):
-        find_images(dict(images=stereo), ['cam_000000_000001_mask.png'])
-
-
-def test_supervision_indices_count_annotated_images_in_order_of_ids():
-    content = coco(12)
-    content['images'].reverse()
-    content['annotations'] = [a for a in content['annotations'] if a['image_id'] not in (0, 4)]
-    # 50 % of 10 annotated images: ids 1 2 3 5 6 7 8 9 10 11
-    rows = find_supervision_indices(content, [0, 3, 9, 4, 1], percent=50)
-    assert [content['images'][row]['id'] for row in rows] == [11, 6, 5, 2, 1]
-    # 50 % of all 12
-    rows = find_supervision_indices(content, [0, 3, 9, 4, 1, 11], percent=50)
-    assert [content['images'][row]['id'] for row in rows] == [11, 9, 4, 3, 1, 0]
-    with pytest.raises(ValueError, match='3 indices are not 50 % of the 10 annotated or 12 images'):
-        find_supervision_indices(content, [0, 1, 2], percent=50)
-    with pytest.raises(ValueError, match='more than once'):
-        find_supervision_indices(content, [0, 1, 2, 2, 3], percent=50)
 
 
 def test_parts():

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
+from comparable_base import evaluated_images, refuse_moved_keys, refuse_unlike_ends
 from compared_methods import needs_teacher, write_config
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -19,7 +20,6 @@ from run_length import write_base
 from run_records import experiment, step_cost, tuning_curve
 from tasks import TASKS
 
-from mmpldc.engine.moved_keys import moved_keys
 from mmpldc.utils.files import write_json
 from mmpldc.utils.settings import guard_settings
 from mmpldc.visualization import read_scalars
@@ -27,7 +27,6 @@ from mmpldc.visualization import read_scalars
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
 NEVER = 10**9
-EARLY_STOPPING = 'EarlyStoppingHook'
 
 
 class Study:
@@ -47,9 +46,7 @@ class Study:
         self.stopped = False
         MMLogger.get_current_instance().setLevel('WARNING')  # not each variable of each config
         self.base = Config.fromfile(args.base)
-        problem = moved_keys(self.base)
-        if problem:
-            raise SystemExit(f'{args.base}: {problem}')
+        refuse_moved_keys(self.base, args.base)
         self.methods = self.task.fitting_methods(self.base, args.methods)
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock()
@@ -58,18 +55,9 @@ class Study:
             base = write_base(base, args.steps, self.root / 'configs/base.py')
             self.base = Config.fromfile(base)
         self.max_iters, self.burn_in = self.base.train_cfg.max_iters, self.base.model.burn_in_iters
-        interval = self.base.default_hooks.checkpoint.interval
-        if self.burn_in % interval:
-            raise SystemExit(
-                f'{args.base}: model.burn_in_iters ({self.burn_in}) must be a multiple of '
-                f'default_hooks.checkpoint.interval ({interval}), so that runs can continue there'
-            )
-        if any(str(hook.get('type')).endswith(EARLY_STOPPING) for hook in hooks_of(self.base)):
-            raise SystemExit(
-                f'{args.base}: the base has a {EARLY_STOPPING}, and methods are compared at the '
-                'same number of steps: leave it out (early_stopping = None in a config of own data)'
-            )
+        refuse_unlike_ends(self.base, args.base)
         # iterations at which the teacher's pseudo-labels are measured
+        interval = self.base.default_hooks.checkpoint.interval
         halfway = self.max_iters // 2 // interval * interval
         self.measured = (halfway,) * (halfway > self.burn_in) + (self.max_iters,)
         self.hidden = args.hidden
@@ -298,18 +286,6 @@ class Study:
             found[name]['step'].append(one['step'])
             found[name]['memory'] = max(found[name]['memory'], one['memory'])
         return found
-
-
-def hooks_of(config: Config) -> list[dict]:
-    """Configs of the hooks that a config sets."""
-    hooks = [*config.get('default_hooks', {}).values(), *config.get('custom_hooks', [])]
-    return [hook for hook in hooks if hook]
-
-
-def evaluated_images(base: Config, split: str) -> object:
-    """Return what names the images of a split: the evaluator's annotations, or the data set's."""
-    evaluator, dataset = base[f'{split}_evaluator'], base[f'{split}_dataloader'].dataset
-    return evaluator.get('ann_file') or (dataset.get('ann_file'), dataset.get('data_prefix'))
 
 
 def _guard(folder: Path, settings: dict) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from mmpldc.datasets.checks import check_structure
 from mmpldc.datasets.coco_files import UnusableFile, names_of_images, outline_fault, read_coco
+from mmpldc.datasets.listed_images import find_images, find_supervision_indices
 from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
@@ -32,8 +33,6 @@ from mmpldc.datasets.split import (
     draw,
     draw_stratified,
     draw_unlabeled,
-    find_images,
-    find_supervision_indices,
     keep_unlabeled,
     num_labeled,
     split_coco,

@@ -9,7 +9,8 @@ from typing import Literal
 Level = Literal['error', 'warning', 'note', 'repaired']
 PLURALS = {'category': 'categories', 'class': 'classes'}
 NAMED = 3  # records that a finding names; the others are counted
-LONG_WORD = re.compile(r'(\S{100})\S{1000,}')  # a picture's bytes as text, where its name belongs
+# A picture's bytes as text, where its name belongs; a folder may stand before it.
+LONG_WORD = re.compile(r'(\S{300})\S{1000,}')
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from mmpldc.utils.text import read_text
 
 from ..checks.findings import Finding, some
 from ..converters.image_files import image_record
-from ..split import ImageNames, count_instances
+from ..listed_images import ImageNames
+from ..split import count_instances
 from .prepare import Labels
 
 FEW_INSTANCES = 5  # of a class: its AP moves by a fifth or more with each of them

@@ -13,23 +13,15 @@ from PIL import Image
 from mmpldc.utils.threads import in_threads
 
 from ..checks.findings import Finding, some
-from ..checks.pixels import check_content, describe_sizes
+from ..checks.pixels import check_content
 from ..converters.image_files import find_images
 from ..image_header import ImageHeader, read_header
 from ..label_maps import IGNORE, UnusableLabelMap, write_label_map
 from .classes import HUGE, Classes, Color
+from .fitting import fit_to_image, turned
 from .numbering import UNKNOWN, Numbering, decide
 from .pairing import pair
 from .reading import Contents, read_contents, read_raw
-
-ALIKE = 0.01  # by which the aspect ratios of an image and its label map may differ
-# What mmcv does to the pixels of a turned image.
-TURNS = {
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class LabelMapFile(NamedTuple):
@@ -94,9 +86,7 @@ class LabelMaps:
             labels = self.numbering.classes_of(raw.values, is_color=raw.is_color)
             values: np.ndarray = np.repeat(labels, raw.lengths).reshape(raw.size)
             if file.turn != 1 or values.shape != file.size:
-                label_map = Image.fromarray(values)
-                if file.turn != 1:
-                    label_map = label_map.transpose(TURNS[file.turn])
+                label_map = turned(Image.fromarray(values), file.turn)
                 height, width = file.size
                 label_map = label_map.resize((width, height), Image.Resampling.NEAREST)
                 values = np.array(label_map)
@@ -189,7 +179,7 @@ def prepare_label_maps(
     findings += found + _remarks(contents, str(folder))
     files, repaired = [], defaultdict(list)
     for name, (one, header) in read.items():
-        turn, what, fault = _fit(one.size, header)
+        turn, what, fault = fit_to_image(one.size, header)
         if fault:
             faults[pairs.maps[name]] = fault
             continue
@@ -220,40 +210,6 @@ def _read(image: Path, label_map: Path, by_color: bool) -> tuple[Contents, Image
         return str(fault)
     except ValueError as fault:
         return f'has no image: {fault}'
-
-
-def _fit(size: tuple[int, int], header: ImageHeader) -> tuple[int, str, str]:
-    """How a label map is brought to its image: EXIF orientation, repair and fault in words."""
-    loaded = header.height, header.width
-    if header.orientation >= 5 and header.height != header.width:
-        if _is_alike(size, (header.width, header.height)):
-            what = "turned as its image's EXIF orientation says"
-            return header.orientation, what, ''
-    elif header.orientation != 1:
-        return (
-            1,
-            '',
-            (
-                "its image's EXIF orientation turns or mirrors the image when it is loaded, and "
-                'sizes do not tell whether the label map is turned: store the image turned and '
-                'without EXIF'
-            ),
-        )
-    if size == loaded:
-        return 1, '', ''
-    if _is_alike(size, loaded):
-        return 1, f'smaller or larger than its image ({describe_sizes(size, loaded)}): resized', ''
-    sizes = describe_sizes(size, loaded)
-    return 1, '', f'has another shape than its image ({sizes}): they do not belong together'
-
-
-def _is_alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two sizes have one aspect ratio, but for rounding."""
-    scale = (size[0] / other[0] * size[1] / other[1]) ** 0.5
-    return all(
-        abs(mine - scale * theirs) <= max(1, ALIKE * mine)
-        for mine, theirs in zip(size, other, strict=True)
-    )
 
 
 def _remarks(contents: dict[str, Contents], folder: str) -> list[Finding]:
