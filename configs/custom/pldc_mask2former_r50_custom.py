@@ -120,7 +120,8 @@ model = dict(
     sup_views=sup_views,
     data_preprocessor=dict(data_preprocessor=pixels),
 )
-if class_thresholds is not None:  # not None in the config, over which no other could set a part
+# Left out rather than None: a config that inherits from this one could not set a part over None.
+if class_thresholds is not None:
     model.update(class_thresholds=class_thresholds)
 if corrects_classes is not None:
     model.update(refiner=corrects_classes)
