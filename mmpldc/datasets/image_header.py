@@ -57,7 +57,7 @@ def read_header(path: str | Path) -> ImageHeader:
 
 
 def read_headers(paths: Sequence[str]) -> dict[str, ImageHeader | ValueError]:
-    """Read the headers of many images, in threads: a file server takes a while for each.
+    """Read the headers of many images, in threads where they wait for a file server.
 
     Args:
         paths: of images.
@@ -68,7 +68,7 @@ def read_headers(paths: Sequence[str]) -> dict[str, ImageHeader | ValueError]:
     """
     with warnings.catch_warnings():  # not in the threads: it changes what all of them do
         warnings.simplefilter('ignore')
-        headers = in_threads(_header_or_fault, paths)
+        headers = in_threads(_header_or_fault, paths, keeps_lock=True)
     known: dict[ImageHeader, ImageHeader] = {}
     return {
         path: header if isinstance(header, ValueError) else known.setdefault(header, header)

@@ -46,7 +46,9 @@ def _of_equal_size(paths: Sequence[str], originals: Sequence[str]) -> tuple[Keys
     own, others = list(dict.fromkeys(paths)), list(dict.fromkeys(originals))
     if not own or not others:
         return {}, {}
-    sizes, their_sizes = (np.array(in_threads(_size, side), np.int64) for side in (own, others))
+    sizes, their_sizes = (
+        np.array(in_threads(_size, side, keeps_lock=True), np.int64) for side in (own, others)
+    )
     wanted = np.intersect1d(sizes, their_sizes)
     wanted = wanted[wanted > 0]
     rows, columns = (np.flatnonzero(np.isin(side, wanted)) for side in (sizes, their_sizes))
