@@ -177,7 +177,10 @@ if backbone_mode == 'tuned':
 param_scheduler = dict(end=max_iters, milestones=[max_iters * 9 // 10])
 auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(
-    checkpoint=dict(interval=max_iters // num_validations), mean_teacher=dict(keep_rate=keep_rate)
+    checkpoint=dict(interval=max_iters // num_validations),
+    mean_teacher=dict(keep_rate=keep_rate),
+    # Pseudo-labels end where they do harm, if the run continues from a supervised one.
+    supervised_guard=dict(type='mmpldc.SupervisedGuardHook'),
 )
 if backbone_dtype is not None:
     default_hooks.update(fast_backbone=dict(type='mmpldc.FastBackboneHook', dtype=backbone_dtype))

@@ -17,6 +17,7 @@ from mmpldc.utils.files import write_json
 POSITION = re.compile(r'Iter\((train|val|test)\) *\[ *(\d+)/(\d+)\]')
 SHOWN = re.compile(r'eta: [\d:, days]*[\d:]|\bloss: [\d.]+|pseudo_per_image: [\d.]+')
 FINDING = re.compile(r'(repaired|note|warning|error|before training): ')
+OF_TEACHER = re.compile(r' - mmengine - WARNING - ((The teacher|iterations) .*)')  # of our hooks
 AP = re.compile(r'coco/segm_mAP: (-?[\d.]+)')
 TENTHS = 10  # lines of progress where there is no terminal
 LAST_LINES = 15  # of a log, if a stage fails
@@ -114,6 +115,9 @@ class Stages:
                 nonlocal shown
                 if FINDING.match(line):
                     self.say(f'      {line.rstrip()}')
+                warned = OF_TEACHER.search(line)
+                if warned:
+                    self.say(f'      warning: {warned[1]}')
                 found = POSITION.search(line)
                 if found is None:
                     return

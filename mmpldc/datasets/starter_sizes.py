@@ -98,7 +98,7 @@ TINY = Size(  # the quickstart's head and schedule, on a frozen ResNet-50
     most_iters=1500,
     burn_in_tenths=6,
     fewest_ema_steps=100,
-    num_validations=5,
+    num_validations=10,
     num_workers=2,
 )
 SIZES = {size.name: size for size in (TINY, SMALL, BASE)}

@@ -17,6 +17,7 @@ from .hooks import (
     SharedMemoryHook,
     SmokeRunHook,
     StepSeedHook,
+    SupervisedGuardHook,
     TeacherCollapseHook,
 )
 from .optimizers import (
@@ -49,6 +50,7 @@ __all__ = [
     'SharedMemoryHook',
     'SmokeRunHook',
     'StepSeedHook',
+    'SupervisedGuardHook',
     'TeacherCollapseHook',
     'TeacherStudentValLoop',
 ]

@@ -13,6 +13,7 @@ for step in range(1, 41):
     print(f'01/01 - mmengine - INFO - Iter(train) [ {step}/40]  eta: 0:01:0{step % 10}  '
           f'loss: 1.5  pseudo_per_image: 2.0  other: 3')
 print('warning: something')
+print('01/01 - mmengine - WARNING - The teacher was below')
 print('Iter(val) [3/3]    teacher/coco/segm_mAP: 0.1230  time: 1')
 open(sys.argv[1], 'a').write('x')
 """
@@ -42,6 +43,7 @@ def test_a_stage_runs_once(work, tmp_path):
     assert len(steps) == 11 and steps[0].strip().startswith('step 1 of 40')
     last = 'step 40 of 40  eta: 0:01:00  loss: 1.5  pseudo_per_image: 2.0'
     assert steps[-1].strip() == last
+    assert '      warning: The teacher was below' in lines
     assert '      warning: something' in lines and '      val: AP 12.3' in lines
     assert 'other: 3' in (tmp_path / 'out/logs/loop.log').read_text()
     assert json.loads((tmp_path / 'out/stages.json').read_text())['loop']['seconds'] >= 0

@@ -166,8 +166,9 @@ def make_runner(tmp_path, monkeypatch):
             ),
             custom_hooks=[*hooks, recorder],
             default_hooks=dict(
+                logger=dict(type='LoggerHook', log_metric_by_epoch=False),
                 checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)
-                | (checkpoint or {})
+                | (checkpoint or {}),
             ),
             randomness=dict(seed=0),
             default_scope='mmdet',

@@ -90,7 +90,8 @@ def check_numbers_of_detections(cfg: Config, file: str) -> list[Finding]:
 def check_best(cfg: Config, file: str, validated: Sequence[Contents] = ()) -> list[Finding]:
     """Find metrics to choose by that no validation computes, or that are -1 on these data.
 
-    They are in ``save_best`` of the checkpoints, and the ``monitor`` of early stopping.
+    They are in ``save_best`` of the checkpoints, and the ``monitor`` of early stopping and of the
+    supervised guard.
 
     Args:
         cfg: of a run.
@@ -106,9 +107,10 @@ def check_best(cfg: Config, file: str, validated: Sequence[Contents] = ()) -> li
         ('default_hooks.checkpoint.save_best', name)
         for name in ([best] if isinstance(best, str) else list(best))
     ]
-    stopping = hooks.get('early_stopping') or {}
-    if 'monitor' in stopping:
-        wanted.append(('default_hooks.early_stopping.monitor', stopping['monitor']))
+    for hook in 'early_stopping', 'supervised_guard':
+        own = hooks.get(hook) or {}
+        if 'monitor' in own:
+            wanted.append((f'default_hooks.{hook}.monitor', own['monitor']))
     known = metrics_of(cfg) if cfg.get('val_cfg') else None
     findings = []
     for where, name in wanted:

@@ -11,6 +11,7 @@ from .resume_hook import ResumeHook
 from .shared_memory_hook import SharedMemoryHook
 from .smoke_run_hook import SmokeRunHook
 from .step_seed_hook import StepSeedHook
+from .supervised_guard_hook import SupervisedGuardHook
 from .teacher_collapse_hook import TeacherCollapseHook
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     'SharedMemoryHook',
     'SmokeRunHook',
     'StepSeedHook',
+    'SupervisedGuardHook',
     'TeacherCollapseHook',
 ]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -220,6 +221,10 @@ class TeacherStudent(NetworkPair):
     def set_progress(self, step: int, max_steps: int) -> None:
         """Set the position of the run, before each step."""
         self.progress = self.phases.progress(step, max_steps)
+
+    def end_pseudo_labels(self) -> None:
+        """From the next step on, learn from labelled images alone."""
+        self.phases = replace(self.phases, burn_in='supervised', unsup_weight=0.0)
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """mmengine's entry point.

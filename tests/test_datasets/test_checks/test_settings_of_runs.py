@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmdet.datasets.samplers import MultiSourceSampler
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from torch.utils.data import ConcatDataset, Dataset
 
 from mmpldc.datasets.checks import check_settings
@@ -79,13 +79,17 @@ def test_save_best_that_no_validation_computes(save_best, words):
     assert (words in found[0] and 'save_best' in found[0]) if words else not found
 
 
-def test_what_early_stopping_monitors():
+@pytest.mark.parametrize(
+    ('name', 'kind'),
+    [('early_stopping', 'EarlyStoppingHook'), ('supervised_guard', 'SupervisedGuardHook')],
+)
+def test_what_a_hook_monitors(name, kind):
     cfg = run('teacher/coco/segm_mAP')
-    cfg.default_hooks.early_stopping = dict(type='mmpldc.EarlyStoppingHook', patience=3)
+    hook = cfg.default_hooks[name] = ConfigDict(type=f'mmpldc.{kind}')
     assert not check_best(cfg, 'a.py')
-    cfg.default_hooks.early_stopping.monitor = 'coco/segm_mAP'
+    hook.monitor = 'coco/segm_mAP'
     (found,) = check_best(cfg, 'a.py')
-    assert 'early_stopping.monitor' in str(found) and 'did you mean' in str(found)
+    assert f'{name}.monitor' in str(found) and 'did you mean' in str(found)
 
 
 def test_save_best_of_a_size_that_is_not_there():
