@@ -22,10 +22,13 @@ class Meant(NamedTuple):
     Attributes:
         name: its path below the folder.
         why: how the two names differ, in words.
+        without: the folder in front of a relative name that is not there; empty if none was taken
+            off.
     """
 
     name: str
     why: str
+    without: str = ''
 
 
 def match_names(
@@ -35,8 +38,8 @@ def match_names(
 
     Backslashes, another computer's folders, URLs, the name of the folder itself, prefixes of
     annotation tools (of the names or of the photos), a missing suffix, another case or Unicode form
-    are seen through. A photo is meant only if it is the only one that fits, and no other name
-    stands for it.
+    are seen through, and one folder that is in front of all names. A photo is meant only if it is
+    the only one that fits, and no other name stands for it.
 
     Args:
         names: which no photo has.
@@ -44,9 +47,7 @@ def match_names(
         folder: that folder's own name.
         taken: photos that other names stand for.
     """
-    known = PhotoNames(photos)
-    meant = {name: known.find(name, folder) for name in names}
-    found = {name: one for name, one in meant.items() if one is not None}
+    found = candidates(names, photos, folder=folder)
     claims = Counter(meant.name for meant in found.values())
     others = frozenset(taken)
     return {
@@ -54,6 +55,23 @@ def match_names(
         for name, meant in found.items()
         if claims[meant.name] == 1 and meant.name not in others
     }
+
+
+def candidates(
+    names: Collection[str], photos: Sequence[str], *, folder: str = ''
+) -> dict[str, Meant]:
+    """The only photo that fits each name, though it may fit other names, too.
+
+    Args:
+        names, photos, folder: see :func:`match_names`.
+    """
+    known = PhotoNames(photos)
+    meant = {name: known.find(name, folder) for name in names}
+    found = {name: one for name, one in meant.items() if one is not None}
+    in_front = {one.without for one in found.values()}
+    if in_front != {next(iter(in_front), '')}:  # of several folders, files of one name are several
+        found = {name: one for name, one in found.items() if not one.without}
+    return found
 
 
 class PhotoNames:
@@ -86,6 +104,13 @@ class PhotoNames:
                 meant = look_up(*reading)
                 if meant is not None:
                     return meant
+        path = PurePosixPath(name.strip().replace('\\', '/'))
+        for above in list(path.parents)[-2::-1] if '://' not in name else []:  # the shortest first
+            without = above.as_posix()
+            why = f'the folder {without} is not there'
+            meant = self._look_up(path.relative_to(above).as_posix(), why)
+            if meant is not None:
+                return meant._replace(without=without)
         return None
 
     def _with_tool_parts(self, reading: str, why: str) -> Meant | None:

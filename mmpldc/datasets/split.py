@@ -187,5 +187,6 @@ def keep_unlabeled(coco: dict, count: int, *, seed: int) -> dict:
     images = coco['images']
     rows = draw_unlabeled(len(images), count, seed=seed)
     drawn = dict(images=count, of=len(images), seed=seed)
-    info = dict(coco.get('info') or {}, drawn=drawn)
+    given = coco.get('info')
+    info = dict(given if isinstance(given, dict) else {}, drawn=drawn)
     return coco | dict(info=info, images=[images[row] for row in rows])

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -237,6 +237,23 @@ def is_edited(text: str) -> bool:
     """Whether a config differs from what :func:`with_mark` made."""
     mark = MARK.search(text)
     return mark is None or mark[1] != _digest(text[: mark.start()])
+
+
+def refuse_foreign_folder(folder: Path, paths: Iterable[Path]) -> None:
+    """Refuse to write over files of a folder in which no config of :func:`with_mark` is.
+
+    Raises:
+        ValueError: if one of the paths is there already, and no such config.
+    """
+    there = next((path for path in paths if path.exists()), None)
+    if there is None:
+        return
+    configs = (path.read_text(encoding='utf-8', errors='replace') for path in folder.glob('*.py'))
+    if not any(MARK.search(text) for text in configs):
+        raise ValueError(
+            f'{there} is there already, and was not written by this tool: choose another '
+            '--out-dir, or move it away'
+        )
 
 
 def _digest(text: str) -> str:

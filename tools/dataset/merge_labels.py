@@ -20,7 +20,7 @@ from pathlib import Path
 from mmpldc.apis import list_images
 from mmpldc.apis.own_data import Refused, report
 from mmpldc.datasets.checks.findings import count, printable
-from mmpldc.datasets.coco_files import read_coco, write_all
+from mmpldc.datasets.coco_files import own_text, read_coco, refuse_foreign, write_all
 from mmpldc.datasets.labels import (
     Labels,
     Merged,
@@ -174,6 +174,7 @@ def main() -> None:
     inputs = [args.labeled, args.corrected, args.val, args.test, args.unlabeled, args.predictions]
     if {path.resolve() for path in files.values()} & {p.resolve() for p in inputs if p}:
         raise ValueError(f'{args.out} holds the input: choose another --out')
+    refuse_foreign((files['labeled'], files['unlabeled']), option='--out')
     labeled = prepare(args.labeled, args.images, role='labeled')
     report(labeled.findings)
     corrected, waiting = read_corrected(args, labeled)
@@ -187,12 +188,12 @@ def main() -> None:
         counts = compare(predictions, corrected)
     merged = merge(args, labeled, corrected, unlabeled)
 
-    texts = {files['labeled']: json.dumps(merged.coco)}
+    texts = {files['labeled']: own_text(merged.coco)}
     removed: list[str] = []
     if unlabeled is not None:
         paths = [path_of(labeled.folder, image) for image in merged.coco['images']]
         unlabeled, removed = without_labelled(unlabeled, args.unlabeled_images, paths)
-        texts[files['unlabeled']] = json.dumps(unlabeled)
+        texts[files['unlabeled']] = own_text(unlabeled)
     if counts is not None:
         texts[files['corrections']] = json.dumps(counts._asdict())
     if corrected.left_out:

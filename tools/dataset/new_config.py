@@ -16,7 +16,6 @@ With --label-maps instead of --labeled the configs are of semantic segmentation:
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -39,7 +38,7 @@ from mmpldc.apis.own_data import (
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.checks.findings import count, printable
-from mmpldc.datasets.coco_files import write_all
+from mmpldc.datasets.coco_files import own_text, refuse_foreign, write_all
 from mmpldc.datasets.labels import (
     unlabeled_set,
     warn_of_few,
@@ -119,6 +118,7 @@ def main() -> None:
     inputs = {path.resolve() for path in (args.labeled, args.val, args.test) if path}
     if {path.resolve() for path in files.values()} & inputs:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')
+    refuse_foreign(files.values(), option='--out-dir')
 
     labels = read_labels(args, said)
     negatives, reserved = separate(args, labels, said)
@@ -197,7 +197,7 @@ def main() -> None:
         print(f'{args.out_dir / "pldc.py"} was edited: it is kept, the new config is {config}')
     twin = with_mark(supervised_text(config.name))
     supervised = free_path(config.with_name(config.name.replace('pldc', 'supervised', 1)), twin)
-    texts = {files[name]: json.dumps(content) for name, content in contents.items()}
+    texts = {files[name]: own_text(content) for name, content in contents.items()}
     left_out += [line for one in labels.values() for line in one.left_out]
     if left_out:
         texts[args.out_dir / 'left_out.txt'] = printable('\n'.join(left_out) + '\n')

@@ -46,7 +46,7 @@ from mmpldc.datasets.own_label_maps import (
     read_classes,
 )
 from mmpldc.datasets.starter_backbones import read_backbone
-from mmpldc.datasets.starter_config import free_path, with_mark
+from mmpldc.datasets.starter_config import free_path, refuse_foreign_folder, with_mark
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / 'configs/semantic/custom'
@@ -161,6 +161,8 @@ def main() -> None:
     for folder in filter(None, (args.label_maps, args.val_label_maps, args.test_label_maps)):
         if folder == written or written in folder.parents:
             raise ValueError(f'{out} holds the input: choose another --out-dir')
+    roles = ('labeled', 'val', 'test', 'unlabeled')
+    refuse_foreign_folder(out, [written, *(out / f'{role}.txt' for role in roles)])
     backbone = args.backbone or SIZES['base'].backbone
     if args.method == 'u2pl' and not read_backbone(ROOT / 'configs', backbone).has_deeplab:
         raise ValueError('u2pl needs DeepLabv3+: take a ResNet for --backbone, or another --method')

@@ -1,6 +1,7 @@
 """Categories of annotation files against the config's classes, and of files against each other."""
 
 import difflib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -84,8 +85,9 @@ def _suggest(name: str, known: list[str]) -> str:
 
 
 def plain(name: str) -> str:
-    """A name without what spellings of one class differ in: case, blanks, lines."""
-    return ' '.join(name.casefold().replace('_', ' ').replace('-', ' ').split())
+    """A name without what spellings of one class differ in: case, blanks, lines, Unicode form."""
+    composed = unicodedata.normalize('NFC', name)
+    return ' '.join(composed.casefold().replace('_', ' ').replace('-', ' ').split())
 
 
 def _order(named: Named) -> str | None:

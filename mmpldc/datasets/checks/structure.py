@@ -49,7 +49,7 @@ def check_references(
     annotations: Records, image_ids: list, category_ids: list
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(N,)`` rows of each annotation's image and category, -1 where unknown."""
-    counted = _counted_from_below(annotations, category_ids)
+    counted = _counted_from_elsewhere(annotations, category_ids)
     if counted:
         where = 'annotations: category_id'
         annotations.findings.append(Finding('error', annotations.file, where, counted))
@@ -60,7 +60,7 @@ def check_references(
     )
 
 
-def _counted_from_below(annotations: Records, ids: list) -> str | None:
+def _counted_from_elsewhere(annotations: Records, ids: list) -> str | None:
     """What to say if the annotations count the classes from another number than the categories.
 
     It concerns all of them: those whose class is known have a wrong one.
@@ -69,12 +69,19 @@ def _counted_from_below(annotations: Records, ids: list) -> str | None:
     if len(ids) < 2 or {*map(type, values), *map(type, ids)} != {int}:
         return None
     used, first, last = set(values), min(ids), max(ids)
-    if used - set(ids) != {first - 1} or last in used or len(used) < 2:
+    unknown = used - set(ids)
+    if unknown == {first - 1} and last not in used:
+        start, change = first - 1, 'add 1 to'
+    elif unknown == {last + 1} and first not in used:
+        start, change = first + 1, 'subtract 1 from'
+    else:
+        return None
+    if len(used) < 2:
         return None
     return (
-        f'{first - 1} to {max(used)}, but the categories are {first} to {last}: if the annotations '
-        f'count classes from {first - 1}, add 1 to each category_id; else delete those of '
-        f'{first - 1}'
+        f'{min(used)} to {max(used)}, but the categories are {first} to {last}: if the annotations '
+        f'count classes from {start}, {change} each category_id; else delete those of '
+        f'{unknown.pop()}'
     )
 
 

@@ -1,5 +1,6 @@
 """Categories of a user's file: put right, and matched with those of another file."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Hashable
 
@@ -33,6 +34,7 @@ def repair_categories(
     for row in numbers:
         categories.records[row]['name'] = str(whole_number(categories.records[row]['name']))
     categories.report('repaired', numbers, 'name', 'a number: read as a text')
+    _compose(categories)
     merged = _merge(categories)
     numbered = number_anew(categories)
     moved = {old: numbered.get(new, new) for old, new in merged.items()} | numbered
@@ -46,6 +48,17 @@ def repair_categories(
         categories.report('repaired', [placeholder], 'name', message)
         del categories.records[placeholder]
     return moved, categories.findings
+
+
+def _compose(categories: Records) -> None:
+    """Write names in one Unicode form, so that equal texts are one name."""
+    rows = []
+    for row, category in enumerate(categories.records):
+        name = category.get('name')
+        if type(name) is str and unicodedata.normalize('NFC', name) != name:
+            category['name'] = unicodedata.normalize('NFC', name)
+            rows.append(row)
+    categories.report('repaired', rows, 'name', 'accents apart from their letters: joined')
 
 
 def _merge(categories: Records) -> dict[Hashable, int]:

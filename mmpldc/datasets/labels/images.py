@@ -8,8 +8,14 @@ from typing import Any
 from ..checks.findings import Finding
 from ..checks.records import Names, Records
 from ..converters.image_files import image_size, real_paths
-from ..converters.photos import find_meant
+from ..converters.photos import find_meant, find_shared
+from ..image_header import read_header
 from .values import is_id, number, number_anew, read_whole_numbers
+
+TURNED = (
+    'missing, and the EXIF orientation turns the photo by 90 degrees when it is loaded: whether it '
+    'was annotated like that is not known; look at the pictures of tools/dataset/check.py --out-dir'
+)
 
 
 def repair_images(
@@ -51,11 +57,21 @@ def _correct_names(images: Records, folder: Path) -> None:
         example = given[rows[0]]
         message = f"no photo has this name ({why}): '{example}' is '{meant[example].name}'"
         images.report('repaired', rows, 'file_name', message)
+    left = [image.get('file_name') for image in images.records]
+    shared = find_shared([name for name in left if type(name) is str and name.strip()], folder)
+    rows = [row for row, name in enumerate(left) if type(name) is str and name in shared]
+    if rows:
+        name = left[rows[0]]
+        message = (
+            f"'{name}' may be {shared[name].name}, which another record is, too: if they are one "
+            'photo, write its name in both; else add the other photo'
+        )
+        images.report('error', rows, 'file_name', message)
 
 
 def _read_sizes(images: Records, folder: Path | None) -> None:
     """Read sizes of floats and texts as numbers, and missing ones from the photos."""
-    numbers, missing = [], []
+    numbers, missing, turned = [], [], []
     for row, image in enumerate(images.records):
         sides: tuple[Any, Any] = image.get('width'), image.get('height')
         if type(sides[0]) is int and type(sides[1]) is int and min(sides) > 0:
@@ -73,8 +89,11 @@ def _read_sizes(images: Records, folder: Path | None) -> None:
             ):
                 image.update(width=size[0], height=size[1])
                 missing.append(row)
+                if read_header(folder / str(image['file_name'])).orientation >= 5:
+                    turned.append(row)
     images.report('repaired', numbers, 'width, height', 'not whole numbers: read as such')
     images.report('repaired', missing, 'width, height', 'missing: read from the photo')
+    images.report('warning', turned, 'width, height', TURNED)
 
 
 def _size_of(folder: Path, name: object) -> tuple[int, int] | None:

@@ -33,11 +33,13 @@ class Exported(NamedTuple):
             addresses that the tasks have for ``file_name``.
         findings: errors, and what was decided.
         left_out: a line for each region that was left out.
+        lost: ids of their images.
     """
 
     coco: dict
     findings: list[Finding]
     left_out: list[str]
+    lost: set[int]
 
 
 def is_label_studio(content: object) -> bool:
@@ -77,7 +79,7 @@ def coco_of_tasks(tasks: list, file: str, *, drop_invalid: bool = False) -> Expo
         if names:
             findings.append(Finding('note', file, some(kind, names), message))
     left_out = [f'{file}: {where}: {what}' for where, what in errors]
-    return Exported(reader.coco(), findings, left_out)
+    return Exported(reader.coco(), findings, left_out, reader.lost)
 
 
 class _Fault(ValueError):
@@ -100,6 +102,7 @@ class _Tasks:
         self.several: list[object] = []
         self.empty: list[str] = []
         self.ids: set[int] = set()
+        self.lost: set[int] = set()
 
     def coco(self) -> dict:
         """Everything that was read."""
@@ -129,6 +132,7 @@ class _Tasks:
                 self._add(image, region, label, f'{name}/{identity}')
             except _Fault as fault:
                 self.errors.append((f'{where}, region {identity}', str(fault)))
+                self.lost.add(image['id'])
         self.images.append(image)
 
     def _result(self, task: Any, name: object) -> list | None:

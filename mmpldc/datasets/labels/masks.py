@@ -16,10 +16,13 @@ from ..checks.records import Records
 from .values import number, whole_number
 
 NO_PIXEL = 'the mask has no pixel: draw it anew or delete the annotation'
+MOST_ROUNDING = 1.0  # px: of a box in whole numbers
 LARGEST_IMAGE = 2**31  # pixels: pycocotools counts in 32 bits
 PARTS = 'polygons below three points beside others: left out'
 POINTS = 'points that are pairs or texts: written as [x, y, x, y, ...]'
 WRAPPED = 'a list of numbers: written as a list of one polygon'
+NESTED = 'polygons in a list of one list: taken out'
+BARE_RUNS = "run lengths without their size: the image's written"
 TEXT = 'a text: read as JSON'
 IN_LIST = 'a run-length encoding in a list: taken out'
 RUNS = "texts, floats or Python's b'...' in a run-length encoding: read as what they stand for"
@@ -74,7 +77,7 @@ def _repair_forms(
             own, fault = checks.read_masks([value], sizes[row : row + 1])
             if any(map(len, fault.values())):
                 continue
-            if what == WRAPPED and not _fits(annotation.get('bbox'), own[0]):
+            if what in (WRAPPED, BARE_RUNS) and not _fits(annotation, own[0], sizes[row], what):
                 continue
             annotation['segmentation'] = value
             extents[row] = own[0]
@@ -106,8 +109,12 @@ def _forms(annotation: dict, size: list[int]) -> list[tuple[object, str]]:
     numbers = [number(part) for part in value]
     flat = [part for part in numbers if part is not None]
     if len(flat) == len(numbers):
-        return [([flat], WRAPPED)] if sum(flat) != size[0] * size[1] else []
+        if sum(flat) == size[0] * size[1]:
+            return [(_run_lengths(dict(size=size, counts=value)), BARE_RUNS)]
+        return [([flat], WRAPPED)]
     forms: list[tuple[object, str]] = []
+    if len(value) == 1 and type(value[0]) is list and all(map(_is_outline, value[0])):
+        forms = [(value[0], NESTED)]
     if len(value) == 1 and type(value[0]) is dict:
         forms = [(_run_lengths(value[0]), IN_LIST)]
     parts = [points for points in map(_points, value) if points is not None]
@@ -149,10 +156,19 @@ def _run_lengths(value: dict) -> dict:
     return value | dict(size=size, counts=counts)
 
 
-def _fits(box: object, extent: np.ndarray) -> bool:
-    """Whether a box, which says where the object is, is that of a mask."""
+def _is_outline(part: object) -> bool:
+    return type(part) is list and len(part) >= 6 and {type(one) for one in part} <= {int, float}
+
+
+def _fits(annotation: dict, extent: np.ndarray, size: np.ndarray, what: str) -> bool:
+    """Whether a mask is where its box says; without a box, whether an outline is in the image."""
+    box = annotation.get('bbox')
+    if box is None or box == []:
+        inside = (extent[:2] >= -0.5).all() and (extent[2:] <= size[::-1] + 0.5).all()
+        return what == WRAPPED and bool(inside)
     own = corners(read_boxes([box if type(box) is list else None]))
-    return bool(iou(own, extent[None])[0] > 0.9)
+    is_near = bool((np.abs(own[0] - extent) <= MOST_ROUNDING).all())
+    return is_near or bool(iou(own, extent[None])[0] > 0.9)
 
 
 # ---------------------------------------------------------------- boxes and areas

@@ -63,6 +63,7 @@ class Labels:
         unreadable: paths of photos among them that cannot be read.
         lists_annotated_only: whether somebody has looked at all of its images, so that one without
             an annotation shows nothing; as in Label Studio's own JSON.
+        lost: ids of images of which ``drop_invalid`` left out an annotation.
     """
 
     file: str
@@ -73,6 +74,7 @@ class Labels:
     left_out: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     lists_annotated_only: bool = False
+    lost: set[int] = field(default_factory=set)
 
     @property
     def errors(self) -> list[Finding]:
@@ -106,6 +108,7 @@ def prepare(file: Path, folder: Path, *, role: Role, options: Options = Options(
         if exported is not None:
             labels.lists_annotated_only = True
             labels.left_out += exported.left_out
+            labels.lost |= exported.lost
         repaired = [] if exported is None else exported.findings
         repaired += nulls
         while True:
@@ -217,6 +220,8 @@ def _drop(labels: Labels, paths: list[str | None]) -> bool:
         if _key(image.get('id')) in dropped:  # an id twice: whose annotations are whose is unknown
             shared = Finding('error', labels.file, 'id', 'not unique')
             faults['image'].setdefault(row, shared)
+    of_dropped = [coco['annotations'][row].get('image_id') for row in faults['annotation']]
+    labels.lost |= {identity for identity in of_dropped if type(identity) is int}
     for kind, rows in faults.items():
         records = coco[DROPPED_KINDS[kind]]
         for row, finding in sorted(rows.items()):

@@ -33,16 +33,24 @@ def separate_unannotated(
             images without an annotation are such.
 
     Returns:
-        The records that were taken out, and findings that count both kinds.
+        The records that were taken out, and findings that count each kind.
+
+    Note:
+        An image whose annotations were all left out as invalid shows something: it is no negative.
     """
     coco = labels.coco
     annotated = {annotation['image_id'] for annotation in coco['annotations']}
     empty = [image for image in coco['images'] if image['id'] not in annotated]
-    kept = [i for i in empty if negatives is None or i['file_name'] in negatives]
-    left = {image['id'] for image in empty} - {image['id'] for image in kept}
+    lost = [image for image in empty if image['id'] in labels.lost]
+    listed = [image for image in empty if image['id'] not in labels.lost]
+    kept = [i for i in listed if negatives is None or i['file_name'] in negatives]
+    kept_ids = {image['id'] for image in kept}
+    unannotated = [image for image in listed if image['id'] not in kept_ids]
+    left = {image['id'] for image in (*lost, *unannotated)}
     findings = []
     for images, what in (
-        ([image for image in empty if image['id'] in left], UNANNOTATED),
+        (unannotated, UNANNOTATED),
+        (lost, 'all annotations left out as invalid: taken for images that nobody annotated'),
         (kept, 'negatives: nothing is on them'),
     ):
         if images:
