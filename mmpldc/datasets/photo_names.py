@@ -14,6 +14,10 @@ TOOL_PARTS = (
     (re.compile(r'^(?!(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)[0-9a-f]{8}-(?=.)'), ''),
     (re.compile(r'_(\w{3,4})\.rf\.\w{20,}(\.\w+)?$'), r'.\1'),  # Roboflow: 0001_jpg.rf.<hash>.jpg
 )
+# Folders that tell sets of a name apart.
+SPLIT = re.compile(
+    r'(train|val(id)?|validation|test|dev|unlabell?ed)(ing|set)?[_-]?\d*', re.IGNORECASE
+)
 
 
 class Meant(NamedTuple):
@@ -22,13 +26,10 @@ class Meant(NamedTuple):
     Attributes:
         name: its path below the folder.
         why: how the two names differ, in words.
-        without: the folder in front of a relative name that is not there; empty if none was taken
-            off.
     """
 
     name: str
     why: str
-    without: str = ''
 
 
 def match_names(
@@ -38,8 +39,8 @@ def match_names(
 
     Backslashes, another computer's folders, URLs, the name of the folder itself, prefixes of
     annotation tools (of the names or of the photos), a missing suffix, another case or Unicode form
-    are seen through, and one folder that is in front of all names. A photo is meant only if it is
-    the only one that fits, and no other name stands for it.
+    are seen through. A photo is meant only if it is the only one that fits, and no other name
+    stands for it.
 
     Args:
         names: which no photo has.
@@ -47,17 +48,10 @@ def match_names(
         folder: that folder's own name.
         taken: photos that other names stand for.
     """
-    found = candidates(names, photos, folder=folder)
-    claims = Counter(meant.name for meant in found.values())
-    others = frozenset(taken)
-    return {
-        name: meant
-        for name, meant in found.items()
-        if claims[meant.name] == 1 and meant.name not in others
-    }
+    return _unshared(fitting_photos(names, photos, folder=folder), taken)
 
 
-def candidates(
+def fitting_photos(
     names: Collection[str], photos: Sequence[str], *, folder: str = ''
 ) -> dict[str, Meant]:
     """The only photo that fits each name, though it may fit other names, too.
@@ -67,11 +61,40 @@ def candidates(
     """
     known = PhotoNames(photos)
     meant = {name: known.find(name, folder) for name in names}
-    found = {name: one for name, one in meant.items() if one is not None}
-    in_front = {one.without for one in found.values()}
-    if in_front != {next(iter(in_front), '')}:  # of several folders, files of one name are several
-        found = {name: one for name, one in found.items() if not one.without}
-    return found
+    return {name: one for name, one in meant.items() if one is not None}
+
+
+def match_below_a_folder(names: Collection[str], photos: Sequence[str]) -> dict[str, Meant]:
+    """Photos of names that all have one folder in front which is not there.
+
+    The folder of a split, such as ``val``, is not seen through: other photos may be meant.
+
+    Args:
+        names: of a file, none of which a photo has.
+        photos: names of the photos, relative to their folder, with ``/``.
+    """
+    paths = {name: PurePosixPath(name.strip().replace('\\', '/')) for name in names}
+    above = {path.parts[:-1] for path in paths.values()}
+    shared = next(iter(above), ())
+    if len(above) != 1 or not shared or SPLIT.fullmatch(shared[-1]) or shared[0] == '/':
+        return {}
+    if not all(name.isprintable() and '://' not in name for name in names):
+        return {}
+    known = PhotoNames(photos)
+    why = f'the folder {"/".join(shared)} is not there'
+    meant = {name: known.find_plain(path.name, why) for name, path in paths.items()}
+    return _unshared({name: one for name, one in meant.items() if one is not None}, ())
+
+
+def _unshared(found: dict[str, Meant], taken: Collection[str]) -> dict[str, Meant]:
+    """Without photos that several names fit, or that are taken."""
+    claims = Counter(meant.name for meant in found.values())
+    others = frozenset(taken)
+    return {
+        name: meant
+        for name, meant in found.items()
+        if claims[meant.name] == 1 and meant.name not in others
+    }
 
 
 class PhotoNames:
@@ -99,18 +122,11 @@ class PhotoNames:
     def find(self, name: str, folder: str = '') -> Meant | None:
         """The only photo that a name stands for; ``folder`` is their folder's own name."""
         readings = list(_readings(name, folder))
-        for look_up in (self._look_up, self._with_tool_parts):
+        for look_up in (self.find_plain, self._with_tool_parts):
             for reading in readings:
                 meant = look_up(*reading)
                 if meant is not None:
                     return meant
-        path = PurePosixPath(name.strip().replace('\\', '/'))
-        for above in list(path.parents)[-2::-1] if '://' not in name else []:  # the shortest first
-            without = above.as_posix()
-            why = f'the folder {without} is not there'
-            meant = self._look_up(path.relative_to(above).as_posix(), why)
-            if meant is not None:
-                return meant._replace(without=without)
         return None
 
     def _with_tool_parts(self, reading: str, why: str) -> Meant | None:
@@ -119,7 +135,7 @@ class PhotoNames:
         remark = "the photo's name has a prefix or suffix of an annotation tool"
         return Meant(found[0], f'{why}, {remark}' if why else remark) if len(found) == 1 else None
 
-    def _look_up(self, reading: str, why: str) -> Meant | None:
+    def find_plain(self, reading: str, why: str) -> Meant | None:
         """The only photo of that name; case, Unicode form and a missing suffix do not matter."""
         if reading in self.names:
             return Meant(reading, why)

@@ -368,6 +368,21 @@ def test_input_is_not_overwritten(run, data):
     assert labels.read_text() == before
 
 
+@pytest.mark.parametrize('name', ['labeled', 'unlabeled', 'val'])
+@pytest.mark.parametrize('whose', ['theirs', 'edited'])
+def test_files_of_others_are_not_written_over(run, data, name, whose):
+    path = data.root / f'mine/{name}.json'
+    if whose == 'theirs':
+        path.parent.mkdir()
+        write_coco(path, data.names[2:4])
+    else:
+        assert run().code == run().code == 0  # its own files are replaced
+        edit(path, lambda coco: coco['images'].pop())
+    before = path.read_text()
+    assert f'{path} is there already' in run().code
+    assert path.read_text() == before
+
+
 @pytest.mark.parametrize('out', ['', 'photos'])
 def test_output_around_the_images(run, data, out):
     assert run('--size', 'tiny', '--out-dir', data.root / out).code == 0

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..photo_names import Meant, candidates, match_names
+from ..photo_names import Meant, fitting_photos, match_below_a_folder, match_names
 from .image_files import find_images
 
 
@@ -15,27 +15,44 @@ def find_meant(names: Sequence[str], folder: Path) -> dict[str, Meant]:
         names: of images, relative to ``folder``.
         folder: of the photos.
     """
-    missing, photos = _without_file(names, folder)
-    present = {os.path.normpath(name) for name in names if name not in missing}
-    return match_names(missing, photos, folder=folder.absolute().name, taken=present)
+    return _find(names, folder)[0]
 
 
-def find_shared(names: Sequence[str], folder: Path) -> dict[str, Meant]:
-    """Photos that names without a file fit, as another name does: whose they are is not clear.
+def find_photos(names: Sequence[str], folder: Path) -> tuple[dict[str, Meant], dict[str, Meant]]:
+    """Photos of the names without a file, and those that such a name shares with another one.
+
+    A folder that is in front of all names, and not there, is seen through
+    (:func:`match_below_a_folder`).
 
     Args:
         names, folder: see :func:`find_meant`.
+
+    Returns:
+        What each name stands for; and the photos of names that are not alone in fitting them.
     """
-    missing, photos = _without_file(names, folder)
-    fitting = candidates(missing, photos, folder=folder.absolute().name)
-    meant = find_meant(names, folder)
-    return {name: one for name, one in fitting.items() if name not in meant}
+    meant, shared, photos = _find(names, folder)
+    if (
+        len(photos)
+        and not meant
+        and not any(os.path.isfile(os.path.join(folder, name)) for name in names)
+    ):
+        meant = match_below_a_folder(names, photos)
+    return meant, {name: one for name, one in shared.items() if name not in meant}
 
 
-def _without_file(names: Sequence[str], folder: Path) -> tuple[set[str], list[str]]:
-    """Names without a file; and the photos, if there is such a name."""
+def _find(
+    names: Sequence[str], folder: Path
+) -> tuple[dict[str, Meant], dict[str, Meant], list[str]]:
+    """What names stand for, the photos that they share, and all photos if a name has none."""
     missing = {name for name in names if not os.path.isfile(os.path.join(folder, name))}
+    if not missing:
+        return {}, {}, []
     try:
-        return missing, list(find_images(folder)) if missing else []
+        photos = find_images(folder)
     except OSError:  # no folder, or no image in it, which the checks report
-        return missing, []
+        return {}, {}, []
+    present = {os.path.normpath(name) for name in names if name not in missing}
+    own = folder.absolute().name
+    meant = match_names(missing, photos, folder=own, taken=present)
+    fitting = fitting_photos(missing, photos, folder=own)
+    return meant, {name: one for name, one in fitting.items() if name not in meant}, list(photos)

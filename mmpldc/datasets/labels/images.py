@@ -8,7 +8,7 @@ from typing import Any
 from ..checks.findings import Finding
 from ..checks.records import Names, Records
 from ..converters.image_files import image_size, real_paths
-from ..converters.photos import find_meant, find_shared
+from ..converters.photos import find_photos
 from ..image_header import read_header
 from .values import is_id, number, number_anew, read_whole_numbers
 
@@ -47,7 +47,8 @@ def repair_images(
 def _correct_names(images: Records, folder: Path) -> None:
     """Replace names that no photo has by those of the photos that they mean."""
     given: list[Any] = [image.get('file_name') for image in images.records]
-    meant = find_meant([name for name in given if type(name) is str and name.strip()], folder)
+    texts = [name for name in given if type(name) is str and name.strip()]
+    meant, shared = find_photos(texts, folder)
     rows_by_reason: dict[str, list[int]] = {}
     for row, name in enumerate(given):
         if type(name) is str and name in meant:
@@ -57,11 +58,9 @@ def _correct_names(images: Records, folder: Path) -> None:
         example = given[rows[0]]
         message = f"no photo has this name ({why}): '{example}' is '{meant[example].name}'"
         images.report('repaired', rows, 'file_name', message)
-    left = [image.get('file_name') for image in images.records]
-    shared = find_shared([name for name in left if type(name) is str and name.strip()], folder)
-    rows = [row for row, name in enumerate(left) if type(name) is str and name in shared]
+    rows = [row for row, name in enumerate(given) if type(name) is str and name in shared]
     if rows:
-        name = left[rows[0]]
+        name = given[rows[0]]
         message = (
             f"'{name}' may be {shared[name].name}, which another record is, too: if they are one "
             'photo, write its name in both; else add the other photo'

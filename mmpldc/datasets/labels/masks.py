@@ -13,6 +13,7 @@ from ..checks import masks as checks
 from ..checks.boxes import corners, iou, look_like_corners, read_boxes, visible
 from ..checks.geometry import HOLE_OR_NOT, are_shares, has_inner_ring
 from ..checks.records import Records
+from .stripes import STRIPES, fall_into_stripes
 from .values import number, whole_number
 
 NO_PIXEL = 'the mask has no pixel: draw it anew or delete the annotation'
@@ -187,6 +188,11 @@ def _repair_boxes_and_areas(
         unusable = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] < 1).any(axis=1)
         unusable |= visible(corners(boxes), sizes) == 0
         flat = (extents[:, 2:] - extents[:, :2] < 1).any(axis=1)
+    segmentations = [record.get('segmentation') for record in annotations.records]
+    are_runs = np.array([type(value) is dict for value in segmentations], bool)
+    unboxed = np.flatnonzero(known & unusable & are_runs)
+    if fall_into_stripes([segmentations[row] for row in unboxed], sizes[unboxed], _rasterise):
+        annotations.report('error', unboxed, 'segmentation', STRIPES)
     lines = [_is_line(annotations.records[row]['segmentation']) for row in np.flatnonzero(known)]
     flat[known] |= np.array(lines, bool)
     without_area = ~given | (np.array(areas) <= 0)

@@ -169,6 +169,11 @@ def test_empty_regions_and_repeated_ids():
     assert len({image['id'] for image in found.coco['images']}) == 2
 
 
+def test_an_image_that_lost_a_region_is_known():
+    exported = coco_of_tasks([task(3, region('rectanglelabels'))], 'a.json', drop_invalid=True)
+    assert exported.lost == {103} and [image['id'] for image in exported.coco['images']] == [103]
+
+
 def test_recognised_by_its_fields():
     assert is_label_studio([task(1)])
     for other in ([], {}, [1], [dict(image_id=1)], dict(data=1, annotations=[])):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from label_world import SQUARE, area_of, rle_of
+from PIL import ExifTags, Image
 from pycocotools import mask as mask_utils
 
 from mmpldc.datasets.labels.values import flag, whole_number
@@ -147,6 +148,8 @@ REPAIRED = [
         'width, height: not whole numbers: read as such',
     ),
     ('sizes texts', every('images', width='64', height='48'), 'not whole numbers: read as such'),
+    ('folder in front', every('images', file_name=lambda i: f'a/b/{i["file_name"]}'),
+     'the folder a/b is not there'),
     ('no sizes', without('images', 'width', 'height'), 'missing: read from the photo'),
     ('sizes 0', every('images', width=0, height=0), 'missing: read from the photo'),
     ('no iscrowd', without('annotations', 'iscrowd'), 'iscrowd: missing: 0 written'),
@@ -185,6 +188,13 @@ REPAIRED = [
     ),
     ('texts', first('annotations', segmentation=[list(map(str, SQUARE))]), 'pairs or texts'),
     ('flat', first('annotations', segmentation=SQUARE), 'a list of numbers: written as'),
+    ('flat without a box', first('annotations', segmentation=SQUARE, bbox=None), 'a list of numb'),
+    ('flat, a box in whole pixels', first('annotations', segmentation=SQUARE, bbox=[10, 8, 20, 20]),
+     'a list of numbers: written as'),
+    ('a list too many', every('annotations', segmentation=lambda a: [a['segmentation']]),
+     'polygons in a list of one list'),
+    ('run lengths alone', first('annotations', segmentation=rle_of(SQUARE)['counts']),
+     'run lengths without their size'),
     ('a text', first('annotations', segmentation=json.dumps([SQUARE])), 'a text: read as JSON'),
     ('run lengths in a list', first('annotations', segmentation=[rle_of(SQUARE)]), 'taken out'),
     (
@@ -275,8 +285,10 @@ REFUSED = [
      'shares of the image, 0 to 1'),
     ('along rows', lambda w: [a.update(segmentation=rle_of(a['segmentation'][0], by_rows=True))
                               for a in w.annotations[:1]], 'go along the rows'),
-    ('run lengths as a polygon', first('annotations', segmentation=rle_of(SQUARE)['counts']),
-     'annotation 1: segmentation: is a list of numbers'),
+    ('run lengths alone, elsewhere', first('annotations', segmentation=rle_of(SQUARE)['counts'],
+     bbox=[35, 20, 20, 20]), 'annotation 1: segmentation: is a list of numbers'),
+    ('along rows, no boxes', every('annotations', bbox=None,
+     segmentation=lambda a: rle_of(a['segmentation'][0], by_rows=True)), 'fall into stripes'),
     ('all ignored', every('annotations', ignore=1), 'mmdet leaves out all 8 objects (ignore'),
     ('zero byte', first('images', file_name='a\0b/1.png'), 'images: file_name: 1 of 4 images are'),
     ('half a character in a name', first('images', file_name='\ud800/1.png'), '1 of 4 images'),
@@ -389,11 +401,42 @@ def test_photos_that_cannot_be_read_are_left_out(world):
 
 
 @pytest.mark.parametrize('drop_invalid', [False, True])
-def test_classes_counted_from_another_number(world, drop_invalid):
+@pytest.mark.parametrize(
+    ('shift', 'words'), [(-1, '0 to 1, but the categories are 1'), (1, '2 to 3, but the cat')]
+)
+def test_classes_counted_from_another_number(world, drop_invalid, shift, words):
     """All are wrong, those as well that are the number of a class."""
-    every('annotations', category_id=lambda one: one['category_id'] - 1)(world)
+    every('annotations', category_id=lambda one: one['category_id'] + shift)(world)
     (error,) = map(str, world.prepare(drop_invalid=drop_invalid).errors)
-    assert 'category_id: 0 to 1, but the categories are 1 to 2' in error
+    assert f'category_id: {words}' in error
+
+
+def test_accents_apart_from_their_letters_are_no_other_class(world):
+    world.categories[0]['name'] = 'caf\u00e9'
+    world.categories.append(dict(id=3, name='cafe\u0301'))
+    world.annotations[0]['category_id'] = 3
+    labels = world.prepare()
+    assert [one['name'] for one in labels.coco['categories']] == ['caf\u00e9', 'triangle']
+    assert labels.coco['annotations'][0]['category_id'] == 1 and not labels.errors
+
+
+def test_two_names_of_one_photo_are_told_apart_from_a_missing_photo(world):
+    world.images.append(world.images[0] | dict(id=9, file_name='C:\\x\\1.png'))
+    first_error, *_ = map(str, world.prepare().errors)
+    assert 'image 9: file_name' in first_error and 'may be 1.png, which another' in first_error
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_the_size_of_a_photo_that_is_turned_does_not_tell(world, orientation):
+    pixels = Image.open(world.photos / '1.png')
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    pixels.save(world.photos / '1.png', exif=exif)
+    without('images', 'width', 'height', last=1)(world)
+    for one in world.annotations[:2]:
+        one.update(segmentation=[[5, 5, 30, 5, 30, 30]], bbox=[5, 5, 25, 25])
+    warned = [str(one) for one in world.prepare().findings if one.level == 'warning']
+    assert ('turns the photo by 90 degrees' in ''.join(warned)) == (orientation == 6)
 
 
 def test_a_finding_is_one_line(world):

@@ -41,6 +41,16 @@ def test_images_without_an_annotation(world, negatives, kept, lines):
     assert all(line in str(found) for line, found in zip(lines, findings, strict=True))
 
 
+@pytest.mark.parametrize('negatives', [set(), None, {'4.png'}])
+def test_an_image_whose_annotations_were_all_invalid_is_no_negative(world, negatives):
+    for one in world.annotations[6:]:
+        one['segmentation'] = [[1, 2, 3]]
+    labels = world.prepare(drop_invalid=True)
+    taken_out, (finding,) = separate_unannotated(labels, negatives)
+    assert [image['file_name'] for image in taken_out] == ['4.png']
+    assert 'all annotations left out as invalid' in str(finding)
+
+
 def test_list_of_negatives(world, tmp_path):
     list_two_more(world)
     world.images.pop()  # 6.png is in the folder only
