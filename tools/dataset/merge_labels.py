@@ -22,6 +22,7 @@ from mmpldc.apis.own_data import Refused, report
 from mmpldc.datasets.checks.findings import count, printable
 from mmpldc.datasets.coco_files import read_coco, write_all
 from mmpldc.datasets.labels import (
+    RECORDS,
     Labels,
     Merged,
     Options,
@@ -103,7 +104,7 @@ def read_corrected(args: argparse.Namespace, labeled: Labels) -> tuple[Labels, l
     # 'test': a file may have negatives alone
     corrected = prepare(args.corrected, args.corrected_images, role='test', options=options)
     way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
-    report(corrected.findings, way_out=way_out, about=('image', 'annotation', ''))
+    report(corrected.findings, way_out=way_out, about=(*RECORDS, ''))
     if corrected.coco['annotations']:
         report(
             match_categories(
