@@ -148,7 +148,7 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
         if other != name:
             raise ValueError(
                 f'{path}: {other} and {name} have one colour ({color >> 16},{color >> 8 & 255},'
-                f'{color & 255}), so that the PNGs do not tell them apart: export with a colour each'
+                f'{color & 255}), which does not tell them apart: export with a colour each'
             )
     return names, np.array(colors)
 
