@@ -57,7 +57,8 @@ def coco_of_tasks(tasks: list, file: str, *, drop_invalid: bool = False) -> Expo
     Args:
         tasks: content of the file.
         file: its path, for findings.
-        drop_invalid: leave out regions with errors.
+        drop_invalid: leave out regions with errors, and images on which nothing else is: they
+            are no negatives.
 
     Returns:
         Categories are the regions' labels, sorted, with ids from 1 on; image ids are the tasks'.
@@ -70,6 +71,8 @@ def coco_of_tasks(tasks: list, file: str, *, drop_invalid: bool = False) -> Expo
     if errors and not drop_invalid:
         findings = _by_kind(file, errors)
         errors = []
+    if drop_invalid:
+        reader.images = [image for image in reader.images if image['id'] not in reader.spoilt]
     for names, kind, message in (
         (reader.waiting, 'task', 'no submitted annotation: left out, as not corrected yet'),
         (reader.several, 'task', 'several annotations: the ground truth or the newest is taken'),
@@ -126,6 +129,7 @@ class _Tasks:
         self.several: list[object] = []
         self.empty: list[str] = []
         self.ids: set[int] = set()
+        self.spoilt: set[int] = set()  # images with errors and without an annotation
 
     def coco(self) -> dict:
         """Everything that was read."""
@@ -151,11 +155,14 @@ class _Tasks:
             self.errors.append(('task', place, str(fault)))
             return
         image = self._image(address, name)
+        before = len(self.errors), len(self.annotations)
         for identity, region, label in _regions(result):
             try:
                 self._add(image, region, label, f'{place}/{identity}')
             except TaskFault as fault:
                 self.errors.append(('region', f'{place}/{identity}', str(fault)))
+        if len(self.errors) > before[0] and len(self.annotations) == before[1]:
+            self.spoilt.add(image['id'])
         self.images.append(image)
 
     def _result(self, task: Any, name: object) -> list | None:

@@ -209,6 +209,13 @@ def test_errors_are_one_line_of_each_kind():
     assert len(left_out) == 120 and left_out[7].startswith('a.json: region 101/r7: a rectangle')
 
 
+def test_an_image_that_loses_all_its_regions_is_no_negative():
+    tasks = [task(1, region('rectanglelabels')), task(2), task(3, region())]
+    found = coco_of_tasks(tasks, 'a.json', drop_invalid=True)
+    assert [image['id'] for image in found.coco['images']] == [102, 103]
+    assert [one['image_id'] for one in found.coco['annotations']] == [103]
+
+
 def test_regions_of_another_size_than_the_first():
     other = region(id='r2', original_width=10, original_height=10)
     (error,) = coco_of_tasks([task(1, region(), other)], 'a.json').findings
