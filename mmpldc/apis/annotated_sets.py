@@ -9,6 +9,7 @@ import numpy as np
 from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.copies import group_names
 from mmpldc.datasets.labels import (
+    RECORDS,
     Labels,
     Options,
     draw_held_out,
@@ -41,7 +42,7 @@ def read_labels(args: argparse.Namespace, said: Said) -> dict[str, Labels]:
     said.report(
         (finding for one in labels.values() for finding in one.findings),
         way_out=way_out,
-        about=('image', 'annotation'),
+        about=RECORDS,
     )
     first, *others = labels.values()
     matched = [

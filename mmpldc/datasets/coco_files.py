@@ -1,16 +1,10 @@
-"""Reading and writing COCO-format files."""
+"""Reading COCO-format files."""
 
-import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mmpldc.utils.files import atomic_write
-
-MARK = 'mmpldc'  # field of info, with a digest of all else in a file of our own
 LISTS = ('images', 'annotations', 'categories')
 # How files begin that are given for annotations by mistake.
 SIGNATURES = {
@@ -110,6 +104,9 @@ def _signature(path: str | Path, content: bytes) -> str | None:
 def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
     if _is_binary(content):
         return 'is not a JSON text but binary data: give the annotation file'
+    other = _other_text(content)
+    if other:
+        return other
     line = content.count(b'\n', 0, error.start) + 1
     around = content[max(0, error.start - 20) : error.start + 20].decode('latin-1')
     return (
@@ -119,9 +116,29 @@ def _encoding(content: bytes, error: UnicodeDecodeError) -> str:
 
 
 def _is_binary(content: bytes) -> bool:
+    text = _beginning(content)
+    if text.startswith(('{', '[')):
+        return False
+    has_mark = content.startswith((b'\xff\xfe', b'\xfe\xff', b'\0\0\xfe\xff'))  # UTF-16 or UTF-32
+    broken = sum(char < '\t' or char == '\ufffd' for char in text)  # a word of Latin-1 may be, too
+    return (not has_mark and b'\0' in content[:1000]) or 10 * broken > len(text)
+
+
+def _beginning(content: bytes) -> str:
     text = content[:1000].decode(json.detect_encoding(content), errors='replace')
-    starts_as_json = text.lstrip('\ufeff \t\r\n')[:1] in ('{', '[')
-    return not starts_as_json and any(byte < 9 or byte > 127 for byte in content[:1000])
+    return text.lstrip('\ufeff \t\r\n')
+
+
+def _other_text(content: bytes) -> str | None:
+    """What is said of a table, a YAML or another text, which does not begin as JSON."""
+    text = _beginning(content)
+    if text.startswith(('{', '[')):
+        return None
+    first = text.partition('\n')[0].rstrip()[:40]
+    return (
+        f'is no JSON, which begins with {{ or [: it begins with {first!r}: give the annotation '
+        f'file; {OF_FOLDERS}'
+    )
 
 
 def _no_json(path: str | Path, content: bytes, error: json.JSONDecodeError) -> str:
@@ -133,6 +150,9 @@ def _no_json(path: str | Path, content: bytes, error: json.JSONDecodeError) -> s
         return 'is XML or HTML, not JSON: export the annotations as COCO'
     if _is_binary(content):
         return 'is not a JSON text but binary data: give the annotation file'
+    other = _other_text(content)
+    if other:
+        return other
     if error.msg == 'Extra data' and error.lineno > 1:
         return (
             f'line {error.lineno}: a second JSON text begins there: give one COCO-format file, '
@@ -183,6 +203,11 @@ def _other_format(content: object) -> str | None:
     record = content
     if isinstance(content, list):
         record = content[0] if content else None
+        if isinstance(record, dict) and {'file_name', 'annotations'} <= record.keys():
+            return (
+                "is a list of detectron2's records, which its data.datasets.convert_to_coco_json "
+                'writes as COCO'
+            )
         if isinstance(record, dict) and 'image_id' in record:
             return OTHER_FORMATS['score']
         if isinstance(record, dict) and {'image', 'annotations'} <= record.keys():
@@ -191,6 +216,9 @@ def _other_format(content: object) -> str | None:
             return OTHER_FORMATS['predictions']
     if not isinstance(record, dict):
         return None
+    info = record.get('info')
+    if isinstance(info, dict) and info.get('description') == 'ISAT' and 'objects' in record:
+        return "is ISAT's: convert its folder to COCO in ISAT"
     if any(isinstance(value, dict) and 'regions' in value for value in record.values()):
         return VIA
     return next((text for field, text in OTHER_FORMATS.items() if field in record), None)
@@ -233,53 +261,3 @@ def names_of_images(path: str | Path) -> list[str]:
             raise ValueError(f'{path}: images[{row}] has no file_name: write the name of its file')
         names.append(name)
     return names
-
-
-def own_text(coco: dict) -> str:
-    """A data set as the text of a file that :func:`refuse_foreign` knows again."""
-    given = coco.get('info')
-    info = dict(given) if isinstance(given, dict) else {}
-    info.pop(MARK, None)
-    return json.dumps(coco | dict(info=info | {MARK: _digest(coco | dict(info=info))}))
-
-
-def refuse_foreign(paths: Iterable[Path], *, option: str) -> None:
-    """Refuse to write over files that were not written by :func:`own_text`, or were edited since.
-
-    Args:
-        paths: that will be written.
-        option: that names their folder.
-
-    Raises:
-        ValueError: if there is such a file.
-    """
-    for path in paths:
-        if path.exists() and not _is_own(path):
-            raise ValueError(
-                f'{path} is there already, and was not written by this tool, or was edited since: '
-                f'choose another {option}, or move the file away'
-            )
-
-
-def _is_own(path: Path) -> bool:
-    try:
-        coco = read_json(path)
-    except (OSError, ValueError):
-        return False
-    info = coco.get('info') if isinstance(coco, dict) else None
-    if not isinstance(info, dict):
-        return False
-    mark = info.pop(MARK, None)
-    return mark == _digest(coco)
-
-
-def _digest(coco: dict) -> str:
-    return hashlib.blake2b(json.dumps(coco).encode(), digest_size=8).hexdigest()
-
-
-def write_all(texts: Mapping[Path, str]) -> None:
-    """Write several files, all of them or none."""
-    with ExitStack() as stack:
-        files = [stack.enter_context(atomic_write(path)) for path in texts]
-        for file, text in zip(files, texts.values(), strict=True):
-            file.write(text)

@@ -96,7 +96,15 @@ def fill_in(template: str, values: dict[str, object], remarks: dict[str, str]) -
 
     Raises:
         KeyError: if the template does not assign one of the names.
+        ValueError: if a value has a text in double braces.
     """
+    for name, value in values.items():
+        in_braces = None if isinstance(value, Code) else re.search(r'\{\{.*?\}\}', repr(value))
+        if in_braces:
+            raise ValueError(
+                f'{name}: mmengine replaces texts in double braces in a config, such as '
+                f'{in_braces[0]!r}: rename it'
+            )
     lines = template.splitlines()
     assignments = {
         statement.targets[0].id: statement

@@ -160,6 +160,15 @@ def test_fill_in_changes_assignments_and_nothing_else():
     assert text == '"""Doc."""\n\n# about a\na = [3]  # ours\nb = "it\'s"\nc = dict(a=a, b=b)\n'
 
 
+@pytest.mark.parametrize(
+    'value', [('ring', '{{ fileDirname }}'), dict(img='/x/{{ $HOME:a }}/y'), ['a{{b}}']]
+)
+def test_fill_in_refuses_what_mmengine_would_replace(value):
+    with pytest.raises(ValueError, match=r"b: .* in double braces .* '\{\{.*\}\}': rename it"):
+        fill_in(TEMPLATE, dict(b=value), {})
+    assert fill_in(TEMPLATE, dict(b='{a}} {{b}'), {})
+
+
 def test_fill_in_needs_the_name():
     with pytest.raises(KeyError, match='d'):
         fill_in(TEMPLATE, dict(d=1), {})

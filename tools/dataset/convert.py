@@ -209,7 +209,7 @@ def parse_args() -> argparse.Namespace:
     one.add_argument(
         '--skip-unsupported',
         action='store_true',
-        help='leave out points and lines',
+        help='leave out points, lines and shapes with too few points',
     )
     add_negatives(one)
     add_out(one)

@@ -20,8 +20,9 @@ from pathlib import Path
 from mmpldc.apis import list_images
 from mmpldc.apis.own_data import Refused, report
 from mmpldc.datasets.checks.findings import count, printable
-from mmpldc.datasets.coco_files import own_text, read_coco, refuse_foreign, write_all
+from mmpldc.datasets.coco_files import read_coco
 from mmpldc.datasets.labels import (
+    RECORDS,
     Labels,
     Merged,
     Options,
@@ -34,6 +35,7 @@ from mmpldc.datasets.labels import (
     separate_unannotated,
     without_labelled,
 )
+from mmpldc.datasets.own_files import own_text, refuse_foreign, write_all
 from mmpldc.evaluation import Corrections, count_corrections, run_lengths_of
 
 
@@ -103,7 +105,7 @@ def read_corrected(args: argparse.Namespace, labeled: Labels) -> tuple[Labels, l
     # 'test': a file may have negatives alone
     corrected = prepare(args.corrected, args.corrected_images, role='test', options=options)
     way_out = '' if args.drop_invalid else '; --drop-invalid leaves such records out'
-    report(corrected.findings, way_out=way_out, about=('image', 'annotation', ''))
+    report(corrected.findings, way_out=way_out, about=(*RECORDS, ''))
     if corrected.coco['annotations']:
         report(
             match_categories(

@@ -38,11 +38,11 @@ from mmpldc.apis.own_data import (
 from mmpldc.apis.time_budget import measured_schedule
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.checks.findings import count, printable
-from mmpldc.datasets.coco_files import own_text, refuse_foreign, write_all
 from mmpldc.datasets.labels import (
     unlabeled_set,
     warn_of_few,
 )
+from mmpldc.datasets.own_files import own_text, refuse_foreign, write_all
 from mmpldc.datasets.starter_backbones import read_backbone
 from mmpldc.datasets.starter_config import (
     config_text,

@@ -31,9 +31,9 @@ from mmpldc.apis.own_data import (
 from mmpldc.datasets.checks.findings import Finding, count, printable
 from mmpldc.datasets.checks.label_map_contents import LabelMapSummary
 from mmpldc.datasets.checks.report import Report
-from mmpldc.datasets.coco_files import write_all
 from mmpldc.datasets.labels import unlabeled_set
 from mmpldc.datasets.name_lists import text_of_names
+from mmpldc.datasets.own_files import write_all
 from mmpldc.datasets.own_label_maps import (
     SIZES,
     Classes,

@@ -9,7 +9,7 @@ from ..mask_names import MASK_SUFFIXES, image_stem
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
 from .image_files import IMAGE_SUFFIXES, find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
-from .label_maps import read_label_map, values_of
+from .label_maps import read_binary_mask, read_label_map, values_of
 
 
 def convert_label_maps(
@@ -154,8 +154,8 @@ def convert_instance_folders(
     Args:
         images: folder of the images, which may have subfolders.
         folders: has ``STEM/CLASS.png`` or ``STEM/CLASS_*.png`` for each instance of an image
-            ``STEM.*``, not 0 where the object is; TIFF and BMP do as well. An image with an empty
-            folder has no instances.
+            ``STEM.*``, 0 or black where the object is not; TIFF and BMP do as well. An image with
+            an empty folder has no instances.
         classes: names; of several that fit a file, the longest one counts.
         negatives: images without a folder have none, either. By default they are left out, with a
             warning that counts them: nobody annotated them.
@@ -163,8 +163,8 @@ def convert_instance_folders(
 
     Raises:
         FileNotFoundError: if there is no image, or no image has a folder.
-        ValueError: if a mask is broken, has another size than its image, more than two values, or
-            the name of an unknown class.
+        ValueError: if a mask is broken, has another size than its image, more than two values,
+            two of which none is 0, or the name of an unknown class.
     """
     images, folders = Path(images), Path(folders)
     categories = categories_from(classes)
@@ -212,9 +212,7 @@ def _read_folder(
             raise ValueError(
                 f'{path} is of no known class (CLASS_*.png): {first_of(list(category_ids))}'
             )
-        mask = read_label_map(path, image)
-        if len(values_of(mask)) > 2:
-            raise ValueError(f'{path} has more than two values: a mask has 0 and another one')
+        mask = read_binary_mask(path, image)
         category_id = category_ids[max(fitting, key=len)]
-        annotations.append(mask_annotation(mask != 0, category_id=category_id))
+        annotations.append(mask_annotation(mask, category_id=category_id))
     return image, annotations

@@ -45,12 +45,86 @@ def read_label_map(path: Path, image: dict) -> np.ndarray:
     if label_map.mode not in ONE_CHANNEL:
         what = 'fractions' if label_map.mode == 'F' else f'colours ({label_map.mode})'
         raise ValueError(
-            f'{path} cannot be read as a mask: {what} where one channel of labels belongs'
+            f'{path} cannot be read as a mask: {what} where one channel of labels belongs: save '
+            'the labels as a grey or a palette image'
         )
-    labels = np.asfortranarray(label_map)
+    return _of_size(path, np.asarray(label_map), image)
+
+
+def read_binary_mask(path: Path, image: dict) -> np.ndarray:
+    """Read the mask of one object: not 0, or not black, where it is.
+
+    Args:
+        path: of the file, usually PNG: of one channel, a palette, or black and white with more
+            channels. If one of two colours of a palette is black, that is where no object is.
+        image: record of the image that it belongs to.
+
+    Returns:
+        ``(H, W)`` bool, in column order, as pycocotools wants its masks.
+
+    Raises:
+        ValueError: as :func:`read_label_map`; if it has colours, more than two values, or two
+            values of which none is 0.
+    """
+    label_map = load_mask(path)
+    if label_map.mode not in ONE_CHANNEL:
+        values = _grey(path, label_map)
+    elif label_map.mode == 'P':
+        values = _with_black_as_zero(label_map)
+    else:
+        values = np.asarray(label_map)
+    values = _of_size(path, values, image)
+    found = values_of(values)
+    if len(found) > 2:
+        raise ValueError(f'{path} has more than two values: a mask has 0 and another one')
+    if len(found) == 2 and 0 not in found:
+        raise ValueError(
+            f'{path} has the values {found[0]} and {found[1]}: which of them is the object is not '
+            'known: write 0 where it is not'
+        )
+    return values != 0
+
+
+def _of_size(path: Path, labels: np.ndarray, image: dict) -> np.ndarray:
+    labels = np.asfortranarray(labels)
     height, width = labels.shape
     check_size(path, width, height, image)
     return labels
+
+
+def _grey(path: Path, picture: Image.Image) -> np.ndarray:
+    """``(H, W)`` uint8 of black and white that was saved with several channels."""
+    fault = f'{path} cannot be read as a mask: colours ({picture.mode}) where one channel belongs'
+    if picture.mode not in ('RGB', 'RGBA', 'LA'):
+        raise ValueError(f'{fault}: save it in black and white')
+    channels = np.asarray(picture)
+    opaque = channels[..., -1] if picture.mode in ('RGBA', 'LA') else None
+    colors = channels if opaque is None else channels[..., :-1]
+    grey = colors[..., 0]
+    if (colors != grey[..., None]).any() or grey.min() not in (0, 255):
+        raise ValueError(f'{fault}: save it in black and white')
+    if opaque is not None and opaque.min() < opaque.max() and ((opaque > 0) != (grey > 0)).any():
+        raise ValueError(
+            f'{path}: transparency and colour show different shapes: save it in black and white'
+        )
+    return grey
+
+
+def _with_black_as_zero(picture: Image.Image) -> np.ndarray:
+    """``(H, W)`` uint8 indices of a palette; of two that occur, the black one becomes 0.
+
+    Programs that reduce an image's colours number them as they like.
+    """
+    indices = np.asarray(picture)
+    found = values_of(indices)
+    table = np.reshape(picture.getpalette('RGB') or [], (-1, 3))
+    colors = [tuple(table[index].tolist()) if index < len(table) else None for index in found]
+    black = [index for index, color in zip(found, colors, strict=True) if color == (0, 0, 0)]
+    if len(found) == 2 and len(black) == 1:
+        return (indices != black[0]).astype(np.uint8)
+    if colors == [(255, 255, 255)]:
+        return np.ones_like(indices)
+    return indices
 
 
 def values_of(labels: np.ndarray) -> list[int]:

@@ -1,18 +1,13 @@
 """Labelme's format: a json per image with shapes."""
 
-import base64
-import io
-import math
 import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ..folders import files_below, suffix_of
 from ..photo_names import PhotoNames
@@ -21,17 +16,15 @@ from .coco import (
     build_coco,
     categories_from,
     mask_annotation,
-    near,
     polygon_annotation,
     polygons_mask,
     read_json,
 )
 from .image_files import check_size, find_images, image_record
 from .label_files import annotated_images, warn_of_names
+from .labelme_shapes import MIN_POINTS, REMEDY, check_points, mask_of, outline_of, unsupported
 
-# Points that a shape has at least.
-MIN_POINTS = {'polygon': 3, 'rectangle': 2, 'oriented_rectangle': 4, 'circle': 2, 'mask': 2}
-CIRCLE_POINTS = 64  # in between, the polygon is 0.12 % of the radius inside the circle
+NO_CLASSES = ('__ignore__', '_background_')  # in labelme's lists of labels, before the classes
 
 
 def convert_labelme(
@@ -45,7 +38,8 @@ def convert_labelme(
     """COCO-format instances from labelme's files.
 
     Polygons, rectangles and circles become polygons, masks run lengths. Shapes of an image with
-    the same label and ``group_id`` are one instance, as in labelme's own converter.
+    the same label and ``group_id`` are one instance, as in labelme's own converter. Shapes labelled
+    :data:`NO_CLASSES` are left out, with a warning that counts them.
 
     Args:
         annotations: folder with a ``*.json`` per image, which may have subfolders.
@@ -55,7 +49,8 @@ def convert_labelme(
         classes: names, in order; None: all labels that occur, sorted.
         negatives: nothing is on images without a json. By default they are left out, with a
             warning that counts them: nobody annotated them.
-        skip_unsupported: leave out shapes of other types, with one warning, instead of failing.
+        skip_unsupported: leave out shapes of other types, or with too few points, with one
+            warning, instead of failing.
 
     Raises:
         FileNotFoundError: if there is no json.
@@ -68,6 +63,7 @@ def convert_labelme(
     read = []
     sources: dict[str, Path] = {}
     skipped: Counter[str] = Counter()
+    classless: Counter[str] = Counter()
     photos = _Photos(image_root)
     jsons = sorted(name for name in files_below(root) if suffix_of(name) == '.json')
     for path in (root / name for name in jsons):
@@ -75,28 +71,35 @@ def convert_labelme(
         source = sources.setdefault(image['file_name'], path)
         if source != path:
             raise ValueError(f'{source} and {path} annotate the same image')
-        unsupported = [s['shape_type'] for s in shapes if s['shape_type'] not in MIN_POINTS]
-        if unsupported and not skip_unsupported:
+        classless.update(s['label'] for s in shapes if s['label'] in NO_CLASSES)
+        shapes = [s for s in shapes if s['label'] not in NO_CLASSES]
+        others = [s['shape_type'] for s in shapes if s['shape_type'] not in MIN_POINTS]
+        if others and not skip_unsupported:
             raise ValueError(
-                f'{path} has a shape of type {unsupported[0]!r}; supported are '
-                f'{", ".join(MIN_POINTS)}: draw it anew or leave such shapes out with '
-                '--skip-unsupported'
+                f'{path} has a shape of type {others[0]!r}; supported are {", ".join(MIN_POINTS)}: '
+                f'{REMEDY}'
             )
-        skipped.update(unsupported)
-        read.append((path, image, [s for s in shapes if s['shape_type'] in MIN_POINTS]))
+        if skip_unsupported:
+            skipped.update(fault for s in shapes if (fault := unsupported(s)))
+            shapes = [s for s in shapes if not unsupported(s)]
+        read.append((path, image, shapes))
     if not read:
         raise FileNotFoundError(f'no json below {root}')
     if photos.guessed:
         warn_of_names(photos.guessed)
-    counts = ', '.join(f'{count} {name}' for name, count in sorted(skipped.items()))
     if not any(shapes for _, _, shapes in read):
-        others = f' but those of unsupported types ({counts})' if skipped else ''
-        raise ValueError(f'no shape in {len(read)} json files below {root}{others}')
+        counts = _counts(skipped + classless)
+        left_out = f' but those of unsupported types ({counts})' if counts else ''
+        raise ValueError(f'no shape in {len(read)} json files below {root}{left_out}')
     if skipped:
-        warnings.warn(f'unsupported shapes are left out: {counts}', stacklevel=2)
+        warnings.warn(f'unsupported shapes are left out: {_counts(skipped)}', stacklevel=2)
+    if classless:
+        warnings.warn(
+            f'shapes whose labels are no classes are left out: {_counts(classless)}', stacklevel=2
+        )
     if classes is None:
         classes = sorted({shape['label'] for _, _, shapes in read for shape in shapes})
-    categories = categories_from(classes)
+    categories = categories_from([name for name in classes if name not in NO_CLASSES])
     category_ids = {category['name']: category['id'] for category in categories}
     records = [
         (image, _instances(path, image, shapes, category_ids)) for path, image, shapes in read
@@ -104,6 +107,10 @@ def convert_labelme(
     records += _others(image_root, set(sources), negatives)
     records.sort(key=lambda record: record[0]['file_name'])
     return build_coco(records, categories, description=f'labelme files of {root.name}')
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ', '.join(f'{count} {name}' for name, count in sorted(counter.items()))
 
 
 def _others(image_root: Path, annotated: set[str], negatives: bool) -> list[Record]:
@@ -116,7 +123,7 @@ def _others(image_root: Path, annotated: set[str], negatives: bool) -> list[Reco
 def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
     """The image's record and the shapes; the image that may be embedded is not kept."""
     content = read_json(path, 'shapes', 'imagePath')
-    image = image_record(photos.root, photos.find(path, content['imagePath']))
+    image = image_record(photos.root, photos.find(path, content))
     # both are null or missing in files of old versions
     width, height = (_side(content.get(name)) for name in ('imageWidth', 'imageHeight'))
     check_size(path, width or image['width'], height or image['height'], image)
@@ -161,14 +168,27 @@ class _Photos:
     def names(self) -> PhotoNames:
         return PhotoNames(find_images(self.root))
 
-    def find(self, path: Path, image_path: object) -> str:
-        """Name, below the root, of the image that a json is for."""
+    def find(self, path: Path, content: dict) -> str:
+        """Name, below the root, of the image that a json, of that content, is for."""
+        image_path = content['imagePath']
         given = str(image_path or '').replace('\\', '/')
         base = given.rpartition('/')[2]
         places = (path.parent / given, path.parent / base, self.root / base)
         location = next((place for place in places if base and os.path.isfile(place)), None)
         if location is None:
-            meant = self.names.find(base) if base else None
+            embedded = bool(content.get('imageData'))
+            try:
+                meant = self.names.find(base) if base else None
+            except FileNotFoundError:  # the folder has no photo at all
+                if not (embedded and self.root.is_dir()):
+                    raise
+                meant = None
+            if meant is None and embedded:
+                raise ValueError(
+                    f'{path}: its photo {base!r} is no file, but embedded in the json (imageData): '
+                    'decode this base64 into a file of that name beside the json; '
+                    'labelme_export_json writes it as img.png'
+                )
             if meant is None:
                 raise ValueError(
                     f'{path}: its imagePath {image_path!r} does not exist, and {base!r} is neither '
@@ -192,7 +212,7 @@ def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) 
         where = f'{path}: shape {shape["index"]} ({shape["label"]})'
         if shape['label'] not in category_ids:
             raise ValueError(f'{where} is of no known class: {", ".join(category_ids)}')
-        _check_points(shape, where)
+        check_points(shape, where)
         alone = ('shape', shape['index'])
         group = alone if shape['group_id'] is None else ('group', shape['group_id'])
         instances[shape['label'], group].append((shape, where))
@@ -200,9 +220,9 @@ def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) 
     annotations = []
     for (label, _), parts in instances.items():
         category_id = category_ids[label]
-        outlines = [_outline(*part) for part in parts if part[0]['shape_type'] != 'mask']
+        outlines = [outline_of(*part) for part in parts if part[0]['shape_type'] != 'mask']
         masks = [
-            _mask(shape, where, width, height)
+            mask_of(shape, where, width, height)
             for shape, where in parts
             if shape['shape_type'] == 'mask'
         ]
@@ -214,50 +234,3 @@ def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) 
             one = polygon_annotation(outlines, category_id=category_id, width=width, height=height)
         annotations.append(one)
     return annotations
-
-
-def _check_points(shape: dict, where: str) -> None:
-    """Raise ValueError if a shape has too few points, or one that is not two numbers."""
-    points, kind = shape['points'], shape['shape_type']
-    if not isinstance(points, list) or len(points) < MIN_POINTS[kind]:
-        found = len(points) if isinstance(points, list) else 'no'
-        raise ValueError(f'{where}, a {kind}, has {found} points: too few')
-    for number, point in enumerate(points):
-        is_pair = isinstance(point, list) and len(point) == 2
-        if not is_pair or not all(isinstance(v, Real) and math.isfinite(v) for v in point):
-            raise ValueError(f'{where}: point {number} is {point}, not two numbers')
-
-
-def _outline(shape: dict, where: str) -> list[float]:
-    """A shape as a polygon ``[x1, y1, x2, y2, ...]``; ``where`` it is goes into the error."""
-    points, kind = shape['points'], shape['shape_type']
-    if kind == 'rectangle':  # two opposite corners, or all four
-        xs, ys = zip(*points, strict=True)
-        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
-        points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    elif kind == 'circle':  # center and a point on the circle
-        (x, y), rim = points[0], points[1]
-        radius = math.dist((x, y), rim)
-        angles = [2 * math.pi * i / CIRCLE_POINTS for i in range(CIRCLE_POINTS)]
-        points = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
-    return near([value for point in points for value in point], where)
-
-
-def _mask(shape: dict, where: str, width: int, height: int) -> np.ndarray:
-    """A mask, which labelme stores as a PNG of its box, in the frame of the image.
-
-    Returns:
-        ``(height, width)`` bool; what lies outside the image is cut off.
-    """
-    try:
-        content = base64.b64decode(shape['mask'], validate=True)
-        with Image.open(io.BytesIO(content)) as image:
-            part = np.asarray(image.convert('L')) > 0
-    except Exception as error:  # a missing or broken text, or a broken PNG
-        raise ValueError(f"{where}: its 'mask' is not a PNG in base64 ({error})") from None
-    left, top = (round(value) for value in shape['points'][0])
-    mask = np.zeros((height, width), bool)
-    x, y = max(left, 0), max(top, 0)
-    part = part[y - top : max(height - top, 0), x - left : max(width - left, 0)]
-    mask[y : y + part.shape[0], x : x + part.shape[1]] = part
-    return mask

@@ -142,6 +142,14 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
         colors.append(red << 16 | green << 8 | blue)
     if BACKGROUND not in names:
         raise ValueError(f'{path} has no {BACKGROUND}')
+    first: dict[int, str] = {}
+    for name, color in zip(names, colors, strict=True):
+        other = first.setdefault(color, name)
+        if other != name:
+            raise ValueError(
+                f'{path}: {other} and {name} have one colour ({color >> 16},{color >> 8 & 255},'
+                f'{color & 255}), which does not tell them apart: export with a colour each'
+            )
     return names, np.array(colors)
 
 

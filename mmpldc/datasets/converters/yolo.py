@@ -26,7 +26,7 @@ def read_class_names(path: str | Path) -> list[str]:
             ``classes.txt`` or ``obj.names``: a text.
 
     Raises:
-        ValueError: if there are none, or numbers are left out.
+        ValueError: if there are none, numbers are left out, or the labels are keypoints.
     """
     path = Path(path)
     text = read_text(path)
@@ -40,7 +40,13 @@ def read_class_names(path: str | Path) -> list[str]:
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506
     except yaml.YAMLError as error:
         raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
-    names = content.get('names') if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    if 'kpt_shape' in content:
+        raise ValueError(
+            f'{path} has kpt_shape: its labels are keypoints, and masks are needed: export '
+            'segmentation labels'
+        )
+    names = content.get('names')
     if isinstance(names, dict):
         if sorted(names) != sorted(map(str, range(len(names)))):
             raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
@@ -100,6 +106,13 @@ def convert_yolo(
         if not any(found for _, found in records):
             raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
         warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
+    outlines = [one['segmentation'][0] for _, found in records for one in found]
+    if outlines and all(len(outline) == 8 for outline in outlines):
+        warnings.warn(
+            f'{labels}: every outline has four corners: if these are oriented boxes, they are no '
+            'masks: export segmentation labels',
+            stacklevel=2,
+        )
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')
 
 
@@ -151,7 +164,10 @@ def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
     if not 0 <= number < num_classes:
         raise ValueError(f'{where}: class {number:g}, but the classes are 0 to {num_classes - 1}')
     if len(points) % 2:
-        raise ValueError(f'{where}: {len(points)} coordinates, an odd number')
+        raise ValueError(
+            f'{where}: {len(points)} coordinates, an odd number: predictions may end in a '
+            'confidence or a track id; write them without'
+        )
     return int(number), points
 
 
@@ -163,6 +179,11 @@ def _inside(points: list[float], where: str) -> list[float]:
     if strange:
         raise ValueError(f'{where}: coordinate {strange[0]:g} is no finite number')
     outside = [value for value in points if not -TOLERANCE <= value <= 1 + TOLERANCE]
+    if outside == points[-1:] and outside[0] > 1 and outside[0].is_integer():
+        raise ValueError(
+            f'{where}: coordinate {outside[0]:g}, the last one, lies outside [0, 1]: predictions '
+            'may end in a confidence and a track id; write them without'
+        )
     if outside:
         raise ValueError(
             f'{where}: coordinate {outside[0]:g} lies outside [0, 1]: they are shares of width '

@@ -5,7 +5,7 @@ read -> repair what follows from the data -> check, naming the file and the reco
 
 from .categories import match_categories
 from .merge import Merged, find_leaks, merge_labels, path_of, without_labelled
-from .prepare import Labels, Options, prepare
+from .prepare import RECORDS, Labels, Options, prepare
 from .sets import (
     draw_held_out,
     draw_held_out_names,
@@ -16,6 +16,7 @@ from .sets import (
 from .unlabeled import unlabeled_set
 
 __all__ = [
+    'RECORDS',
     'Labels',
     'Merged',
     'Options',

@@ -7,6 +7,7 @@ from mmpldc.utils.label_studio_rle import decode_label_studio_rle
 
 from ..checks.findings import Finding, some
 from ..converters.coco import mask_annotation, near, polygon_annotation
+from .label_studio_images import TaskFault, address_of_image, tags_of
 from .values import is_id, number, whole_number
 
 LONGEST_SIDE = 2**15  # pixels: a longer one is no image, and would not fit into memory
@@ -63,13 +64,13 @@ def coco_of_tasks(tasks: list, file: str, *, drop_invalid: bool = False) -> Expo
     Returns:
         Categories are the regions' labels, sorted, with ids from 1 on; image ids are the tasks'.
     """
-    reader = _Tasks(file)
+    reader = _Tasks(file, tags_of(_all_shapes(tasks)))
     for row, task in enumerate(tasks):
         reader.read(task, row)
     findings = []
     errors = reader.errors
     if errors and not drop_invalid:
-        findings = [Finding('error', file, where, what) for where, what in errors]
+        findings = _by_kind(file, errors)
         errors = []
     for names, kind, message in (
         (reader.waiting, 'task', 'no submitted annotation: left out, as not corrected yet'),
@@ -78,12 +79,35 @@ def coco_of_tasks(tasks: list, file: str, *, drop_invalid: bool = False) -> Expo
     ):
         if names:
             findings.append(Finding('note', file, some(kind, names), message))
-    left_out = [f'{file}: {where}: {what}' for where, what in errors]
+    left_out = [f'{file}: {kind} {name}: {what}' for kind, name, what in errors]
     return Exported(reader.coco(), findings, left_out, reader.lost)
 
 
-class _Fault(ValueError):
-    """What is wrong with a task or a region."""
+def _by_kind(file: str, errors: list[tuple[str, object, str]]) -> list[Finding]:
+    """One finding for the records of each fault."""
+    names: dict[tuple[str, str], list[object]] = {}
+    for kind, name, what in errors:
+        names.setdefault((kind, what), []).append(name)
+    return [
+        Finding('error', file, some(kind, records), what, kind=kind)
+        for (kind, what), records in names.items()
+    ]
+
+
+def _all_shapes(tasks: list) -> list[dict]:
+    """The entries of all annotations that are shapes."""
+    annotations = [
+        one
+        for task in tasks
+        for one in (task.get('annotations') if isinstance(task, dict) else None) or ()
+        if isinstance(one, dict)
+    ]
+    return [entry for one in annotations for entry in _shapes(one.get('result'))]
+
+
+def _shapes(result: Any) -> list[dict]:
+    entries = result if isinstance(result, list) else []
+    return [one for one in entries if isinstance(one, dict) and one.get('type') in MASKS | NO_MASKS]
 
 
 class _Tasks:
@@ -91,13 +115,15 @@ class _Tasks:
 
     Args:
         file: path of the export.
+        tags: names of the image tags that its regions are on.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, tags: set[str]) -> None:
         self.file = file
+        self.tags = tags
         self.images: list[dict] = []
         self.annotations: list[tuple[int, str, dict]] = []  # image, class, the others
-        self.errors: list[tuple[str, str]] = []  # where, what
+        self.errors: list[tuple[str, object, str]] = []  # kind of record, its name, what
         self.waiting: list[object] = []
         self.several: list[object] = []
         self.empty: list[str] = []
@@ -118,27 +144,28 @@ class _Tasks:
     def read(self, task: Any, row: int) -> None:
         """Read a task; faults go to :attr:`errors`."""
         name: object = task.get('id') if isinstance(task, dict) else None
-        where = f'task {name}' if is_id(name) else f'tasks[{row}]'
+        place = name if is_id(name) else f'[{row}]'
         try:
-            result = self._result(task, name if is_id(name) else f'[{row}]')
+            result = self._result(task, place)
             if result is None:
                 return
-            image = self._image(task, name)
-        except _Fault as fault:
-            self.errors.append((where, str(fault)))
+            address = address_of_image(task, _shapes(result), tags=self.tags)
+        except TaskFault as fault:
+            self.errors.append(('task', place, str(fault)))
             return
+        image = self._image(address, name)
         for identity, region, label in _regions(result):
             try:
-                self._add(image, region, label, f'{name}/{identity}')
-            except _Fault as fault:
-                self.errors.append((f'{where}, region {identity}', str(fault)))
+                self._add(image, region, label, f'{place}/{identity}')
+            except TaskFault as fault:
+                self.errors.append(('region', f'{place}/{identity}', str(fault)))
                 self.lost.add(image['id'])
         self.images.append(image)
 
     def _result(self, task: Any, name: object) -> list | None:
         """The regions that count; None if nobody has submitted any."""
         if not isinstance(task, dict) or not isinstance(task.get('annotations'), list):
-            raise _Fault('no list "annotations": export as JSON, not as JSON-MIN')
+            raise TaskFault('no list "annotations": export as JSON, not as JSON-MIN')
         submitted = [
             one
             for one in task['annotations']
@@ -151,21 +178,10 @@ class _Tasks:
             self.several.append(name)
         chosen = max(submitted, key=_preference)
         if not isinstance(chosen.get('result'), list):
-            raise _Fault('an annotation has no list "result"')
+            raise TaskFault('an annotation has no list "result"')
         return chosen['result']
 
-    def _image(self, task: dict, name: object) -> dict:
-        data = task.get('data')
-        addresses = {
-            key: value
-            for key, value in (data.items() if isinstance(data, dict) else ())
-            if isinstance(value, str) and value.strip()
-        }
-        address = addresses.get('image')
-        if address is None and len(addresses) == 1:
-            (address,) = addresses.values()
-        if address is None:
-            raise _Fault(f'data names no image: "image" is missing among {", ".join(addresses)}')
+    def _image(self, address: str, name: object) -> dict:
         identity = whole_number(name)
         if type(identity) is not int or identity in self.ids:
             identity = max(self.ids, default=0) + 1
@@ -175,14 +191,14 @@ class _Tasks:
     def _add(self, image: dict, region: dict, label: str | None, name: str) -> None:
         kind, value = region['type'], region.get('value')
         if kind in NO_MASKS:
-            raise _Fault(f'a {kind} is no mask: draw it with the brush or as a polygon')
+            raise TaskFault(f'a {kind} is no mask: draw it with the brush or as a polygon')
         if label is None:
-            raise _Fault('has no label, or several: give it one')
+            raise TaskFault('has no label, or several: give it one')
         if region.get('image_rotation'):
-            raise _Fault('the image was rotated in Label Studio: rotate it back there')
+            raise TaskFault('the image was rotated in Label Studio: rotate it back there')
         height, width = _side(region, 'height'), _side(region, 'width')
         if image.get('height', height) != height or image.get('width', width) != width:
-            raise _Fault(
+            raise TaskFault(
                 f'is of an image of {width} x {height}, others of the task are of '
                 f'{image["width"]} x {image["height"]}'
             )
@@ -197,7 +213,7 @@ class _Tasks:
 def _side(region: dict, side: str) -> int:
     pixels = whole_number(region.get(f'original_{side}'))
     if type(pixels) is not int or not 0 < pixels < LONGEST_SIDE:
-        raise _Fault(f'original_{side} is missing, or no number of pixels')
+        raise TaskFault(f'original_{side} is missing, or no number of pixels')
     return pixels
 
 
@@ -233,23 +249,23 @@ def _shape(kind: str, value: dict, height: int, width: int) -> dict:
     """A region as an annotation without ids."""
     if kind.startswith('brush'):
         if value.get('format', 'rle') != 'rle':
-            raise _Fault(f'a brush region of format {value["format"]!r}, not rle')
+            raise TaskFault(f'a brush region of format {value["format"]!r}, not rle')
         try:
             mask = decode_label_studio_rle(value.get('rle') or [], (height, width))
         except ValueError as error:
-            raise _Fault(str(error)) from None
+            raise TaskFault(str(error)) from None
         return mask_annotation(mask, category_id=0)
     points = value.get('points')
     if not isinstance(points, list) or len(points) < 3:
-        raise _Fault('a polygon needs three points or more')
+        raise TaskFault('a polygon needs three points or more')
     outline: list[float] = []
     for point in points:
         pair = [number(part) for part in point] if isinstance(point, list | tuple) else []
         if len(pair) != 2 or pair[0] is None or pair[1] is None:
-            raise _Fault('a point of the polygon is no pair of numbers')
+            raise TaskFault('a point of the polygon is no pair of numbers')
         outline += [pair[0] * width / 100, pair[1] * height / 100]
     try:
         near(outline, 'the polygon')
     except ValueError as error:
-        raise _Fault(str(error)) from None
+        raise TaskFault(str(error)) from None
     return polygon_annotation([outline], category_id=0, width=width, height=height)

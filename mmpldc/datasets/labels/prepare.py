@@ -27,6 +27,8 @@ from .label_studio import coco_of_tasks, is_label_studio
 from .masks import repair_masks
 from .values import drop_nulls
 
+# kinds of records that Options.drop_invalid leaves out, Label Studio's among them
+RECORDS = ('image', 'annotation', 'task', 'region')
 DROPPED_KINDS = {'image': 'images', 'annotation': 'annotations'}
 
 

@@ -223,6 +223,64 @@ def test_masks(tmp_path, add, mask_of, corner, box, area):
     assert mask_of(annotation).shape == (HEIGHT, WIDTH)
 
 
+def test_corners_of_a_mask_in_another_order(tmp_path, add, mask_of):
+    mask = np.zeros((4, 6), np.uint8)
+    mask[:, 2:] = 1
+    for points in ([[15, 11], [10, 8]], [[15, 8], [10, 11]], [[10, 8], [16, 12]]):
+        add('a', [shape(points=points, shape_type='mask') | dict(mask=png(mask))])
+        (annotation,) = convert_labelme(tmp_path)['annotations']
+        assert annotation['bbox'] == [12, 8, 4, 4]
+
+
+@pytest.mark.parametrize('last', [(21, 15), (15, 20), (12, 9)], ids=['double', 'high', 'small'])
+def test_mask_of_another_size_than_its_box(tmp_path, add, last):
+    one = shape(points=[[10, 8], list(last)], shape_type='mask')
+    add('a', [one | dict(mask=png(np.ones((4, 6), np.uint8)))])
+    words = rf'shape 0 \(x\): .* PNG of 6 x 4 pixels, but its box .* {last[0] - 9} x {last[1] - 7}'
+    with pytest.raises(ValueError, match=words):
+        convert_labelme(tmp_path)
+
+
+def test_embedded_photo(tmp_path, add):
+    add('a', [shape()], imageData='aGVsbG8=', imagePath='b.jpg')
+    with pytest.raises(ValueError, match=r"a\.json: its photo 'b\.jpg' is no file, but embedded"):
+        convert_labelme(tmp_path)
+    (tmp_path / 'a.jpg').unlink()  # no photo at all
+    with pytest.raises(ValueError, match=r'embedded .* into a file of that name beside the json'):
+        convert_labelme(tmp_path)
+    (tmp_path / 'a.json').unlink()
+    add('b', [shape()], imageData='aGVsbG8=')
+    assert len(convert_labelme(tmp_path)['annotations']) == 1
+
+
+@pytest.mark.parametrize('kind', ['oriented_rectangle', 'rotation'])
+def test_turned_rectangles(tmp_path, add, kind):
+    points = [[10, 2], [14, 6], [10, 10], [6, 6]]
+    add('a', [shape(points=points, shape_type=kind) | dict(direction=0.8)])
+    (annotation,) = convert_labelme(tmp_path)['annotations']
+    assert annotation['segmentation'] == [[value for point in points for value in point]]
+
+
+@pytest.mark.parametrize('classes', [None, ['__ignore__', '_background_', 'x']])
+def test_labels_that_are_no_classes(tmp_path, add, classes):
+    ignored = shape('__ignore__', [[0, 0]], 'line')
+    add('a', [shape('x'), ignored, ignored, shape('_background_')])
+    with pytest.warns(UserWarning, match='no classes are left out: 2 __ignore__, 1 _background_'):
+        coco = convert_labelme(tmp_path, classes=classes)
+    assert [one['name'] for one in coco['categories']] == ['x']
+    assert len(coco['annotations']) == 1
+
+
+def test_too_few_points(tmp_path, add):
+    add('a', [shape(), shape(points=SQUARE[:2]), shape(points=None)])
+    words = r'shape 1 \(x\), a polygon, has 2 points: too few: draw it anew .* --skip-unsupported'
+    with pytest.raises(ValueError, match=words):
+        convert_labelme(tmp_path)
+    with pytest.warns(UserWarning, match='left out: 2 polygon with too few points'):
+        coco = convert_labelme(tmp_path, skip_unsupported=True)
+    assert len(coco['annotations']) == 1
+
+
 def test_mask_and_polygon_of_a_group(tmp_path, add):
     mask = np.ones((2, 3), np.uint8)
     one = shape(points=[[10, 10], [12, 11]], shape_type='mask', group_id=3) | dict(mask=png(mask))

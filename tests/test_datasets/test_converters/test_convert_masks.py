@@ -179,14 +179,76 @@ def test_instance_folders(folders, write_labels, mask_of):
         ('b/light_0', np.ones((3, 3), bool), ValueError, 'is for 3 x 3 pixels'),
         ('b/light_0', label_map(np.uint8, 1, 2), ValueError, 'more than two values'),
         ('b/light_0', np.ones((6, 8, 3), np.uint8), ValueError, 'colours'),
+        (
+            'b/light_0',
+            label_map(np.uint8, 255, 1).clip(1),
+            ValueError,
+            r'light_0\.png has the values 1 and 255: .*: write 0 where it is not',
+        ),
+        (
+            'b/light_0',
+            np.dstack([label_map(np.uint8, 255, 0)] + [np.zeros(SHAPE, np.uint8)] * 2),
+            ValueError,
+            r'colours \(RGB\) where one channel belongs: save it in black and white',
+        ),
+        (
+            'b/light_0',
+            np.dstack([np.zeros(SHAPE, np.uint8)] * 3 + [label_map(np.uint8, 255, 0)]),
+            ValueError,
+            'transparency and colour show different shapes: save it in',
+        ),
     ],
-    ids=['folder', 'class', 'size', 'values', 'RGB'],
+    ids=['folder', 'class', 'size', 'values', 'RGB', 'no 0', 'red', 'transparent'],
 )
 def test_bad_instance_folders(folders, write_labels, name, mask, error, words):
     images, masks = folders
     write_labels(masks / f'{name}.png', mask)
     with pytest.raises(error, match=words):
         convert_instance_folders(images, masks, CLASSES, workers=1)
+
+
+PALETTES = {
+    'white first': ([255, 255, 255, 0, 0, 0], 0),
+    'black first': ([0, 0, 0, 255, 255, 255], 1),
+    'red first': ([255, 0, 0, 0, 0, 0], 0),
+    'red second': ([0, 0, 0, 255, 0, 0], 1),
+    'no black': ([9, 9, 9, 255, 0, 0], 1),
+    'all black': ([0, 0, 0, 0, 0, 0], 1),
+}
+
+
+@pytest.mark.parametrize('palette', PALETTES)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_black_of_a_palette_is_where_no_object_is(folders, mask_of, palette):
+    images, masks = folders
+    colors, index_of_object = PALETTES[palette]
+    inside = label_map(np.uint8, 255, 0) > 0
+    picture = Image.fromarray(np.where(inside, index_of_object, 1 - index_of_object).astype('u1'))
+    picture = picture.convert('P')
+    picture.putdata(np.where(inside, index_of_object, 1 - index_of_object).ravel().tolist())
+    picture.putpalette(colors)
+    (masks / 'b').mkdir(parents=True)
+    picture.save(masks / 'b/light_0.png')
+    (annotation,) = convert_instance_folders(images, masks, CLASSES, workers=1)['annotations']
+    np.testing.assert_array_equal(mask_of(annotation), inside)
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'RGB', 'RGBA', 'quantized', 'on transparent'])
+@pytest.mark.filterwarnings('ignore:images without')
+def test_black_and_white_in_any_mode(folders, mask_of, mode):
+    images, masks = folders
+    inside = label_map(np.uint8, 255, 0) > 0
+    picture = Image.fromarray(np.where(inside, 255, 0).astype(np.uint8))
+    if mode == 'quantized':
+        picture = picture.convert('RGB').quantize(2)
+    elif mode == 'on transparent':
+        picture = Image.merge('LA', (picture, picture))
+    else:
+        picture = picture.convert(mode)
+    (masks / 'b').mkdir(parents=True)
+    picture.save(masks / 'b/light_0.png')
+    (annotation,) = convert_instance_folders(images, masks, CLASSES, workers=1)['annotations']
+    np.testing.assert_array_equal(mask_of(annotation), inside)
 
 
 @pytest.mark.parametrize('name', ['light_0.PNG', 'light.tif', 'light_1.bmp'])

@@ -94,6 +94,20 @@ def test_label_map_of_cvat(root, mode):
         convert_voc(root, classes=['x'], workers=1)
 
 
+@pytest.mark.parametrize(
+    ('pear', 'words'),
+    [
+        ('7,7,7', r'labelmap\.txt: apple and pear have one colour \(7,7,7\)'),
+        ('0,0,0', r'labelmap\.txt: background and pear have one colour \(0,0,0\)'),
+    ],
+)
+def test_two_classes_of_one_colour(root, pear, words):
+    (root / 'labelmap.txt').write_text(f'background:0,0,0::\napple:7,7,7::\npear:{pear}::\n')
+    write(root, 'a', *scene())
+    with pytest.raises(ValueError, match=words):
+        convert_voc(root, workers=1)
+
+
 def test_splits_and_negatives(root):
     write(root, 'a', *scene())
     (root / 'ImageSets/Segmentation').mkdir(parents=True)

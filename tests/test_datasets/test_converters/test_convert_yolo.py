@@ -78,6 +78,9 @@ def test_turned_image(folders, write_image):
         ('-1 0 0 1 0 1 1', 'class -1'),
         ('1 0.5 0.5 0.2 0.2', 'a box, but masks are needed'),
         ('1 0 0 1 0 1 1 0', '7 coordinates, an odd number'),
+        ('1 0 0 1 0 1 1 0.9', '7 coordinates, .* a confidence or a track id; write them without'),
+        ('1 0 0 1 0 1 1 0.9 3', r'coordinate 3, the last one, .* a track id; write them without'),
+        ('1 0 0 1 0 1 1 3 3', r'coordinate 3 lies outside .* not pixels'),
         ('1', 'fewer than three points'),
         ('1 0 0', 'fewer than three points'),
         ('1 0 0 1.01 0 1 1', r'coordinate 1\.01 lies outside'),
@@ -121,6 +124,7 @@ def test_class_names(tmp_path, content):
         ('- a', "has no 'names'"),
         ('names: [a', 'is not yaml'),
         ('names: a, b', "no list of 'names'"),
+        ('names: [a]\nkpt_shape: [17, 3]', 'has kpt_shape: its labels are keypoints'),
         ('names: [a]\n---\nnames: [b]', 'is not yaml: expected a single document .* document in'),
         (b'names: [\xd6se]', 'line 1: is not in UTF-8'),
     ],
@@ -210,3 +214,15 @@ def test_labels_of_no_image_are_counted(folders):
     (labels / 'classes.txt').write_text('x\n')
     with pytest.warns(UserWarning, match=r'label files without an image: 2, such as a/gone\.txt'):
         assert len(convert_yolo(images, labels, ['x'])['annotations']) == 1
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_oriented_boxes_are_pointed_out(folders, recwarn):
+    images, labels = folders
+    (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n' * 2)
+    with pytest.warns(UserWarning, match='labels: every outline has four corners: if these are'):
+        assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
+    recwarn.clear()
+    (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n0 0 0 1 0 1 1\n')
+    assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
+    assert not any('four corners' in str(one.message) for one in recwarn)

@@ -8,7 +8,7 @@ from label_world import HEIGHT, SQUARE, WIDTH
 from pycocotools.coco import COCO
 
 from mmpldc.apis import label_studio_rle
-from mmpldc.datasets.labels import Options, prepare
+from mmpldc.datasets.labels import RECORDS, Options, prepare
 from mmpldc.datasets.labels.label_studio import coco_of_tasks, is_label_studio
 
 RING = np.zeros((HEIGHT, WIDTH), bool)
@@ -108,7 +108,7 @@ EMPTY = label_studio_rle(np.zeros((HEIGHT, WIDTH), bool))
 @pytest.mark.parametrize(
     ('broken', 'words'),
     [
-        (region('rectanglelabels'), 'task 101, region r1: a rectanglelabels is no mask: draw'),
+        (region('rectanglelabels'), 'region 101/r1: a rectanglelabels is no mask: draw'),
         (region(image_rotation=90), 'was rotated'),
         (region(original_width=None), 'original_width is missing'),
         (region(original_width=10**9), 'original_width is missing, or no'),
@@ -142,16 +142,71 @@ def test_broken_regions_are_named(broken, words):
     ('broken', 'words'),
     [
         (task(1, data=None), 'task 101: data names no image'),
-        (task(1, data=dict(a='x', b='y')), '"image" is missing among a, b'),
+        (task(1, data=dict(a='x', b='y')), '"image" is missing among a (a str), b (a str)'),
+        (task(1, data={}), 'data names no image: it is empty'),
+        (
+            task(1, data=dict(pages=['1.png', '2.png'])),
+            '"image" is missing among pages (a list): make a task of each image',
+        ),
+        (
+            task(1, region(item_index=1), data=dict(pages=['1.png', '2.png'])),
+            'regions are on pages of a list (pages) (item_index): make a task of each page',
+        ),
+        (
+            task(1, region(item_index=0), data=dict(image='1.png', pages=['1.png', '2.png'])),
+            'regions are on pages of a list (pages)',
+        ),
+        (task(1, region(item_index=2)), 'regions are on pages of a list (item_index)'),
+        (
+            task(
+                *(1, region(), region(to_name='img2', id='r2')),
+                data=dict(image='1.png', image2='2.png'),
+            ),
+            'regions are on several of its images (to_name image, img2): make a task of each',
+        ),
         (task(1, annotations=None), 'export as JSON, not as JSON-MIN'),
-        (dict(id=None), 'tasks[0]: no list "annotations"'),
-        (7, 'tasks[0]: no list'),
+        (dict(id=None), 'task [0]: no list "annotations"'),
+        (7, 'task [0]: no list'),
         (task(1, annotations=[dict(id=3)]), 'no list "result"'),
     ],
 )
 def test_broken_tasks_are_named(broken, words):
     (error,) = coco_of_tasks([broken], 'a.json').findings
     assert error.level == 'error' and words in str(error)
+
+
+def test_the_image_that_regions_are_on():
+    two = dict(left='a/1.png', image='a/2.png?token=x.y', note='see 3.txt')
+    for data, tag, address in (
+        (two, 'left', 'a/1.png'),
+        (two, 'image', 'a/2.png?token=x.y'),
+        (two, 'img', 'a/2.png?token=x.y'),  # the only one of the file: its usual name decides
+        (dict(photo='a', note=3), 'image', 'a'),
+        (dict(pages=['a.png']), 'image', 'a.png'),
+    ):
+        found = coco_of_tasks([task(1, region(to_name=tag, item_index=0), data=data)], 'a.json')
+        assert not found.findings and found.coco['images'][0]['file_name'] == address
+    one, other = (task(n, region(to_name=f'img{n}'), data=two) for n in (1, 2))
+    (error,) = coco_of_tasks([one, other], 'a.json').findings
+    assert str(error) == (
+        'error: a.json: tasks 101, 102: has several images (left, image), and regions of the file '
+        'are on several (to_name img1, img2): make a task of each image'
+    )
+
+
+def test_errors_are_one_line_of_each_kind():
+    boxes = [region('rectanglelabels', id=f'r{n}') for n in range(120)]
+    error, turned = coco_of_tasks(
+        [task(1, *boxes), task(2, region(image_rotation=90), *boxes)], 'a.json'
+    ).findings
+    assert str(error) == (
+        'error: a.json: 240 regions (101/r0, 101/r1, 101/r2, ...): a rectanglelabels is no mask: '
+        'draw it with the brush or as a polygon'
+    )
+    assert 'region 102/r1: the image was rotated' in str(turned)
+    assert {error.kind, turned.kind} <= set(RECORDS)  # for which --drop-invalid is named
+    left_out = coco_of_tasks([task(1, *boxes)], 'a.json', drop_invalid=True).left_out
+    assert len(left_out) == 120 and left_out[7].startswith('a.json: region 101/r7: a rectangle')
 
 
 def test_regions_of_another_size_than_the_first():
@@ -169,9 +224,11 @@ def test_empty_regions_and_repeated_ids():
     assert len({image['id'] for image in found.coco['images']}) == 2
 
 
-def test_an_image_that_lost_a_region_is_known():
-    exported = coco_of_tasks([task(3, region('rectanglelabels'))], 'a.json', drop_invalid=True)
-    assert exported.lost == {103} and [image['id'] for image in exported.coco['images']] == [103]
+def test_images_that_lost_a_region_are_known():
+    tasks = [task(1, region('rectanglelabels')), task(2), task(3, region())]
+    found = coco_of_tasks(tasks, 'a.json', drop_invalid=True)
+    assert [image['id'] for image in found.coco['images']] == [101, 102, 103]
+    assert found.lost == {101}
 
 
 def test_recognised_by_its_fields():
