@@ -10,7 +10,6 @@ from mmpldc.datasets.coco_files import (
     outline_fault,
     read_coco,
     read_json,
-    write_all,
 )
 
 COCO = dict(images=[], annotations=[], categories=[dict(id=1, name='Öse')])
@@ -122,14 +121,3 @@ def test_lists_may_be_optional(tmp_path):
     assert read_coco(path) == dict(images=[])
     with pytest.raises(ValueError, match="no list 'categories'"):
         read_coco(path, 'categories')
-
-
-def test_all_files_are_written_or_none(tmp_path):
-    first, second = tmp_path / 'a.json', tmp_path / 'b.json'
-    first.write_text('before')
-    with pytest.raises(TypeError):
-        write_all({first: 'after', second: None})
-    assert [path.name for path in tmp_path.iterdir()] == ['a.json']
-    assert first.read_text() == 'before'
-    write_all({first: 'after', second: 'new'})
-    assert (first.read_text(), second.read_text()) == ('after', 'new')
