@@ -19,6 +19,7 @@ from .copies.roboflow import MAX_DISTANCE
 from .image_header import ImageHeader, read_headers
 from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
 
+COPIES = 'copies of annotated images'
 HOW = {
     'equal': 'a copy of',
     'stored anew': 'stored anew, or mirrored, from',
@@ -94,7 +95,7 @@ def find_unwanted(
     copies, compared = _copies(left, known, all_pictures)
     for copy in copies:
         why = f'{HOW[copy.how]} {copy.original}'
-        found[copy.path] = Unwanted('copies of annotated images', why)
+        found[copy.path] = Unwanted(COPIES, why)
     return {path: found[path] for path in headers if path in found}, compared
 
 

@@ -240,3 +240,22 @@ def test_unreadable_photos(world):
 def test_no_photo_is_left(world):
     with pytest.raises(ValueError, match='--unlabeled-images'):
         unlabeled(world, known=list(world.photos.iterdir()))
+
+
+def test_none_left(world):
+    """Why: not all of them are annotated."""
+    for number in range(2, 7):
+        shutil.copy(world.photos / '1.png', world.photos / f'{number}.png')
+    (world.photos / '6.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'no photo below .* is left') as error:
+        unlabeled(world, skip_unreadable=True)
+    assert '(1 of the annotated sets, 4 copies of annotated images, 1 that cannot be read)' in str(
+        error.value
+    )
+
+
+def test_a_file_with_two_names_is_one_photo(world):
+    (world.photos / 'again.png').symlink_to(world.photos / '2.png')
+    (world.photos / '0.png').symlink_to(world.photos / '3.png')
+    coco, _, _ = unlabeled(world)
+    assert [image['file_name'] for image in coco['images']] == [f'{n}.png' for n in range(2, 7)]
