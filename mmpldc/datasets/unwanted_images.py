@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmpldc.utils.pictures import SOFTWARE
 from mmpldc.utils.threads import in_threads
 
 from .copies import Copy, find_copies, find_same_pictures
-from .copies.perceptual_hash import hash_files
-from .copies.roboflow import MAX_DISTANCE
-from .image_header import ImageHeader, read_headers
+from .image_header import read_headers
 from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
+from .painted_pictures import Headers, find_overlays, find_painted, folders_of, stem_of
 
 COPIES = 'copies of annotated images'
 HOW = {
@@ -31,13 +29,6 @@ MASK_FOLDER = re.compile(
     '([ _.-]?(images|maps|png))?',
     re.IGNORECASE,
 )
-PAINTED_FOLDERS = frozenset({'work_dirs', 'vis_data', 'vis_image'})  # of mmengine's visualizer
-# What tools put behind the name of an image into which they drew boxes or masks.
-OVERLAY = re.compile(
-    r'[ _.-](annotated|bbox(es)?|blend(ed)?|boxes|drawn|overlays?|pred(iction)?s?|results?|viz?s?|'
-    r'visuali[sz](ed|ation))$',
-    re.IGNORECASE,
-)
 THUMBNAIL = re.compile(r'(^|[ _.-])(thumb(nail)?s?|previews?|small)(?=[ _.-]|$)', re.IGNORECASE)
 LARGEST_THUMBNAIL = 0.5  # of the width of the image
 # To look at a photograph of 384 pixels takes 0.3 ms of a processor, at one of 12 megapixels 25 ms.
@@ -49,8 +40,6 @@ MIN_EQUAL = 0.95
 # Of 64 grey levels, in a mask that was saved with loss: a common one has this share, and those next
 # to each other are few.
 MIN_SHARE, WIDEST_RUN, MIN_IN_FEW = 0.005, 4, 0.95
-
-Headers = Mapping[str, ImageHeader | ValueError]  # by path
 
 
 class Unwanted(NamedTuple):
@@ -84,8 +73,8 @@ def find_unwanted(
     known = sorted(set(known))
     found: dict[str, Unwanted] = {}
     for kind, find in (
-        ('pictures painted by a tool', _painted),
-        ('pictures painted by a tool', _overlays),
+        ('pictures painted by a tool', find_painted),
+        ('pictures painted by a tool', find_overlays),
         ('masks', _masks),
         ('thumbnails', _thumbnails),
     ):
@@ -124,43 +113,6 @@ def _copies(
     return copies, FIRST_PICTURES
 
 
-def _painted(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
-    """Pictures that tools drew, by their EXIF or their folder."""
-    of_tools = {
-        folder: min(found)
-        for folder, names in _folders(paths).items()
-        if (found := PAINTED_FOLDERS.intersection(names))
-    }
-    painted: dict[str, str] = {}
-    for path in paths:
-        tool = of_tools.get(os.path.dirname(path)) if of_tools else None
-        if tool is not None:
-            painted[path] = f'painted by a tool: in {tool}'
-        elif getattr(headers[path], 'software', '') == SOFTWARE:
-            painted[path] = 'painted by mmpldc'
-    return painted
-
-
-def _overlays(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
-    """Images with drawings, by their names; they must resemble the image that these are of."""
-    plain = {_stem(path): path for path in [*paths, *known]}
-    stems = {path: _stem(path) for path in paths}
-    pairs = {
-        path: plain[image]
-        for path, stem in stems.items()
-        if (image := OVERLAY.sub('', stem)) != stem and image in plain
-    }
-    hashed, bits = hash_files([*pairs, *pairs.values()])
-    places = {path: place for place, path in enumerate(hashed)}
-    return {
-        path: f'drawn into {image}'
-        for path, image in pairs.items()
-        if path in places
-        and image in places
-        and (bits[places[path]] ^ bits[places[image]]).sum() <= MAX_DISTANCE
-    }
-
-
 # ---------------------------------------------------------------- masks
 
 
@@ -168,15 +120,15 @@ def _masks(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict
     """Label maps and masks: by their names, their folders or their depth, and their pixels."""
     of_masks = {
         folder
-        for folder, names in _folders(paths).items()
+        for folder, names in folders_of(paths).items()
         if any(map(MASK_FOLDER.fullmatch, names))
     }
     stems = defaultdict(list)
     for path in [*paths, *known]:
-        stems[_stem(path)].append(path)
+        stems[stem_of(path)].append(path)
     suspects: dict[str, str] = {}
     for path in paths:
-        stem, is_lossless = _stem(path), path.lower().endswith(MASK_SUFFIXES)
+        stem, is_lossless = stem_of(path), path.lower().endswith(MASK_SUFFIXES)
         of_image = image_stem(stem)
         partners = [other for other in stems.get(of_image, ()) if other != path]
         if partners and (is_lossless or of_image != stem):
@@ -250,20 +202,4 @@ def _thumbnails(paths: Sequence[str], known: Sequence[str], headers: Headers) ->
 
 def _full_name(path: str) -> str:
     """Name without suffix of the image that a thumbnail may be of."""
-    return THUMBNAIL.sub('', _stem(path)).strip(' _.-').casefold()
-
-
-# ---------------------------------------------------------------- names and headers
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def _folders(paths: Sequence[str]) -> dict[str, list[str]]:
-    """Folders of the paths, each with the names that it has below the one that all are in."""
-    folders = set(map(os.path.dirname, paths))
-    if not folders:
-        return {}
-    root = os.path.commonpath(folders)
-    return {folder: os.path.relpath(folder, root).split(os.sep) for folder in folders}
+    return THUMBNAIL.sub('', stem_of(path)).strip(' _.-').casefold()
