@@ -79,9 +79,7 @@ def find_overlays(paths: Sequence[str], known: Sequence[str], headers: Headers) 
             others |= {path: same} if same else {}
     found = {path: alike[0] for path, alike in _resembling(by_ending).items()}
     for path, alike in _resembling(_of_equal_size(others, headers)).items():
-        image = next((other for other in alike if _is_drawn_into(path, other)), None)
-        if image is not None:
-            found[path] = image
+        found |= {path: other for other in alike[::-1] if _is_drawn_into(path, other)}
     return {path: f'drawn into {found[path]}' for path in paths if path in found}
 
 

@@ -152,6 +152,8 @@ def is_flat(path: str) -> bool:
     try:
         with Image.open(path) as image:
             is_lossy = image.format in ('JPEG', 'WEBP', 'MPO')
+            if image.mode == 'F' and (np.asarray(image) % 1).any():
+                return False  # measured values, which conversion would cut off
             if is_lossy or image.mode in ('CMYK', 'F'):
                 pixels = np.asarray(image.convert('L'))
             else:

@@ -120,6 +120,13 @@ def test_photographs_are_no_masks_whatever_their_names(photos, photo, name):
         assert find_unwanted([*paths[1:], write(name, image)], paths[:1]) == {}
 
 
+def test_measured_values_are_no_label_map(photos, photo):
+    """From 0 to 1, all of which would become 0."""
+    paths, write = photos
+    values = np.asarray(photo(9).convert('L'), np.float32) / 255
+    assert find_unwanted([*paths[1:], write('x.tif', Image.fromarray(values))], paths[:1]) == {}
+
+
 def test_flat_pictures_are_wanted_where_annotated_ones_are_flat(photos):
     """Scans and drawings: none is taken for a mask."""
     _, write = photos
