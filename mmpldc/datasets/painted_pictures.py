@@ -79,7 +79,9 @@ def find_overlays(paths: Sequence[str], known: Sequence[str], headers: Headers) 
             others |= {path: same} if same else {}
     found = {path: alike[0] for path, alike in _resembling(by_ending).items()}
     for path, alike in _resembling(_of_equal_size(others, headers)).items():
-        found |= {path: other for other in alike[::-1] if _is_drawn_into(path, other)}
+        images = [other for other in alike if _is_drawn_into(path, other)]
+        if images:
+            found[path] = images[0]
     return {path: f'drawn into {found[path]}' for path in paths if path in found}
 
 
