@@ -60,17 +60,17 @@ def separate(
     Returns:
         Whether negatives are left in the labelled set, and paths of images for none of the sets.
     """
-    negatives: set[str] | None = set()
+    negatives: list[set[str] | None] = [set() for _ in labels]
     if args.negatives == 'all':
-        negatives = None
+        negatives = [None for _ in labels]
     elif args.negatives:
-        negatives = read_negatives(Path(args.negatives), list(labels.values()))
+        negatives = [*read_negatives(Path(args.negatives), list(labels.values()))]
     reserved = []
     has_negatives = False
-    for role, one in labels.items():
+    for (role, one), own in zip(labels.items(), negatives, strict=True):
         reserved += one.unreadable
         looked_at = one.lists_annotated_only
-        taken_out, findings = separate_unannotated(one, None if looked_at else negatives)
+        taken_out, findings = separate_unannotated(one, None if looked_at else own)
         said.report(findings)
         if role != 'labeled':
             reserved += [os.path.join(one.folder, image['file_name']) for image in taken_out]

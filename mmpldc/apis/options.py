@@ -54,11 +54,18 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Raises:
         SystemExit: with one line for each option that no part of a run would read; if the config
-            does not exist, has a key of an earlier version, or needs a package that is missing.
+            does not exist or cannot be read, has a key of an earlier version, or needs a package
+            that is missing.
     """
     if not Path(path).is_file():
         raise SystemExit(f'{path}: there is no such config')
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is code, which may raise anything
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+        raise SystemExit(
+            f'{path}: this config, or one of its bases, is faulty: {reason}'
+        ) from error
     merge_options(cfg, options)
     check_extras(cfg)
     return cfg

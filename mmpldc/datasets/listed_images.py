@@ -1,5 +1,6 @@
 """Which images of a COCO-format file a list of others means."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     """
     known = ImageNames(coco)
     found: list[int | None] = []
-    for name in map(str, names):
-        matches = known.matches(name)
+    for name in names:
+        matches = known.matches(name) if isinstance(name, str) else known.of_id(name)
         if len(matches) > 1:
             raise ValueError(
                 f"'{name}' may be any of {len(matches)} images: list ids, or file_name"
@@ -54,19 +55,32 @@ class ImageNames:
     """
 
     def __init__(self, coco: dict) -> None:
-        self.known: dict[str, set[int]] = {}
+        self.by_name: dict[str, set[int]] = {}
+        self.by_id: dict[str, int] = {}
+        self.by_stem: dict[str, set[int]] = defaultdict(set)
         self.by_last_part: dict[str, set[int]] = defaultdict(set)
         for index, image in enumerate(coco['images']):
-            self.known[str(image['id'])] = self.known[image['file_name']] = {index}
+            self.by_name[image['file_name']] = {index}
+            self.by_id[str(image['id'])] = index
+            self.by_stem[os.path.splitext(_last_part(image['file_name']))[0]].add(index)
             self.by_last_part[_last_part(image['file_name'])].add(index)
             if '_leftImg8bit' in image['file_name']:
                 self.by_last_part[_cityscapes_frame(image['file_name'])].add(index)
 
+    def of_id(self, identity: object) -> set[int]:
+        """Index of the image with an id, if there is one."""
+        return {self.by_id[str(identity)]} if str(identity) in self.by_id else set()
+
     def matches(self, name: str) -> set[int]:
-        """Indices of the images that a name may stand for."""
+        """Indices of the images that a name may stand for.
+
+        A number may be the id of one image and the name, but for its suffix, of another one.
+        """
         others = self.by_last_part
+        if name not in self.by_name and name in self.by_id:
+            return {self.by_id[name]} | self.by_stem.get(name, set())
         return (
-            self.known.get(name)
+            self.by_name.get(name)
             or others.get(_last_part(name))
             or others.get(_cityscapes_frame(name))
             or set()

@@ -10,15 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmpldc.utils.pictures import SOFTWARE
 from mmpldc.utils.threads import in_threads
 
 from .copies import Copy, find_copies, find_same_pictures
-from .copies.perceptual_hash import hash_files
-from .copies.roboflow import MAX_DISTANCE
-from .image_header import ImageHeader, read_headers
+from .image_header import read_headers
 from .mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
+from .painted_pictures import Headers, find_overlays, find_painted, folders_of, stem_of
 
+COPIES = 'copies of annotated images'
 HOW = {
     'equal': 'a copy of',
     'stored anew': 'stored anew, or mirrored, from',
@@ -28,13 +27,6 @@ HOW = {
 MASK_FOLDER = re.compile(
     rf'(\w+[ _.-])?({MASK_WORDS}|annotations?|segmentation_?(class|object)|semantic|trimaps?)'
     '([ _.-]?(images|maps|png))?',
-    re.IGNORECASE,
-)
-PAINTED_FOLDERS = frozenset({'work_dirs', 'vis_data', 'vis_image'})  # of mmengine's visualizer
-# What tools put behind the name of an image into which they drew boxes or masks.
-OVERLAY = re.compile(
-    r'[ _.-](annotated|bbox(es)?|blend(ed)?|boxes|drawn|overlays?|pred(iction)?s?|results?|viz?s?|'
-    r'visuali[sz](ed|ation))$',
     re.IGNORECASE,
 )
 THUMBNAIL = re.compile(r'(^|[ _.-])(thumb(nail)?s?|previews?|small)(?=[ _.-]|$)', re.IGNORECASE)
@@ -48,8 +40,6 @@ MIN_EQUAL = 0.95
 # Of 64 grey levels, in a mask that was saved with loss: a common one has this share, and those next
 # to each other are few.
 MIN_SHARE, WIDEST_RUN, MIN_IN_FEW = 0.005, 4, 0.95
-
-Headers = Mapping[str, ImageHeader | ValueError]  # by path
 
 
 class Unwanted(NamedTuple):
@@ -83,8 +73,8 @@ def find_unwanted(
     known = sorted(set(known))
     found: dict[str, Unwanted] = {}
     for kind, find in (
-        ('pictures painted by a tool', _painted),
-        ('pictures painted by a tool', _overlays),
+        ('pictures painted by a tool', find_painted),
+        ('pictures painted by a tool', find_overlays),
         ('masks', _masks),
         ('thumbnails', _thumbnails),
     ):
@@ -94,7 +84,7 @@ def find_unwanted(
     copies, compared = _copies(left, known, all_pictures)
     for copy in copies:
         why = f'{HOW[copy.how]} {copy.original}'
-        found[copy.path] = Unwanted('copies of annotated images', why)
+        found[copy.path] = Unwanted(COPIES, why)
     return {path: found[path] for path in headers if path in found}, compared
 
 
@@ -123,43 +113,6 @@ def _copies(
     return copies, FIRST_PICTURES
 
 
-def _painted(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
-    """Pictures that tools drew, by their EXIF or their folder."""
-    of_tools = {
-        folder: min(found)
-        for folder, names in _folders(paths).items()
-        if (found := PAINTED_FOLDERS.intersection(names))
-    }
-    painted: dict[str, str] = {}
-    for path in paths:
-        tool = of_tools.get(os.path.dirname(path)) if of_tools else None
-        if tool is not None:
-            painted[path] = f'painted by a tool: in {tool}'
-        elif getattr(headers[path], 'software', '') == SOFTWARE:
-            painted[path] = 'painted by mmpldc'
-    return painted
-
-
-def _overlays(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict[str, str]:
-    """Images with drawings, by their names; they must resemble the image that these are of."""
-    plain = {_stem(path): path for path in [*paths, *known]}
-    stems = {path: _stem(path) for path in paths}
-    pairs = {
-        path: plain[image]
-        for path, stem in stems.items()
-        if (image := OVERLAY.sub('', stem)) != stem and image in plain
-    }
-    hashed, bits = hash_files([*pairs, *pairs.values()])
-    places = {path: place for place, path in enumerate(hashed)}
-    return {
-        path: f'drawn into {image}'
-        for path, image in pairs.items()
-        if path in places
-        and image in places
-        and (bits[places[path]] ^ bits[places[image]]).sum() <= MAX_DISTANCE
-    }
-
-
 # ---------------------------------------------------------------- masks
 
 
@@ -167,15 +120,15 @@ def _masks(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict
     """Label maps and masks: by their names, their folders or their depth, and their pixels."""
     of_masks = {
         folder
-        for folder, names in _folders(paths).items()
+        for folder, names in folders_of(paths).items()
         if any(map(MASK_FOLDER.fullmatch, names))
     }
     stems = defaultdict(list)
     for path in [*paths, *known]:
-        stems[_stem(path)].append(path)
+        stems[stem_of(path)].append(path)
     suspects: dict[str, str] = {}
     for path in paths:
-        stem, is_lossless = _stem(path), path.lower().endswith(MASK_SUFFIXES)
+        stem, is_lossless = stem_of(path), path.lower().endswith(MASK_SUFFIXES)
         of_image = image_stem(stem)
         partners = [other for other in stems.get(of_image, ()) if other != path]
         if partners and (is_lossless or of_image != stem):
@@ -199,6 +152,8 @@ def is_flat(path: str) -> bool:
     try:
         with Image.open(path) as image:
             is_lossy = image.format in ('JPEG', 'WEBP', 'MPO')
+            if image.mode == 'F' and (np.asarray(image) % 1).any():
+                return False  # measured values, which conversion would cut off
             if is_lossy or image.mode in ('CMYK', 'F'):
                 pixels = np.asarray(image.convert('L'))
             else:
@@ -249,20 +204,4 @@ def _thumbnails(paths: Sequence[str], known: Sequence[str], headers: Headers) ->
 
 def _full_name(path: str) -> str:
     """Name without suffix of the image that a thumbnail may be of."""
-    return THUMBNAIL.sub('', _stem(path)).strip(' _.-').casefold()
-
-
-# ---------------------------------------------------------------- names and headers
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def _folders(paths: Sequence[str]) -> dict[str, list[str]]:
-    """Folders of the paths, each with the names that it has below the one that all are in."""
-    folders = set(map(os.path.dirname, paths))
-    if not folders:
-        return {}
-    root = os.path.commonpath(folders)
-    return {folder: os.path.relpath(folder, root).split(os.sep) for folder in folders}
+    return THUMBNAIL.sub('', stem_of(path)).strip(' _.-').casefold()

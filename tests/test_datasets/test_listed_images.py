@@ -43,6 +43,17 @@ def test_find_images_refuses(names, message):
         find_images(IMAGES, names)
 
 
+def test_a_number_that_is_an_id_and_a_name():
+    images = [
+        dict(id=99, file_name='a/7.jpg'),
+        dict(id=7, file_name='x.jpg'),
+        dict(id=3, file_name='3.jpg'),
+    ]
+    with pytest.raises(ValueError, match="'7' may be any of 2 images"):
+        find_images(dict(images=images), ['7'])
+    assert find_images(dict(images=images), ['3', 'x.jpg']).tolist() == [1, 2]
+
+
 FRAMES = ['aachen_000000_000019', 'bremen_000041_000019', 'hamburg_000000_103367']
 CITYSCAPES = dict(
     images=[

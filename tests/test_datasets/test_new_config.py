@@ -13,6 +13,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmpldc.datasets.checks import check_run
 from mmpldc.registry import DATASETS
 from mmpldc.utils import machine, weight_sources
 
@@ -326,6 +327,21 @@ def test_an_image_under_another_name_in_the_validation_set(run, data, is_labelle
     assert result.code == 0 and f'image {original}, a copy of' in result.out
     assert original not in names_in(data, 'unlabeled')
     assert original in (data.root / 'mine/left_out.txt').read_text()
+
+
+def test_copies_that_are_kept(run, data):
+    """The config says so to the checks before training; left_out.txt goes with a clean run."""
+    image = cv2.imread(str(data.images / data.names[3]))
+    cv2.imwrite(str(data.images / 'again.png'), image)
+    assert run().code == 0 and (data.root / 'mine/left_out.txt').exists()
+    result = run('--keep-all')
+    assert result.code == 0 and 'stored anew' in result.out
+    assert 'again.png' in names_in(data, 'unlabeled')
+    assert not (data.root / 'mine/left_out.txt').exists()
+    report = check_run(Config.fromfile(data.root / 'mine/supervised.py'))
+    assert not report.errors
+    report = check_run(Config.fromfile(data.root / 'mine/pldc.py'))
+    assert not report.errors and any('kept' in str(one) for one in report.warnings)
 
 
 def test_copies_are_held_out_together(run, data):

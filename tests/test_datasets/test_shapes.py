@@ -1,7 +1,9 @@
 """The generated shapes data set: scenes, files on disk, and the stamp that guards them."""
 
 import json
+import runpy
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +288,22 @@ assert cv2.getNumThreads() == 4
 """
     subprocess.run([python, '-c', script], check=True, timeout=120)
     assert len(list((tmp_path / 'data/images/train').iterdir())) == 60
+
+
+@pytest.mark.parametrize(
+    ('args', 'words'),
+    [
+        (('x', '--seed=-1'), '--seed: at least 0, got -1'),
+        (('x', '--image-size', 0), '--image-size: at least 16, got 0'),
+        (('x', '--labeled', 20, '--train', 10), 'generate_shapes.py: 20 labelled of 10 images'),
+        (('file',), 'generate_shapes.py: '),
+    ],
+)
+def test_the_tool_refuses_in_a_line(tmp_path, monkeypatch, capsys, args, words):
+    monkeypatch.chdir(tmp_path)
+    Path('file').touch()
+    tool = Path(__file__).parents[2] / 'tools/dataset/generate_shapes.py'
+    monkeypatch.setattr('sys.argv', [tool.name, *map(str, args)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert words in f'{end.value.code}{capsys.readouterr().err}'

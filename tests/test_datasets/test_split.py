@@ -329,3 +329,45 @@ def test_a_name_listed_twice_is_not_drawn_for_both_sets(run, tmp_path):
     path.write_text('a\nb\na\n')
     process = run(path, '--count', 1)
     assert process.returncode != 0 and f'{path}: listed more than once: a' in process.err
+
+
+@pytest.mark.parametrize(
+    ('text', 'args', 'words'),
+    [
+        ('\n \n', (), 'names no image'),
+        ('[]', (), 'names no image'),
+        ('3.jpg\n4.jpg\n', ('--count', 5), 'names 2 images, --count is 5'),
+    ],
+)
+def test_lists_that_do_not_fit(run, annotations, tmp_path, text, args, words):
+    path = tmp_path / 'list.txt'
+    path.write_text(text)
+    process = run(annotations, '--labeled-list', path, *args)
+    assert process.returncode != 0 and f'split.py: {path} {words}' in process.err
+    assert not list(tmp_path.glob('*@*'))
+
+
+def test_labelled_images_are_not_unlabelled_ones(run, annotations, tmp_path):
+    process = run(annotations, '--unlabeled', annotations)
+    assert process.returncode != 0 and 'lists 40 images of' in process.err
+    assert not list(tmp_path.glob('*@*'))
+
+
+@pytest.mark.parametrize('name', ['names.TXT', 'names.csv', 'names', '.'])
+def test_sources_of_names(run, tmp_path, monkeypatch, name):
+    (tmp_path / 'photos').mkdir()
+    monkeypatch.chdir(tmp_path / 'photos')
+    for number in range(4):
+        Path(f'{number}.jpg').touch()
+    if name != '.':
+        Path(name).write_text('0.jpg\n1.jpg\n2.jpg\n3.jpg\n')
+    process = run(name, '--count', 1)
+    assert process.returncode == 0, process.err
+    folder = tmp_path if name == '.' else tmp_path / 'photos'
+    assert len(list(folder.glob('*.1@1images*.txt'))) == 2
+
+
+def test_columns_of_a_table(run, tmp_path):
+    (tmp_path / 'names.csv').write_text('a.jpg,a.png\nb.jpg,b.png\n')
+    process = run(tmp_path / 'names.csv', '--count', 1)
+    assert process.returncode != 0 and 'keep the column of images alone' in process.err

@@ -64,6 +64,32 @@ def test_pictures_with_drawings(photos, photo):
     assert found[paths[3]].why == f'drawn into {known}'
 
 
+DRAWN = (
+    'runs/segment/predict/0001.jpg',
+    'vis/0001.png',
+    'a/overlays/0001.jpg',
+    'predictions/0001.jpg',
+    'SegmentationClassVisualization/0001.jpg',
+    'pred_0001.jpg',
+)
+
+
+@pytest.mark.parametrize('name', DRAWN)
+def test_drawings_in_folders_or_behind_a_word(photos, photo, name):
+    """Into an image of that name, of whichever folder; a photograph of such a name is one."""
+    paths, write = photos
+    paths.append(write('b/0001.jpg', photo(8), quality=90))
+    known = [paths[1], paths[4]]
+    image = photo(1)
+    ImageDraw.Draw(image).rectangle((30, 30, 120, 90), outline=(0, 255, 0), width=4)
+    path = write(name, image)
+    assert find_unwanted([paths[2], path], known)[path].why == f'drawn into {paths[1]}'
+    write(name, photo(9))
+    assert find_unwanted([paths[2], path], known) == {}
+    write(name, photo(1).convert('L').point(lambda value: value * 0.8))  # of another camera
+    assert find_unwanted([paths[2], path], known)[path].kind == 'copies of annotated images'
+
+
 MASKS = [
     ('masks/0001.png', 'L'),
     ('0001.png', 'P'),  # beside 0001.jpg
@@ -92,6 +118,13 @@ def test_photographs_are_no_masks_whatever_their_names(photos, photo, name):
     paths, write = photos
     for image in (photo(9), photo(9).convert('L')):
         assert find_unwanted([*paths[1:], write(name, image)], paths[:1]) == {}
+
+
+def test_measured_values_are_no_label_map(photos, photo):
+    """From 0 to 1, all of which would become 0."""
+    paths, write = photos
+    values = np.asarray(photo(9).convert('L'), np.float32) / 255
+    assert find_unwanted([*paths[1:], write('x.tif', Image.fromarray(values))], paths[:1]) == {}
 
 
 def test_flat_pictures_are_wanted_where_annotated_ones_are_flat(photos):

@@ -105,6 +105,32 @@ def test_wrong_arguments(check, args, words):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('', 'no config with data sets: an annotation file is given by --labeled'),
+        ('x = (', 'is faulty: SyntaxError'),
+        ("_base_ = './missing.py'", 'is faulty: '),
+        ('x = unknown', 'is faulty: NameError'),
+    ],
+)
+def test_what_is_no_config(check, tmp_path, content, words):
+    path = tmp_path / 'config.py'
+    path.write_text(content)
+    code, _, _ = check(path)
+    assert f'{path}: ' in code and words in code and '\n' not in code
+
+
+def test_annotations_in_place_of_a_config(check, broken):
+    code, _, _ = check(broken)
+    assert 'an annotation file is given by --labeled' in code
+
+
+def test_the_report_is_no_file(check, broken):
+    code, _, error = check('--labeled', broken, '--out-dir', broken)
+    assert code == 2 and f'--out-dir: {broken} is no folder' in error
+
+
 def test_training_on_broken_data_ends_with_one_message(shapes, broken, python, tmp_path):
     environment = os.environ | dict(
         PYTHONPATH=str(ROOT),

@@ -47,6 +47,12 @@ def parse_args() -> argparse.Namespace:
         parser.error('give either a config or annotation files (--labeled, --unlabeled, ...)')
     if args.images and len(args.images) not in (1, len(given)):
         parser.error(f'--images: give one folder, or {len(given)}: one for each annotation file')
+    if args.out_dir:
+        existing = next(
+            one for one in (args.out_dir, *args.out_dir.absolute().parents) if one.exists()
+        )
+        if not existing.is_dir():
+            parser.error(f'--out-dir: {existing} is no folder')
     return args
 
 
@@ -61,6 +67,11 @@ def check(args: argparse.Namespace) -> Report:
     options = dict(decode=args.decode, all_contents=args.hash)
     if args.config:
         cfg = read_config(args.config, args.cfg_options)
+        if not any(cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test')):
+            raise SystemExit(
+                f'{args.config}: no config with data sets: an annotation file is given by '
+                f'{", ".join(f"--{role}" for role in ROLES)}, with --images for the folder'
+            )
         return check_run(cfg, **options)
     given = [role for role in ROLES if getattr(args, role)]
     folders = args.images or [None]

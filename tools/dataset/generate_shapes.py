@@ -4,6 +4,8 @@ import argparse
 
 from mmpldc.datasets.shapes import ShapesSpec, make_dataset
 
+LEAST = dict(seed=0, labeled=1, train=2, tuning=0, test=0, image_size=16)
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -17,7 +19,11 @@ def parse_args():
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a data set made with other settings'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name, least in LEAST.items():
+        if getattr(args, name) < least:
+            parser.error(f'--{name.replace("_", "-")}: at least {least}, got {getattr(args, name)}')
+    return args
 
 
 def show_progress(split: str, done: int, total: int) -> None:
@@ -42,4 +48,7 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'generate_shapes.py: {error}') from None

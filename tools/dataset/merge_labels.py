@@ -116,7 +116,7 @@ def read_corrected(args: argparse.Namespace, labeled: Labels) -> tuple[Labels, l
     if args.negatives == 'all' or corrected.lists_annotated_only:
         negatives = None
     elif args.negatives:
-        negatives = read_negatives(Path(args.negatives), [corrected])
+        negatives = read_negatives(Path(args.negatives), [corrected])[0]
     waiting, findings = separate_unannotated(corrected, negatives)
     report(findings)
     if not corrected.coco['images']:

@@ -65,6 +65,12 @@ from mmpldc.utils.weight_sources import missing_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
+# Behind the config, if --keep-all is given.
+KEPT = """
+# --keep-all: photos of the unlabelled set that look like annotated ones are other photos, and the
+# checks before training warn of them. Equal files of the validation or test set stay an error.
+keep_copies = True
+"""
 
 
 def parse_args() -> argparse.Namespace:
@@ -119,6 +125,7 @@ def main() -> None:
     if {path.resolve() for path in files.values()} & inputs:
         raise ValueError(f'{args.out_dir} holds the input: choose another --out-dir')
     refuse_foreign(files.values(), option='--out-dir')
+    is_rerun = files['labeled'].exists()  # of this tool: left_out.txt is its own
 
     labels = read_labels(args, said)
     negatives, reserved = separate(args, labels, said)
@@ -183,7 +190,8 @@ def main() -> None:
         schedule = schedule_for(len(sizes), batch_size, size)
     else:
         schedule = schedule_of(args.steps, size)
-    text = fill(schedule=schedule)
+    kept = KEPT if args.keep_all else ''
+    text = fill(schedule=schedule) + kept
     drawn = {str(files[name]): content for name, content in contents.items()}
     cfg = Config.fromstring(text, '.py')
     object.__setattr__(cfg, '_filename', str(args.out_dir / 'pldc.py'))  # which findings name
@@ -199,17 +207,20 @@ def main() -> None:
     supervised = free_path(config.with_name(config.name.replace('pldc', 'supervised', 1)), twin)
     texts = {files[name]: own_text(content) for name, content in contents.items()}
     left_out += [line for one in labels.values() for line in one.left_out]
+    listed = args.out_dir / 'left_out.txt'
     if left_out:
-        texts[args.out_dir / 'left_out.txt'] = printable('\n'.join(left_out) + '\n')
+        texts[listed] = printable('\n'.join(left_out) + '\n')
+    elif is_rerun:
+        listed.unlink(missing_ok=True)
     write_all(texts | {config: with_mark(text), supervised: twin})
     for name, content in contents.items():
         print(f'{files[name]}: {count(len(content["images"]), "image")}')
     if left_out:
-        print(f'{args.out_dir / "left_out.txt"}: {count(len(left_out), "line")}')
+        print(f'{listed}: {count(len(left_out), "line")}')
     if args.time_budget is not None:
         print('Measuring a few steps ...', flush=True)
         schedule = measured_schedule(args.time_budget, config, size)
-        write_all({config: with_mark(fill(schedule=schedule))})
+        write_all({config: with_mark(fill(schedule=schedule) + kept)})
     print(f'{config}: size {size.name}, {schedule.max_iters} steps, {start.describe()}')
     num_queries, max_per_image = limits_for(fullest, size)
     if num_queries > size.num_queries or max_per_image > size.max_per_image:

@@ -11,6 +11,7 @@ that mmsegmentation's data sets read.
 
 import argparse
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -99,6 +100,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_count(path: Path, labeled: np.ndarray, count: int | None) -> None:
+    """Refuse a list with another number of images than --count, which names the file."""
+    if count is not None and len(labeled) != count:
+        raise ValueError(f'{path} names {len(labeled)} images, --count is {count}: leave it out')
+
+
 def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> np.ndarray:
     """Indices of the images that an external list names."""
     text = read_text(path)
@@ -106,12 +113,17 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
         content = json.loads(text)
     except (ValueError, RecursionError):
         content = None
+    names = None
     if isinstance(content, list):
-        return find_images(coco, content)
-    if not isinstance(content, dict):
-        return find_images(coco, [line.strip() for line in text.splitlines() if line.strip()])
-    if 'images' in content:
-        return find_images(coco, names_of_images(path))
+        names = content
+    elif not isinstance(content, dict):
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    elif 'images' in content:
+        names = names_of_images(path)
+    if names is not None:
+        if not names:
+            raise ValueError(f'{path} names no image')
+        return find_images(coco, names)
     try:
         indices = content[str(float(percent))][str(fold)]
     except (KeyError, TypeError):
@@ -129,7 +141,12 @@ def listed_images(path: Path, coco: dict, percent: float | None, fold: int) -> n
 
 def is_of_names(path: Path) -> bool:
     """Whether a data set is a list or folder of images, and no COCO-format file."""
-    return path.suffix == '.txt' or path.is_dir()
+    if path.is_dir() or path.suffix.lower() in ('.txt', '.lst', '.csv'):
+        return True
+    try:  # as ImageSets/Segmentation/train
+        return not path.suffix and read_text(path).lstrip()[:1] not in ('', '{', '[', '<')
+    except (OSError, ValueError):
+        return False
 
 
 def choose_names(
@@ -155,11 +172,16 @@ def choose_names(
 def split_list(args: argparse.Namespace) -> None:
     """Divide a list or folder of images."""
     source = args.annotations
+    if source.name in ('', '..'):  # of '.'
+        source = Path(os.path.abspath(source))
     if source.is_dir():
         names = find_image_names(source)
     else:
         names = list(map(plain_name, read_names(source)))
         twice = [name for name, number in Counter(names).items() if number > 1]
+        commas = [name for name in names if ',' in name and source.suffix.lower() == '.csv']
+        if commas:
+            raise ValueError(f"{source}: '{commas[0]}': keep the column of images alone")
         if twice:  # it could be drawn for both sets
             raise ValueError(f'{source}: listed more than once: {", ".join(twice[:5])}')
     prefix = (args.out_dir or source.parent) / source.stem
@@ -171,6 +193,7 @@ def split_list(args: argparse.Namespace) -> None:
         for name, count in shares or [(None, None)]:
             if args.labeled_list is not None:
                 labeled = find_names(names, read_names(args.labeled_list))
+                check_count(args.labeled_list, labeled, count)
             else:
                 labeled = choose_names(names, count, fold, args.min_instances, args.label_maps)
             name = f'{fold}@{name or f"{len(labeled)}images"}'
@@ -239,6 +262,13 @@ def main() -> None:
     if args.unlabeled is not None:
         unlabeled = read_coco(args.unlabeled)
         unlabeled |= dict(annotations=[], categories=coco['categories'])
+        own = {image['file_name'] for image in coco['images']}
+        both = [name for name in names_of_images(args.unlabeled) if name in own]
+        if both:
+            raise ValueError(
+                f'{args.unlabeled} lists {len(both)} images of {args.annotations}, such as '
+                f'{both[0]}: they have labels; take them out, or split by --labeled-list'
+            )
         write(f'{args.fold[0]}@100-unlabeled', fewer(unlabeled, args.fold[0]))
         return
     shares = [(f'{percent:g}', percent, None) for percent in args.percent or []]
@@ -247,6 +277,7 @@ def main() -> None:
         for name, percent, count in shares or [(None, None, None)]:
             if args.labeled_list is not None:
                 labeled = listed_images(args.labeled_list, coco, percent, fold)
+                check_count(args.labeled_list, labeled, count)
             else:
                 count = num_labeled(total, percent=percent) if count is None else count
                 labeled = choose(coco, count, fold, args.min_instances)

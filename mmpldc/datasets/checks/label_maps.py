@@ -72,7 +72,11 @@ def check_label_maps(
             found = [replace(finding, level='warning') for finding in found]
         findings += found
     findings += _check_classes(cfg, sets)
-    findings += check_leaks([_listed(data) for data in sets], all_contents=all_contents)
+    findings += check_leaks(
+        [_listed(data) for data in sets],
+        all_contents=all_contents,
+        keep_copies=bool(cfg.get('keep_copies')),
+    )
     return findings, summaries
 
 

@@ -40,7 +40,9 @@ class Listed(NamedTuple):
     paths: list[str | None] | None
 
 
-def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[Finding]:
+def check_leaks(
+    sets: Sequence[Listed], *, all_contents: bool = False, keep_copies: bool = False
+) -> list[Finding]:
     """Look for one image in two sets, whatever its names.
 
     Files with the same bytes are found in any case, and so are copies under other names within an
@@ -51,6 +53,8 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
     Args:
         sets: of a run.
         all_contents: see above.
+        keep_copies: the user looked at what was stored anew in the unlabelled set, and wants it:
+            a warning. Files with the bytes of evaluated images stay an error.
 
     Returns:
         One finding for each pair of sets and kind of copies; an error if one of the sets is
@@ -74,7 +78,7 @@ def check_leaks(sets: Sequence[Listed], *, all_contents: bool = False) -> list[F
         for copy in _copies(first, second, all_contents):
             pairs[copy.how].append((own[copy.original], others[copy.path]))
         for how, found in pairs.items():
-            findings += _describe(first, second, sorted(found), how)
+            findings += _describe(first, second, sorted(found), how, keep_copies)
     return findings
 
 
@@ -109,14 +113,18 @@ def _numbers(listed: Listed) -> list[tuple[object, int] | None]:
 
 
 def _describe(
-    first: Listed, second: Listed, pairs: list[tuple[int, int]], how: How
+    first: Listed, second: Listed, pairs: list[tuple[int, int]], how: How, keep_copies: bool
 ) -> list[Finding]:
     if not pairs:
         return []
     level: Level
+    roles = {first.role, second.role}
+    is_evaluated = bool(roles & set(EVALUATED))
     if first.role == second.role or {first.role, second.role} <= set(EVALUATED):
         level, advice = 'warning', 'make sure that this is meant'
-    elif {first.role, second.role} & set(EVALUATED):
+    elif keep_copies and 'unlabeled' in roles and not (how == 'equal' and is_evaluated):
+        level, advice = 'warning', 'kept, as --keep-all says: make sure that they differ'
+    elif is_evaluated:
         level, advice = (
             'error',
             'it would be tested on what it was trained on; remove them from one',

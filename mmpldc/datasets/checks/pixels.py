@@ -36,6 +36,7 @@ PAGES = (
     'several pages, of which training reads the first one: tools/dataset/convert.py plain writes '
     'a file for each'
 )
+DEEP_IN_COLOR = ('PNG', 'TIFF', 'PPM', 'JPEG2000')  # formats that hold 16 bits
 DIM = 128  # of 255: below, the upper half of an image's range is empty
 
 
@@ -50,11 +51,13 @@ class Decoded(NamedTuple):
         size: height and width.
         is_turned: whether its EXIF orientation swaps them (mmcv turns the image).
         brightest: value of an image of 16 bits; None for other images.
+        is_color: whether it has three channels or more.
     """
 
     size: tuple[int, int]
     is_turned: bool
     brightest: int | None = None
+    is_color: bool = False
 
 
 def read_size(path: str) -> tuple[tuple[int, int], bool]:
@@ -87,15 +90,18 @@ def decode(path: str) -> Decoded:
         raise UnreadableImage('is empty (0 bytes): copy or download it again')
     if content[:256].lstrip().lower().startswith((b'<!doctype html', b'<html')):
         raise UnreadableImage('is a web page, not an image: download it again')
-    turned, brightest = False, None
+    turned, brightest, is_color = False, None, False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             with Image.open(io.BytesIO(content)) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
                 image.load()  # OpenCV before 4.12 fills what is cut off with grey, Pillow objects
+                is_color = len(image.getbands()) > 2
                 if image.mode[0] == 'I':
                     brightest = int(np.max(np.asarray(image)))
+                elif image.format in DEEP_IN_COLOR:
+                    brightest = _brightest_of_16_bits(content)
     except (UnidentifiedImageError, Image.DecompressionBombError):
         pass  # OpenCV may know the format, and has another limit
     except Exception as error:  # decoders raise many types
@@ -106,7 +112,21 @@ def decode(path: str) -> Decoded:
         pixels = None
     if pixels is None:
         raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')
-    return Decoded(pixels.shape[:2], turned, brightest)
+    return Decoded(pixels.shape[:2], turned, brightest, is_color)
+
+
+def _brightest_of_16_bits(content: bytes) -> int | None:
+    """Brightest value of an image of 16 bits, of which Pillow reads the upper 8 in colour."""
+    is_png = content.startswith(b'\x89PNG')
+    if is_png and content[24] != 16:  # bits of a channel
+        return None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.dtype != np.uint16:
+        return None
+    return int(pixels[..., :3].max() if pixels.ndim == 3 else pixels.max())  # not the opacity
 
 
 def describe_sizes(annotated: tuple[int, int], read: tuple[int, int]) -> str:
@@ -146,7 +166,7 @@ def check_content(
         header = headers[row] = _header(there[row])
         if header is not None:
             _check_header(header, row, there[row], is_unlabeled, faults)
-    brightest = {}
+    brightest: dict[int, tuple[int, bool]] = {}
     read_sizes = {
         row: ((header.height, header.width), header.orientation >= 5)
         for row, header in headers.items()
@@ -158,7 +178,8 @@ def check_content(
             read_sizes.pop(row, None)
         else:
             read_sizes[row] = outcome.size, outcome.is_turned
-            brightest[row] = outcome.brightest
+            if outcome.brightest is not None:
+                brightest[row] = outcome.brightest, outcome.is_color
     for row in sorted(read_sizes):
         (height, width), turned = read_sizes[row]
         annotated = tuple(sizes[row].tolist())
@@ -226,23 +247,30 @@ def _check_header(
 
 
 def _check_depth(
-    brightest: dict[int, int | None], paths: Sequence[str | None], file: str
+    brightest: dict[int, tuple[int, bool]], paths: Sequence[str | None], file: str
 ) -> Iterable[Finding]:
-    """Images of 16 bits of which training, which takes the upper 8, would see little."""
-    deep = {row: value for row, value in brightest.items() if value is not None}
-    if not deep:
-        return
-    value = max(deep.values())
-    level = value >> 8
-    if level >= DIM:
-        return
-    white = (1 << value.bit_length()) - 1
-    message = (
-        f'16 bits, of which training takes the upper 8: the brightest value, {value}, becomes '
-        f'{level} of 255. tools/dataset/convert.py plain --white {white} writes copies of 8 bits'
-    )
-    names = [paths[row] for row in deep]
-    yield Finding('error' if level == 0 else 'warning', file, some('image', names), message)
+    """Images of 16 bits of which training, which takes the upper 8, would see little.
+
+    ``brightest`` has the value of each by its row, and whether it is in colour.
+    """
+    for in_color in (False, True):
+        deep = {row: value for row, (value, is_color) in brightest.items() if is_color == in_color}
+        value = max(deep.values(), default=0)
+        level = value >> 8
+        if not deep or level >= DIM:
+            continue
+        white = (1 << max(8, value.bit_length())) - 1
+        remedy = (
+            f'divide their values by {(white + 1) / 256:g} and store them with 8 bits'
+            if in_color
+            else f'tools/dataset/convert.py plain --white {white} writes copies of 8 bits'
+        )
+        message = (
+            f'16 bits, of which training takes the upper 8: the brightest value, {value}, becomes '
+            f'{level} of 255. {remedy}'
+        )
+        names = [paths[row] for row in deep]
+        yield Finding('error' if level == 0 else 'warning', file, some('image', names), message)
 
 
 def find_unreadable(paths: Sequence[str], limit: int = 64) -> dict[str, str]:

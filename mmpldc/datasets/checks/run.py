@@ -33,6 +33,7 @@ def check_datasets(
     decode: int | None = 64,
     all_contents: bool = False,
     drawn: Mapping[str, dict] | None = None,
+    keep_copies: bool = False,
 ) -> Report:
     """Check annotation files, images on disk, and sets against each other.
 
@@ -45,6 +46,7 @@ def check_datasets(
         drawn: content of annotation files that are not written yet, by path. Their records and
             the images of annotated sets were checked before: only what concerns a whole set is
             reported.
+        keep_copies: see :func:`~mmpldc.datasets.checks.leaks.check_leaks`.
 
     Returns:
         What was found and counted.
@@ -94,7 +96,7 @@ def check_datasets(
             if contents and contents.categories is not None and data.role != 'weak'
         ]
     )
-    findings += check_leaks(listed, all_contents=all_contents)
+    findings += check_leaks(listed, all_contents=all_contents, keep_copies=keep_copies)
     return Report(tuple(checked), tuple(findings), tuple(notes))
 
 
@@ -173,13 +175,19 @@ def check_run(
     """Check the data sets of a config, and the config against them.
 
     Args:
-        cfg: of a run.
+        cfg: of a run; ``keep_copies`` in it is :func:`~.leaks.check_leaks`'s.
         decode: see :func:`check_datasets`.
         all_contents: likewise.
         drawn: likewise.
     """
     sets, notes = sets_of(cfg)
-    report = check_datasets(sets, decode=decode, all_contents=all_contents, drawn=drawn)
+    report = check_datasets(
+        sets,
+        decode=decode,
+        all_contents=all_contents,
+        drawn=drawn,
+        keep_copies=bool(cfg.get('keep_copies')),
+    )
     validated = [
         contents for data, contents in report.sets if data.role == 'val' and contents is not None
     ]

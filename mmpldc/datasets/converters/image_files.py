@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -11,8 +11,9 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from ..folders import files_below, suffix_of
 from ..image_header import read_header
 
-IMAGE_SUFFIXES = (*IMG_EXTENSIONS, '.jfif', '.jpe', '.jp2')
-# Of cameras and editors: OpenCV, and so the training, reads none of these, or the first frame only.
+IMAGE_SUFFIXES = (*IMG_EXTENSIONS, '.jfif', '.jpe', '.jp2', '.j2k', '.pbm', '.pnm')
+# Of cameras and editors: OpenCV, and so the training, reads none of these, or the first frame only;
+# or Pillow, and so the checks, does not.
 OTHER_SUFFIXES = frozenset(
     [
         '.3fr',
@@ -22,18 +23,25 @@ OTHER_SUFFIXES = frozenset(
         '.cr2',
         '.cr3',
         '.dcm',
+        '.dib',
         '.dng',
         '.exr',
         '.gif',
+        '.hdr',
         '.heic',
         '.heics',
         '.heif',
+        '.ico',
+        '.iiq',
+        '.j2c',
+        '.jpc',
         '.jxl',
         '.jxr',
         '.mpo',
         '.nef',
         '.nrw',
         '.orf',
+        '.pcx',
         '.pef',
         '.psd',
         '.raf',
@@ -45,13 +53,29 @@ OTHER_SUFFIXES = frozenset(
         '.x3f',
     ]
 )
+# Files that may lie beside images in large numbers, and that nobody takes for one.
+NO_IMAGES = {
+    *('.avi', '.csv', '.db', '.h5', '.html', '.ini', '.json', '.jsonl', '.log', '.md', '.mov'),
+    *('.mp4', '.npy', '.npz', '.parquet', '.pdf', '.pkl', '.pt', '.pth', '.py', '.tar', '.txt'),
+    *('.xml', '.yaml', '.yml', '.zip'),
+}
+# Of JPEG, PNG, TIFF and JPEG 2000.
+BEGINNINGS = (
+    b'\xff\xd8\xff',
+    b'\x89PNG\r\n\x1a\n',
+    b'II*\0',
+    b'MM\0*',
+    b'\0\0\0\x0cjP  ',
+)
+MOST_OPENED = 2_000
 
 
 def find_images(root: Path) -> list[str]:
     """All images below a folder, by their suffix.
 
     Hidden files and folders, and those of file servers and recycle bins, are left out. Images of
-    formats that training cannot read are left out with a warning that counts them.
+    formats that training cannot read, and those without a suffix or with one that is none, are left
+    out with a warning that counts them.
 
     Returns:
         Names relative to ``root``, with ``/``, sorted.
@@ -61,21 +85,49 @@ def find_images(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise FileNotFoundError(f'{root} is not a folder')
-    files = list(files_below(root))
+    files = sorted(files_below(root))
     names = [name for name in files if suffix_of(name) in IMAGE_SUFFIXES]
-    others = Counter(suffix_of(name) for name in files if suffix_of(name) in OTHER_SUFFIXES)
-    counts = ', '.join(f'{count} {suffix}' for suffix, count in sorted(others.items()))
+    others = [name for name in files if suffix_of(name) in OTHER_SUFFIXES]
+    misnamed = _misnamed(root, files)
+    counts = Counter(map(suffix_of, others))
+    listed = ', '.join(f'{count} {suffix}' for suffix, count in sorted(counts.items()))
+    odd = f'{len(misnamed)}, such as {misnamed[0]!r}' if misnamed else ''
     if not names:
-        found = f', only {counts}: convert them to JPEG or PNG' if others else ''
+        found = f', only {listed}: convert them to JPEG or PNG' if others else ''
+        found += f', only images without a suffix such as .jpg ({odd}): rename them' if odd else ''
         raise FileNotFoundError(f'no image ({" ".join(IMAGE_SUFFIXES)}) below {root}{found}')
     if others:
-        example = next(name for name in sorted(files) if suffix_of(name) in OTHER_SUFFIXES)
         warnings.warn(
-            f'files of other image formats are left out: {counts}, such as {example}: to use '
+            f'files of other image formats are left out: {listed}, such as {others[0]}: to use '
             'them, convert them to JPEG or PNG',
             stacklevel=1,  # however often a folder is looked at, it is said once
         )
-    return sorted(names)
+    if odd:
+        warnings.warn(
+            f'{root}: images whose names do not end in a suffix such as .jpg are left out: {odd}: '
+            'to use them, rename them',
+            stacklevel=1,
+        )
+    return names
+
+
+def _misnamed(root: Path, files: Sequence[str]) -> list[str]:
+    """Images among files of unknown suffixes, by their first bytes; at most 2,000 are opened."""
+    known = {*IMAGE_SUFFIXES, *OTHER_SUFFIXES, *NO_IMAGES}
+    unknown = [name for name in files if suffix_of(name) not in known]
+    unknown = unknown[:: 1 + len(unknown) // MOST_OPENED]
+    return [name for name in unknown if _begins_as_image(root / name)]
+
+
+def _begins_as_image(path: Path) -> bool:
+    try:
+        with open(path, 'rb', buffering=0) as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    is_bmp = start[:2] == b'BM' and start[6:10] == bytes(4)
+    is_webp = start[:4] == b'RIFF' and start[8:] == b'WEBP'
+    return is_bmp or is_webp or start.startswith(BEGINNINGS)
 
 
 def real_paths(root: Path, names: Sequence[str]) -> dict[str, str]:
@@ -94,6 +146,17 @@ def real_paths(root: Path, names: Sequence[str]) -> dict[str, str]:
         path = os.path.join(folders[inside], base)
         paths[name] = os.path.realpath(path) if os.path.islink(path) else path
     return paths
+
+
+def one_name_each(paths: Mapping[str, str]) -> dict[str, str]:
+    """Names and paths of :func:`real_paths` without further names, by links, of one file."""
+    names: dict[str, str] = {}
+    for name, path in paths.items():
+        other = names.setdefault(path, name)
+        if os.path.basename(path) == os.path.basename(name) != os.path.basename(other):
+            names[path] = name
+    chosen = set(names.values())
+    return {name: path for name, path in paths.items() if name in chosen}
 
 
 def real_path(path: str | Path) -> str:

@@ -10,7 +10,7 @@ from ..coco_files import names_of_images
 from ..image_header import ImageHeader, read_headers
 from ..unwanted_images import by_kind, find_unwanted
 from .coco import Record, build_coco, first_of
-from .image_files import find_images, real_paths
+from .image_files import find_images, one_name_each, real_paths
 from .label_files import warn_of_names
 from .photos import find_meant
 
@@ -49,7 +49,7 @@ def convert_images(
     """
     root = Path(images)
     categories = read_categories(categories_of)
-    paths = real_paths(root, find_images(root))
+    paths = one_name_each(real_paths(root, find_images(root)))
     known = _excluded(exclude or {})
     paths = {name: path for name, path in paths.items() if path not in known}
     headers = read_headers(list(paths.values()))

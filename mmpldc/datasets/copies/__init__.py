@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .equal_files import find_equal_files
-from .roboflow import find_versions
+from .roboflow import find_versions, group_versions
 from .same_picture import find_same_pictures
 
 How = Literal['equal', 'stored anew', 'version']
@@ -78,7 +78,7 @@ def find_copies(
 
 
 def group_copies(paths: Sequence[str]) -> dict[str, str]:
-    """Images that are others of the same list once more.
+    """Images that are others of the same list once more, Roboflow's versions by their names.
 
     Args:
         paths: of images, without symbolic links.
@@ -94,11 +94,15 @@ def group_copies(paths: Sequence[str]) -> dict[str, str]:
             path = first[path]
         return path
 
-    for find in (find_equal_files, find_same_pictures, find_versions):
+    for find in (find_equal_files, find_same_pictures, find_versions, _of_one_source):
         for path, original in find(list(places), list(places)).items():
             own, other = sorted((first_of(path), first_of(original)), key=places.__getitem__)
             first[other] = own
     return {path: first_of(path) for path in places if first_of(path) != path}
+
+
+def _of_one_source(paths: Sequence[str], originals: Sequence[str]) -> dict[str, str]:
+    return group_versions(paths)
 
 
 def group_names(folder: Path, names: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ MARK = re.compile(
 # Bits of 256 under the best of eight turns; benchmarks/copies.py measures it. Of different
 # photographs 1 pair in 30,000 is as near, and these are bursts; here the names agree as well.
 MAX_DISTANCE = 72
+MOST_VERSIONS = 50  # of an image, that Roboflow makes
 
 
 def find_versions(paths: Sequence[str], originals: Sequence[str]) -> dict[str, str]:
@@ -49,6 +50,28 @@ def find_versions(paths: Sequence[str], originals: Sequence[str]) -> dict[str, s
                     versions[path] = other
                     break
     return versions
+
+
+def group_versions(paths: Sequence[str]) -> dict[str, str]:
+    """Files of one source by their names alone, whatever Roboflow's augmentation made of it.
+
+    Args:
+        paths: of one set. A name of more than 50 files, such as ``image_jpg.rf.HASH.jpg`` of a
+            camera that calls all its photographs so, is no source.
+
+    Returns:
+        Path to the first one of its source, without those that are the first or the only one.
+    """
+    by_source: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        source, is_marked = source_of(path)
+        by_source[os.path.dirname(path), source].append((path, is_marked))
+    return {
+        path: found[0][0]
+        for found in by_source.values()
+        if len(found) <= MOST_VERSIONS and any(is_marked for _, is_marked in found)
+        for path, _ in found[1:]
+    }
 
 
 def source_of(path: str) -> tuple[str, bool]:

@@ -66,47 +66,78 @@ UNANNOTATED = (
 )
 
 
-def read_negatives(path: Path, files: Sequence[Labels]) -> set[str]:
+def read_negatives(path: Path, files: Sequence[Labels]) -> list[set[str]]:
     """Names of images on which nothing is, from a list; those that no file lists are added.
 
     Args:
-        path: of a text with a file name or image id in each line.
+        path: of a text with a file name, path or image id in each line.
         files: labelled files, the first of which gets photos that none lists.
 
+    Returns:
+        Names of each file.
+
     Raises:
-        ValueError: if a name is no photo, or is annotated.
+        ValueError: if a name is no photo, may be any of several, or is annotated.
     """
     if not path.is_file():
         raise ValueError(f"--negatives {path}: no such file; 'all', or a text with file names")
     lines = [line.strip() for line in read_text(path).splitlines()]
     known = [(labels, ImageNames(labels.coco)) for labels in files]
     annotated = [{one['image_id'] for one in labels.coco['annotations']} for labels in files]
-    found: set[str] = set()
+    found: list[set[str]] = [set() for _ in files]
     for line in dict.fromkeys(os.path.normpath(line) for line in lines if line):
-        place, image = _look_up(line, known)
-        if image is None:
-            labels = files[0]
-            try:
-                image = image_record(labels.folder, line)
-            except ValueError as error:
-                raise ValueError(f'{path}: {line} is listed nowhere: {error}') from None
-            identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
-            labels.coco['images'].append(dict(id=identity, **image))
-        elif image['id'] in annotated[place]:
-            raise ValueError(
-                f'{path}: {line} has annotations in {files[place].file}: it is no negative'
-            )
-        found.add(image['file_name'])
+        meant = _look_up(line, known)
+        photos = {_photo(labels, image) for labels, image in meant.values()}
+        if len(photos) > 1:
+            raise ValueError(f'{path}: {line} may be {" or ".join(sorted(photos))}: write which')
+        if not meant:
+            found[0].add(_add(line, files[0], path))
+        for place, (labels, image) in meant.items():
+            if image['id'] in annotated[place[0]]:
+                raise ValueError(
+                    f'{path}: {line} has annotations in {labels.file}: it is no negative'
+                )
+            found[place[0]].add(image['file_name'])
     return found
 
 
-def _look_up(name: str, known: Sequence[tuple[Labels, ImageNames]]) -> tuple[int, dict | None]:
-    """Place of the file that lists an image, and its record."""
-    for place, (labels, names) in enumerate(known):
-        matches = names.matches(name)
-        if len(matches) == 1:
-            return place, labels.coco['images'][min(matches)]
-    return 0, None
+def _look_up(
+    name: str, known: Sequence[tuple[Labels, ImageNames]]
+) -> dict[tuple[int, int], tuple[Labels, dict]]:
+    """Images that a name may mean: those of this path, or name, or last part of the name.
+
+    Returns:
+        File and record of each, by their places.
+    """
+    found = {
+        (place, row): (labels, labels.coco['images'][row])
+        for place, (labels, names) in enumerate(known)
+        for row in names.matches(name)
+    }
+    path = os.path.realpath(name)
+    here = {key: one for key, one in found.items() if _photo(*one) == path}
+    if here or os.path.isabs(name):
+        return here
+    named = {key: one for key, one in found.items() if one[1]['file_name'] == name}
+    ending = {key: one for key, one in found.items() if _photo(*one).endswith(f'{os.sep}{name}')}
+    return named or ending or found
+
+
+def _photo(labels: Labels, image: dict) -> str:
+    return os.path.realpath(labels.folder / image['file_name'])
+
+
+def _add(name: str, labels: Labels, path: Path) -> str:
+    """Add a photo to the images of a file; its name there."""
+    if os.path.isabs(name) and Path(name).is_relative_to(labels.folder):
+        name = Path(name).relative_to(labels.folder).as_posix()
+    try:
+        image = image_record(labels.folder, name)
+    except ValueError as error:
+        raise ValueError(f'{path}: {name} is listed nowhere: {error}') from None
+    identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
+    labels.coco['images'].append(dict(id=identity, **image))
+    return name
 
 
 # ---------------------------------------------------------------- validation

@@ -1,15 +1,16 @@
 """The unlabelled set: the photos of a folder that no annotated set has."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..checks.findings import Finding, some
 from ..checks.pixels import find_unreadable
 from ..converters.coco import build_coco
-from ..converters.image_files import find_images, real_paths
+from ..converters.image_files import find_images, one_name_each, real_paths
 from ..image_header import ImageHeader, read_headers
-from ..unwanted_images import Unwanted, by_kind, find_unwanted
+from ..unwanted_images import COPIES, Unwanted, by_kind, find_unwanted
 
 NOTHING: list[dict] = []  # the annotations of each image
 
@@ -45,11 +46,12 @@ def unlabeled_set(
         FileNotFoundError: if there is no photo.
         ValueError: if one cannot be read, or none is left.
     """
-    paths = real_paths(folder, find_images(folder))
+    paths = one_name_each(real_paths(folder, find_images(folder)))
     known = {os.path.realpath(path) for path in known}
     own = os.path.join(os.path.realpath(folder), '')
     others = [os.path.join(os.path.realpath(other), '') for other in (out_dir, *not_below)]
     outside = tuple(other for other in others if not own.startswith(other))
+    num_annotated = sum(path in known for path in paths.values())
     paths = {
         name: path
         for name, path in paths.items()
@@ -71,10 +73,11 @@ def unlabeled_set(
         )
         for kind, lines in by_kind(unwanted, names).items()
     ]
-    if compared + len(unwanted) < len(paths):
+    candidates = len(paths) - sum(reason.kind != COPIES for reason in unwanted.values())
+    if compared < candidates:
         message = (
             f'copies of annotated images that were stored anew were looked for among {compared:,} '
-            f'of {len(paths):,} images, equal files among all: --hash looks at each'
+            f'of {candidates:,} images, equal files among all: --hash looks at each'
         )
         findings.append(Finding('note', str(folder), '', message))
     records: list[tuple[dict, list[dict]]] = []
@@ -99,8 +102,15 @@ def unlabeled_set(
         message = 'cannot be read: left out of the unlabelled set'
         findings.append(Finding('note', str(folder), some('file', unreadable), message))
     if not records:
+        kinds = {
+            'of the annotated sets': num_annotated,
+            **Counter(reason.kind for reason in unwanted.values()),
+            'that cannot be read': len(unreadable),
+        }
         raise ValueError(
-            f'all photos below {folder} are annotated, none is left to learn from without labels: '
+            f'no photo below {folder} is left to learn from without labels '
+            f'({", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)}): '
+            f'{"--keep-all keeps what is annotated nowhere, or " if unwanted else ""}'
             'give --unlabeled-images, or train on the labels alone (configs/supervised)'
         )
     description = f'unlabelled images of {folder.name}'

@@ -139,6 +139,21 @@ def test_deep_images(tmp_path, suffix, brightest, level, words):
     assert all(words in finding.message for finding in findings)
 
 
+@pytest.mark.parametrize('suffix', ['.png', '.tif', '.ppm'])
+@pytest.mark.parametrize(('brightest', 'level'), [(1020, 'warning'), (200, 'error'), (60000, None)])
+def test_deep_images_in_color(tmp_path, suffix, brightest, level):
+    """Pillow reads the upper 8 bits of these; opacity is no brightness."""
+    channels = 4 if suffix == '.png' else 3
+    pixels = np.full((10, 30, channels), 65535, np.uint16)
+    pixels[..., :3] = np.linspace(0, brightest, 900).reshape(10, 30, 3)
+    path = str(tmp_path / f'a{suffix}')
+    cv2.imwrite(path, pixels)
+    findings = check_content([path], np.array([(10, 30)]), file='a.json', limit=None)
+    assert [finding.level for finding in findings] == ([level] if level else [])
+    words = f'{brightest}, becomes {brightest >> 8} of 255. divide'
+    assert all(words in finding.message for finding in findings)
+
+
 def test_pages(tmp_path):
     path = str(tmp_path / 'a.tif')
     pages = [Image.new('L', (30, 10), value) for value in (1, 2, 3)]

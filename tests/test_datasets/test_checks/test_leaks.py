@@ -151,3 +151,16 @@ def test_missing_images_are_passed_over(listed):
     first = listed('labeled', {1: ('1.jpg', None), None: (None, None)} | {3: ('3.jpg', 'x')})
     second = listed('val', {1: ('1.jpg', 'x'), 3: ('3.jpg', None)})
     assert told(check_leaks([first, second])) == [('error', 'image 3.jpg = 1.jpg')]
+
+
+@pytest.mark.parametrize('role', ['labeled', 'val'])
+def test_copies_that_are_kept(listed, tmp_path, photo, role):
+    """What looks alike is a warning; the very file of an evaluated image stays an error."""
+    sets = [listed(role, {1: ('1.png', '')}), listed('unlabeled', {2: ('2.jpg', '')})]
+    photo(1).save(tmp_path / role / '1.png')
+    photo(1).save(tmp_path / 'unlabeled/2.jpg')
+    assert [one.level for one in check_leaks(sets)] == ['error']
+    assert [one.level for one in check_leaks(sets, keep_copies=True)] == ['warning']
+    (tmp_path / 'unlabeled/2.jpg').write_bytes((tmp_path / role / '1.png').read_bytes())
+    level = 'error' if role == 'val' else 'warning'
+    assert [one.level for one in check_leaks(sets, keep_copies=True)] == [level]

@@ -84,7 +84,7 @@ def test_excluded_by_file(images, labeled, tmp_path):
     (tmp_path / 'labeled/0.jpg').symlink_to(images / 'b.jpg')
     in_a = labeled('c.JPG', name='in_a.json')
     coco = convert_images(images, in_a, exclude={in_a: images / 'a'})
-    assert names(coco) == ['a/b/d.png', 'b.jpg', 'e.webp', 'linked/b/d.png']
+    assert names(coco) == ['a/b/d.png', 'b.jpg', 'e.webp']
     linked = labeled('0.jpg', name='linked.json')
     coco = convert_images(images / 'a/..', linked, exclude={linked: tmp_path / 'labeled'})
     assert 'b.jpg' not in names(coco)
@@ -123,9 +123,28 @@ def test_unreadable(images, labeled, content):
 
 
 def test_link_to_nothing(images, labeled):
-    """A link whose target is gone is no file; it is not even listed."""
+    """A link whose target is gone is no file."""
     (images / 'gone.jpg').symlink_to(images / 'nowhere.jpg')
-    assert 'gone.jpg' not in names(convert_images(images, labeled()))
+    with pytest.warns(UserWarning, match=r'links that lead nowhere .*: 1, such as gone\.jpg'):
+        assert 'gone.jpg' not in names(convert_images(images, labeled()))
+
+
+def test_names_without_a_suffix(images):
+    """Images are told by their content; what else lies there raises no alarm."""
+    (images / 'README').write_text('BMW')
+    (images / 'a/table.dat').write_bytes(bytes(range(99)))
+    found = find_images(images)
+    for number, name in enumerate(('x', 'x.jpg_large', 'x.jpg?w=200', 'x.jpg ', 'a/y.png~')):
+        shape = (9, 9 + number)
+        suffix = '.bmp' if name == 'x' else '.png'
+        Image.new('L', shape).save(images / f'z{suffix}')
+        (images / f'z{suffix}').rename(images / name)
+    with pytest.warns(UserWarning, match=r"left out: 5, such as 'a/y\.png~'"):
+        assert find_images(images) == found
+    for name in found:
+        (images / name).unlink()
+    with pytest.raises(FileNotFoundError, match=r'only images without a suffix .*\(5, such as'):
+        find_images(images)
 
 
 def test_pipes_are_no_images(images):

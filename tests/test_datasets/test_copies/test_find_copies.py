@@ -183,3 +183,14 @@ def test_names_that_link_to_one_file(tmp_path, write, photo):
         write(f'{name}.png', photo(ord(name)))
     (tmp_path / 'c.png').symlink_to(tmp_path / 'a.png')
     assert group_names(tmp_path, ['b.png', 'a.png', 'c.png']) == {'c.png': 'a.png'}
+
+
+def test_versions_of_one_source_stay_together(write, photo):
+    """By their names, however far they were turned and cropped."""
+    made = [photo(1), photo(1).rotate(25), photo(1).crop((40, 30, 200, 150))]
+    paths = [
+        write(f'a_jpg.rf.{number:032x}.jpg', image)
+        for number, image in enumerate([*made, photo(2)])
+    ]
+    other = write('b_jpg.rf.0123456789abcdef.jpg', photo(3))
+    assert group_copies([*paths, other]) == dict.fromkeys(paths[1:], paths[0])

@@ -57,7 +57,7 @@ def test_list_of_negatives(world, tmp_path):
     labels = world.prepare()
     path = tmp_path / 'negatives.txt'
     path.write_text('5.png\n\n6.png\n./6.png\n')
-    assert read_negatives(path, [labels]) == {'5.png', '6.png'}
+    assert read_negatives(path, [labels]) == [{'5.png', '6.png'}]
     separate_unannotated(labels, {'5.png', '6.png'})
     assert [i['file_name'] for i in labels.coco['images']] == [f'{n}.png' for n in range(1, 7)]
     assert len({image['id'] for image in labels.coco['images']}) == 6
@@ -72,6 +72,33 @@ def test_no_negatives(world, tmp_path, line, words):
     path.write_text(line)
     with pytest.raises(ValueError, match=words):
         read_negatives(path, [world.prepare()])
+
+
+def test_negatives_whose_names_occur_twice(world, tmp_path):
+    """In two folders, or in two files: each line means one photo."""
+    for folder in 'a', 'b':
+        (world.photos / folder).mkdir()
+        Image.new('RGB', (64, 48), 'red').save(world.photos / folder / 'x.png')
+    world.images[0]['file_name'] = 'a/x.png'
+    list_two_more(world)
+    world.images[-1]['file_name'] = 'b/x.png'
+    val_photos = tmp_path / 'others'
+    shutil.copytree(world.photos, val_photos)
+    labels, val = world.prepare(), world.prepare()
+    val.folder = val_photos
+    path = tmp_path / 'negatives.txt'
+    for line, words in (
+        ('a/x.png', 'a/x.png may be'),  # of either file
+        ('x.png', r'x.png may be .*/a/x.png or .*/b/x.png'),
+        (str(world.photos / 'a/x.png'), 'has annotations'),
+    ):
+        path.write_text(line)
+        with pytest.raises(ValueError, match=words):
+            read_negatives(path, [labels, val])
+    lines = [f'others/{world.images[-1]["file_name"]}', str(world.photos / '5.png')]
+    path.write_text('\n'.join(lines))
+    assert read_negatives(path, [labels, val]) == [{'5.png'}, {'b/x.png'}]
+    assert len(labels.coco['images']) == 6
 
 
 # ---------------------------------------------------------------- validation
@@ -250,3 +277,22 @@ def test_unreadable_photos(world):
 def test_no_photo_is_left(world):
     with pytest.raises(ValueError, match='--unlabeled-images'):
         unlabeled(world, known=list(world.photos.iterdir()))
+
+
+def test_none_left(world):
+    """Why: not all of them are annotated."""
+    for number in range(2, 7):
+        shutil.copy(world.photos / '1.png', world.photos / f'{number}.png')
+    (world.photos / '6.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'no photo below .* is left') as error:
+        unlabeled(world, skip_unreadable=True)
+    assert '(1 of the annotated sets, 4 copies of annotated images, 1 that cannot be read)' in str(
+        error.value
+    )
+
+
+def test_a_file_with_two_names_is_one_photo(world):
+    (world.photos / 'again.png').symlink_to(world.photos / '2.png')
+    (world.photos / '0.png').symlink_to(world.photos / '3.png')
+    coco, _, _ = unlabeled(world)
+    assert [image['file_name'] for image in coco['images']] == [f'{n}.png' for n in range(2, 7)]
