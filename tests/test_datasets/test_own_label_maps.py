@@ -331,6 +331,17 @@ def test_output_around_the_images(run, data, out):
         assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
 
 
+def test_label_maps_among_the_images_are_no_images(run, data):
+    """Our own ones of another run, and coloured ones, though label maps are as flat as they are."""
+    data.maps = data.images
+    write(data, name=lambda s: f'{s}_mask.png')
+    write(data, of_colors, name=lambda s: f'{s}_color.png')
+    for out in data.images / 'before', data.root / 'mine':
+        assert run('--map-suffix', '_mask.png', '--out-dir', out, maps=data.maps).code == 0
+        unlabeled = (out / 'unlabeled.txt').read_text().splitlines()
+        assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
+
+
 def test_a_label_map_without_labels_leaves_its_image_unlabelled(run, data):
     write(data)
     save(data.maps / '3.png', np.full((64, 96), 255, np.uint8))

@@ -186,8 +186,9 @@ def main() -> None:
     unlabeled, found, left_out = unlabeled_set(
         args.unlabeled_images,
         [],
-        known=[str(path) for part in parts.values() for path in part.paths()],
+        known=[str(path) for part in parts.values() for path in part.image_paths()],
         out_dir=out,
+        no_photos=[path for part in parts.values() for path in part.maps.all_files],
         not_below=[written, *(part.maps.folder for part in parts.values())],
         skip_unreadable=args.skip_unreadable,
         keep_all=args.keep_all,
