@@ -47,11 +47,15 @@ OTHER_SUFFIXES = frozenset(
 )
 
 
-def find_images(root: Path) -> list[str]:
+def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
     """All images below a folder, by their suffix.
 
     Hidden files and folders, and those of file servers and recycle bins, are left out. Images of
     formats that training cannot read are left out with a warning that counts them.
+
+    Args:
+        root: the folder.
+        also: further suffixes that count, in small letters.
 
     Returns:
         Names relative to ``root``, with ``/``, sorted.
@@ -62,17 +66,20 @@ def find_images(root: Path) -> list[str]:
     if not root.is_dir():
         raise FileNotFoundError(f'{root} is not a folder')
     files = list(files_below(root))
-    names = [name for name in files if suffix_of(name) in IMAGE_SUFFIXES]
-    others = Counter(suffix_of(name) for name in files if suffix_of(name) in OTHER_SUFFIXES)
+    names = [name for name in files if suffix_of(name) in (*IMAGE_SUFFIXES, *also)]
+    left_out = OTHER_SUFFIXES.difference(also)
+    others = Counter(suffix_of(name) for name in files if suffix_of(name) in left_out)
     counts = ', '.join(f'{count} {suffix}' for suffix, count in sorted(others.items()))
     if not names:
-        found = f', only {counts}: convert them to JPEG or PNG' if others else ''
+        found = (
+            f', only {counts}: convert photos to JPEG or PNG, label maps to PNG' if others else ''
+        )
         raise FileNotFoundError(f'no image ({" ".join(IMAGE_SUFFIXES)}) below {root}{found}')
     if others:
-        example = next(name for name in sorted(files) if suffix_of(name) in OTHER_SUFFIXES)
+        example = next(name for name in sorted(files) if suffix_of(name) in left_out)
         warnings.warn(
             f'files of other image formats are left out: {counts}, such as {example}: to use '
-            'them, convert them to JPEG or PNG',
+            'them, convert photos to JPEG or PNG, label maps to PNG',
             stacklevel=1,  # however often a folder is looked at, it is said once
         )
     return sorted(names)
