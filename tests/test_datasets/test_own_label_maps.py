@@ -362,6 +362,7 @@ def test_images_and_label_maps_in_one_folder(run, data):
     data.maps = data.images
     write(data, name=lambda s: f'{s}_mask.png')
     assert 'tell them apart by --map-suffix' in run(maps=data.maps).code
+    assert 'correct --map-suffix' in run('--map-suffix', 'mask.PNG', maps=data.maps).out
     assert run('--map-suffix', '_mask.png', maps=data.maps).code == 0
     assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
 

@@ -114,7 +114,10 @@ def _of_one_image(maps: Sequence[str]) -> str:
     elif len({PurePosixPath(name).stem for name in maps}) == 1:
         remedy = 'remove all but one, or --map-suffix with the end of the right ones, such as .png'
     else:
-        remedy = '--map-suffix with the end of the right ones, such as _labelIds.png'
+        remedy = (
+            'remove all but one, or --map-suffix with the end of the right ones, such as '
+            '_labelIds.png'
+        )
     return f'one of {len(maps)} label maps of its image ({example}): {remedy}'
 
 

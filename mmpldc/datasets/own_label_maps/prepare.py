@@ -136,14 +136,14 @@ def prepare_label_maps(
         raise ValueError(f'--ignore has the number {strange[0]}: they are 0 to {HUGE}')
     image_names = _not_below(images, find_images(images), [folder, *not_below])
     map_names = _not_below(folder, find_images(folder, also=('.gif',)), not_below)
-    if folder == images:
+    if images.is_dir() and os.path.samefile(folder, images):
         if suffix is None:
             raise ValueError(
                 f'{folder} holds images and label maps: tell them apart by --map-suffix, such as '
                 '_mask.png, or give them folders of their own'
             )
         image_names = [name for name in image_names if not name.endswith(suffix)]
-        map_names = [name for name in map_names if name.endswith(suffix)]
+        map_names = [name for name in map_names if name.endswith(suffix)] or map_names[:1]
     all_files = [str(folder / name) for name in map_names]
     pairs = pair(
         image_names, map_names, folder=str(folder), suffix=suffix, image_folder=str(images)
@@ -219,7 +219,7 @@ def _no_pairs(
 ) -> str:
     """Why no label map has an image, and what to do."""
     if not pairs.faults:
-        return f'none of the label maps, such as {map_names[0]}, ends in {suffix}: --map-suffix'
+        return f'no name, such as {map_names[0]}, ends in {suffix}: correct --map-suffix'
     name, fault = next(iter(pairs.faults.items()))
     if not fault.startswith('belongs to no image'):
         return f'{name}: {fault}'
