@@ -209,10 +209,10 @@ def text_of_names(names: Sequence[str]) -> str:
     """
     for name in names:
         try:
-            is_lines = len(name.encode().splitlines()) > 1
+            fits = len(name.encode().splitlines()) <= 1 and name == name.strip()
         except UnicodeEncodeError:  # from a system of another encoding
-            is_lines = True
-        if is_lines:
+            fits = False
+        if not fits:
             raise ValueError(f'{name!r}: a list of names cannot hold this one: rename it')
     return ''.join(f'{name}\n' for name in names)
 

@@ -1,6 +1,7 @@
 """A pair of configs made for somebody's label maps, as different as they come."""
 
 import json
+import os
 import runpy
 import shlex
 from pathlib import Path
@@ -13,7 +14,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmpldc.datasets.checks import check_run
+from mmpldc.datasets.image_header import ImageHeader
 from mmpldc.datasets.own_label_maps import read_classes
+from mmpldc.datasets.own_label_maps.fitting import fit_to_image
 from mmpldc.datasets.own_label_maps.pairing import pair
 from mmpldc.datasets.own_label_maps.reading import read_contents
 
@@ -50,6 +53,11 @@ def data(tmp_path):
     return SimpleNamespace(
         root=tmp_path, names=names, truth=truth, images=tmp_path / 'photos', maps=tmp_path / 'maps'
     )
+
+
+def cut(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
 
 
 def write(data, convert=lambda values: values, name=lambda stem: f'{stem}.png', **options):
@@ -195,6 +203,7 @@ REPAIRED = {
     'float': (lambda v: v.astype(np.float32), dict(name=lambda s: f'{s}.tif'), 'as fractions'),
     'tif': (lambda v: v, dict(name=lambda s: f'{s}.TIF'), ''),
     'bmp': (lambda v: v, dict(name=lambda s: f'{s}.bmp'), ''),
+    'gif': (lambda v: v, dict(name=lambda s: f'{s}.gif'), ''),
     '_mask': (lambda v: v, dict(name=lambda s: f'{s}_mask.png'), "'_mask' in their names"),
     'labelIds': (
         lambda v: v,
@@ -224,6 +233,39 @@ def test_a_binary_mask(run, data):
     assert result.code == 0 and "nothing but 0 and 255: 255 is taken for 'cat'" in result.out
     for image, values in data.truth.items():
         np.testing.assert_array_equal(written(data, image), values == 1)
+
+
+def binary(bright):
+    return lambda v: np.where(v == 1, bright, 0).astype(np.uint8)
+
+
+def test_binary_masks_of_two_kinds(run, data):
+    """In two folders each is read by itself; in one, 255 may be a class or no label."""
+    classes = ('background', 'cat')
+    names = sorted(data.truth)
+    write(data, binary(1))
+    for name in names[:2]:
+        stem = Path(name).with_suffix('.png')
+        (data.maps / stem).unlink()
+        save(data.root / 'val_maps' / stem, binary(255)(data.truth[name]))
+    result = run('--val-label-maps', data.root / 'val_maps', classes=classes)
+    assert result.code == 0 and f'{data.root / "val_maps"}: nothing but 0 and 255' in result.out
+    for image, values in data.truth.items():
+        part = 'val' if image in names[:2] else 'train'
+        path = data.root / f'mine/label_maps/{part}/{image}.png'
+        np.testing.assert_array_equal(np.array(Image.open(path)), values == 1)
+    for stray in False, True:
+        write(data, binary(255))
+        one = data.truth[names[0]]
+        save((data.maps / names[0]).with_suffix('.png'), stray + binary(1 + 253 * stray)(one))
+        result = run(classes=classes)
+        assert 'nothing was written' in result.code
+        assert '--ignore 255 if 255 means no label' in result.out
+    listed = data.root / 'classes.txt'
+    listed.write_text('0 background\n1 cat\n255 cat\n')
+    write(data, binary(255))
+    assert run(classes=[listed]).code == 0
+    assert run('--ignore', 1, classes=CLASSES).code
 
 
 def test_another_size_of_the_same_shape_is_resized(run, data):
@@ -260,6 +302,11 @@ REFUSED = {
     ),
     'colours': (of_colors, "a file with a line 'R G B name' for each class"),
     'shape': (lambda v: v[:, :64], 'has another shape than its image'),
+    'from 0 or 1': (
+        lambda v: np.where(v == 255, v, np.maximum(v, 1)).astype(np.uint8),
+        "--ignore 0 if 1 is 'ground'; --values 0 1 2 if 0 is",
+    ),
+    'nothing but 255': (lambda v: np.where(v == 1, 255, 0).astype(np.uint8), 'name the two'),
     'fractions': (lambda v: v.astype(np.float32) + 0.5, 'has fractions'),
 }
 
@@ -271,7 +318,8 @@ def test_refused_with_one_line(run, data, kind):
     result = run()
     assert isinstance(result.code, str) and result.code.startswith('new_config.py: nothing was')
     errors = [line for line in result.out.splitlines() if line.startswith('error')]
-    assert len(errors) == 1 and words in errors[0] and '.tif' in errors[0], errors
+    assert len(errors) == 1 and words in errors[0], errors
+    assert kind == 'nothing but 255' or '.tif' in errors[0]
     assert not (data.root / 'mine').exists()
 
 
@@ -281,8 +329,12 @@ def test_refused_with_one_line(run, data, kind):
         (lambda d: save(d.maps / 'lost.png', np.zeros((64, 96), np.uint8)), 'belongs to no image'),
         (lambda d: (d.maps / '3.png').write_bytes(b'no image'), 'cannot be decoded'),
         (lambda d: save(d.maps / '3.png', d.truth['3.jpg'][:32]), 'has another shape'),
+        (lambda d: save(d.maps / '3.png', np.full_like(d.truth['3.jpg'], 9)), 'has the values 9'),
+        (lambda d: save(d.images / '3.bmp', np.zeros((64, 96), np.uint8)), 'several images have'),
+        (lambda d: save(d.maps / '3_x.png', d.truth['3.jpg']), 'one of 2 label maps of its image'),
+        (lambda d: cut(d.images / '3.jpg'), 'cut off'),
     ],
-    ids=['lost', 'broken', 'shape'],
+    ids=['lost', 'broken', 'shape', 'value', 'images', 'maps', 'photo'],
 )
 def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     write(data)
@@ -290,10 +342,11 @@ def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     result = run()
     assert '--drop-invalid leaves such label maps out' in result.code and words in result.out
     assert not (data.root / 'mine').exists()
-    assert run('--drop-invalid').code == 0
+    assert run('--drop-invalid', '--skip-unreadable').code == 0
     assert words in (data.root / 'mine/left_out.txt').read_text()
     used = {*names_in(data, 'labeled'), *names_in(data, 'val')}
-    assert ('3.jpg' in names_in(data, 'unlabeled')) == ('3.jpg' not in used)
+    if words != 'cut off':
+        assert ('3.jpg' in names_in(data, 'unlabeled')) == ('3.jpg' not in used)
 
 
 def test_several_label_maps_of_an_image(run, data):
@@ -309,6 +362,7 @@ def test_images_and_label_maps_in_one_folder(run, data):
     data.maps = data.images
     write(data, name=lambda s: f'{s}_mask.png')
     assert 'tell them apart by --map-suffix' in run(maps=data.maps).code
+    assert 'correct --map-suffix' in run('--map-suffix', 'mask.PNG', maps=data.maps).out
     assert run('--map-suffix', '_mask.png', maps=data.maps).code == 0
     assert set(names_in(data, 'unlabeled')) == {*data.names[:2], *data.names[8:]}
 
@@ -329,6 +383,46 @@ def test_output_around_the_images(run, data, out):
         assert result.code == 0, result
         unlabeled = (data.root / out / 'unlabeled.txt').read_text().splitlines()
         assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
+
+
+def test_label_maps_among_the_images_are_no_images(run, data):
+    """Our own ones of another run, and coloured ones, though label maps are as flat as they are."""
+    data.maps = data.images
+    write(data, name=lambda s: f'{s}_mask.png')
+    write(data, of_colors, name=lambda s: f'{s}_color.png')
+    for out in data.images / 'before', data.root / 'mine':
+        assert run('--map-suffix', '_mask.png', '--out-dir', out, maps=data.maps).code == 0
+        unlabeled = (out / 'unlabeled.txt').read_text().splitlines()
+        assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
+
+
+def test_output_below_the_label_maps(run, data):
+    """Twice: what the first run wrote is no label map of the second."""
+    write(data)
+    for _ in range(2):
+        assert run('--out-dir', data.maps / 'mine').code == 0
+
+
+@pytest.mark.parametrize(
+    'name',
+    [' 0.jpg', 'a\nb.jpg', 'x' * 251 + '.jpg', b'\xff.jpg'],
+    ids=['blank', 'line', 'long', 'bytes'],
+)
+@pytest.mark.parametrize('is_labelled', [False, True])
+def test_names_that_cannot_be_written(run, data, name, is_labelled):
+    """Of a labelled or an unlabelled photo: said before anything is written."""
+    write(data)
+    image, name = data.images / data.names[2 if is_labelled else 0], os.fsdecode(name)
+    image.rename(image.with_name(name))
+    if is_labelled:
+        label_map = data.maps / '2.png'
+        label_map.rename(label_map.with_name(f'{Path(name).stem}.png'))
+    result = run()
+    if len(name) > 250 and not is_labelled:  # no label map is called after it
+        assert result.code == 0
+        return
+    assert isinstance(result.code, str) and '\n' not in result.code
+    assert 'rename it' in result.code + result.out and not (data.root / 'mine').exists()
 
 
 def test_a_label_map_without_labels_leaves_its_image_unlabelled(run, data):
@@ -451,13 +545,54 @@ def test_names_that_mean_no_label():
 def test_numbers_of_other_images_are_no_suffix():
     """Image 1 has no label map; 1_2 is not its."""
     pairs = pair(['1.jpg', '2.jpg'], ['1_2.png', '2.png'], folder='maps')
-    assert pairs.maps == {'2.jpg': '2.png'} and pairs.without_image == ['1_2.png']
+    assert pairs.maps == {'2.jpg': '2.png'} and list(pairs.faults) == ['1_2.png']
     pairs = pair(['x/1.jpg', 'y/1.jpg'], ['gt/x/1.png', 'gt/y/1.png'], folder='maps')
     assert pairs.maps == {'x/1.jpg': 'gt/x/1.png', 'y/1.jpg': 'gt/y/1.png'}
     pairs = pair(['a/1.jpg', 'b/1.jpg'], ['1.png'], folder='maps')
-    assert not pairs.maps and pairs.findings[0].level == 'error'
+    assert not pairs.maps and 'several images have this name' in pairs.faults['1.png']
     pairs = pair(['1.jpg'], ['mask_1.png'], folder='maps')
     assert pairs.maps == {'1.jpg': 'mask_1.png'}
+
+
+@pytest.mark.parametrize(
+    ('image', 'label_map'),
+    [
+        ('IMG_{}.JPG', 'img_{}.png'),
+        ('u\u0308_{}.jpg', '\u00fc_{}.png'),
+        ('{}.jpg', '1a2b3c4d-{}_mask.png'),
+        ('img_{}.jpg', 'mask_{}.png'),
+        ('image{}.png', 'label{}.png'),
+        ('{}_sat.jpg', '{}_mask.png'),
+        ('top_2_{}_RGB.tif', 'top_2_{}_label.tif'),
+        ('{}.jpg', '{}_json/label.png'),
+        ('s1/rgb/{}.jpg', 's1/{}.png'),
+    ],
+)
+def test_names_that_differ(image, label_map):
+    """Seen through where one image fits alone."""
+    images = [image.format(n) for n in (1, 2, 11)]
+    others = [image.replace('s1', 's2').format(n) for n in (1, 2)]
+    pairs = pair([*images, *others] if 's1' in image else images, [label_map.format(1)], folder='m')
+    assert pairs.maps == {images[0]: label_map.format(1)} and not pairs.faults
+    two = ['img_1.jpg', 'photo_1.jpg']
+    assert not pair(two, ['mask_1.png'], folder='m').maps
+
+
+def test_a_turned_image_that_is_almost_square():
+    """The size of the image as it is loaded counts first, then that of the stored pixels."""
+    header = ImageHeader(100, 101, 6, False, False, 1, '')
+    assert fit_to_image((101, 100), header) == (1, '', '')
+    assert fit_to_image((100, 101), header)[0] == 6
+    turn, repair, fault = fit_to_image((50, 50), header)
+    assert (turn, repair) == (1, '') and 'may be turned or not' in fault
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_numbers_of_16_bits(tmp_path, channels):
+    values = np.array([[0, 1], [2, 300]], np.uint16)
+    path = tmp_path / 'map.png'
+    assert cv2.imwrite(str(path), values if channels == 1 else np.dstack([values] * 3))
+    assert read_contents(path, by_color=False).values.tolist() == [0, 1, 2, 300]
 
 
 def test_counts_are_those_of_all_pixels(tmp_path):

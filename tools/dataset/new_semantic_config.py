@@ -186,8 +186,9 @@ def main() -> None:
     unlabeled, found, left_out = unlabeled_set(
         args.unlabeled_images,
         [],
-        known=[str(path) for part in parts.values() for path in part.paths()],
+        known=[str(path) for part in parts.values() for path in part.image_paths()],
         out_dir=out,
+        no_photos=[path for part in parts.values() for path in part.maps.all_files],
         not_below=[written, *(part.maps.folder for part in parts.values())],
         skip_unreadable=args.skip_unreadable,
         keep_all=args.keep_all,
@@ -197,10 +198,10 @@ def main() -> None:
     num_unlabeled = len(unlabeled['images'])
     print_summary(parts, classes, num_unlabeled, findings, warned=said.warnings)
 
-    sources, lists = {}, {}
+    sources, lists, folders = {}, {}, []
     for role, part in parts.items():
         folder = written / ('train' if part.maps.folder == args.label_maps else role)
-        part.maps.write(folder, classes.palette, part.names)
+        folders.append((part, folder))
         lists[out / f'{role}.txt'] = part.names
         prefix = dict(img_path=str(part.maps.images), seg_map_path=str(folder))
         sources[role] = dict(ann_file=str(out / f'{role}.txt'), data_prefix=prefix)
@@ -208,6 +209,7 @@ def main() -> None:
     sources['unlabeled'] = dict(
         ann_file=str(out / 'unlabeled.txt'), data_prefix=dict(img_path=str(args.unlabeled_images))
     )
+    texts |= {path: text_of_names(names) for path, names in lists.items()}  # checks them, too
     sizes = [size for part in parts.values() for size in part.sizes()]
     sizes += [(image['height'], image['width']) for image in unlabeled['images']]
     size = args.size
@@ -238,10 +240,11 @@ def main() -> None:
         place(f'{method}.py', method_text(TEMPLATES, method, base.name))
         for method in ('supervised', args.method)
     ]
-    texts |= {path: text_of_names(names) for path, names in lists.items()}
     left_out += [line for part in parts.values() for line in part.maps.left_out]
     if left_out:
         texts[out / 'left_out.txt'] = printable('\n'.join(dict.fromkeys(left_out)) + '\n')
+    for part, folder in folders:
+        part.maps.write(folder, classes.palette, part.names)
     write_all(texts)
     for path, names in lists.items():
         print(f'{path}: {count(len(names), "image")}')

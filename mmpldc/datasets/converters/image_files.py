@@ -70,12 +70,16 @@ BEGINNINGS = (
 MOST_OPENED = 2_000
 
 
-def find_images(root: Path) -> list[str]:
+def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
     """All images below a folder, by their suffix.
 
     Hidden files and folders, and those of file servers and recycle bins, are left out. Images of
     formats that training cannot read, and those without a suffix or with one that is none, are left
     out with a warning that counts them.
+
+    Args:
+        root: the folder.
+        also: further suffixes that count, in small letters.
 
     Returns:
         Names relative to ``root``, with ``/``, sorted.
@@ -86,20 +90,23 @@ def find_images(root: Path) -> list[str]:
     if not root.is_dir():
         raise FileNotFoundError(f'{root} is not a folder')
     files = sorted(files_below(root))
-    names = [name for name in files if suffix_of(name) in IMAGE_SUFFIXES]
-    others = [name for name in files if suffix_of(name) in OTHER_SUFFIXES]
+    names = [name for name in files if suffix_of(name) in (*IMAGE_SUFFIXES, *also)]
+    left_out = OTHER_SUFFIXES.difference(also)
+    others = [name for name in files if suffix_of(name) in left_out]
     misnamed = _misnamed(root, files)
     counts = Counter(map(suffix_of, others))
     listed = ', '.join(f'{count} {suffix}' for suffix, count in sorted(counts.items()))
     odd = f'{len(misnamed)}, such as {misnamed[0]!r}' if misnamed else ''
     if not names:
-        found = f', only {listed}: convert them to JPEG or PNG' if others else ''
+        found = (
+            f', only {listed}: convert photos to JPEG or PNG, label maps to PNG' if others else ''
+        )
         found += f', only images without a suffix such as .jpg ({odd}): rename them' if odd else ''
         raise FileNotFoundError(f'no image ({" ".join(IMAGE_SUFFIXES)}) below {root}{found}')
     if others:
         warnings.warn(
             f'files of other image formats are left out: {listed}, such as {others[0]}: to use '
-            'them, convert them to JPEG or PNG',
+            'them, convert photos to JPEG or PNG, label maps to PNG',
             stacklevel=1,  # however often a folder is looked at, it is said once
         )
     if odd:

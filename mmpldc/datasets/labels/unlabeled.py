@@ -22,6 +22,7 @@ def unlabeled_set(
     known: Collection[str],
     out_dir: Path,
     not_below: Sequence[Path] = (),
+    no_photos: Collection[str] = (),
     skip_unreadable: bool,
     keep_all: bool = False,
     all_pictures: bool = False,
@@ -34,6 +35,7 @@ def unlabeled_set(
         known: paths of images of other sets; links are followed.
         out_dir: what is written below it is no photo, unless ``folder`` is or lies below it.
         not_below: further folders without photos, likewise.
+        no_photos: paths of further files that are none, such as label maps.
         skip_unreadable: leave out files that are no images.
         keep_all: leave out the known images themselves only, not their copies, and not what is no
             photo (:mod:`mmpldc.datasets.unwanted_images`).
@@ -48,6 +50,7 @@ def unlabeled_set(
     """
     paths = one_name_each(real_paths(folder, find_images(folder)))
     known = {os.path.realpath(path) for path in known}
+    taken = known | {os.path.realpath(path) for path in no_photos}
     own = os.path.join(os.path.realpath(folder), '')
     others = [os.path.join(os.path.realpath(other), '') for other in (out_dir, *not_below)]
     outside = tuple(other for other in others if not own.startswith(other))
@@ -55,7 +58,7 @@ def unlabeled_set(
     paths = {
         name: path
         for name, path in paths.items()
-        if path not in known and not path.startswith(outside)
+        if path not in taken and not path.startswith(outside)
     }
     headers = read_headers(list(paths.values()))
     unwanted: dict[str, Unwanted] = {}

@@ -1,24 +1,14 @@
 """The classes of somebody's label maps: names, and the number or colour that each has in them."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmpldc.utils.text import read_text
-
 from ..label_maps import IGNORE
+from .class_files import Color, Entry, read_class_file
 
-MEANS_NO_LABEL = {'void', 'ignore', 'ignored', 'unlabeled', 'unlabelled'}
+MEANS_NO_LABEL = {'void', 'ignore', 'ignored', 'unlabeled', 'unlabelled', '__ignore__'}
 HUGE = 65535  # the largest number of a 16-bit map
-NUMBER = r'\(?(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})\)?'
-COLOR_FIRST = re.compile(rf'^{NUMBER}[,;:\s]+(?P<name>\S.*)$')  # CamVid
-COLOR_LAST = re.compile(
-    rf'^(?P<name>\S.*?)\s*[,;:\s]\s*{NUMBER}(?::.*)?$'
-)  # CVAT: road:128,64,128::
-HEX = re.compile(r'^(?:#([0-9a-fA-F]{6})[,;:\s]+(.+)|(.+?)[,;:\s]+#([0-9a-fA-F]{6}))$')
-VALUE_FIRST = re.compile(r'^(\d{1,5})[,;:\s]+(?P<name>\D.*)$')  # 7 road
-Color = tuple[int, int, int]
 
 
 class Classes(NamedTuple):
@@ -49,31 +39,35 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
     """Make sense of what a user says of the classes.
 
     Args:
-        given: their names, in the order of their numbers; or one file with a line for each, such as
-            ``road``, ``7 road``, ``128 64 128 road``, ``road:128,64,128::`` (CVAT's labelmap.txt)
-            or ``road #804080``. A name may have several lines. ``void`` and the like mean no label.
+        given: their names, in the order of their numbers; or one file, see
+            :func:`~.class_files.read_class_file`. A name may have several lines. ``void`` and the
+            like mean no label; so does labelme's ``__ignore__``, which takes up no number.
         values: their numbers in label maps, in the same order.
 
     Raises:
         ValueError: naming the file and line, if it cannot be understood.
     """
-    entries: list[tuple[str, int | None, Color | None]]
     if len(given) == 1 and Path(given[0]).is_file():
-        entries = _read_file(Path(given[0]))
+        entries = read_class_file(Path(given[0]))
     elif len(given) == 1 and Path(given[0]).suffix:
         raise ValueError(f'--classes: there is no file {given[0]}')
     else:
-        entries = [(name.strip(), None, None) for name in given]
+        entries = [Entry(name.strip()) for name in given]
+    blank = [place for place, entry in enumerate(entries, 1) if not entry.name]
+    if blank:
+        raise ValueError(f'--classes: name {blank[0]} is blank')
+    taken_out = [entry.name for entry in entries if _has_no_number(entry)]
+    entries = [entry for entry in entries if not _has_no_number(entry)]
     if values is not None:
         if len(values) != len(entries):
             raise ValueError(f'--values has {len(values)} numbers for {len(entries)} --classes')
-        entries = [(name, n, color) for (name, _, color), n in zip(entries, values, strict=True)]
+        entries = [entry._replace(value=n) for entry, n in zip(entries, values, strict=True)]
     elif any(name.lower() in MEANS_NO_LABEL for name, *_ in entries) and not any(
         color for *_, color in entries
     ):
         entries = [
-            (name, row if value is None else value, color)
-            for row, (name, value, color) in enumerate(entries)
+            entry._replace(value=row if entry.value is None else entry.value)
+            for row, entry in enumerate(entries)
         ]
     for _, value, color in entries:
         if value is not None and not 0 <= value <= HUGE:
@@ -83,7 +77,7 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
     names: dict[str, int] = {}
     by_value: dict[int, int] = {}
     by_color: dict[Color, int] = {}
-    ignored = []
+    ignored = taken_out
     for name, value, color in entries:
         if name.lower() in MEANS_NO_LABEL:
             label = IGNORE
@@ -103,38 +97,11 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
     return Classes(tuple(names), by_value, by_color, tuple(ignored))
 
 
-def _read_file(path: Path) -> list[tuple[str, int | None, Color | None]]:
-    lines = read_text(path).splitlines()
-    found: list[tuple[str, int | None, Color | None]] = []
-    kinds: dict[str, int] = {}
-    for number, line in enumerate(map(str.strip, lines), 1):
-        if not line or re.match(r'#(?![0-9a-fA-F]{6}\b)', line):
-            continue
-        entry = _parse(line)
-        kind = 'a colour' if entry[2] else 'a number' if entry[1] is not None else 'a name alone'
-        if not found and kind == 'a name alone' and re.search(r'[,;].*[,;]', line):
-            continue  # a heading such as name,r,g,b
-        kinds.setdefault(kind, number)
-        found.append(entry)
-    if len(kinds) > 1:
-        (first, at), (other, line_number) = list(kinds.items())[:2]
-        raise ValueError(
-            f'{path}: line {line_number} has {other}, line {at} {first}: write all lines alike'
-        )
-    return found
-
-
-def _parse(line: str) -> tuple[str, int | None, Color | None]:
-    if match := HEX.match(line):
-        digits = match[1] or match[4]
-        red, green, blue = bytes.fromhex(digits)
-        return (match[2] or match[3]).strip(), None, (red, green, blue)
-    if match := COLOR_FIRST.match(line) or COLOR_LAST.match(line):
-        red, green, blue = (int(part) for part in match.groups() if part and part.isdigit())
-        return match['name'].strip(), None, (red, green, blue)
-    if match := VALUE_FIRST.match(line):
-        return match['name'].strip(), int(match[1]), None
-    return line, None, None
+def _has_no_number(entry: Entry) -> bool:
+    """Whether it is -1 for no label, which label maps write as 255."""
+    means_none = entry.name.lower() in MEANS_NO_LABEL
+    is_labelme = entry.name == '__ignore__' and entry.value is None
+    return entry.color is None and (is_labelme or (means_none and entry.value == -1))
 
 
 def _voc_color(label: int) -> Color:

@@ -27,25 +27,25 @@ def fit_to_image(size: tuple[int, int], header: ImageHeader) -> tuple[int, str, 
         there is none; and what is wrong, empty if it fits.
     """
     loaded = header.height, header.width
-    if header.orientation >= 5 and header.height != header.width:
-        if _is_alike(size, (header.width, header.height)):
-            what = "turned as its image's EXIF orientation says"
-            return header.orientation, what, ''
-    elif header.orientation != 1:
-        return (
-            1,
-            '',
-            (
-                "its image's EXIF orientation turns or mirrors the image when it is loaded, and "
-                'sizes do not tell whether the label map is turned: store the image turned and '
-                'without EXIF'
-            ),
+    stored = loaded[::-1]
+    turns = header.orientation >= 5 and header.height != header.width
+    if header.orientation != 1 and not turns:
+        what = (
+            "its image's EXIF orientation turns or mirrors the image when it is loaded, and "
+            'sizes do not tell whether the label map is turned: store the image turned and '
+            'without EXIF'
         )
+        return 1, '', what
     if size == loaded:
         return 1, '', ''
-    if _is_alike(size, loaded):
-        return 1, f'smaller or larger than its image ({describe_sizes(size, loaded)}): resized', ''
+    as_loaded, as_stored = _is_alike(size, loaded), turns and _is_alike(size, stored)
+    if (turns and size == stored) or (as_stored and not as_loaded):
+        return header.orientation, "turned as its image's EXIF orientation says", ''
     sizes = describe_sizes(size, loaded)
+    if as_loaded and as_stored:
+        return 1, '', f'may be turned or not ({sizes}): save it in the size of its image'
+    if as_loaded:
+        return 1, f'smaller or larger than its image ({sizes}): resized', ''
     return 1, '', f'has another shape than its image ({sizes}): they do not belong together'
 
 

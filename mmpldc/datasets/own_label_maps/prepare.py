@@ -1,10 +1,11 @@
 """A user's label maps: read, repaired and checked before anything is made of them."""
 
 import os
+import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +20,11 @@ from ..image_header import ImageHeader, read_header
 from ..label_maps import IGNORE, UnusableLabelMap, write_label_map
 from .classes import HUGE, Classes, Color
 from .fitting import fit_to_image, turned
-from .numbering import UNKNOWN, Numbering, decide
-from .pairing import pair
+from .numbering import Decision, Numbering, decide
+from .pairing import Pairs, pair
 from .reading import Contents, read_contents, read_raw
+
+LONGEST_NAME = 255  # bytes, of file systems
 
 
 class LabelMapFile(NamedTuple):
@@ -92,7 +95,7 @@ class LabelMaps:
                 values = np.array(label_map)
             path = folder / f'{file.image}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f'{path.name}.part')
+            part = path.with_name(f'.{uuid.uuid4().hex}.part')  # no longer than a name can be
             write_label_map(part, values, palette)
             os.replace(part, path)
 
@@ -120,8 +123,8 @@ def prepare_label_maps(
         suffix: see :func:`~.pairing.pair`.
         drop_invalid: leave out label maps that cannot be repaired.
         numbering: of the first folder, which another one must follow.
-        not_below: folders whose files are no images, besides ``folder``; not those that ``images``
-            is or lies below.
+        not_below: folders whose files are no images and no label maps, but not those that
+            ``images`` or ``folder`` is or lies below.
 
     Raises:
         FileNotFoundError: if there is no image or no label map.
@@ -131,75 +134,100 @@ def prepare_label_maps(
     strange = [value for value in ignored if not 0 <= value <= HUGE]
     if strange:
         raise ValueError(f'--ignore has the number {strange[0]}: they are 0 to {HUGE}')
-    around = (images, *images.parents)
-    others = tuple(f'{other}{os.sep}' for other in (folder, *not_below) if other not in around)
-    image_names = [
-        name for name in find_images(images) if not str(images / name).startswith(others)
-    ]
-    map_names = find_images(folder)
-    if folder == images:
+    image_names = _not_below(images, find_images(images), [folder, *not_below])
+    map_names = _not_below(folder, find_images(folder, also=('.gif',)), not_below)
+    if images.is_dir() and os.path.samefile(folder, images):
         if suffix is None:
             raise ValueError(
                 f'{folder} holds images and label maps: tell them apart by --map-suffix, such as '
                 '_mask.png, or give them folders of their own'
             )
         image_names = [name for name in image_names if not name.endswith(suffix)]
-        map_names = [name for name in map_names if name.endswith(suffix)]
+        map_names = [name for name in map_names if name.endswith(suffix)] or map_names[:1]
     all_files = [str(folder / name) for name in map_names]
-    pairs = pair(image_names, map_names, folder=str(folder), suffix=suffix)
-    findings = list(pairs.findings)
-    faults: dict[str, str] = dict.fromkeys(
-        pairs.without_image,
-        f'belongs to no image below {images}: give it the name of its image, or remove it',
+    pairs = pair(
+        image_names, map_names, folder=str(folder), suffix=suffix, image_folder=str(images)
     )
+    findings, faults = list(pairs.findings), dict(pairs.faults)
     if not pairs.maps:
-        example = ', '.join(pairs.without_image[:1])
-        message = f'no label map has the name of an image below {images}' + (
-            f', such as {example}' if example else f': none ends in {suffix}'
-        )
+        message = _no_pairs(pairs, image_names, map_names, images, suffix)
         findings = [Finding('error', str(folder), '', message)]
-        return LabelMaps(
-            folder, images, [], Numbering(np.zeros(0, np.uint8), {}), False, [], findings
-        )
+        nothing = Numbering(np.zeros(0, np.uint8), {})
+        return LabelMaps(folder, images, [], nothing, False, [], findings)
 
     by_color = bool(classes.colors)
     names = list(pairs.maps)
     outcomes = in_threads(
         lambda name: _read(images / name, folder / pairs.maps[name], by_color), names
     )
-    read: dict[str, tuple[Contents, ImageHeader]] = {}
+    read: dict[str, tuple[Contents, ImageHeader, int]] = {}
+    repaired = defaultdict(list)
     for name, outcome in zip(names, outcomes, strict=True):
         if isinstance(outcome, str):
             faults[pairs.maps[name]] = outcome
-        else:
-            read[name] = outcome
-    contents = {pairs.maps[name]: one for name, (one, _) in read.items()}
-    decided, found = decide(contents, classes, ignored, str(folder))
-    numbering = numbering or decided
-    findings += found + _remarks(contents, str(folder))
-    files, repaired = [], defaultdict(list)
-    for name, (one, header) in read.items():
-        turn, what, fault = fit_to_image(one.size, header)
+            continue
+        turn, what, fault = fit_to_image(outcome[0].size, outcome[1])
+        if not fault and len(os.fsencode(f'{PurePosixPath(name).name}.png')) > LONGEST_NAME:
+            fault = "its image's name is too long for a label map to be called after it: rename it"
         if fault:
             faults[pairs.maps[name]] = fault
             continue
         if what:
             repaired[what].append(pairs.maps[name])
-        labels = numbering.classes_of(one.values, is_color=one.is_color)
-        pixels = np.bincount(labels, weights=one.counts, minlength=256).astype(np.int64)
-        if pixels[UNKNOWN]:
-            if not any(finding.level == 'error' for finding in found):
-                faults[pairs.maps[name]] = 'has values that the label maps to train on do not have'
+        read[name] = *outcome, turn
+    contents = {pairs.maps[name]: one for name, (one, *_) in read.items()}
+    decision = Decision(Numbering(np.zeros(0, np.uint8), {}), [], {})
+    while contents:
+        decision = decide(contents, classes, ignored, str(folder), like=numbering)
+        faults |= decision.faults
+        if not (decision.faults and drop_invalid):
+            break
+        contents = {name: one for name, one in contents.items() if name not in decision.faults}
+    findings += decision.findings + _remarks(contents, str(folder))
+    files = []
+    for name, (one, header, turn) in read.items():
+        if pairs.maps[name] in faults:
             continue
+        labels = decision.numbering.classes_of(one.values, is_color=one.is_color)
+        pixels = np.bincount(labels, weights=one.counts, minlength=256).astype(np.int64)
         size = header.height, header.width
         files.append(LabelMapFile(name, str(folder / pairs.maps[name]), size, turn, pixels))
     for what, of in repaired.items():
         findings.append(Finding('repaired', str(folder), some('label map', of), what))
-    result = LabelMaps(folder, images, files, numbering, by_color, all_files, findings)
+    result = LabelMaps(folder, images, files, decision.numbering, by_color, all_files, findings)
     _report(result, faults, drop_invalid)
     if not any(finding.level == 'error' for finding in findings):
-        _check_images(result)
+        _check_images(result, drop_invalid)
+    if drop_invalid and not result.files:
+        findings.append(Finding('error', str(folder), '', 'no label map can be used: see above'))
     return result
+
+
+def _not_below(folder: Path, names: Sequence[str], others: Sequence[Path]) -> list[str]:
+    """Names below a folder without those in other folders, unless it is or lies below these."""
+    around = (folder, *folder.parents)
+    inside = tuple(f'{other}{os.sep}' for other in others if other not in around)
+    return [name for name in names if not str(folder / name).startswith(inside)]
+
+
+def _no_pairs(
+    pairs: Pairs,
+    image_names: Sequence[str],
+    map_names: Sequence[str],
+    images: Path,
+    suffix: str | None,
+) -> str:
+    """Why no label map has an image, and what to do."""
+    if not pairs.faults:
+        return f'no name, such as {map_names[0]}, ends in {suffix}: correct --map-suffix'
+    name, fault = next(iter(pairs.faults.items()))
+    if not fault.startswith('belongs to no image'):
+        return f'{name}: {fault}'
+    example = image_names[0] if image_names else 'none'
+    return (
+        f'no label map, such as {name}, has the name of an image below {images}, such as '
+        f'{example}: give them the names of their images, or another folder'
+    )
 
 
 def _read(image: Path, label_map: Path, by_color: bool) -> tuple[Contents, ImageHeader] | str:
@@ -241,8 +269,8 @@ def _report(labels: LabelMaps, faults: dict[str, str], drop_invalid: bool) -> No
         labels.findings.append(finding)
 
 
-def _check_images(labels: LabelMaps) -> None:
-    """Look at the images, and take out those whose label map has no label."""
+def _check_images(labels: LabelMaps, drop_invalid: bool) -> None:
+    """Look at the images, and take out those whose label map has no label, and broken ones."""
     blank = [file.image for file in labels.files if file.pixels[IGNORE] == file.pixels.sum()]
     if blank:
         message = 'their label maps have no label: taken for images that nobody labelled'
@@ -253,6 +281,20 @@ def _check_images(labels: LabelMaps) -> None:
         labels.files = [file for file in labels.files if file.image not in blank]
     paths: list[str | None] = [str(labels.images / file.image) for file in labels.files]
     sizes = np.array([file.size for file in labels.files], np.int64).reshape(-1, 2)
-    labels.findings += check_content(
-        paths, sizes, file=str(labels.images), limit=64, is_unlabeled=True
-    )
+    limit = None if drop_invalid else 64
+    found = check_content(paths, sizes, file=str(labels.images), limit=limit, is_unlabeled=True)
+    if drop_invalid:
+        broken = {
+            labels.files[row].image: finding.message
+            for finding in found
+            if finding.level == 'error'
+            for row in finding.rows
+        }
+        found = [finding for finding in found if finding.level != 'error' or not finding.rows]
+        labels.files = [file for file in labels.files if file.image not in broken]
+        labels.left_out += [f'{labels.images / name}: {why}' for name, why in broken.items()]
+        if broken:
+            message = 'broken: left out of the labelled set with their label maps'
+            where = some('image', list(broken))
+            found.append(Finding('note', str(labels.images), where, message))
+    labels.findings += found

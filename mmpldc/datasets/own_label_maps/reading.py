@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+from PIL import Image
 
 from ..image_header import open_image, pages_of
 from ..label_maps import UnusableLabelMap
@@ -61,12 +63,19 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
     try:
         with open_image(path) as image:
             pages = pages_of(image)
-            image.load()
             kind, mode, bands = image.format, image.mode, len(image.getbands())
+            is_deep = bands > 1 and any(';16' in str(tile) for tile in image.tile)
+            image.load()
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))
+            elif kind == 'GIF' and mode == 'P' and _is_grey(image):
+                pixels = np.array(image.convert('L'))  # it numbers its colours as it likes
             else:
                 pixels = np.array(image)
+        if is_deep:
+            pixels = _shallow(path, pixels)
+    except UnusableLabelMap:
+        raise
     except Exception as error:  # decoders raise many types
         raise UnusableLabelMap(
             f'cannot be decoded ({type(error).__name__}): make or copy it again'
@@ -94,6 +103,36 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
             f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
     return RawMap(size, values, lengths, False, tuple(remarks))
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Whether the palette of an image has nothing but grey."""
+    colors = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
+    return bool((colors == colors[:, :1]).all())
+
+
+def _shallow(path: str | Path, pixels: np.ndarray) -> np.ndarray:
+    """What an image of several channels of 16 bits holds, of which Pillow reads the upper 8.
+
+    Args:
+        path: of the image.
+        pixels: ``(H, W, 4)`` uint8 that Pillow makes of it.
+
+    Returns:
+        ``(H, W)`` uint16 numbers if all channels are equal; else colours of 8 bits like ``pixels``.
+    """
+    content = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+    if values is None or values.ndim != 3 or values.dtype != np.uint16:
+        raise UnusableLabelMap('has several channels of 16 bits: save one channel, or 8 bits')
+    colors = values[:, :, :3]
+    if (colors == colors[:, :, :1]).all() and (colors % 257).any():
+        return np.ascontiguousarray(colors[:, :, 0])
+    if not (colors % 257).any():  # 255 is 65535
+        return pixels
+    if colors.max() > 255:
+        raise UnusableLabelMap('has colours of 16 bits: save 8 bits for each channel')
+    return np.concatenate([colors[:, :, ::-1], pixels[:, :, 3:]], axis=2).astype(np.uint8)
 
 
 def _runs(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,10 +29,9 @@ class Part(NamedTuple):
         wanted = set(self.names)
         return [file for file in self.maps.files if file.image in wanted]
 
-    def paths(self) -> list[Path]:
-        """Its images, and all label maps of their folder."""
-        images = [self.maps.images / name for name in self.names]
-        return [*images, *map(Path, self.maps.all_files)]
+    def image_paths(self) -> list[Path]:
+        """Its images."""
+        return [self.maps.images / name for name in self.names]
 
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of each image."""
@@ -95,7 +94,8 @@ def check_parts(parts: Mapping[Role, Part], classes: Classes) -> list[Finding]:
         absent = [name for label, name in enumerate(classes.names) if not pixels[label]]
         if absent:
             message = (
-                'no pixel in the labelled set: label some, or leave the class out'
+                'no pixel in the labelled set: label some, or if label maps show it, give the '
+                'numbers of --classes with --values'
                 if role == 'labeled'
                 else f'no pixel in the {role} set: the mIoU is the mean of the other classes'
             )

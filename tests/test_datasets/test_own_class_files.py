@@ -1,0 +1,91 @@
+"""Lists of classes as tools and people write them."""
+
+import pytest
+
+from mmpldc.datasets.own_label_maps import read_classes
+
+NUMBERS = {0: 'bg', 1: 'disc', 2: 'box'}
+COLORS = {(0, 0, 0): 'bg', (255, 0, 0): 'disc', (0, 0, 255): 'box'}
+WITH_NUMBERS = {
+    'name first': 'box,2\ndisc,1\nbg,0\n',
+    'blanks': 'bg 0\nbox 2\ndisc 1\n',
+    'equals signs': 'bg = 0\ndisc = 1\nbox = 2\n',
+    'heading': 'name,id\nbg,0\ndisc,1\nbox,2\n',
+    'another heading': 'id;name;count\n0;bg;9\n1;disc;8\n2;box;7\n',
+    'quotes': '"id","name"\n"0","bg"\n"1","disc"\n"2","box"\n',
+    'JSON': '{"0": "bg", "1": "disc", "2": "box"}',
+    'COCO': '{"categories": [{"id": 2, "name": "box"},\n{"id": 0, "name": "bg"},\n'
+    '{"id": 1, "name": "disc"}]}',
+    'YAML': 'names:\n  0: bg\n  1: disc\n  2: box\n',
+    'no label': '-1 void\n0 bg\n1 disc\n2 box\n',
+}
+IN_ORDER = {
+    'heading': 'class_name\nbg\ndisc\nbox\n',
+    'JSON': '[\n  "bg",\n  "disc",\n  "box"\n]\n',
+    'YAML': 'names:\n- bg\n- disc\n- box\n',
+    'labelme': '__ignore__\nbg\ndisc\nbox\n',
+    'one line': 'bg, disc, box\n',
+    'commas': 'bg,\ndisc,\nbox,\n',
+}
+WITH_COLORS = {
+    'JSON': '{\n "bg": [0,0,0],\n "disc": [255,0,0],\n "box": "#0000ff"\n}',
+    'alpha': 'bg,0,0,0,255\ndisc,255,0,0,255\nbox,0,0,255,255\n',
+    'heading': 'id,name,r,g,b\n0,bg,0,0,0\n1,disc,255,0,0\n2,box,0,0,255\n',
+}
+
+
+def read(tmp_path, text):
+    path = tmp_path / 'classes.txt'
+    path.write_text(text)
+    return read_classes([str(path)])
+
+
+def named(classes, by):
+    return {key: classes.names[label] for key, label in by.items()}
+
+
+@pytest.mark.parametrize('kind', WITH_NUMBERS)
+def test_names_and_numbers(tmp_path, kind):
+    classes = read(tmp_path, WITH_NUMBERS[kind])
+    assert named(classes, classes.values) == NUMBERS and not classes.colors
+
+
+@pytest.mark.parametrize('kind', IN_ORDER)
+def test_names_in_the_order_of_their_numbers(tmp_path, kind):
+    classes = read(tmp_path, IN_ORDER[kind])
+    assert classes.names == ('bg', 'disc', 'box') and not classes.values and not classes.colors
+
+
+@pytest.mark.parametrize('kind', WITH_COLORS)
+def test_names_and_colours(tmp_path, kind):
+    classes = read(tmp_path, WITH_COLORS[kind])
+    assert named(classes, classes.colors) == COLORS
+    assert named(classes, classes.values) == (NUMBERS if kind == 'heading' else {})
+
+
+def test_names_with_numbers_in_them(tmp_path):
+    assert read(tmp_path, 'lane 1\nlane 2\n').names == ('lane 1', 'lane 2')
+    classes = read(tmp_path, '7 lane 1\n8 lane 2\n9 3d box\n')
+    assert named(classes, classes.values) == {7: 'lane 1', 8: 'lane 2', 9: '3d box'}
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('0 1 bg\n1 2 disc\n', 'line 1: has 2 numbers'),
+        ('name,id,trainId\nbg,0,1\ndisc,1,2\n', 'line 1: has the columns id, trainId'),
+        ('bg\n\n1\n', 'line 3 has no name'),
+        ('{"bg":\n', 'line 2: is no JSON'),
+        ('names: [bg\n', 'line 2: is no YAML'),
+        ('[[0, 1], [2, 3]]', 'entry 0 is no class'),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(tmp_path, text, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        read(tmp_path, text)
+    assert 'classes.txt' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_a_blank_name():
+    with pytest.raises(ValueError, match='--classes: name 2 is blank'):
+        read_classes(['bg', ' ', 'box'])
