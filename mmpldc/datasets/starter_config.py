@@ -15,6 +15,12 @@ from .starter_refiner import ClassCorrection
 from .starter_sizes import BASE, Schedule, Size, limits_for, passes_for, training_side
 
 MARK = re.compile(r'\n# Written by tools/dataset/new_config\.py \((\w+)\)[^\n]*\n$')
+# Behind the config, if --keep-all is given.
+KEPT = """
+# --keep-all: photos of the unlabelled set that look like annotated ones are other photos, and the
+# checks before training warn of them. Equal files of the validation or test set stay an error.
+keep_copies = True
+"""
 
 
 class Code(str):

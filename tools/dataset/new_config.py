@@ -45,6 +45,7 @@ from mmpldc.datasets.labels import (
 from mmpldc.datasets.own_files import own_text, refuse_foreign, write_all
 from mmpldc.datasets.starter_backbones import read_backbone
 from mmpldc.datasets.starter_config import (
+    KEPT,
     config_text,
     free_path,
     start_from,
@@ -65,12 +66,6 @@ from mmpldc.utils.weight_sources import missing_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / 'configs/custom/pldc_mask2former_r50_custom.py'
-# Behind the config, if --keep-all is given.
-KEPT = """
-# --keep-all: photos of the unlabelled set that look like annotated ones are other photos, and the
-# checks before training warn of them. Equal files of the validation or test set stay an error.
-keep_copies = True
-"""
 
 
 def parse_args() -> argparse.Namespace:

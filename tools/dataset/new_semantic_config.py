@@ -46,7 +46,7 @@ from mmpldc.datasets.own_label_maps import (
     read_classes,
 )
 from mmpldc.datasets.starter_backbones import read_backbone
-from mmpldc.datasets.starter_config import free_path, refuse_foreign_folder, with_mark
+from mmpldc.datasets.starter_config import KEPT, free_path, refuse_foreign_folder, with_mark
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / 'configs/semantic/custom'
@@ -235,7 +235,7 @@ def main() -> None:
         texts[path] = with_mark(text)
         return path
 
-    base = place('base.py', text)
+    base = place('base.py', text + KEPT if args.keep_all else text)
     configs = [
         place(f'{method}.py', method_text(TEMPLATES, method, base.name))
         for method in ('supervised', args.method)
