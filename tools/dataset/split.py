@@ -265,9 +265,9 @@ def main() -> None:
         own = {image['file_name'] for image in coco['images']}
         both = [name for name in names_of_images(args.unlabeled) if name in own]
         if both:
-            raise ValueError(
-                f'{args.unlabeled} lists {len(both)} images of {args.annotations}, such as '
-                f'{both[0]}: they have labels; take them out, or split by --labeled-list'
+            print(
+                f'warning: {args.unlabeled} lists {len(both)} names of {args.annotations}, such as '
+                f'{both[0]}: if they are the same photos, of one folder, take them out'
             )
         write(f'{args.fold[0]}@100-unlabeled', fewer(unlabeled, args.fold[0]))
         return
