@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .name_lists import once_each
 from .split import count_instances
 
 
@@ -40,11 +41,7 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
             f'{len(unknown)} of {len(names)} listed images are not in the annotation file, neither '
             f'as an id nor as a file name: {", ".join(map(str, unknown[:5]))}'
         )
-    indices, counts = np.unique(np.array(found, np.int64), return_counts=True)
-    if (counts > 1).any():
-        twice = [coco['images'][i]['file_name'] for i in indices[counts > 1][:5]]
-        raise ValueError(f'listed more than once: {", ".join(twice)}')
-    return indices
+    return once_each(found, [image['file_name'] for image in coco['images']])
 
 
 class ImageNames:

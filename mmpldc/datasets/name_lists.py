@@ -137,9 +137,22 @@ def find_names(known: Sequence[str], names: Sequence[str]) -> np.ndarray:
             f'{len(unknown)} of {len(names)} listed images are not in the data set: '
             f'{", ".join(unknown[:5])}'
         )
-    indices, counts = np.unique(np.array(found, np.int64), return_counts=True)
+    return once_each(found, known)
+
+
+def once_each(rows: Sequence[int | None], names: Sequence[str]) -> np.ndarray:
+    """Rows of a list, ``(len(rows),)`` int64, ascending.
+
+    Args:
+        rows: into ``names``, none of them None.
+        names: of the images.
+
+    Raises:
+        ValueError: naming what is in the list twice.
+    """
+    indices, counts = np.unique(np.array(rows, np.int64), return_counts=True)
     if (counts > 1).any():
-        twice = [known[index] for index in indices[counts > 1][:5]]
+        twice = [names[index] for index in indices[counts > 1][:5]]
         raise ValueError(f'listed more than once: {", ".join(twice)}')
     return indices
 

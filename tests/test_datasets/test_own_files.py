@@ -25,6 +25,13 @@ def test_own_files_are_known_again(tmp_path, info):
     path = tmp_path / 'a.json'
     path.write_text(own_text(COCO if info is None else COCO | dict(info=info)))
     refuse_foreign([path, tmp_path / 'none.json'], option='--out')
+    written = json.loads(path.read_text())
+    kept = {key: value for key, value in written.pop('info').items() if key != 'mmpldc'}
+    assert written == COCO
+    assert kept == ({'year': 2030} if info == {'year': 2030} else {})
+    path.write_text(path.read_text().replace('Öse', 'Ose').replace('\\u00d6se', 'Ose'))
+    with pytest.raises(ValueError, match='edited since'):
+        refuse_foreign([path], option='--out')
 
 
 @pytest.mark.parametrize(
