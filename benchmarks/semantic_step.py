@@ -15,9 +15,8 @@ import copy
 from pathlib import Path
 from types import SimpleNamespace
 
-import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+import mmpldc._mmdet  # noqa: F401
 
-# isort: split
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction

@@ -30,7 +30,7 @@ class Ramp:
     """Move from one value to another between two iterations.
 
     Args:
-        start: value before and at ``begin``.
+        start: value before and at ``begin``; a sigmoid starts 0.7 % of the way from it.
         end: value at and after ``until``.
         shape: ``'linear'``, ``'cosine'`` (half a period) or ``'sigmoid'`` (the ramp-up
             exp(-5 (1 - x)^2) of Laine and Aila's temporal ensembling).

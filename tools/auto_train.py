@@ -14,6 +14,7 @@ import argparse
 
 from mmpldc.apis import auto_train
 from mmpldc.apis.own_data import add_backbone_arguments
+from mmpldc.utils.processes import end_children_on_sigterm
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
@@ -48,6 +49,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
 
 
 def main() -> None:
+    end_children_on_sigterm()
     args, data_options = parse_args()
     auto_train(**vars(args), data_options=data_options)
 

@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmpldc.utils.processes import end_children_on_sigterm
 from mmpldc.utils.settings import guard_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,11 +70,16 @@ class Step:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
-            for line in process.stdout:
-                file.write(line)
-                progress = shorten(line)
-                if progress:
-                    print(f'      {progress}', flush=True)
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    progress = shorten(line)
+                    if progress:
+                        print(f'      {progress}', flush=True)
+            except BaseException:  # Ctrl-C, or SIGTERM: the tool saves and ends
+                process.terminate()
+                process.wait()
+                raise
         if process.wait():
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
             raise SystemExit(f'{tail}\n{self.title} failed; the full log is {log}')
@@ -141,6 +147,7 @@ def burn_in_checkpoint(work_dir: Path) -> Path:
 
 
 def main() -> None:
+    end_children_on_sigterm()
     args = parse_args()
     data_root = Path(args.data_root).absolute()
     work_dir = Path(args.work_dir).absolute()

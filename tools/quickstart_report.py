@@ -4,11 +4,9 @@ import argparse
 import copy
 from pathlib import Path
 
-import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+import mmpldc._mmdet  # noqa: F401
 
 import numpy as np
-
-# isort: split
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.runner import Runner

@@ -10,12 +10,14 @@ import tempfile
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 
+from mmpldc.apis import add_cfg_options, read_config
 from mmpldc.apis.stages import Stages
 from mmpldc.engine.smoke_run import SAVED, STEPS, smoke_config
 from mmpldc.utils.checkpoints import read_checkpoint
+from mmpldc.utils.processes import end_children_on_sigterm
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config')
     parser.add_argument('--work-dir', type=Path, help='default: a temporary folder')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -62,10 +64,9 @@ def smoke(cfg: Config, folder: Path) -> None:
 
 
 def main() -> None:
+    end_children_on_sigterm()
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     if args.work_dir is not None:
         if (args.work_dir / 'stages.json').exists():
             raise ValueError(f'{args.work_dir} has results: choose another --work-dir')

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.config import Config, DictAction
-
 from mmpldc.datasets.starter_backbones import Mode, read_backbone
 from mmpldc.datasets.starter_config import start_from
 from mmpldc.engine.projection import duration
@@ -17,6 +15,7 @@ from mmpldc.utils.markdown import table
 from mmpldc.utils.settings import guard_settings
 from mmpldc.utils.weight_sources import missing_weights
 
+from .options import add_cfg_options, read_config
 from .stages import Stages, tools_folder
 
 NUM_STAGES = 9
@@ -138,9 +137,7 @@ def auto_train(
     stages.run('data', 'check, repair and divide the data', 'dataset/new_config.py', *words)
     config, baseline = data / 'pldc.py', data / 'supervised.py'
     options = ['--cfg-options', *cfg_options] if cfg_options else []
-    cfg = Config.fromfile(config)
-    if cfg_options:
-        cfg.merge_from_dict(_parsed(cfg_options))
+    cfg = read_config(config, _parsed(cfg_options))
     dirs = {name: out / name for name in ('supervised', 'pldc')}
 
     dry_run = ['--dry-run', '--work-dir', dirs['pldc'], *options]
@@ -151,7 +148,8 @@ def auto_train(
     burn_in = cfg.model.burn_in_iters
     if burn_in:  # PL-DC continues from its end, wherever the options put it
         words += [] if options else ['--cfg-options']
-        words.append(f'default_hooks.checkpoint.interval={burn_in}')
+        checkpoint = 'default_hooks.checkpoint'
+        words += [f'{checkpoint}.interval={burn_in}', f'{checkpoint}.max_keep_ckpts=-1']
         if not (dirs['pldc'] / 'last_checkpoint').exists():
             resume.append(dirs['supervised'] / f'iter_{burn_in}.pth')
     stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
@@ -229,11 +227,12 @@ def _options(values: Mapping[str, str | None]) -> list[str]:
     ]
 
 
-def _parsed(cfg_options: Sequence[str]) -> dict:
-    """``key=value`` pairs as ``--cfg-options`` reads them."""
+def _parsed(cfg_options: Sequence[str]) -> dict | None:
+    """``key=value`` pairs as the stages' ``--cfg-options`` reads them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    return parser.parse_args(['--cfg-options', *cfg_options]).cfg_options
+    add_cfg_options(parser)
+    words = ['--cfg-options', *cfg_options] if cfg_options else []
+    return parser.parse_args(words).cfg_options
 
 
 def _show_table(log: Path, say: Callable[[str], None]) -> None:

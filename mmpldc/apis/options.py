@@ -16,6 +16,15 @@ HELP = (
     'key="[a,b]"; variables of the file are no keys'
 )
 
+HOOKS_OF_MMENGINE = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
+
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
@@ -72,7 +81,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
-    """Merge options into a config, in place.
+    """Merge options into a config, in place, and remove default hooks that are None.
 
     Raises:
         SystemExit: see :func:`read_config`.
@@ -88,3 +97,12 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
         problem = '\n'.join(f'--cfg-options {fault}' for fault in faults)
     if problem:
         raise SystemExit(f'{cfg.filename}: {problem}')
+    _leave_out_hooks(cfg)
+
+
+def _leave_out_hooks(cfg: Config) -> None:
+    """Remove hooks that are None; mmengine accepts that for its own alone."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None]:
+        if name not in HOOKS_OF_MMENGINE:
+            del hooks[name]

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+import mmpldc._mmdet  # noqa: F401
 
-# isort: split
 from mmdet.evaluation import CocoMetric, DumpDetResults
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -30,15 +29,6 @@ from mmpldc.models.seg_heads import predict_run_lengths
 from mmpldc.utils.checkpoint_loading import MissingWeights
 
 from .fitting import check_checkpoint
-
-HOOKS_OF_MMENGINE = (
-    'runtime_info',
-    'timer',
-    'sampler_seed',
-    'logger',
-    'param_scheduler',
-    'checkpoint',
-)
 
 
 def train(
@@ -87,10 +77,6 @@ def train(
     if resume is None and cfg.get('resume'):  # resume by these rules, too
         resume = cfg.get('load_from') or 'auto'
         cfg.resume = False
-    # mmengine accepts None only for its own hooks
-    for name in [name for name, hook in cfg.get('default_hooks', {}).items() if hook is None]:
-        if name not in HOOKS_OF_MMENGINE:
-            del cfg.default_hooks[name]
 
     join_ranks_on_cpu(cfg)
     for word in prepare_loaders(cfg):

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from mmpldc.utils.files import write_json
+from mmpldc.utils.processes import lock_folder
 
 POSITION = re.compile(r'Iter\((train|val|test)\) *\[ *(\d+)/(\d+)\]')
 SHOWN = re.compile(r'eta: [\d:, days]*[\d:]|\bloss: [\d.]+|pseudo_per_image: [\d.]+')
@@ -39,11 +40,15 @@ class Stages:
         folder: of the results; ``stages.json`` says what is done, ``logs`` has each stage's output.
         total: number of stages, for the headings.
         say: takes a line for the user.
+
+    Raises:
+        SystemExit: if another process works in the folder.
     """
 
     def __init__(self, folder: Path, total: int, say: Callable[[str], None] = print) -> None:
         self.folder, self.total, self.say = folder, total, say
         self.record = folder / 'stages.json'
+        lock_folder(folder, 'run')
         self.done: dict[str, dict] = {}
         if self.record.exists():
             self.done = read_record(self.record)
@@ -99,7 +104,7 @@ class Stages:
                     file.flush()
                     show(line)
                 return process.wait()
-            except BaseException:  # Ctrl-C: the tool saves and ends
+            except BaseException:  # Ctrl-C, or SIGTERM: the tool saves and ends
                 process.terminate()
                 process.wait()
                 raise

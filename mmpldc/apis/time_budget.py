@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmpldc.datasets.starter_sizes import Schedule, Size, schedule_of
+from mmpldc.datasets.starter_sizes import PAPER_BURN_IN, Schedule, Size, schedule_of
 from mmpldc.engine.projection import Measurements, duration, iters_within
 
 from .stages import tools_folder
@@ -40,6 +40,7 @@ def measured_schedule(seconds: float, config: Path, size: Size) -> Schedule:
         seconds,
         found,
         burn_in_share=size.burn_in_tenths / 10,
+        most_burn_in=PAPER_BURN_IN,
         validations=size.num_validations,
     )
     if iters < FEWEST_USEFUL:

@@ -203,7 +203,12 @@ def seconds_of(text: str) -> float:
 
 
 def iters_within(
-    seconds: float, measured: Measurements, *, burn_in_share: float, validations: int
+    seconds: float,
+    measured: Measurements,
+    *,
+    burn_in_share: float,
+    most_burn_in: int,
+    validations: int,
 ) -> int:
     """Steps for which a time is enough: of a supervised run, and of one from its burn-in on.
 
@@ -213,6 +218,7 @@ def iters_within(
         seconds: for both runs.
         measured: of the second run, rehearsed with burn-in and mutual learning.
         burn_in_share: of all steps; the second run has only the others.
+        most_burn_in: steps.
         validations: of the whole set, in a whole run.
     """
     burn_in, mutual = (
@@ -222,4 +228,8 @@ def iters_within(
     rest = 1 - burn_in_share
     of_validation = measured.val_batches * sum(measured.val_seconds[:1])
     left = 0.9 * seconds - (1 + rest) * validations * of_validation
-    return int(left / (burn_in + rest * mutual))
+    iters = int(left / (burn_in + rest * mutual))
+    if burn_in_share * iters <= most_burn_in:
+        return iters
+    left = 0.9 * seconds - 2 * validations * of_validation  # the second run has nearly all
+    return int((left + most_burn_in * mutual) / (burn_in + mutual))

@@ -57,6 +57,7 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
         classes=tuple(runner.train_dataloader.dataset.metainfo['classes']),
         iteration=runner.iter,
         max_iters=runner.max_iters,
+        is_supervised=model.phases.is_supervised,
         seed=runner.seed,
         rank=get_rank(),
         world_size=get_world_size(),
@@ -77,7 +78,8 @@ def load_step(path: Path, device: torch.device | str = 'cpu') -> dict[str, Any]:
     Returns:
         ``batches``, a list of data loader batches; ``state_dict`` of the model; ``optimizer``, the
         state of its wrapper; ``config``, its text; ``classes``; ``iteration``, the number of
-        iterations before it; ``max_iters``, ``seed``, ``rank`` and ``world_size``.
+        iterations before it; ``is_supervised``, whether it had no pseudo-labels; ``max_iters``,
+        ``seed``, ``rank`` and ``world_size``.
     """
     with torch.serialization.safe_globals([*BATCH_TYPES, *_of_semantic_segmentation()]):
         return torch.load(path, map_location=device, weights_only=True)

@@ -1,6 +1,10 @@
 """Stages of a longer work: each once, in order, and what is said about them."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -68,4 +72,39 @@ def test_a_stage_that_fails_is_not_done(work, tmp_path):
 def test_a_damaged_record_means_not_done(work, tmp_path):
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out/stages.json').write_text('{"loop": ')
+    assert not work()[0].done
+
+
+WAITS = """
+import signal, sys, time
+def save(*_):
+    open(sys.argv[1] + '.saved', 'w').close()
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+open(sys.argv[1] + '.started', 'w').close()
+time.sleep(60)
+"""
+MAIN = """
+import sys
+from pathlib import Path
+from mmpldc.apis import stages
+from mmpldc.utils.processes import end_children_on_sigterm
+folder = Path(sys.argv[1])
+stages.tools_folder = lambda: folder / 'tools'
+end_children_on_sigterm()
+stages.Stages(folder / 'out', 1).run('wait', 'wait', 'waits.py', folder / 'tool')
+"""
+
+
+def test_one_run_works_in_a_folder_and_sigterm_ends_its_tool_first(work, tmp_path):
+    (tmp_path / 'tools/waits.py').write_text(WAITS)
+    process = subprocess.Popen([sys.executable, '-c', MAIN, tmp_path], stdout=subprocess.DEVNULL)
+    while not (tmp_path / 'tool.started').exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    with pytest.raises(SystemExit, match=rf'another run is running in {tmp_path}/out'):
+        work()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert (tmp_path / 'tool.saved').exists()
     assert not work()[0].done

@@ -191,6 +191,10 @@ def test_steps_within_a_time():
         logged_values=0,
         pseudo_labels=None,
     )
-    steps = iters_within(10000, measured, burn_in_share=0.4, validations=5)
+    options = dict(burn_in_share=0.4, validations=5)
+    steps = iters_within(10000, measured, most_burn_in=20000, **options)
     spent = steps * 1.5 + steps * 0.6 * 3.5 + 1.6 * 5 * 10 * 2
     assert 9000 - 3.6 <= spent <= 9000
+    steps = iters_within(10000, measured, most_burn_in=100, **options)
+    spent = steps * 1.5 + (steps - 100) * 3.5 + 2 * 5 * 10 * 2
+    assert 9000 - 5 <= spent <= 9000

@@ -51,3 +51,21 @@ def test_steps_are_counted_not_micro_batches(load_config, run, tmp_path):
     )
     assert rest.images == watch.images[3:]
     assert rest.logs == watch.logs[3:]
+
+
+@pytest.mark.slow
+def test_a_teacher_that_keeps_nothing_is_warned_of(load_config, run, monkeypatch):
+    """The warning describes the candidates of a micro-batch."""
+    settings = {
+        'optim_wrapper.accumulative_counts': 2,
+        'model.refiner': None,
+        'model.pseudo_label_filter.class_thr': 1.0,
+        'default_hooks.teacher_collapse.first': 2,
+    }
+    warnings = []
+    monkeypatch.setattr(
+        'mmengine.logging.MMLogger.warning', lambda self, text, *_, **__: warnings.append(text)
+    )
+    run(load_config(max_iters=STEPS, **settings))
+    (warning,) = [text for text in warnings if 'kept no pseudo-label' in text]
+    assert 'candidates' in warning

@@ -216,12 +216,11 @@ def test_out_must_be_a_pickle_and_says_so_at_once(call, capsys):
     assert "must end in .pkl or .pickle, got 'predictions.json'" in capsys.readouterr().err
 
 
-def test_a_hook_of_any_name_can_be_left_out(call):
+@pytest.mark.parametrize('words', [('train.py',), ('test.py', 'last.pth')])
+def test_a_hook_of_any_name_can_be_left_out(call, words):
     """mmengine takes None for its own hooks only."""
     config = CONFIG + "default_hooks = dict(non_finite=None, logger=None, own=dict(type='A'))\n"
-    assert call('train.py', config=config).cfg.default_hooks == dict(
-        logger=None, own=dict(type='A')
-    )
+    assert call(*words, config=config).cfg.default_hooks == dict(logger=None, own=dict(type='A'))
 
 
 @pytest.mark.parametrize(('load_from', 'path'), [(None, None), ('a.pth', 'a.pth')])

@@ -2,9 +2,8 @@
 
 import argparse
 
-import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+import mmpldc._mmdet  # noqa: F401
 
-# isort: split
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmpldc.engine.step_dump import load_step
 from mmpldc.models import TeacherStudent
+from mmpldc.models.detectors.instance_labeling import InstanceLabeling
 from mmpldc.utils.randomness import Purpose, seed_process
 
 
@@ -67,9 +68,10 @@ def build_model(cfg: Config, step: dict, device: torch.device) -> TeacherStudent
     model.load_state_dict(step['state_dict'])
     model.train()
     model.set_progress(step['iteration'], step['max_iters'])
-    refiner = getattr(model, 'refiner', None)  # of instance segmentation
-    if refiner is not None and model.phases.unsup_weight > 0:
-        refiner.prepare(step['classes'], device)
+    if step.get('is_supervised'):  # also if the supervised guard had ended them
+        model.end_pseudo_labels()
+    elif isinstance(model, InstanceLabeling):
+        model.prepare_refiners(step['classes'], device)
     return model
 
 

@@ -22,8 +22,6 @@ a method use that method's threshold. Everything else is as published, or as in 
 import argparse
 import json
 import os
-import signal
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +33,7 @@ from study import Study
 from tasks import TASKS
 
 from mmpldc.utils.files import write_json
+from mmpldc.utils.processes import end_children_on_sigterm
 
 COMMAND = 'python tools/compare/compare_methods.py'
 WORK_DIRS = dict(
@@ -169,7 +168,7 @@ def content_of(study: Study, chosen: dict, outcomes: dict, costs: dict) -> dict:
 def main() -> None:
     args = parse_args()
     study = Study(args)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_children_on_sigterm()
     if study.tuned_on_test:
         print(f"note: {args.base}'s test set is its tuning split", flush=True)
     pool = ThreadPoolExecutor(args.jobs)

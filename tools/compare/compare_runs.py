@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+import mmpldc._mmdet  # noqa: F401
 
-# isort: split
 from mmdet.evaluation import DumpDetResults
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
+from mmpldc.apis import add_cfg_options, read_config
 from mmpldc.evaluation.bootstrap import Interval, evaluate_images, match_predictions
 from mmpldc.evaluation.run_comparison import Comparison, compare_matches
 from mmpldc.utils.files import write_json
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, help='write the table to this .md, the numbers to .json'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='for both configs')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -134,10 +134,7 @@ def main() -> None:
     for _, checkpoint in runs:
         if not os.path.isfile(checkpoint):
             raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
-    configs = [Config.fromfile(path) for path, _ in runs]
-    for cfg in configs:
-        if args.cfg_options is not None:
-            cfg.merge_from_dict(args.cfg_options)
+    configs = [read_config(path, args.cfg_options) for path, _ in runs]
     loader, evaluator = (configs[1][f'{args.set}_{part}'] for part in ('dataloader', 'evaluator'))
     truth = COCO(evaluator['ann_file'])
     found, of_both = [], []

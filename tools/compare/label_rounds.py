@@ -26,6 +26,7 @@ from run_length import write_base
 
 from mmpldc.apis.image_ranking import STRATEGIES
 from mmpldc.utils.files import write_json
+from mmpldc.utils.processes import end_children_on_sigterm
 from mmpldc.utils.settings import guard_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,7 +192,12 @@ class Study:
             target=run_tool, args=(TOOLS / tool, [*map(str, words)], log, environment)
         )
         process.start()
-        process.join()
+        try:
+            process.join()
+        except BaseException:  # Ctrl-C, or SIGTERM: the tool saves and ends
+            process.terminate()
+            process.join()
+            raise
         status = process.exitcode
         if status:
             tail = ''.join(log.read_text().splitlines(keepends=True)[-25:])
@@ -223,6 +229,7 @@ def annotate(listed: dict, hidden: dict) -> dict:
 
 
 def main() -> None:
+    end_children_on_sigterm()
     args = parse_args()
     study = Study(args)
     outcomes: list[Outcome] = []

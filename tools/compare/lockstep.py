@@ -18,7 +18,8 @@ from pathlib import Path
 from compared_methods import rebase_config
 from mmengine.config import Config
 
-from mmpldc.apis.launch import add_common_arguments, load_config
+from mmpldc.apis import add_cfg_options, open_config
+from mmpldc.engine.loader_errors import prepare_loaders
 from mmpldc.engine.lockstep import train_in_lockstep
 
 AP_KEYS = dict(AP='segm_mAP', AP50='segm_mAP_50', AP75='segm_mAP_75')
@@ -43,7 +44,7 @@ def parse_args() -> Namespace:
         help='resume all from this checkpoint, such as that of a burn-in that they share; without '
         'a path each from its own newest one',
     )
-    add_common_arguments(parser)
+    add_cfg_options(parser)
     args = parser.parse_args()
     names = [path.stem for path in args.configs]
     if len(set(names)) < len(names):
@@ -55,8 +56,11 @@ def load(args: Namespace, path: Path) -> Config:
     """Load a config over the base, with a work directory named after it."""
     if args.base is not None:
         path = rebase_config(path, args.base, args.folder / 'configs')
-    own = dict(config=str(path), work_dir=str(args.folder / path.stem))
-    return load_config(Namespace(**vars(args) | own))
+    cfg = open_config(path, args.cfg_options, work_dir=args.folder / path.stem)
+    prepare_loaders(cfg)
+    if 'supervised_guard' in cfg.default_hooks:  # pseudo-labels of a method never end
+        cfg.default_hooks.supervised_guard.patience = None
+    return cfg
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """Run a comparison: training, evaluation and timing of all methods, below one folder."""
 
-import fcntl
 import json
 import os
 import statistics
@@ -21,6 +20,7 @@ from run_records import experiment, step_cost, tuning_curve
 from tasks import TASKS
 
 from mmpldc.utils.files import write_json
+from mmpldc.utils.processes import lock_folder
 from mmpldc.utils.settings import guard_settings
 from mmpldc.visualization import read_scalars
 
@@ -48,8 +48,7 @@ class Study:
         self.base = Config.fromfile(args.base)
         refuse_moved_keys(self.base, args.base)
         self.methods = self.task.fitting_methods(self.base, args.methods)
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._lock()
+        lock_folder(self.root, 'comparison')
         base = args.base
         if args.steps is not None:
             base = write_base(base, args.steps, self.root / 'configs/base.py')
@@ -70,14 +69,6 @@ class Study:
             for name in dict.fromkeys([*self.methods, *map(self.task.chooser, self.methods)])
         }
         self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}
-
-    def _lock(self) -> None:
-        """Lock the folder until this process ends."""
-        self.lock = (self.root / '.lock').open('w')
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SystemExit(f'another comparison is running in {self.root}') from None
 
     @property
     def tuning_seeds(self) -> list[int]:

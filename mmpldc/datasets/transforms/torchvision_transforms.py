@@ -15,9 +15,9 @@ from . import opencv_kernels
 class TorchvisionTransforms(BaseTransform):
     """Apply torchvision's v2 transforms to the image alone; masks and boxes stay as they are.
 
-    The paper's Table III names torchvision's colour jitter, grayscale, blur and erasing; this
     Table III of the paper lists torchvision's colour jitter, grayscale, blur and erasing; this
     class runs them unchanged inside mmdet's pipeline. Use only transforms that keep every pixel in
+    its place.
 
     The slow ones run on OpenCV, with torchvision's results (:mod:`.opencv_kernels`).
 

@@ -1,9 +1,10 @@
 """Run the validation that an interrupted run missed, and refuse checkpoints of another run."""
 
 import ast
+from pathlib import Path
 from typing import Any
 
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmpldc.registry import HOOKS
@@ -11,6 +12,7 @@ from mmpldc.registry import HOOKS
 VALIDATED = 'last_val_iter'  # mmengine logs names that begin with the mode, such as 'val'
 
 BATCH_SIZE = ('train_dataloader', 'batch_size')
+BATCHES = ('optim_wrapper', 'accumulative_counts')
 
 
 class CannotResume(ValueError):
@@ -24,8 +26,11 @@ class ResumeHook(Hook):
     A checkpoint is written after the last step before a validation. From there mmengine would
     continue with the next step: the validation, and perhaps the best checkpoint, would be missing.
 
+    A run that continues another one's checkpoint leaves that run's best checkpoint alone, and keeps
+    a best one of its own.
+
     The hook also refuses checkpoints that cannot continue a run: weights alone, or other classes.
-    A run that goes on with batches of another size is told so.
+    A run that goes on with another number of images a step is told so.
 
     Note:
         A run that was interrupted after a validation, and before its next checkpoint, repeats the
@@ -51,6 +56,7 @@ class ResumeHook(Hook):
                 "weights only (a best or published checkpoint): start from it with load_from='...' "
                 'instead'
             )
+        _forget_foreign_best(runner, checkpoint.get('message_hub') or {})
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Run the validation that is due at the iteration of the checkpoint."""
@@ -70,6 +76,29 @@ class ResumeHook(Hook):
             runner.message_hub.update_info(VALIDATED, runner.iter)
 
 
+def _forget_foreign_best(runner: Runner, message_hub: dict) -> None:
+    """Leave another run's best checkpoint alone, which mmengine would replace by a better one.
+
+    That is one outside this run's folder, unless the folder was moved.
+    """
+    info = message_hub.get('runtime_info') or {}
+    for hook in runner.hooks:
+        if not isinstance(hook, CheckpointHook):
+            continue
+        folder = Path(runner.work_dir)
+        if hook.out_dir is not None:
+            folder = Path(hook.out_dir) / folder.name
+        for name in [name for name in info if name.startswith('best_ckpt')]:
+            best = Path(str(info[name]))
+            if best.parent.absolute() == folder.absolute():
+                continue
+            if (folder / best.name).exists():
+                info[name] = str(folder / best.name)
+            else:
+                del info[name]
+                info.pop(name.replace('ckpt', 'score'), None)
+
+
 def _compare_classes(runner: Runner, meta: dict) -> None:
     """Refuse a checkpoint of other classes, if both have names."""
     before = (meta.get('dataset_meta') or {}).get('classes')
@@ -86,14 +115,19 @@ def _compare_classes(runner: Runner, meta: dict) -> None:
 
 
 def _compare_batches(runner: Runner, meta: dict) -> None:
-    """Warn of another batch size than the checkpoint's."""
-    before = _saved_setting(str(meta.get('cfg') or ''), *BATCH_SIZE)
-    now = (runner.cfg.get(BATCH_SIZE[0]) or {}).get(BATCH_SIZE[1])
-    if isinstance(before, int) and isinstance(now, int) and before != now:
+    """Warn of another number of images a step than the checkpoint's."""
+    text = str(meta.get('cfg') or '')
+    before = [_saved_setting(text, *setting) for setting in (BATCH_SIZE, BATCHES)]
+    now = [(runner.cfg.get(section) or {}).get(key) for section, key in (BATCH_SIZE, BATCHES)]
+    old, new = (
+        batch * (count or 1) if isinstance(batch, int) else None for batch, count in (before, now)
+    )
+    if None not in (old, new) and old != new:
         runner.logger.warning(
-            f'Resuming with {".".join(BATCH_SIZE)}={now}; before, it was {before}. Unless the '
-            'number of processes changed with it, so that a step has as many images as before, '
-            'the run draws other images from here on than it would have'
+            f'Resuming with {new} images a step of each process ({".".join(BATCH_SIZE)} times '
+            f'{".".join(BATCHES)}); before, it was {old}. Unless the number of processes changed '
+            'with it, so that a step has as many images as before, the run draws other images '
+            'from here on than it would have'
         )
 
 

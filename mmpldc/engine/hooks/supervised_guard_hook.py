@@ -36,7 +36,7 @@ class SupervisedGuardHook(Hook):
             continues, if that was supervised and had this hook. Without one, or where it has no
             validation at the same iteration, nothing is compared.
         patience: validations in a row below the supervised run after which pseudo-labels end;
-            None: never, differences are logged.
+            None: never, differences are logged. A resumed run may have a larger one.
         monitor: metric of the validation; greater is better.
 
     Raises:
@@ -79,10 +79,12 @@ class SupervisedGuardHook(Hook):
         self.below, self.ended_at = saved.get('below', 0), saved.get('ended_at')
         if self.baseline is None:
             return
+        if self.patience is None or self.below < self.patience:  # larger than before
+            self.ended_at = None
         if self.ended_at is not None:
             model.end_pseudo_labels()
             runner.logger.info(f'Pseudo-labels had ended at iteration {self.ended_at}')
-        elif not any(step > model.phases.pseudo_label_start for step in self._validations()):
+        elif not any(step > model.phases.burn_in_iters for step in self._validations()):
             runner.logger.warning(
                 f'supervised_guard: {self.baseline} has no {self.monitor} after burn-in so far, so '
                 'there is nothing to compare this run with'
@@ -99,7 +101,7 @@ class SupervisedGuardHook(Hook):
         if not self.is_active or not isinstance(runner._train_loop, IterBasedTrainLoop):
             return
         model = as_teacher_student(runner.model)
-        if model is None or runner.iter <= model.phases.pseudo_label_start:
+        if model is None or runner.iter <= model.phases.burn_in_iters:
             return
         expected = self._validations().get(runner.iter)
         if expected is None:

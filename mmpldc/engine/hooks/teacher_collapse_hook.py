@@ -126,7 +126,9 @@ class TeacherCollapseHook(Hook):
             """Another pass of the teacher, so for warnings alone."""
             if counts.num_nan or data_batch is None:
                 return ''
-            return model.describe_candidates(data_batch)
+            # of accumulated gradients, the batches of a step are a list
+            last = data_batch[-1] if isinstance(data_batch, list) else data_batch
+            return model.describe_candidates(last)
 
         if not total:
             runner.logger.warning(

@@ -121,6 +121,11 @@ def check_configs(configs: Mapping[str, Config]) -> None:
             raise ValueError(
                 f'{name} has no mmpldc.StepSeedHook: the runs would draw from one random stream'
             )
+        if any(hook and hook['type'] == 'mmpldc.EarlyStoppingHook' for hook in hooks):
+            raise ValueError(
+                f'{name} has an EarlyStoppingHook, and the runs need all batches: leave it out '
+                '(early_stopping = None in a config of own data)'
+            )
 
 
 def _labelled(cfg: Config) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class InstanceLabeling(TeacherStudent):
             self.class_thresholds = MODELS.build(
                 dict(num_classes=self.num_classes) | class_thresholds
             )
+        if getattr(self.class_thresholds, 'sets_score', False) and self.weak_labels is not None:
+            self.weak_labels.refuse_no_threshold()
         self.ignore_uncertain = ignore_uncertain
 
     @torch.no_grad()
@@ -164,7 +166,8 @@ class InstanceLabeling(TeacherStudent):
     ) -> list[InstanceData]:
         """Correct the masks of labels, then their classes, which a better mask helps.
 
-        Arguments and result as of :class:`mmpldc.models.CLIPRefiner`.
+        Arguments and result as of :class:`mmpldc.models.CLIPRefiner`; ``scores`` are those of the
+        new qualities.
         """
         for refiner in self._refiners:
             labels = refiner(
@@ -174,6 +177,11 @@ class InstanceLabeling(TeacherStudent):
                 self.progress,
                 self.data_preprocessor.pixel_normalization,
             )
+        if self._refiners:
+            for refined in labels:
+                refined.scores = self.pseudo_label_filter.score_of(
+                    refined.class_quality, refined.mask_quality
+                )
         return labels
 
     def prepare_refiners(self, classes: Sequence[str], device: torch.device) -> None:

@@ -132,14 +132,14 @@ class MaskRefiner(ABC):
             normalization: of ``images``.
 
         Returns:
-            Per image, the same labels with new ``mask_logits``, ``mask_quality`` and ``scores``
-            where a mask was accepted, and ``refined (K,)`` bool, whether it was.
+            Per image, the same labels with new ``mask_logits`` and ``mask_quality`` where a mask
+            was accepted, and ``refined (K,)`` bool, whether it was.
         """
         weight = value_at(self.weight, progress)
         counts = [len(instances) for instances in pseudo_instances]
         kept = InstanceData.cat(pseudo_instances)
         accepted = torch.zeros_like(kept.labels, dtype=torch.bool)
-        masks, quality, scores = kept.mask_logits, kept.mask_quality, kept.scores
+        masks, quality = kept.mask_logits, kept.mask_quality
         if sum(counts) and weight:
             image_index = image_of_each(counts, images.device)
             sizes = [tuple(sample.img_shape[:2]) for sample in data_samples]
@@ -157,16 +157,15 @@ class MaskRefiner(ABC):
             fused = fuse_masks(masks, found.probabilities, weight).to(masks.dtype)
             masks = torch.where(accepted[:, None, None], fused, masks)
             quality = torch.where(accepted, mask_quality(fused)[0].to(quality.dtype), quality)
-            scores = torch.where(accepted, kept.class_quality * quality, scores)
-        fields = (part.split(counts) for part in (masks, quality, scores, accepted))
+        fields = (part.split(counts) for part in (masks, quality, accepted))
         return [_with_masks(*parts) for parts in zip(pseudo_instances, *fields, strict=True)]
 
 
 def _with_masks(
-    instances: InstanceData, masks: Tensor, quality: Tensor, scores: Tensor, accepted: Tensor
+    instances: InstanceData, masks: Tensor, quality: Tensor, accepted: Tensor
 ) -> InstanceData:
     """Copy labels with other masks."""
     refined = instances[:]
     refined.mask_logits, refined.mask_quality = masks, quality
-    refined.scores, refined.refined = scores, accepted
+    refined.refined = accepted
     return refined

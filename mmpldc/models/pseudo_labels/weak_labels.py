@@ -39,8 +39,8 @@ class WeakLabels:
             factor on the loss of unlabelled images, beside lambda; from there on a factor on the
             losses of each weak label. At 0 weak labels are left out. By default it falls linearly
             from 1 at the end of burn-in to 0 at the end of the run.
-        class_thr: lowest score; None: the thresholds of the teacher's labels. Scores of other
-            models mean something else.
+        class_thr: lowest score; None: the thresholds of the teacher's labels, which a threshold
+            that sets itself does not have in burn-in. Scores of other models mean something else.
         mask_thr: lowest mask quality, beside ``class_thr``.
         mask_quality: of weak labels whose annotations have no ``mask_quality``, in (0.5, 1]. It is
             also the certainty of their pixels, by which PMUA weighs them.
@@ -79,6 +79,18 @@ class WeakLabels:
         self.duplicate_iou = duplicate_iou
         self.min_area = min_area
         self.no_object = no_object
+
+    def refuse_no_threshold(self) -> None:
+        """Refuse to take thresholds from the teacher's labels, which have none in burn-in.
+
+        Raises:
+            ValueError: if the part has no threshold of its own.
+        """
+        if self.own is None:
+            raise ValueError(
+                'model.weak_labels needs a class_thr of its own beside a threshold that sets '
+                'itself, which keeps nothing before the teacher labels'
+            )
 
     def weight_at(self, progress: Progress | None) -> float:
         """Return the weight at this point of the run."""

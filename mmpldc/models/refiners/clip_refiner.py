@@ -104,8 +104,8 @@ class CLIPRefiner:
             normalization: of ``images``.
 
         Returns:
-            Per image, the same labels with new ``labels (K,)`` int64, ``class_quality`` and
-            ``scores`` ``(K,)`` float32, and ``corrected (K,)`` bool, whether the class has changed.
+            Per image, the same labels with new ``labels (K,)`` int64, ``class_quality
+            (K,)`` float32, and ``corrected (K,)`` bool, whether the class has changed.
 
         Raises:
             RuntimeError: if the model does not know its progress.
@@ -148,5 +148,4 @@ def _relabel(
     relabelled.labels = labels
     if class_quality is not None:
         relabelled.class_quality = class_quality
-        relabelled.scores = class_quality * instances.mask_quality
     return relabelled

@@ -52,7 +52,7 @@ def found(coco):
 
 
 def test_classes_are_mmdets():
-    assert CLASSES == CityscapesDataset.METAINFO['classes']
+    assert CityscapesDataset.METAINFO['classes'] == CLASSES
 
 
 def test_label_ids():

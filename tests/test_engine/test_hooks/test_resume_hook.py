@@ -72,6 +72,35 @@ def test_a_new_best_was_saved_after_its_validation(train):
     assert train(after=2, save_best='teacher/toy/mean') == [4, 6]
 
 
+class Falling(Hook):
+    """Puts a metric in place that gets better with each validation."""
+
+    priority = 'VERY_HIGH'
+
+    def after_val_epoch(self, runner, metrics=None):
+        metrics['teacher/toy/mean'] = -float(runner.iter)
+
+
+def best_of(folder):
+    return sorted(path.name[-10:] for path in folder.glob('best_*.pth'))
+
+
+def test_the_best_checkpoint_of_another_run_stays(train, tmp_path):
+    options = dict(save_best='teacher/toy/mean')
+    train(Falling(), Interrupt(step=3), **options)
+    train(Falling(), after=3, work_dir=tmp_path / 'other', **options)
+    assert best_of(tmp_path / 'work_dir') == ['iter_2.pth']
+    assert best_of(tmp_path / 'other') == ['iter_6.pth']
+
+
+def test_that_of_a_moved_run_is_replaced(train, tmp_path):
+    options = dict(save_best='teacher/toy/mean')
+    train(Falling(), Interrupt(step=3), work_dir=tmp_path / 'before', **options)
+    (tmp_path / 'before').rename(tmp_path / 'work_dir')
+    train(Falling(), after=3, **options)
+    assert best_of(tmp_path / 'work_dir') == ['iter_6.pth']
+
+
 def test_without_validation(make_runner, toy_pair):
     runner = make_runner(model=toy_pair(), hooks=(ResumeHook(),))
     runner.train()
@@ -111,12 +140,20 @@ def test_a_checkpoint_of_other_classes_continues_nothing(make_runner, toy_pair, 
     make_runner(resume=False, train_dataset=two, **options).train()
 
 
-@pytest.mark.parametrize(('now', 'is_told'), [(2, False), (4, True)])
-def test_another_batch_size_is_told(now, is_told):
+@pytest.mark.parametrize(
+    ('now', 'batches', 'is_told'), [(2, None, False), (4, None, True), (2, 3, True), (1, 2, False)]
+)
+def test_another_number_of_images_is_told(now, batches, is_told):
     saved = Config(dict(train_dataloader=dict(batch_size=2, sampler=dict(batch_size=2))))
     told = []
     runner = SimpleNamespace(
-        cfg=Config(dict(train_dataloader=dict(batch_size=now))),
+        cfg=Config(
+            dict(
+                train_dataloader=dict(batch_size=now),
+                optim_wrapper=dict(accumulative_counts=batches) if batches else dict(),
+            )
+        ),
+        hooks=[],
         logger=SimpleNamespace(warning=told.append),
         train_dataloader=SimpleNamespace(dataset=[]),
         _resume=True,
@@ -124,7 +161,8 @@ def test_another_batch_size_is_told(now, is_told):
     meta = dict(cfg=saved.pretty_text)
     ResumeHook().after_load_checkpoint(runner, dict(meta=meta, optimizer={}))
     assert len(told) == is_told
-    assert not told or 'train_dataloader.batch_size=4; before, it was 2' in told[0]
+    assert not told or f'with {now * (batches or 1)} images' in told[0]
+    assert not told or 'before, it was 2' in told[0]
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,17 @@ def baseline(tmp_path):
 def train(make_runner, toy_pair, tmp_path):
     """Train for at most 10 steps with a burn-in of 3, and validate after each."""
 
-    def train(*hooks, after=None, unsup_weight=1.0, work_dir=tmp_path / 'work_dir', **guard):
+    def train(
+        *hooks,
+        after=None,
+        unsup_weight=1.0,
+        burn_in='supervised',
+        work_dir=tmp_path / 'work_dir',
+        **guard,
+    ):
         scores = Scores()
         runner = make_runner(
-            model=toy_pair(burn_in_iters=3, unsup_weight=unsup_weight),
+            model=toy_pair(burn_in_iters=3, unsup_weight=unsup_weight, burn_in=burn_in),
             max_iters=len(SCORES),
             hooks=(*hooks, scores, ResumeHook(), SupervisedGuardHook(monitor=METRIC, **guard)),
             val_cfg=dict(type='mmpldc.TeacherStudentValLoop'),
@@ -95,6 +102,20 @@ def test_a_resumed_run_does_what_an_uninterrupted_one_does(train, baseline, kind
     states = [runner.message_hub.get_info('supervised_guard') for runner in (resumed, whole)]
     assert states[0] == states[1] and states[0]['ended_at'] == END
     assert resumed.unlabelled == [*range(step, END)]
+
+
+@pytest.mark.parametrize('patience', [3, None])
+def test_a_larger_patience_brings_them_back(train, baseline, patience, tmp_path):
+    train(Interrupt(step=8), baseline=baseline())
+    resumed = train(after=tmp_path / 'work_dir/iter_8.pth', baseline=baseline(), patience=patience)
+    assert resumed.unlabelled == [8, 9]
+    assert resumed.message_hub.get_info('supervised_guard')['ended_at'] is None
+
+
+def test_a_guided_burn_in_is_not_compared(train, baseline):
+    """Its teacher is the guide, which does not change."""
+    runner = train(baseline=baseline(), patience=1, burn_in='guided')
+    assert runner.message_hub.get_info('supervised_guard')['ended_at'] == 4
 
 
 def test_the_run_that_it_continues_is_the_baseline(train, tmp_path, monkeypatch):

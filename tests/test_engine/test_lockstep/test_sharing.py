@@ -189,6 +189,7 @@ def test_a_supervised_run_shares_the_labelled_half():
         ({'train_dataloader.dataset.labeled.ann_file': 'x'}, 'labelled'),
         ({'train_dataloader.dataset.unlabeled.ann_file': 'x'}, 'unlabelled'),
         ({'default_hooks.step_seed': None}, 'StepSeedHook'),
+        ({'default_hooks.end': dict(type='mmpldc.EarlyStoppingHook')}, 'EarlyStoppingHook'),
     ],
 )
 def test_runs_on_other_batches_are_refused(settings, named):

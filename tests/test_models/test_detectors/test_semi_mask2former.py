@@ -539,6 +539,14 @@ def test_refiner_gets_the_teachers_labels_and_its_own_reach_the_student(build, m
         assert len(instances) > 0
 
 
+def test_scores_of_refined_labels_are_the_filters(build, monkeypatch):
+    model = build(refiner=REFINER, **COUPLED | {'pseudo_label_filter.score_thr': 0.0})
+    refined = InstanceData.cat(model.get_pseudo_instances(*unlabeled_views()))
+    assert len(refined) > 0
+    expected = refined.class_quality * (2 * refined.mask_quality - 1)
+    torch.testing.assert_close(refined.scores, expected)
+
+
 def test_refiner_is_no_part_of_the_model_and_idle_during_burn_in(build):
     model = build(step=0, refiner=REFINER)
     assert not any(name.startswith('refiner') for name, _ in model.named_modules())
@@ -735,6 +743,11 @@ def test_threshold_by_count_keeps_a_share_of_the_labelled_objects(build):
     assert 0 < second['pseudo_per_image'] <= second['pseudo_wanted']
     assert 0 < second['pseudo_threshold'] < 1
     assert model.thresholds_by_class() == {}
+
+
+def test_weak_labels_need_their_own_threshold_beside_it(build):
+    with pytest.raises(ValueError, match='needs a class_thr of its own'):
+        build(class_thresholds=BY_COUNT, weak_labels=dict(type='mmpldc.WeakLabels'), **COUPLED)
 
 
 def test_uncertain_queries_are_not_taught_no_object(build, monkeypatch):

@@ -108,7 +108,7 @@ def refine(refiner, pseudo_instances, progress=MIDDLE):
 
 
 def naive_refinement(instances, row, vlm, weight, fusion):
-    """Label, class quality and score of one kept label."""
+    """Label and class quality of one kept label."""
     exponentials = [math.exp(logit) for logit in instances.cls_logits[row].tolist()]
     foreground = [e / sum(exponentials) for e in exponentials[:-1]]
     teacher = [p / sum(foreground) for p in foreground]
@@ -118,7 +118,7 @@ def naive_refinement(instances, row, vlm, weight, fusion):
         fused = [v**weight * t ** (1 - weight) for t, v in zip(teacher, vlm, strict=True)]
         fused = [p / sum(fused) for p in fused]
     best = max(fused)
-    return fused.index(best), best, best * instances.mask_quality[row].item()
+    return fused.index(best), best
 
 
 @pytest.mark.parametrize('fusion', ['linear', 'product'])
@@ -136,11 +136,10 @@ def test_equals_the_loop(fusion, counts, step):
         expected = [
             naive_refinement(old, row, next(rows), weight, fusion) for row in range(len(old))
         ]
-        assert new.labels.tolist() == [label for label, _, _ in expected]
-        assert new.class_quality.tolist() == pytest.approx([c for _, c, _ in expected], abs=1e-5)
-        assert new.scores.tolist() == pytest.approx([s for _, _, s in expected], abs=1e-5)
+        assert new.labels.tolist() == [label for label, _ in expected]
+        assert new.class_quality.tolist() == pytest.approx([c for _, c in expected], abs=1e-5)
         assert new.corrected.tolist() == [
-            label != own for (label, _, _), own in zip(expected, old.labels.tolist(), strict=True)
+            label != own for (label, _), own in zip(expected, old.labels.tolist(), strict=True)
         ]
         for field in ('mask_quality', 'mask_logits', 'cls_logits'):
             assert new[field].equal(old[field])
@@ -153,7 +152,7 @@ def test_fields_are_those_of_the_filter_and_whether_the_class_changed(progress, 
     for new, count in zip(refined, counts, strict=True):
         assert set(new.keys()) == {*FIELDS, 'corrected'}
         assert new.labels.dtype == torch.int64 and new.corrected.dtype == torch.bool
-        assert new.class_quality.dtype == new.scores.dtype == torch.float32
+        assert new.class_quality.dtype == torch.float32
         assert len(new) == len(new.corrected) == count
 
 
@@ -233,11 +232,11 @@ def test_labels_of_rows_that_are_not_valid_stay_the_teachers(fusion, junk):
     old, new = InstanceData.cat(before), InstanceData.cat(refined)
     ((probabilities, valid),) = refiner.scorer.answers
     assert valid.tolist() == [True, False, True, False, True, False, True]
-    for field in ('labels', 'class_quality', 'scores'):
+    for field in ('labels', 'class_quality'):
         assert new[field][~valid].equal(old[field][~valid])
     assert not new.corrected[~valid].any()
     for row in valid.nonzero().flatten().tolist():
-        label, quality, _ = naive_refinement(old, row, probabilities[row].tolist(), 0.5, fusion)
+        label, quality = naive_refinement(old, row, probabilities[row].tolist(), 0.5, fusion)
         assert new.labels[row] == label
         assert new.class_quality[row].item() == pytest.approx(quality, abs=1e-5)
 
@@ -314,7 +313,7 @@ def test_corrected_labels_carry_no_gradient():
     before = kept_labels([2])
     before[0].cls_logits.requires_grad_()
     (refined,) = refine(make_refiner(), before)
-    assert not refined.class_quality.requires_grad and not refined.scores.requires_grad
+    assert not refined.class_quality.requires_grad
 
 
 @pytest.mark.parametrize('fusion', ['linear', 'product'])
