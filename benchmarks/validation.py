@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import mmpldc._mmdet  # noqa: F401
+
 import torch
 import torch.nn.functional as F
 from mmdet.evaluation.metrics import CocoMetric as MMDetCocoMetric
@@ -28,7 +30,7 @@ from mmengine.logging import MMLogger
 from timing import Comparison, argument_parser, compare, report, table
 from torch import Tensor
 
-from mmpldc.evaluation import CocoMetric
+from mmpldc.evaluation.coco_metric import CocoMetric
 from mmpldc.models import TopKMaskFormerFusionHead
 from mmpldc.models.seg_heads.top_k_fusion_head import top_pairs
 from mmpldc.utils.run_lengths import encode_masks

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
+import mmpldc._mmdet  # noqa: F401
+
 import cv2
 import mmcv
 import numpy as np
@@ -38,10 +40,10 @@ from mmpldc.apis import (
     load_predictor,
     load_segmentor,
     predict,
-    read_checkpoint,
     segment_images,
 )
 from mmpldc.datasets.label_maps import write_label_map
+from mmpldc.utils.checkpoints import read_checkpoint
 from mmpldc.visualization import draw_instances
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')

@@ -24,16 +24,26 @@ def _child_of(name: str, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope='mmpldc', locations=list(locations))
 
 
+# The modules that register something; their packages import nothing, so that tools that need no
+# PyTorch start at once.
+ENGINE = (
+    'mmpldc.engine.fileio',
+    'mmpldc.engine.hooks',
+    'mmpldc.engine.optimizers',
+    'mmpldc.engine.rank_mean_log_processor',
+    'mmpldc.engine.runner',
+)
+
 MODELS = _child_of('MODELS', 'mmpldc.models')
-TRANSFORMS = _child_of('TRANSFORMS', 'mmpldc.datasets', 'mmpldc.models')
-DATASETS = _child_of('DATASETS', 'mmpldc.datasets')
-DATA_SAMPLERS = _child_of('DATA_SAMPLERS', 'mmpldc.datasets')
-HOOKS = _child_of('HOOKS', 'mmpldc.engine')
-LOOPS = _child_of('LOOPS', 'mmpldc.engine')
-LOG_PROCESSORS = _child_of('LOG_PROCESSORS', 'mmpldc.engine')
-METRICS = _child_of('METRICS', 'mmpldc.evaluation')
-OPTIM_WRAPPERS = _child_of('OPTIM_WRAPPERS', 'mmpldc.engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child_of('OPTIM_WRAPPER_CONSTRUCTORS', 'mmpldc.engine')
+TRANSFORMS = _child_of('TRANSFORMS', 'mmpldc.datasets.transforms', 'mmpldc.models')
+DATASETS = _child_of('DATASETS', 'mmpldc.datasets.semi_dataset')
+DATA_SAMPLERS = _child_of('DATA_SAMPLERS', 'mmpldc.datasets.samplers')
+HOOKS = _child_of('HOOKS', *ENGINE)
+LOOPS = _child_of('LOOPS', *ENGINE)
+LOG_PROCESSORS = _child_of('LOG_PROCESSORS', *ENGINE)
+METRICS = _child_of('METRICS', 'mmpldc.evaluation.coco_metric')
+OPTIM_WRAPPERS = _child_of('OPTIM_WRAPPERS', *ENGINE)
+OPTIM_WRAPPER_CONSTRUCTORS = _child_of('OPTIM_WRAPPER_CONSTRUCTORS', *ENGINE)
 TASK_UTILS = _child_of('TASK_UTILS', 'mmpldc.models')
 
 

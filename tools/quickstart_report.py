@@ -4,9 +4,9 @@ import argparse
 import copy
 from pathlib import Path
 
-import numpy as np
-
 import mmpldc._mmdet  # noqa: F401  before the imports of mmdet below, which would be noisy
+
+import numpy as np
 
 # isort: split
 from mmdet.apis import inference_detector, init_detector
@@ -15,15 +15,12 @@ from mmengine.runner import Runner
 from pycocotools.coco import COCO
 from torch.utils.data import DataLoader
 
-from mmpldc.apis import load_labeler, read_checkpoint
-from mmpldc.evaluation import (
-    compare_pseudo_labels,
-    logits_in_original_frame,
-    precision_and_recall,
-    scorer_confusion,
-)
+from mmpldc.apis import load_labeler
+from mmpldc.evaluation.pseudo_label_quality import compare_pseudo_labels, logits_in_original_frame
+from mmpldc.evaluation.scorer_accuracy import precision_and_recall, scorer_confusion
 from mmpldc.functional import mask_uncertainty
 from mmpldc.models import SemiMask2Former
+from mmpldc.utils.checkpoints import read_checkpoint
 from mmpldc.utils.files import write_json
 from mmpldc.visualization import (
     draw_instances,

@@ -13,9 +13,9 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 
-from mmpldc.apis import read_checkpoint
 from mmpldc.apis.stages import Stages
 from mmpldc.engine.smoke_run import SAVED, STEPS, smoke_config
+from mmpldc.utils.checkpoints import read_checkpoint
 
 
 def parse_args() -> argparse.Namespace:

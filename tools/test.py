@@ -7,6 +7,8 @@ from mmpldc.apis.launch import add_common_arguments, load_config
 from mmpldc.engine.distributed import leave_ranks_at_exit
 
 # isort: split
+import mmpldc._mmdet  # noqa: F401
+
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from torch.distributed.elastic.multiprocessing.errors import record
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mmpldc._mmdet  # noqa: F401
+
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -6,7 +6,7 @@ import inspect
 from mmengine.config import Config, ConfigDict
 
 from mmpldc.datasets.transforms import LoadAnnotations
-from mmpldc.evaluation import CocoMetric
+from mmpldc.evaluation.coco_metric import CocoMetric
 from mmpldc.models import (
     MaskCrossEntropyCost,
     MSDeformAttnPixelDecoder,

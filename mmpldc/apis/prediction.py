@@ -5,6 +5,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import mmpldc._mmdet  # noqa: F401
+
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.utils import get_test_pipeline_cfg

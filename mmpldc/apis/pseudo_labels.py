@@ -18,7 +18,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmpldc.evaluation import logits_in_original_frame
+from mmpldc.evaluation.pseudo_label_quality import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
 from mmpldc.models.pseudo_labels import ExpectedCountThreshold
 from mmpldc.utils.checkpoints import TEACHER, check_weights, class_information, teacher_weights

@@ -13,12 +13,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmpldc.datasets.checks import check_before_training, check_settings
-from mmpldc.engine import ProgressHook, SharedMemoryHook
+from mmpldc.datasets.checks import check_settings
+from mmpldc.datasets.checks.before_training import check_before_training
 from mmpldc.engine.config_options import one_line_build_errors
 from mmpldc.engine.console import ShortConsoleRunner, introduction, show_all_from_now_on
 from mmpldc.engine.distributed import join_ranks_on_cpu
 from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.hooks import ProgressHook, SharedMemoryHook
 from mmpldc.engine.hooks.resume_hook import CannotResume
 from mmpldc.engine.loader_errors import one_line_loader_errors, prepare_loaders
 from mmpldc.engine.log_filter import drop_inner_deprecations

@@ -1,13 +1,4 @@
-"""Data sets, transforms and samplers. Importing mmdet's datasets fills the parent registry."""
+"""Data sets, transforms and samplers; reading, checking, converting and dividing labels.
 
-import mmpldc._mmdet  # noqa: F401
-
-from .samplers import ResumableMultiSourceSampler
-from .semi_dataset import SemiDataset
-from .transforms import TorchvisionTransforms
-
-__all__ = [
-    'ResumableMultiSourceSampler',
-    'SemiDataset',
-    'TorchvisionTransforms',
-]
+The package itself imports nothing: most tools for labels need neither PyTorch nor mmdet.
+"""

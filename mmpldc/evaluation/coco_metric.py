@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import mmpldc._mmdet  # noqa: F401
+
 import numpy as np
 from mmdet.evaluation.metrics import CocoMetric as MMDetCocoMetric
 from mmdet.evaluation.metrics import coco_metric as mmdet_module

@@ -11,7 +11,6 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmpldc.evaluation import ERROR_KINDS, error_costs, tabulate_errors
 from mmpldc.evaluation.bootstrap import (
     SIZES,
     Interval,
@@ -22,6 +21,7 @@ from mmpldc.evaluation.bootstrap import (
     mean_ap,
     resample_images,
 )
+from mmpldc.evaluation.error_costs import ERROR_KINDS, error_costs, tabulate_errors
 
 from .contents import Accuracy, AccuracyRow, Column, ErrorRow
 from .inference import NETWORKS, Looked

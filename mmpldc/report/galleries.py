@@ -8,8 +8,7 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from mmpldc.apis import decode_mask
-from mmpldc.evaluation import ERROR_KINDS, ErrorTable, tabulate_errors
-from mmpldc.evaluation.error_costs import CORRECT, MISSED
+from mmpldc.evaluation.error_costs import CORRECT, ERROR_KINDS, MISSED, ErrorTable, tabulate_errors
 
 from .accuracy import evaluate
 from .contents import Gallery, Picture, Shape, View

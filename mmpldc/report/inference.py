@@ -14,14 +14,15 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpldc.apis import encode_mask, load_labeler, read_checkpoint
+from mmpldc.apis import encode_mask, load_labeler
 from mmpldc.apis.pseudo_labels import prepared_batches
 from mmpldc.datasets.checks.config import DataSet, sets_of
 from mmpldc.datasets.coco_files import read_coco
-from mmpldc.evaluation import logits_in_original_frame
 from mmpldc.evaluation.coco_metric import encode_masks
+from mmpldc.evaluation.pseudo_label_quality import logits_in_original_frame
 from mmpldc.models import SemiMask2Former
 from mmpldc.models.pseudo_labels import REASONS, explain_selection
+from mmpldc.utils.checkpoints import read_checkpoint
 
 from .run_folder import Run
 

@@ -7,7 +7,6 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmpldc.engine import ProgressHook
 from mmpldc.engine.console import (
     ShortConsoleRunner,
     ShortFormatter,
@@ -15,6 +14,7 @@ from mmpldc.engine.console import (
     is_wanted,
     show_all_from_now_on,
 )
+from mmpldc.engine.hooks import ProgressHook
 
 
 def record(message: str, level: int = logging.INFO) -> logging.LogRecord:

@@ -5,7 +5,7 @@ from mmdet.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from mmpldc.engine import MeanTeacherHook
+from mmpldc.engine.hooks import MeanTeacherHook
 from mmpldc.engine.moved_keys import moved_keys
 
 TYPE = 'mmpldc.MeanTeacherHook'

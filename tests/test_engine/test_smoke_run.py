@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from mmpldc.engine import SmokeRunHook
+from mmpldc.engine.hooks import SmokeRunHook
 from mmpldc.engine.smoke_run import SIDE, smoke_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmpldc.apis import encode_mask
-from mmpldc.evaluation import Corrections, count_corrections, run_lengths_of
+from mmpldc.evaluation.corrections import Corrections, count_corrections, run_lengths_of
 
 
 def square(top: int, left: int, side: int) -> np.ndarray:

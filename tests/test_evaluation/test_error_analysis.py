@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from mmpldc.evaluation import (
+from mmpldc.evaluation.error_analysis import (
     ERROR_TYPES,
-    PseudoLabelTable,
     classify_errors,
     confusion_matrix,
     error_types,
     rank_correlations,
 )
+from mmpldc.evaluation.pseudo_label_quality import PseudoLabelTable
 
 SUPERCATEGORIES = ('animal', 'animal', 'vehicle', None, None)
 NUM_CLASSES = len(SUPERCATEGORIES)

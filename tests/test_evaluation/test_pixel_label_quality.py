@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 
-from mmpldc.evaluation import PixelLabelCounts, compare_pixel_labels
+from mmpldc.evaluation.pixel_label_quality import PixelLabelCounts, compare_pixel_labels
 from mmpldc.functional import dense_labels, valid_pixels
 from mmpldc.models.pseudo_labels.dense import ConfidentPixels, DenseLabels
 from mmpldc.schedules import Progress

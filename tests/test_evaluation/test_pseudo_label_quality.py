@@ -8,7 +8,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmpldc.evaluation import (
+from mmpldc.evaluation.pseudo_label_quality import (
     PseudoLabelTable,
     compare_candidates,
     compare_pseudo_labels,

@@ -7,13 +7,13 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation import compare_matches
 from mmpldc.evaluation.bootstrap import (
     average_precisions,
     evaluate_images,
     match_predictions,
     mean_ap,
 )
+from mmpldc.evaluation.run_comparison import compare_matches
 
 CLASSES = (1, 2, 3)  # the last one has no object
 NUM_IMAGES = 12

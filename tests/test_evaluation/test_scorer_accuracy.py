@@ -10,7 +10,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
-from mmpldc.evaluation import precision_and_recall, scorer_confusion
+from mmpldc.evaluation.scorer_accuracy import precision_and_recall, scorer_confusion
 from mmpldc.models.refiners import RegionScores
 
 NUM_CLASSES = 3

@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import save_checkpoint
 
 from mmpldc.datasets.shapes import CLASSES
-from mmpldc.evaluation import ERROR_TYPES
+from mmpldc.evaluation.error_analysis import ERROR_TYPES
 
 pytestmark = pytest.mark.slow
 NUM_IMAGES = 6

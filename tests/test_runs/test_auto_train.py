@@ -104,7 +104,7 @@ def test_pldc_continues_from_the_end_of_a_burn_in_if_there_is_one(tmp_path, monk
             if name == 'pldc':
                 raise Enough
 
-    monkeypatch.setattr(sys.modules['mmpldc.apis.auto_train'], 'Stages', NotedStages)
+    monkeypatch.setattr(sys.modules['mmpldc.apis.auto_training'], 'Stages', NotedStages)
     (tmp_path / 'labels.json').touch()
     init = str(fake_resnet(tmp_path / 'r50.pth'))
     with pytest.raises(Enough):

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpldc.engine import DryRunHook
 from mmpldc.engine.dry_run import dry_run_config
+from mmpldc.engine.hooks import DryRunHook
 from mmpldc.engine.projection import checkpoint_bytes
 
 pytestmark = pytest.mark.slow

@@ -29,8 +29,9 @@ import pytest
 import torch
 from mmengine import device
 
-from mmpldc.engine import MeanTeacherHook, TeacherStudentValLoop
+from mmpldc.engine.hooks import MeanTeacherHook
 from mmpldc.engine.resuming import find_damage
+from mmpldc.engine.runner import TeacherStudentValLoop
 
 pytestmark = pytest.mark.slow
 TRAIN = Path(__file__).resolve().parents[2] / 'tools/train.py'

@@ -17,14 +17,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, save_checkpoint
 from PIL import Image
 
-from mmpldc.apis import (
-    load_segmentor,
-    plain_segmentor,
-    publish_model,
-    read_checkpoint,
-    segment_images,
-)
+from mmpldc.apis import load_segmentor, plain_segmentor, publish_model, segment_images
 from mmpldc.datasets.shapes import SEMANTIC_CLASSES, SEMANTIC_PALETTE
+from mmpldc.utils.checkpoints import read_checkpoint
 
 pytest.importorskip('mmseg')
 pytestmark = pytest.mark.slow

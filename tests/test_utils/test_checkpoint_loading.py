@@ -21,10 +21,10 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseModel, BaseModule
 from mmengine.runner import CheckpointLoader, Runner, checkpoint, save_checkpoint
 
-from mmpldc.apis import read_checkpoint
 from mmpldc.models import ImageClassifierScorer, OpenCLIPScorer
 from mmpldc.models.refiners.text_embeddings import cached_text_embeddings
 from mmpldc.utils.checkpoint_loading import TRUST, UnsafeCheckpoint, safe_loading
+from mmpldc.utils.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device('cpu')

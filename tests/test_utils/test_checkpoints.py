@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmpldc.apis import check_weights, class_information, read_checkpoint, teacher_weights
+from mmpldc.utils.checkpoints import (
+    check_weights,
+    class_information,
+    read_checkpoint,
+    teacher_weights,
+)
 
 CLASSES = ('cat', 'dog', 'owl')
 

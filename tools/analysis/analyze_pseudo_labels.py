@@ -12,13 +12,8 @@ import numpy as np
 from common import argument_parser, load
 from mmengine.fileio import load as load_file
 
-from mmpldc.evaluation import (
-    compare_candidates,
-    compare_pseudo_labels,
-    confusion_matrix,
-    error_types,
-    rank_correlations,
-)
+from mmpldc.evaluation.error_analysis import confusion_matrix, error_types, rank_correlations
+from mmpldc.evaluation.pseudo_label_quality import compare_candidates, compare_pseudo_labels
 from mmpldc.utils.files import write_json
 from mmpldc.visualization import (
     plot_confusion_matrix,

@@ -9,8 +9,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmpldc.apis import add_cfg_options, load_labeler, read_checkpoint, read_config
+from mmpldc.apis import add_cfg_options, load_labeler, read_config
 from mmpldc.models import SemiMask2Former
+from mmpldc.utils.checkpoints import read_checkpoint
 
 
 def argument_parser(description: str, *, checkpoint: bool = True) -> argparse.ArgumentParser:

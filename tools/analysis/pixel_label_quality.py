@@ -13,11 +13,10 @@ from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmpldc.apis import read_checkpoint
 from mmpldc.apis.pseudo_labels import finished_iters
-from mmpldc.evaluation import compare_pixel_labels
+from mmpldc.evaluation.pixel_label_quality import compare_pixel_labels
 from mmpldc.registry import MODELS
-from mmpldc.utils.checkpoints import check_weights, teacher_weights
+from mmpldc.utils.checkpoints import check_weights, read_checkpoint, teacher_weights
 from mmpldc.utils.files import write_json
 
 

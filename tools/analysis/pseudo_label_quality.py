@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from common import argument_parser, load
 
-from mmpldc.evaluation import compare_candidates, compare_pseudo_labels
+from mmpldc.evaluation.pseudo_label_quality import compare_candidates, compare_pseudo_labels
 from mmpldc.utils.files import write_json
 
 CLASS_THRS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)

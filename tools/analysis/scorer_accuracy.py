@@ -15,7 +15,7 @@ from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmpldc.evaluation import precision_and_recall, scorer_confusion
+from mmpldc.evaluation.scorer_accuracy import precision_and_recall, scorer_confusion
 from mmpldc.utils.files import write_json
 
 

@@ -22,8 +22,8 @@ from mmengine.fileio import load
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
-from mmpldc.evaluation import Comparison, compare_matches
 from mmpldc.evaluation.bootstrap import Interval, evaluate_images, match_predictions
+from mmpldc.evaluation.run_comparison import Comparison, compare_matches
 from mmpldc.utils.files import write_json
 from mmpldc.utils.markdown import table
 

@@ -36,7 +36,7 @@ from mmpldc.datasets.labels import (
     without_labelled,
 )
 from mmpldc.datasets.own_files import own_text, refuse_foreign, write_all
-from mmpldc.evaluation import Corrections, count_corrections, run_lengths_of
+from mmpldc.evaluation.corrections import Corrections, count_corrections, run_lengths_of
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,10 +17,10 @@ from mmpldc.apis import (
     folder_images,
     label_images,
     load_labeler,
-    read_checkpoint,
     read_config,
 )
 from mmpldc.apis.label_studio_backend import Backend, serve
+from mmpldc.utils.checkpoints import read_checkpoint
 
 
 def parse_args() -> argparse.Namespace:

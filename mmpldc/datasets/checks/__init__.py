@@ -9,7 +9,7 @@ from .leaks import check_leaks
 from .pixels import check_content
 from .records import load_coco
 from .report import Report
-from .run import check_before_training, check_datasets, check_run, check_settings
+from .run import check_datasets, check_run, check_settings
 from .structure import check_structure, read_categories
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     'DataSet',
     'Finding',
     'Report',
-    'check_before_training',
     'check_classes',
     'check_coco',
     'check_config',

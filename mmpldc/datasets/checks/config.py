@@ -5,13 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmdet.datasets import CocoDataset, LVISV05Dataset
-from mmdet.datasets.api_wrappers import COCO
 from mmengine.config import Config
 from mmengine.fileio import join_path
 from mmengine.utils import is_abs
-
-from mmpldc.registry import DATASETS
 
 from ..semi_parts import semi_parts
 from .annotations import Contents, Role
@@ -125,6 +121,11 @@ def _leaves(dataset: dict, name: str) -> Iterator[tuple[str, dict]]:
 
 
 def _why_skipped(dataset: dict) -> str | None:
+    import mmpldc._mmdet  # noqa: F401, seconds that only configs need
+
+    from mmdet.datasets import CocoDataset, LVISV05Dataset
+    from mmdet.datasets.api_wrappers import COCO
+
     kind = dataset_type(dataset)
     if (
         not issubclass(kind, CocoDataset)
@@ -142,6 +143,8 @@ def dataset_type(dataset: dict) -> Any:
     """The class of a data set's config; NoneType if it is not known."""
     kind = dataset.get('type')
     if isinstance(kind, str):
+        from mmpldc.registry import DATASETS
+
         kind = DATASETS.get(kind)
     return kind if isinstance(kind, type) else type(None)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 
 from mmpldc.datasets.label_maps import renumbering
 from mmpldc.datasets.name_lists import image_stem
@@ -101,9 +100,7 @@ def _open(name: str, role: Role, dataset: dict) -> tuple[list[Finding], _Set | N
         return fault('', 'is not on disk: make the list with tools/dataset/split.py, or correct it')
     settings = {key: value for key, value in dataset.items() if key != 'type'}
     try:
-        built: BaseDataset = kind(
-            **settings | dict(pipeline=[], lazy_init=False, serialize_data=False)
-        )
+        built = kind(**settings | dict(pipeline=[], lazy_init=False, serialize_data=False))
         infos = [built.get_data_info(index) for index in range(len(built))]
     except Exception as error:  # whatever a list or a setting makes fail
         return fault('', f'{name} set cannot be read ({type(error).__name__}: {error})')

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
-import mmcv
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -107,7 +106,7 @@ def decode(path: str) -> Decoded:
     except Exception as error:  # decoders raise many types
         raise UnreadableImage('is cut off or damaged: copy or download it again') from error
     try:
-        pixels = mmcv.imfrombytes(content, backend='cv2')
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         pixels = None
     if pixels is None:

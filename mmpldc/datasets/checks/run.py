@@ -1,14 +1,10 @@
 """All checks on the sets of a run."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from mmengine.config import Config
-from mmengine.dist import all_gather_object, get_rank
-from mmengine.logging import print_log
 
 from mmpldc.utils.garbage import without_garbage_collection
 
@@ -23,8 +19,6 @@ from .limits import check_limits
 from .pixels import check_content
 from .records import load_coco
 from .report import Report
-
-DECODED_BEFORE_TRAINING = 16  # images of each set
 
 
 def check_datasets(
@@ -223,10 +217,10 @@ def check_settings(cfg: Config) -> None:
         raise SystemExit(f'{os.path.basename(cfg.filename or "the config")}: {error}') from error
     findings = [one for one in check_config(cfg, sets) if one.level == 'error']
     if findings:
-        raise SystemExit(_refusal(findings, 'the config'))
+        raise SystemExit(refusal(findings, 'the config'))
 
 
-def _refusal(errors: Sequence[Finding], owner: str = 'the data') -> str:
+def refusal(errors: Sequence[Finding], owner: str = 'the data') -> str:
     return '\n'.join(
         [
             f'Nothing was trained: {owner} has {count(len(errors), "error")}',
@@ -234,33 +228,3 @@ def _refusal(errors: Sequence[Finding], owner: str = 'the data') -> str:
             'tools/dataset/check.py tells more; --skip-data-check trains all the same.',
         ]
     )
-
-
-def check_before_training(cfg: Config) -> None:
-    """Check a config's data sets on one rank of each machine, before anything is built.
-
-    Warnings are logged. Faults of the test set are warnings, too: training does not need it.
-
-    Args:
-        cfg: the run's.
-
-    Raises:
-        SystemExit: on every rank, with the same text, if there are errors.
-    """
-    findings: list[Finding] = []
-    if int(os.environ.get('LOCAL_RANK', get_rank())) == 0:
-        report = check_run(cfg, decode=DECODED_BEFORE_TRAINING)
-        for note in report.notes:
-            print_log(f'Data check: {note}', logger='current')
-        tested = {data.ann_file for data, _ in report.sets if data.role == 'test'}
-        findings = [
-            replace(finding, level='warning') if finding.file in tested else finding
-            for finding in report.findings
-        ]
-    findings = list(dict.fromkeys(chain.from_iterable(all_gather_object(findings))))
-    errors = [finding for finding in findings if finding.level == 'error']
-    for finding in findings:
-        if finding.level == 'warning':
-            print_log(f'Data check: {finding}', logger='current', level=logging.WARNING)
-    if errors:
-        raise SystemExit(_refusal(errors))

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from mmdet.datasets import CityscapesDataset
 from PIL import Image, ImageDraw
 
 from .coco import Record, build_coco, mask_annotation, ordered_map, read_json
@@ -48,6 +47,8 @@ LABELS = (
     'motorcycle',
     'bicycle',
 )
+# Those with instances, in mmdet's order.
+CLASSES = ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')
 NOT_DRAWN = 'license plate'  # label id -1
 CATEGORIES = [
     dict(
@@ -55,7 +56,7 @@ CATEGORIES = [
         name=name,
         supercategory='human' if name in ('person', 'rider') else 'vehicle',
     )
-    for name in CityscapesDataset.METAINFO['classes']
+    for name in CLASSES
 ]
 CATEGORY_IDS = {category['id'] for category in CATEGORIES}
 DIVISOR = 1000  # value = label id * DIVISOR + number of the instance

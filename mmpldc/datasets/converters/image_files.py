@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
 from ..folders import files_below, suffix_of
 from ..image_header import read_header
 
-IMAGE_SUFFIXES = (*IMG_EXTENSIONS, '.jfif', '.jpe', '.jp2', '.j2k', '.pbm', '.pnm')
+# Those of torchvision's folders, and more that OpenCV and Pillow read.
+IMAGE_SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'),
+    *('.jfif', '.jpe', '.jp2', '.j2k', '.pbm', '.pnm'),
+)
 # Of cameras and editors: OpenCV, and so the training, reads none of these, or the first frame only;
 # or Pillow, and so the checks, does not.
 OTHER_SUFFIXES = frozenset(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 
+import mmpldc._mmdet  # noqa: F401
+
 import torch
 from mmdet.datasets.samplers import MultiSourceSampler
 from mmengine.dataset import BaseDataset, ConcatDataset

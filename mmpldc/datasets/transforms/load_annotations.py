@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import mmpldc._mmdet  # noqa: F401
+
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as _LoadAnnotations
 from pycocotools import mask as mask_utils

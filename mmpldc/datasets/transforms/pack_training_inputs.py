@@ -1,5 +1,7 @@
 """Pack a training view for fast transfer from workers."""
 
+import mmpldc._mmdet  # noqa: F401
+
 import torch
 from mmdet.datasets.transforms import PackDetInputs
 

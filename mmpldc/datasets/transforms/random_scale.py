@@ -1,5 +1,7 @@
 """Random resizing relative to an image's own size (U2PL, UniMatch)."""
 
+import mmpldc._mmdet  # noqa: F401
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import Resize

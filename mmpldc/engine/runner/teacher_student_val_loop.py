@@ -3,6 +3,8 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import mmpldc._mmdet  # noqa: F401
+
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.evaluation import CocoMetric
 from mmengine.runner import IterBasedTrainLoop, ValLoop

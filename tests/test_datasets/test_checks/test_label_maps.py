@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmpldc.datasets.checks import check_before_training, check_run
+from mmpldc.datasets.checks import check_run
+from mmpldc.datasets.checks.before_training import check_before_training
 from mmpldc.datasets.label_maps import write_label_map
 from mmpldc.datasets.shapes import SEMANTIC_CLASSES, SEMANTIC_PALETTE
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch.distributed as dist
 
-from mmpldc.datasets.checks import DataSet, check_before_training, check_coco, check_datasets, run
+from mmpldc.datasets.checks import DataSet, before_training, check_coco, check_datasets
+from mmpldc.datasets.checks.before_training import check_before_training
 from mmpldc.datasets.checks.pictures import draw_samples
 
 
@@ -124,7 +125,7 @@ def test_errors_end_the_run_with_one_text(world):
 def test_warnings_are_logged(world, monkeypatch):
     world.edit('labeled', lambda coco: coco['annotations'][0].pop('iscrowd'))
     logged = []
-    monkeypatch.setattr(run, 'print_log', lambda text, **_: logged.append(text))
+    monkeypatch.setattr(before_training, 'print_log', lambda text, **_: logged.append(text))
     assert check_before_training(world.cfg) is None
     assert len(logged) == 1 and 'iscrowd: missing' in logged[0]
 
@@ -132,7 +133,7 @@ def test_warnings_are_logged(world, monkeypatch):
 def test_faults_of_the_test_set_do_not_stop_training(world, monkeypatch):
     world.path('test').unlink()
     logged = []
-    monkeypatch.setattr(run, 'print_log', lambda text, **_: logged.append(text))
+    monkeypatch.setattr(before_training, 'print_log', lambda text, **_: logged.append(text))
     assert check_before_training(world.cfg) is None
     assert len(logged) == 1 and 'test.json: no such file' in logged[0]
 
@@ -149,8 +150,10 @@ def _train_rank(rank: int, store: Path, cfg, connection) -> None:
     os.environ['LOCAL_RANK'] = str(rank)
     dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
     checked = []
-    original = run.check_run
-    run.check_run = lambda *args, **kwargs: checked.append(rank) or original(*args, **kwargs)
+    original = before_training.check_run
+    before_training.check_run = lambda *args, **kwargs: (
+        checked.append(rank) or original(*args, **kwargs)
+    )
     try:
         check_before_training(cfg)
         connection.send(('trains', checked))

@@ -7,7 +7,7 @@ import pytest
 from mmdet.datasets import CityscapesDataset
 
 from mmpldc.datasets.converters import convert_cityscapes
-from mmpldc.datasets.converters.cityscapes import LABELS, draw_polygons
+from mmpldc.datasets.converters.cityscapes import CLASSES, LABELS, draw_polygons
 from mmpldc.utils.files import write_json
 
 HEIGHT, WIDTH = 12, 16
@@ -49,6 +49,10 @@ def box(left, top, right, bottom):
 def found(coco):
     keys = ('image_id', 'category_id', 'area', 'bbox', 'iscrowd')
     return [tuple(a[key] for key in keys) for a in coco['annotations']]
+
+
+def test_classes_are_mmdets():
+    assert CLASSES == CityscapesDataset.METAINFO['classes']
 
 
 def test_label_ids():

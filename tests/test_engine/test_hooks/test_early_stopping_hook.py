@@ -6,7 +6,7 @@ import pytest
 from interruption import Interrupt, Interruption
 from mmengine.hooks import Hook
 
-from mmpldc.engine import EarlyStoppingHook, ResumeHook
+from mmpldc.engine.hooks import EarlyStoppingHook, ResumeHook
 
 METRIC = 'teacher/toy/mean'
 # By iteration. The best of burn-in (3 steps) is never reached again; 0.305 is not better enough.

@@ -12,7 +12,7 @@ import torch
 from mmengine.hooks import Hook
 from torch import distributed
 
-from mmpldc.engine import PreemptionHook
+from mmpldc.engine.hooks import PreemptionHook
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
@@ -203,7 +203,7 @@ SLOW_TO_EXIT = """
 import os, signal, sys, time
 from types import SimpleNamespace
 from unittest.mock import Mock
-from mmpldc.engine import PreemptionHook
+from mmpldc.engine.hooks import PreemptionHook
 
 hook = PreemptionHook()
 hook.handlers = {number: signal.signal(number, hook._receive) for number in hook.signals}
@@ -252,7 +252,7 @@ def test_a_forked_child_can_be_ended(train):
 
 TWICE = """
 import os, signal, sys, time
-from mmpldc.engine import PreemptionHook
+from mmpldc.engine.hooks import PreemptionHook
 
 hook = PreemptionHook()
 hook.process = os.getpid()

@@ -9,7 +9,7 @@ from interruption import Interrupt, Interruption
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from mmpldc.engine import ResumeHook
+from mmpldc.engine.hooks import ResumeHook
 from mmpldc.engine.hooks.resume_hook import CannotResume, _saved_setting
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmpldc.engine import SharedMemoryHook
+from mmpldc.engine.hooks import SharedMemoryHook
 from mmpldc.engine.hooks.shared_memory_hook import batch_bytes, tensor_bytes
 from mmpldc.utils.randomness import seeded
 

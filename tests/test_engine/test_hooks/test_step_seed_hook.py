@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmpldc.engine import StepSeedHook
+from mmpldc.engine.hooks import StepSeedHook
 
 
 class Drawing(Hook):

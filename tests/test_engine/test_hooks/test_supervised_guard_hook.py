@@ -7,7 +7,7 @@ import pytest
 from interruption import Interrupt, Interruption
 from mmengine.hooks import Hook
 
-from mmpldc.engine import ResumeHook, SupervisedGuardHook
+from mmpldc.engine.hooks import ResumeHook, SupervisedGuardHook
 
 METRIC = 'teacher/toy/mean'
 # By iteration. Burn-in has 3 steps; after it the run is below, above, below, below.

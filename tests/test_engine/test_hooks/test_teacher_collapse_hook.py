@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmpldc.datasets.label_maps import write_label_map
-from mmpldc.engine import TeacherCollapseHook
+from mmpldc.engine.hooks import TeacherCollapseHook
 from mmpldc.models.teacher_student.pseudo_label_counter import (
     MAX_NAMES,
     LabelCounts,

@@ -12,7 +12,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 from torch import nn
 from torch.amp import GradScaler
 
-from mmpldc.engine import GuardedAmpOptimWrapper, GuardedOptimWrapper
+from mmpldc.engine.optimizers import GuardedAmpOptimWrapper, GuardedOptimWrapper
 
 NAN, INF = float('nan'), float('inf')
 OPTIMIZERS = [

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
-from mmpldc.engine import MeanTeacherHook
+from mmpldc.engine.hooks import MeanTeacherHook
 
 SIZE = 64
 KEEP_RATE = 0.75
