@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--hash',
         action='store_true',
-        help='look for pictures that were stored anew also in sets of more than 5,000 images; '
+        help='look for re-encoded copies also in sets of more than 5,000 images; '
         'this decodes all images',
     )
     parser.add_argument('--out-dir', type=Path, help='write report.md and pictures of samples here')
