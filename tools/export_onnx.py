@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
-        help='fix the size of padded images, if the free one cannot be used elsewhere',
+        help='fix the size of padded images, for programs that cannot take free sizes',
     )
     return parser.parse_args()
 

@@ -35,14 +35,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--strategy',
         choices=[*STRATEGIES],
-        help='diverse: uncertain images that differ, the default; uncertain: the most uncertain; '
-        "random. A config's label_next takes the default's place",
+        help='diverse: uncertain images that differ from each other; uncertain: the most uncertain '
+        "images; random: a random choice. Default: the config's label_next, or else diverse",
     )
     parser.add_argument(
         '--criteria',
         nargs='+',
         metavar='NAME[=WEIGHT]',
-        help="instead of the strategy's, such as ScoreUncertainty ViewDisagreement=0.5",
+        help="criteria that replace the strategy's, such as ScoreUncertainty ViewDisagreement=0.5",
     )
     add_labeling_arguments(parser)
     parser.add_argument(

@@ -38,7 +38,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--hash',
         action='store_true',
-        help='compare the content of all images: finds copies under other names',
+        help='look for re-encoded copies also in sets of more than 5,000 images; '
+        'this decodes all images',
     )
     parser.add_argument('--out-dir', type=Path, help='write report.md and pictures of samples here')
     args = parser.parse_args()

@@ -144,7 +144,8 @@ def parse_args() -> argparse.Namespace:
         one.add_argument(
             '--negatives',
             action='store_true',
-            help='nothing is on images without annotations; default: leave them out',
+            help='include images without annotations as images on which there is nothing; '
+            'default: leave them out',
         )
 
     one = add(cityscapes, 'Cityscapes, from gtFine label maps or polygons')

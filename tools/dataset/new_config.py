@@ -84,8 +84,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--negatives',
         metavar='all|FILE',
-        help="'all': nothing is on the images that are listed without an annotation; or a file "
-        'with the names of such images, one a line. Default: nobody annotated them',
+        help='images that are listed without an annotation and on which there is nothing: all of '
+        'them, or those that FILE names, one per line. Default: nobody annotated such images, so '
+        'they are unlabelled',
     )
     parser.add_argument(
         '--crowds-as-instances',
