@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.utils import apply_to
 from torch import Tensor, nn
 
 from mmpldc.registry import HOOKS
@@ -67,6 +68,7 @@ def _compute_in(backbone: nn.Module, dtype: torch.dtype) -> None:
 
     def forward_in_dtype(images: Tensor) -> Sequence[Tensor]:
         with torch.autocast(images.device.type, dtype):
-            return tuple(feature_map.float() for feature_map in forward(images))
+            maps = apply_to(forward(images), lambda part: isinstance(part, Tensor), Tensor.float)
+            return tuple(maps)
 
     backbone.forward = forward_in_dtype

@@ -117,7 +117,8 @@ class CLIPRefiner:
             )
         weight = self.weight(progress)
         counts = [len(instances) for instances in pseudo_instances]
-        if sum(counts) == 0 or weight == 0:
+        num_classes = pseudo_instances[0].cls_logits.shape[-1] - 1
+        if sum(counts) == 0 or weight == 0 or num_classes == 1:  # one class is always right
             return [_relabel(instances, instances.labels) for instances in pseudo_instances]
         image_index = image_of_each(counts, images.device)
         kept = InstanceData.cat(pseudo_instances)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmdet.registry import MODELS
+from torch import nn
 
 from mmpldc.engine.hooks import FastBackboneHook
 
@@ -57,6 +58,23 @@ def test_a_frozen_backbone_computes_in_bfloat16(model):
     assert {value.dtype for value in model.state_dict().values()} <= {
         torch.float32, torch.int64, torch.bool
     }  # fmt: skip
+
+
+class WithTokens(nn.Conv2d):
+    """A feature map and a class token for each stage, as of a vision transformer."""
+
+    def forward(self, images):
+        found = super().forward(images)
+        return [(found, found.mean(dim=(2, 3)))]
+
+
+def test_class_tokens_are_converted_too():
+    backbone = WithTokens(3, 4, 1).requires_grad_(False)
+    pair = SimpleNamespace(backbone=backbone)
+    model = SimpleNamespace(student=pair, teacher=SimpleNamespace(backbone=WithTokens(3, 4, 1)))
+    FastBackboneHook(dtype='bfloat16').before_train(SimpleNamespace(model=model))
+    ((feature_map, token),) = backbone(torch.randn(1, 3, 8, 8))
+    assert feature_map.dtype == token.dtype == torch.float32
 
 
 def test_a_backbone_that_trains_stays_in_float32(model, caplog):

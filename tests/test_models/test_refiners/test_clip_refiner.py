@@ -260,6 +260,16 @@ def test_scorer_is_not_asked_for_nothing(counts, progress, options):
         assert all(new[field].equal(old[field]) for field in FIELDS)
 
 
+def test_one_class_is_always_right():
+    """A softmax over it alone would make every class quality 1."""
+    refiner, (before,) = make_refiner(), kept_labels([2])
+    before.labels.zero_()
+    before.cls_logits = before.cls_logits[:, -2:]
+    (refined,) = refine(refiner, [before])
+    assert refiner.scorer.calls == []
+    assert refined.class_quality.equal(before.class_quality) and not refined.corrected.any()
+
+
 def test_scorer_is_asked_at_the_end_if_its_weight_stays():
     refiner = make_refiner(final_weight=0.1)
     refine(refiner, kept_labels([1]), MIDDLE._replace(step=MAX_STEPS))
