@@ -66,7 +66,6 @@ def separate(
     elif args.negatives:
         negatives = [*read_negatives(Path(args.negatives), list(labels.values()))]
     reserved = []
-    has_negatives = False
     for (role, one), own in zip(labels.items(), negatives, strict=True):
         reserved += one.unreadable
         looked_at = one.lists_annotated_only
@@ -76,8 +75,7 @@ def separate(
             reserved += [os.path.join(one.folder, image['file_name']) for image in taken_out]
     coco = labels['labeled'].coco
     annotated = {annotation['image_id'] for annotation in coco['annotations']}
-    has_negatives = any(image['id'] not in annotated for image in coco['images'])
-    return has_negatives, reserved
+    return any(image['id'] not in annotated for image in coco['images']), reserved
 
 
 def hold_out(args: argparse.Namespace, labels: dict[str, Labels]) -> None:

@@ -30,7 +30,6 @@ from .dense_labels import (
     label_probabilities,
     pixel_entropy,
     reliable_pixels,
-    unreliable_share,
     valid_pixels,
     valid_quantile,
 )
@@ -192,7 +191,6 @@ __all__ = [
     'uncertainty_weighted_bce',
     'unit_rgb',
     'unlabeled_negatives',
-    'unreliable_share',
     'valid_mean',
     'valid_pixels',
     'valid_quantile',

@@ -127,7 +127,7 @@ def reliable_pixels(
     Args:
         entropy: ``(B, H, W)`` float, of the teacher.
         valid: ``(B, H, W)`` bool, False for padding.
-        unreliable_share: alpha_t in [0, 1], see :func:`unreliable_share`.
+        unreliable_share: alpha_t in [0, 1].
 
     Returns:
         Reliable and unreliable pixels, each ``(B, H, W)`` bool; padding is neither.
@@ -143,21 +143,3 @@ def reliable_pixels(
     """
     threshold = valid_quantile(entropy, valid, 1 - unreliable_share)
     return valid & (entropy <= threshold), valid & (entropy > threshold)
-
-
-def unreliable_share(step: int, max_steps: int, *, initial: float) -> float:
-    """U2PL's alpha_t, which falls linearly to 0 (Eq. 7).
-
-    Args:
-        step: t, from 0.
-        max_steps: T.
-        initial: alpha_0; 0.2 in U2PL.
-
-    Note:
-        By iterations, where the paper counts epochs.
-
-    Examples:
-        >>> unreliable_share(500, 1000, initial=0.2)
-        0.1
-    """
-    return initial * (1 - min(step / max_steps, 1))

@@ -10,11 +10,11 @@ from mmpldc.functional import (
     dense_labels,
     pixel_entropy,
     reliable_pixels,
-    unreliable_share,
     valid_pixels,
     valid_quantile,
 )
 from mmpldc.functional.dense_labels import QUANTILE_LIMIT
+from mmpldc.schedules import Progress, Ramp
 
 ENTROPY = torch.tensor([0.02, 0.05, 0.10, 0.20, 0.30, 0.45, 0.60, 0.80, 1.00, 1.50])
 
@@ -40,7 +40,7 @@ def test_entropy_of_certain_and_of_no_knowledge():
     [(0, 0.84, 2), (0.5, 1.05, 1), (0.75, 1.275, 1), (1, 1.5, 0), (2, 1.5, 0)],
 )
 def test_percentile_of_u2pl(progress, threshold, num_unreliable):
-    share = unreliable_share(int(1000 * progress), 1000, initial=0.2)
+    share = Ramp(start=0.2, end=0.0, begin=0)(Progress(int(1000 * progress), 0, 1000))
     valid = torch.ones(10, dtype=torch.bool)
     found = valid_quantile(ENTROPY, valid, 1 - share)
     assert found.item() == pytest.approx(threshold, rel=1e-6)

@@ -55,10 +55,12 @@ class EntropyPercentile:
 
     Args:
         unreliable_share: alpha_t; a number or the config of a schedule. U2PL's falls linearly from
-            0.2 to 0 over the run: ``dict(type='mmpldc.Ramp', start=0.2, end=0.0, begin=0)``.
+            0.2 to 0 over the run (Eq. 7), which is
+            ``dict(type='mmpldc.Ramp', start=0.2, end=0.0, begin=0)``.
 
     Note:
-        The percentile is each rank's own, as released.
+        The percentile is each rank's own, as released. alpha_t falls by iterations, where the
+        paper counts epochs.
     """
 
     def __init__(self, *, unreliable_share: float | dict) -> None:
