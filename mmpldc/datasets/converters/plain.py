@@ -1,11 +1,13 @@
 """Copies of images that training reads as they are meant: 8 bits, a file for each page."""
 
 import os
+import re
 import shutil
 from pathlib import Path, PurePosixPath
 
+import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ..image_header import open_image, read_header
 from .image_files import find_images
@@ -16,8 +18,9 @@ def write_plain_images(
 ) -> dict[str, int]:
     """Copy the images of a folder; names stay, so that annotation files stay right.
 
-    Images of 16 bits, or of floats, become 8 bits. Pages of a TIFF but the first, which keeps the
-    name, become files of their own, ``NAME_page2.png``. Other images are copied as they are.
+    Images of 16 bits, grey or in colours, or of floats, become 8 bits. Pages of a TIFF but the
+    first, which keeps the name, become files of their own, ``NAME_page2.png``. Other images are
+    copied as they are.
 
     Args:
         images: folder of the images, which may have subfolders.
@@ -52,32 +55,43 @@ def write_plain_images(
             continue
         with open_image(source) as image:
             for page in range(header.pages):
-                _seek(image, page, source)
                 stem = str(PurePosixPath(name).with_suffix(''))
                 path = copy if page == 0 else target / f'{stem}_page{page + 1}.png'
                 if page and written.setdefault(path, source) != source:
                     raise ValueError(
                         f'{source} and {written[path]} would both become {path}: rename one of them'
                     )
-                _to_8_bits(image, source, white).save(path)
+                _read_page(image, page, source, white).save(path)
                 counts['pages' if page else 'scaled'] += 1
     return counts
 
 
-def _seek(image: Image.Image, page: int, path: Path) -> None:
-    """Decode a page."""
+def _read_page(
+    image: ImageFile.ImageFile, page: int, path: Path, white: float | None
+) -> Image.Image:
+    """A page in 8 bits."""
     try:
         image.seek(page)
+        is_16_bits = any(re.search(r';16(?!\w*S)', str(tile)) for tile in image.tile)
         image.load()
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path}, page {page + 1}, cannot be read: {error}') from error
-
-
-def _to_8_bits(image: Image.Image, path: Path, white: float | None) -> Image.Image:
-    if image.mode[0] not in 'IF':
+    if not is_16_bits and image.mode[0] not in 'IF':
         return image.copy()
     if white is None and image.mode == 'F':
         raise ValueError(f'{path} has values that are no whole numbers: give --white')
-    values = np.nan_to_num(np.asarray(image, np.float64))
-    scaled = np.rint(values * (255 / (65535 if white is None else white)))
-    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))
+    values = _read_16_bits(path, page) if is_16_bits else np.asarray(image)
+    scaled = np.nan_to_num(values.astype(np.float64)) * (255 / (65535 if white is None else white))
+    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
+
+
+def _read_16_bits(path: Path, page: int) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)`` uint16 RGB, turned as EXIF says.
+
+    Of colours of 16 bits Pillow reads the upper 8 alone.
+    """
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    read, pages = cv2.imreadmulti(str(path), start=page, count=1, flags=flags)
+    if not read or pages[0].dtype != np.uint16:
+        raise ValueError(f'{path}, page {page + 1}, has 16 bits that cannot be read: save 8 bits')
+    return pages[0][:, :, ::-1] if pages[0].ndim == 3 else pages[0]
