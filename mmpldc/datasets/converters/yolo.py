@@ -155,10 +155,14 @@ def _annotations(
 
 def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
     """Class and coordinates of a line; ``where`` it is goes into the error."""
-    try:
-        number, *points = [float(value) for value in line.split()]
-    except ValueError:
-        raise ValueError(f'{where}: not a class number and coordinates') from None
+    words = line.rstrip(' ,;\t').split()
+    strange = [word for word in words if not _is_number(word)]
+    if strange or not words:
+        word = f"'{strange[0]}'" if strange else f"'{line.strip()}'"
+        raise ValueError(
+            f'{where}: not a class number and coordinates, divided by blanks: {word} is no number'
+        )
+    number, *points = map(float, words)
     if not number.is_integer():
         raise ValueError(f'{where}: class {number:g} is no whole number')
     if not 0 <= number < num_classes:
@@ -169,6 +173,14 @@ def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
             'confidence or a track id; write them without'
         )
     return int(number), points
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _inside(points: list[float], where: str) -> list[float]:

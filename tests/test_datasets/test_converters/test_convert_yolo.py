@@ -89,7 +89,10 @@ def test_turned_image(folders, write_image):
         ('x 0 0 1 0 1 1', 'not a class number'),
         ('0.5 0 0 1 0 1 1', r'class 0\.5 is no whole number'),
         ('nan 0 0 1 0 1 1', 'class nan is no whole number'),
-        ('1 0 0 1 0 1 1,0', 'not a class number and coordinates'),
+        ('1 0 0 1 0 1 1,0', "not a class number and coordinates, .*: '1,0' is no number"),
+        ('1 0 0 1 0 1 1 conf 0.9', "not a class number .*: 'conf' is no number"),
+        ('1;0;0;1;0;1;1;', 'not a class number .*: .* is no number'),
+        (',', "not a class number .*: ',' is no number"),
     ],
 )
 def test_bad_lines(folders, line, words):
@@ -160,8 +163,9 @@ def test_names_one_a_line(tmp_path, name):
         ('0 -0.0000001 0 1.0000002 0 1 1.0009', [0, 0, 8, 0, 8, 6]),
         ('\ufeff0\t0 0 0.5 0 0.5 0.5', [0, 0, 4, 0, 4, 3]),
         ('0 0 0 5e-1 0 0.5 0.5\r', [0, 0, 4, 0, 4, 3]),
+        ('0 0 0 0.5 0 0.5 0.5 ;,', [0, 0, 4, 0, 4, 3]),
     ],
-    ids=['class', 'rounding', 'byte order mark', 'exponent'],
+    ids=['class', 'rounding', 'byte order mark', 'exponent', 'marks at the end'],
 )
 @pytest.mark.filterwarnings('ignore:images without')
 def test_variants(folders, line, polygon):
