@@ -385,6 +385,17 @@ def test_output_around_the_images(run, data, out):
         assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
 
 
+def test_label_maps_in_a_folder_above_the_images(run, data):
+    """Photographs below it are no label maps."""
+    write(data)
+    assert run(maps=data.root).code == 0
+    assert_truth(data)
+    (data.root / 'alone').mkdir()
+    data.images.rename(data.root / 'alone/photos')
+    result = run(images=data.root / 'alone/photos', maps=data.root / 'alone')
+    assert 'alone has no label map but in' in str(result.code) and '--label-maps' in result.code
+
+
 def test_label_maps_among_the_images_are_no_images(run, data):
     """Our own ones of another run, and coloured ones, though label maps are as flat as they are."""
     data.maps = data.images
@@ -463,6 +474,22 @@ def test_a_validation_set_of_its_own_and_a_leak(run, data):
     (theirs / 'a.jpg').write_bytes((data.images / data.names[2]).read_bytes())
     result = run(*args)
     assert 'in both the labeled and the val set' in result.out and 'nothing was' in result.code
+
+
+@pytest.mark.parametrize('start', [0, 1])
+def test_a_validation_set_that_lacks_a_class_follows_the_training_set(run, data, start):
+    """Numbers mean what they mean there; without the first class they may be others."""
+    present = data.truth.pop('more/7.png')
+    write(data, lambda values: np.where(values == 255, values, values + start))
+    lacking = np.where(present == 2 * start, 1, present)  # the last or the first class
+    save(data.root / 'val/7.png', np.where(lacking == 255, lacking, lacking + start))
+    result = run('--val-label-maps', data.root / 'val')
+    assert result.code == 0, result
+    found = np.array(Image.open(data.root / 'mine/label_maps/val/more/7.png.png'))
+    np.testing.assert_array_equal(found, lacking)
+    assert ("has no 0, which is 'ground' in the label maps to train on" in result.out) == (
+        not start
+    )
 
 
 def test_copies_of_labelled_images_are_left_out(run, data):
