@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .records import NUMBER
+
 TOLERANCE = 2.0  # px: annotation tools round differently, and count edges in or out
 
 
@@ -105,3 +107,14 @@ def look_like_corners(boxes: np.ndarray, extents: np.ndarray) -> np.ndarray:
 def _are_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Whether a side is elsewhere; an outline of a few pixels is one smaller than its box."""
     return np.abs(first - second).max(axis=1) > TOLERANCE
+
+
+def is_rectangle(segmentation: object) -> bool:
+    """Whether a mask is one polygon with the corners of a box, closed or not."""
+    if type(segmentation) is not list or len(segmentation) != 1:
+        return False
+    (ring,) = segmentation
+    if type(ring) is not list or len(ring) not in (8, 10) or not NUMBER.issuperset(map(type, ring)):
+        return False
+    xs, ys = ring[::2], ring[1::2]
+    return (len(set(xs)), len(set(ys)), len(set(zip(xs, ys, strict=True)))) == (2, 2, 4)

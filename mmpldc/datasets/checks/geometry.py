@@ -9,6 +9,7 @@ from .boxes import (
     corners,
     disagree,
     iou,
+    is_rectangle,
     look_like_corners,
     read_boxes,
     to_float,
@@ -31,6 +32,10 @@ HOLE = (
 HOLE_OR_NOT = (
     'a polygon lies inside another one, and there is no area to say whether it is a hole; COCO '
     'fills it: if it is one, give the mask as a run-length encoding'
+)
+RECTANGLES = (
+    'every mask is an upright rectangle: if boxes were drawn, they are no masks to learn from: '
+    'export polygons or masks'
 )
 ALONG_ROWS = (
     'the run lengths go along the rows (by the box, which is right); they must go down the '
@@ -82,6 +87,8 @@ def check_geometry(
     unjudged &= ~shares
     if are_percent(extents, sizes):
         annotations.report('warning', has_mask, 'segmentation', PERCENT)
+    if len(segmentations) >= MANY and all(map(is_rectangle, segmentations)):
+        annotations.report('warning', has_mask, 'segmentation', RECTANGLES)
     report(
         'warning',
         are_corners,

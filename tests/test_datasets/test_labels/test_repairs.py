@@ -150,6 +150,12 @@ REPAIRED = [
     ('sizes texts', every('images', width='64', height='48'), 'not whole numbers: read as such'),
     ('folder in front', every('images', file_name=lambda i: f'a/b/{i["file_name"]}'),
      'the folder a/b is not there'),
+    ('names that are numbers', every('images', file_name=lambda i: int(i['file_name'][0])),
+     'file_name: a number: read as a text'),
+    ('names in another field', every('images', path=lambda i:
+     f'/home/me/{i["file_name"]}', file_name=None), 'file_name: missing: taken from "path"'),
+    ('addresses of LVIS', lambda w: [i.update(coco_url=f'http://images.cocodataset.org/x/'
+     f'{i.pop("file_name")}') for i in w.images], 'file_name: missing: taken from "coco_url"'),
     ('no sizes', without('images', 'width', 'height'), 'missing: read from the photo'),
     ('sizes 0', every('images', width=0, height=0), 'missing: read from the photo'),
     ('no iscrowd', without('annotations', 'iscrowd'), 'iscrowd: missing: 0 written'),
