@@ -66,7 +66,11 @@ def test_list_of_negatives(world, tmp_path):
 
 @pytest.mark.parametrize(
     ('line', 'words'),
-    [('1.png', '1.png has annotations'), ('none.png', 'none.png is listed nowhere')],
+    [
+        ('1.png', '1.png has annotations'),
+        ('none.png', 'none.png is listed nowhere'),
+        ('{}', 'is JSON'),
+    ],
 )
 def test_no_negatives(world, tmp_path, line, words):
     path = tmp_path / 'negatives.txt'
