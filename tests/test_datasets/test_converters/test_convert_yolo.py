@@ -95,7 +95,7 @@ def test_turned_image(folders, write_image):
         (',', "not a class number .*: ',' is no number"),
         (
             '1,' + '0.5,' * 99,
-            r"not a class number .*: '1,0\.5,0\.5,0\.5,0\.\.\.\.' is no number$",
+            r"not a class number .*: '1,0\.5,0\.5,0\.5,0\.5,0\.\.\.\.' is no number$",
         ),
     ],
 )
