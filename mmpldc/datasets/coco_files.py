@@ -24,6 +24,8 @@ OTHER_FORMATS = {
     '_via_settings': VIA,
     'segments_info': 'is a panoptic json (segments_info): give the one for instances',
     'score': 'is a list of results (predictions), not a data set',
+    'completions': 'is of an old Label Studio (completions): export it anew, as JSON or COCO',
+    'lead_time': "is Label Studio's JSON-MIN: export it as JSON",
     'predictions': "is Label Studio's own JSON, which new_config.py reads: else export as COCO",
     'classTitle': "is Supervisely's: export it as COCO",
     'objects': "is Supervisely's: export it as COCO",

@@ -102,6 +102,8 @@ def test_a_folder_names_what_is_in_it(tmp_path):
         ({'a.jpg12': dict(filename='a.jpg', regions=[])}, 'convert.py via'),
         ({'_via_settings': {}}, 'convert.py via'),
         (dict(size={}, objects=[]), 'Supervisely'),
+        ([dict(id=1, image='a.jpg', label=[], lead_time=3.5)], 'JSON-MIN'),
+        ([dict(id=1, data={}, completions=[], predictions=[])], 'old Label Studio'),
         (dict(version='2.0', item={}, annotations=[]), "V7's"),
         (dict(metadata={}, instances=[]), "SuperAnnotate's"),
         (dict(type='FeatureCollection', features=[]), 'GeoJSON'),
