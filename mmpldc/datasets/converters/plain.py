@@ -1,5 +1,7 @@
 """Copies of images that training reads as they are meant: 8 bits, a file for each page."""
 
+import io
+import math
 import os
 import re
 import shutil
@@ -8,6 +10,8 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from PIL import Image, ImageFile
+
+from mmpldc.utils.files import atomic_write
 
 from ..image_header import open_image, read_header
 from .image_files import find_images
@@ -34,23 +38,24 @@ def write_plain_images(
 
     Raises:
         FileNotFoundError: if there is no image.
-        ValueError: if an image cannot be read, the folders are the same, or ``white`` is needed.
+        ValueError: if an image cannot be read, the folders are the same, ``white`` is needed, or a
+            file of another content has the name of a copy.
     """
     root, target = Path(images), Path(out_dir)
     if target.resolve() == root.resolve():
         raise ValueError(f'{target} has the images: choose another --out-dir')
-    if white is not None and not white > 0:
-        raise ValueError(f'--white must be above 0, got {white:g}')
+    if white is not None and not 0 < white < math.inf:
+        raise ValueError(f'--white must be a number above 0, got {white:g}')
     inside = os.path.join(target.resolve(), '')
     names = [n for n in find_images(root) if not str((root / n).resolve()).startswith(inside)]
+    headers = {name: read_header(root / name) for name in names}  # before anything is written
     written = {target / name: root / name for name in names}
     counts = dict(copied=0, scaled=0, pages=0)
-    for name in names:
+    for name, header in headers.items():
         source, copy = root / name, target / name
-        header = read_header(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
         if not header.is_deep and header.pages == 1:
-            shutil.copy2(source, copy)
+            _write(copy, source.read_bytes())
+            shutil.copystat(source, copy)
             counts['copied'] += 1
             continue
         with open_image(source) as image:
@@ -61,9 +66,24 @@ def write_plain_images(
                     raise ValueError(
                         f'{source} and {written[path]} would both become {path}: rename one of them'
                     )
-                _read_page(image, page, source, white).save(path)
+                content = io.BytesIO()
+                kind = Image.registered_extensions().get(path.suffix.lower(), 'PNG')
+                _read_page(image, page, source, white).save(content, kind)
+                _write(path, content.getvalue())
                 counts['pages' if page else 'scaled'] += 1
     return counts
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; raise ValueError if another one is there."""
+    if path.exists():
+        if path.is_file() and path.read_bytes() == content:
+            return
+        raise ValueError(
+            f'{path} is there already, with other content: remove it, or choose another --out-dir'
+        )
+    with atomic_write(path, 'wb') as file:
+        file.write(content)
 
 
 def _read_page(

@@ -63,11 +63,25 @@ def test_bad_input(tmp_path, write_image):
     write_image(tmp_path / 'in/x.png')
     with pytest.raises(ValueError, match='choose another --out-dir'):
         write_plain_images(tmp_path / 'in', tmp_path / 'in/../in')
-    with pytest.raises(ValueError, match='--white must be above 0'):
-        write_plain_images(tmp_path / 'in', tmp_path / 'out', white=-1)
+    for white in (-1, float('nan'), float('inf')):
+        with pytest.raises(ValueError, match='--white must be a number above 0'):
+            write_plain_images(tmp_path / 'in', tmp_path / 'out', white=white)
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / 'in/y.tif')
     with pytest.raises(ValueError, match=r'y\.tif has values .* give --white'):
         write_plain_images(tmp_path / 'in', tmp_path / 'out')
+
+
+def test_nothing_is_written_over_or_half(tmp_path, write_image):
+    write_image(tmp_path / 'in/x.jpg')
+    write_image(tmp_path / 'out/x.jpg')
+    before = (tmp_path / 'out/x.jpg').read_bytes()
+    with pytest.raises(ValueError, match=r'out/x\.jpg is there already, with other content'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'out')
+    assert (tmp_path / 'out/x.jpg').read_bytes() == before
+    (tmp_path / 'in/y.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'y\.png cannot be read'):
+        write_plain_images(tmp_path / 'in', tmp_path / 'other')
+    assert not (tmp_path / 'other').exists()
 
 
 def test_a_page_does_not_take_the_name_of_an_image(tmp_path):
