@@ -31,11 +31,16 @@ def read_text(path: str | Path) -> str:
         ) from None
 
 
+def is_markup(text: str) -> bool:
+    """Whether a text is XML or HTML."""
+    return text.lstrip().startswith('<') and text.rstrip().endswith('>')
+
+
 def read_lines(path: str | Path) -> list[str]:
     """Lines of a list with a name in each, without blanks around them; empty ones are there, too.
 
     Raises:
-        ValueError: see :func:`read_text`; or if the file is JSON.
+        ValueError: see :func:`read_text`; or if the file is JSON, XML or HTML.
     """
     text = read_text(path)
     if text.lstrip().startswith(('{', '[')):  # as names may
@@ -45,4 +50,6 @@ def read_lines(path: str | Path) -> list[str]:
             pass
         else:
             raise ValueError(f'{path} is JSON: give a text with a name in each line')
+    if is_markup(text):
+        raise ValueError(f'{path} is XML or HTML: give a text with a name in each line')
     return [line.strip() for line in text.splitlines()]

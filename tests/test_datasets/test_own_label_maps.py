@@ -545,6 +545,7 @@ def test_other_methods(run, data, method):
         ('road\n1 2 3 car\n', 'line 2 has a colour, line 1 a name alone'),
         ('1 2 3 road\n1 2 3 car\n', r'gives \(1, 2, 3\) to two classes'),
         ('road\n', 'has 1 names: it takes 2 to 254'),
+        ('<View>\n<Label value="road"/>\n</View>\n', 'is XML or HTML: write a line for each class'),
         ('70000 road\n1 car\n', 'has the number 70000: they are 0 to 65535'),
         ('300 0 0 road\n1 2 3 car\n', r'has the colour \(300, 0, 0\): its parts are 0 to 255'),
     ],
