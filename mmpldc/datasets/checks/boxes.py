@@ -4,6 +4,7 @@ import numpy as np
 
 from .records import NUMBER
 
+LARGEST = 2.0**53  # px: training reads whole numbers of 64 bits, and adds two of them
 TOLERANCE = 2.0  # px: annotation tools round differently, and count edges in or out
 
 
@@ -14,7 +15,7 @@ def read_boxes(values: list) -> np.ndarray:
         values: N lists, or None.
 
     Returns:
-        ``(N, 4)`` float64; NaN where the value is anything else.
+        ``(N, 4)`` float64; NaN where the value is anything else, or beyond :data:`LARGEST`.
     """
     numbers = frozenset({int, float})
     good = np.array(
@@ -31,7 +32,8 @@ def read_boxes(values: list) -> np.ndarray:
             boxes[good] = chosen
         except OverflowError:  # an integer beyond all floats
             boxes[good] = [list(map(to_float, value)) for value in chosen]
-    boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
+    with np.errstate(invalid='ignore'):
+        boxes[~(np.abs(boxes) < LARGEST).all(axis=1)] = np.nan
     return boxes
 
 

@@ -28,6 +28,7 @@ def test_lists_become_an_array_and_the_rest_nan():
 def test_an_integer_beyond_all_floats_is_no_number():
     boxes = read_boxes([[1, 2, 3, 4], [1, 2, 3, 10**400]])
     assert boxes[0].tolist() == [1, 2, 3, 4] and np.isnan(boxes[1]).all()
+    assert np.isnan(read_boxes([[1, 2, 2**63, 4], [1, -1e300, 3, 4]])).all()  # of 64 bits
     assert to_float(-(10**400)) == float('inf')  # of either sign: it is no number to us
 
 

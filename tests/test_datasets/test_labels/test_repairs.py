@@ -167,6 +167,7 @@ REPAIRED = [
     ('boxes empty', every('annotations', bbox=[]), 'bbox: missing: computed from the mask'),
     ('boxes of three', every('annotations', bbox=[1, 2, 3]), 'bbox: not four numbers'),
     ('boxes with NaN', every('annotations', bbox=[1, 2, NAN, 3]), 'bbox: not four numbers'),
+    ('boxes beyond 64 bits', every('annotations', bbox=[9, 9, 2**63, 4]), 'bbox: not four numbers'),
     ('boxes of 0', every('annotations', bbox=[0, 0, 0, 0]), 'bbox: a side below 1'),
     ('boxes negative', every('annotations', bbox=[9, 9, -3, 4]), 'bbox: a negative side'),
     ('boxes outside', every('annotations', bbox=[900, 9, 3, 4]), 'or outside the image'),
