@@ -157,7 +157,7 @@ def _merge(images: Records, folder: Path | None) -> dict[Hashable, int]:
 
 
 def _photos(images: Records, folder: Path | None) -> list[tuple | None]:
-    """What tells the photo of each image from others, whatever it is called; None if unknown."""
+    """What tells the photo of each image from others, by any name; None if unknown or lost."""
     names: list[Any] = [image.get('file_name') for image in images.records]
     texts = [name for name in names if type(name) is str and name]
     paths = dict(zip(texts, texts, strict=True)) if folder is None else real_paths(folder, texts)
@@ -165,5 +165,6 @@ def _photos(images: Records, folder: Path | None) -> list[tuple | None]:
     for name, image in zip(names, images.records, strict=True):
         width, height = image.get('width'), image.get('height')
         is_known = type(name) is str and name and {type(width), type(height)} <= {int}
-        photos.append((os.path.normpath(paths[name]), width, height) if is_known else None)
+        is_there = is_known and (folder is None or os.path.exists(paths[name]))
+        photos.append((os.path.normpath(paths[name]), width, height) if is_there else None)
     return photos

@@ -427,6 +427,16 @@ def test_accents_apart_from_their_letters_are_no_other_class(world):
     assert labels.coco['annotations'][0]['category_id'] == 1 and not labels.errors
 
 
+def test_records_of_a_lost_photo_are_not_merged(world):
+    """They may be of two photos of one name, in folders that the file does not tell."""
+    for image in world.images[:2]:
+        image['file_name'] = 'img.png'
+    labels = world.prepare()
+    assert len(labels.coco['images']) == 4
+    assert not any('merged' in str(finding) for finding in labels.findings)
+    assert any('images are not on disk' in str(error) for error in labels.errors)
+
+
 def test_two_names_of_one_photo_are_told_apart_from_a_missing_photo(world):
     world.images.append(world.images[0] | dict(id=9, file_name='C:\\x\\1.png'))
     first_error, *_ = map(str, world.prepare().errors)
