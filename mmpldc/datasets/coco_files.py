@@ -24,11 +24,17 @@ OTHER_FORMATS = {
     '_via_settings': VIA,
     'segments_info': 'is a panoptic json (segments_info): give the one for instances',
     'score': 'is a list of results (predictions), not a data set',
+    'completions': 'is of an old Label Studio (completions): export it anew, as JSON or COCO',
+    'lead_time': "is Label Studio's JSON-MIN: export it as JSON",
     'predictions': "is Label Studio's own JSON, which new_config.py reads: else export as COCO",
     'classTitle': "is Supervisely's: export it as COCO",
     'objects': "is Supervisely's: export it as COCO",
     'samples': "is FiftyOne's: export it as COCODetectionDataset",
     'labelAnnotations': 'is not COCO: export it as COCO',
+    'item': "is V7's (Darwin): export it as COCO",
+    'instances': "is SuperAnnotate's: export it as COCO",
+    'features': 'is GeoJSON, a map: export the annotations as COCO, in pixels',
+    'data_row': "is Labelbox's: convert it to COCO with Labelbox's own tools",
 }
 
 
@@ -219,6 +225,10 @@ def _other_format(content: object) -> str | None:
     info = record.get('info')
     if isinstance(info, dict) and info.get('description') == 'ISAT' and 'objects' in record:
         return "is ISAT's: convert its folder to COCO in ISAT"
+    if {'project', 'attribute', 'metadata'} <= record.keys():
+        return "is VIA 3's, which is not read: export it as COCO"
+    if isinstance(record.get('image'), dict) and 'annotations' in record:
+        return "is SA-1B's, a file for each image, whose masks have no classes"
     if any(isinstance(value, dict) and 'regions' in value for value in record.values()):
         return VIA
     return next((text for field, text in OTHER_FORMATS.items() if field in record), None)

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from mmpldc.utils.files import atomic_write
-from mmpldc.utils.text import read_text
+from mmpldc.utils.text import read_lines
 
 from .folders import files_below, suffix_of
 from .label_maps import IGNORE, UnusableLabelMap, count_values, read_label_map
@@ -86,10 +86,8 @@ def read_names(path: Path) -> list[str]:
     Raises:
         ValueError: if the file is no text, or names no image.
     """
-    lines = read_text(path).splitlines()
-    names = [
-        _first_column(line) for line in map(str.strip, lines) if line and not line.startswith('#')
-    ]
+    lines = read_lines(path)
+    names = [_first_column(line) for line in lines if line and not line.startswith('#')]
     if not names:
         raise ValueError(f'{path} names no image')
     return names

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 # What tools put around the names of uploaded images.
+# Label Studio: 1a2b3c4d-0001.jpg, but not 20240131-0001.jpg, which has a day of its own
+LABEL_STUDIO = re.compile(r'^(?!(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)[0-9a-f]{8}-(?=.)')
 TOOL_PARTS = (
-    # Label Studio: 1a2b3c4d-0001.jpg, but not 20240131-0001.jpg, which has a day of its own
-    (re.compile(r'^(?!(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)[0-9a-f]{8}-(?=.)'), ''),
+    (LABEL_STUDIO, ''),
     (re.compile(r'_(\w{3,4})\.rf\.\w{20,}(\.\w+)?$'), r'.\1'),  # Roboflow: 0001_jpg.rf.<hash>.jpg
 )
 # Folders that tell sets of a name apart.
@@ -109,6 +110,7 @@ class PhotoNames:
         self.folded: dict[str, list[str]] = defaultdict(list)
         self.stems: dict[str, list[str]] = defaultdict(list)
         self.plain: dict[str, list[str]] = defaultdict(list)
+        self.uploaded: dict[str, list[str]] = defaultdict(list)
         for name in names:
             self.folded[_folded(name)].append(name)
             self.stems[_folded(str(PurePosixPath(name).with_suffix('')))].append(name)
@@ -116,13 +118,17 @@ class PhotoNames:
             parts = name.split('/')
             for base in _without_tool_parts(parts[-1]):
                 plain = '/'.join([*parts[:-1], base])
-                for key in {_folded(plain), _folded(str(PurePosixPath(plain).with_suffix('')))}:
+                for key in _keys(plain):
                     self.plain[key].append(name)
+            uploaded = _as_uploaded(parts[-1])
+            if uploaded != parts[-1]:
+                for key in _keys(uploaded):
+                    self.uploaded[key].append(name)
 
     def find(self, name: str, folder: str = '') -> Meant | None:
         """The only photo that a name stands for; ``folder`` is their folder's own name."""
         readings = list(_readings(name, folder))
-        for look_up in (self.find_plain, self._with_tool_parts):
+        for look_up in (self.find_plain, self._with_tool_parts, self._before_upload):
             for reading in readings:
                 meant = look_up(*reading)
                 if meant is not None:
@@ -133,6 +139,14 @@ class PhotoNames:
         """The only photo that has this name but for what an annotation tool put around it."""
         found = self.plain.get(_folded(reading), [])
         remark = "the photo's name has a prefix or suffix of an annotation tool"
+        return Meant(found[0], f'{why}, {remark}' if why else remark) if len(found) == 1 else None
+
+    def _before_upload(self, reading: str, why: str) -> Meant | None:
+        """The only photo to which Label Studio gave this name when it was uploaded."""
+        base = reading.rsplit('/', 1)[-1]
+        plain = LABEL_STUDIO.sub('', base)
+        found = self.uploaded.get(_folded(plain), []) if plain != base else []
+        remark = 'blanks and signs that Label Studio replaces'
         return Meant(found[0], f'{why}, {remark}' if why else remark) if len(found) == 1 else None
 
     def find_plain(self, reading: str, why: str) -> Meant | None:
@@ -147,6 +161,16 @@ class PhotoNames:
             if len(found) == 1:
                 return Meant(found[0], f'{why}, {remark}' if why else remark)
         return None
+
+
+def _as_uploaded(base: str) -> str:
+    """What Label Studio calls an uploaded file, but for its prefix (Django's valid file names)."""
+    return re.sub(r'[^-\w.]', '', base.strip().replace(' ', '_'))
+
+
+def _keys(name: str) -> set[str]:
+    """A name with and without its suffix, folded."""
+    return {_folded(name), _folded(str(PurePosixPath(name).with_suffix('')))}
 
 
 def _folded(text: str) -> str:
@@ -164,6 +188,9 @@ def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
             return
         text = unquote(parse_qs(url.query).get('d', [url.path])[0])
         why, is_foreign = [*why, 'a URL'], True
+    elif query := re.search(r'\.[A-Za-z0-9]{2,5}(\?.*)$', text):  # 0001.jpg?w=200
+        text = text[: query.start(1)]
+        why.append('the query of a URL')
     if '\\' in text:
         text = text.replace('\\', '/')
         why.append('backslashes')
@@ -182,8 +209,9 @@ def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     for tail, reasons in tails:
         yield '/'.join(tail), ', '.join(reasons)
     if '%' in text:
-        yield unquote('/'.join(parts)), 'percent signs of a URL'
-    for base in _without_tool_parts(parts[-1]):
+        for tail, reasons in tails:
+            yield unquote('/'.join(tail)), ', '.join([*reasons, 'percent signs of a URL'])
+    for base in _without_tool_parts(unquote(parts[-1])):
         seen = ', '.join([*why, 'a prefix or suffix of an annotation tool'])
         yield '/'.join([*parts[:-1], base]), seen
         yield base, seen

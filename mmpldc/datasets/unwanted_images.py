@@ -136,7 +136,7 @@ def _masks(paths: Sequence[str], known: Sequence[str], headers: Headers) -> dict
         elif of_image != stem or (of_masks and os.path.dirname(path) in of_masks):
             suspects[path] = 'a mask'
         elif is_lossless and getattr(headers[path], 'has_one_channel', False):
-            suspects[path] = 'a label map'
+            suspects[path] = 'like a label map: few values over large areas'
     if suspects and any(in_threads(is_flat, _spread(known))):
         return {}  # the annotated images are as flat themselves
     flat = in_threads(is_flat, list(suspects))

@@ -1,6 +1,7 @@
 """Text files as other programs write them."""
 
 import codecs
+import json
 from pathlib import Path
 
 MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
@@ -28,3 +29,27 @@ def read_text(path: str | Path) -> str:
             f'{path}, line {line}: is not in UTF-8 (byte {content[error.start]:#04x}): save the '
             'file as UTF-8'
         ) from None
+
+
+def is_markup(text: str) -> bool:
+    """Whether a text is XML or HTML."""
+    return text.lstrip().startswith('<') and text.rstrip().endswith('>')
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a list with a name in each, without blanks around them; empty ones are there, too.
+
+    Raises:
+        ValueError: see :func:`read_text`; or if the file is JSON, XML or HTML.
+    """
+    text = read_text(path)
+    if text.lstrip().startswith(('{', '[')):  # as names may
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            raise ValueError(f'{path} is JSON: give a text with a name in each line')
+    if is_markup(text):
+        raise ValueError(f'{path} is XML or HTML: give a text with a name in each line')
+    return [line.strip() for line in text.splitlines()]

@@ -89,7 +89,11 @@ def test_a_whole_name_goes_before_its_last_part():
 
 @pytest.mark.parametrize(
     ('content', 'message'),
-    [(b'\x89PNG\xff\xfe', 'is not in UTF-8'), (b'\n# no\n', 'names no image')],
+    [
+        (b'\x89PNG\xff\xfe', 'is not in UTF-8'),
+        (b'\n# no\n', 'names no image'),
+        (b'["a"]', 'is JSON'),
+    ],
 )
 def test_files_that_are_no_lists(tmp_path, content, message):
     path = tmp_path / 'list.txt'

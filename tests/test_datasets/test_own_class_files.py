@@ -9,6 +9,8 @@ COLORS = {(0, 0, 0): 'bg', (255, 0, 0): 'disc', (0, 0, 255): 'box'}
 WITH_NUMBERS = {
     'name first': 'box,2\ndisc,1\nbg,0\n',
     'blanks': 'bg 0\nbox 2\ndisc 1\n',
+    'floats': '2.0 box\n0.0 bg\n1.0 disc\n',
+    'a table of floats': 'id,name,share\n2.0,box,0.5\n0.0,bg,1.0\n1.0,disc,0.0\n',
     'equals signs': 'bg = 0\ndisc = 1\nbox = 2\n',
     'heading': 'name,id\nbg,0\ndisc,1\nbox,2\n',
     'another heading': 'id;name;count\n0;bg;9\n1;disc;8\n2;box;7\n',

@@ -385,6 +385,17 @@ def test_output_around_the_images(run, data, out):
         assert set(unlabeled) == {*data.names[:2], *data.names[8:]}
 
 
+def test_label_maps_in_a_folder_above_the_images(run, data):
+    """Photographs below it are no label maps."""
+    write(data)
+    assert run(maps=data.root).code == 0
+    assert_truth(data)
+    (data.root / 'alone').mkdir()
+    data.images.rename(data.root / 'alone/photos')
+    result = run(images=data.root / 'alone/photos', maps=data.root / 'alone')
+    assert 'alone has no label map but in' in str(result.code) and '--label-maps' in result.code
+
+
 def test_label_maps_among_the_images_are_no_images(run, data):
     """Our own ones of another run, and coloured ones, though label maps are as flat as they are."""
     data.maps = data.images
@@ -465,6 +476,22 @@ def test_a_validation_set_of_its_own_and_a_leak(run, data):
     assert 'in both the labeled and the val set' in result.out and 'nothing was' in result.code
 
 
+@pytest.mark.parametrize('start', [0, 1])
+def test_a_validation_set_that_lacks_a_class_follows_the_training_set(run, data, start):
+    """Numbers mean what they mean there; without the first class they may be others."""
+    present = data.truth.pop('more/7.png')
+    write(data, lambda values: np.where(values == 255, values, values + start))
+    lacking = np.where(present == 2 * start, 1, present)  # the last or the first class
+    save(data.root / 'val/7.png', np.where(lacking == 255, lacking, lacking + start))
+    result = run('--val-label-maps', data.root / 'val')
+    assert result.code == 0, result
+    found = np.array(Image.open(data.root / 'mine/label_maps/val/more/7.png.png'))
+    np.testing.assert_array_equal(found, lacking)
+    assert ("has no 0, which is 'ground' in the label maps to train on" in result.out) == (
+        not start
+    )
+
+
 def test_copies_of_labelled_images_are_left_out(run, data):
     write(data)
     (data.images / 'copy.jpg').write_bytes((data.images / data.names[2]).read_bytes())
@@ -518,6 +545,7 @@ def test_other_methods(run, data, method):
         ('road\n1 2 3 car\n', 'line 2 has a colour, line 1 a name alone'),
         ('1 2 3 road\n1 2 3 car\n', r'gives \(1, 2, 3\) to two classes'),
         ('road\n', 'has 1 names: it takes 2 to 254'),
+        ('<View>\n<Label value="road"/>\n</View>\n', 'is XML or HTML: write a line for each class'),
         ('70000 road\n1 car\n', 'has the number 70000: they are 0 to 65535'),
         ('300 0 0 road\n1 2 3 car\n', r'has the colour \(300, 0, 0\): its parts are 0 to 255'),
     ],

@@ -131,6 +131,12 @@ def test_the_report_is_no_file(check, broken):
     assert code == 2 and f'--out-dir: {broken} is no folder' in error
 
 
+@pytest.mark.skipif(not Path('/proc/self').exists(), reason='needs a folder that nobody can fill')
+def test_a_folder_that_cannot_be_written(check, broken):
+    code, output, _ = check('--labeled', broken, '--out-dir', '/proc/report')
+    assert code.startswith('check.py: --out-dir: ') and '\n' not in code and '1 error' in output
+
+
 def test_training_on_broken_data_ends_with_one_message(shapes, broken, python, tmp_path):
     environment = os.environ | dict(
         PYTHONPATH=str(ROOT),

@@ -90,9 +90,12 @@ def main() -> None:
     text = report.markdown()
     print(text)
     if args.out_dir:
-        args.out_dir.mkdir(parents=True, exist_ok=True)
-        pictures = [f'![{path}]({path})' for path in draw_samples(report, args.out_dir)]
-        (args.out_dir / 'report.md').write_text('\n\n'.join([text, *pictures]) + '\n')
+        try:
+            args.out_dir.mkdir(parents=True, exist_ok=True)
+            pictures = [f'![{path}]({path})' for path in draw_samples(report, args.out_dir)]
+            (args.out_dir / 'report.md').write_text('\n\n'.join([text, *pictures]) + '\n')
+        except OSError as error:
+            raise SystemExit(f'check.py: --out-dir: {error}') from None
         print(f'{args.out_dir / "report.md"}: written')
     raise SystemExit(1 if report.errors else 0)
 

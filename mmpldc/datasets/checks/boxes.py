@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from .records import NUMBER
+
+LARGEST = 2.0**53  # px: training reads whole numbers of 64 bits, and adds two of them
 TOLERANCE = 2.0  # px: annotation tools round differently, and count edges in or out
 
 
@@ -12,7 +15,7 @@ def read_boxes(values: list) -> np.ndarray:
         values: N lists, or None.
 
     Returns:
-        ``(N, 4)`` float64; NaN where the value is anything else.
+        ``(N, 4)`` float64; NaN where the value is anything else, or beyond :data:`LARGEST`.
     """
     numbers = frozenset({int, float})
     good = np.array(
@@ -29,7 +32,8 @@ def read_boxes(values: list) -> np.ndarray:
             boxes[good] = chosen
         except OverflowError:  # an integer beyond all floats
             boxes[good] = [list(map(to_float, value)) for value in chosen]
-    boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
+    with np.errstate(invalid='ignore'):
+        boxes[~(np.abs(boxes) < LARGEST).all(axis=1)] = np.nan
     return boxes
 
 
@@ -105,3 +109,14 @@ def look_like_corners(boxes: np.ndarray, extents: np.ndarray) -> np.ndarray:
 def _are_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Whether a side is elsewhere; an outline of a few pixels is one smaller than its box."""
     return np.abs(first - second).max(axis=1) > TOLERANCE
+
+
+def is_rectangle(segmentation: object) -> bool:
+    """Whether a mask is one polygon with the corners of a box, closed or not."""
+    if type(segmentation) is not list or len(segmentation) != 1:
+        return False
+    (ring,) = segmentation
+    if type(ring) is not list or len(ring) not in (8, 10) or not NUMBER.issuperset(map(type, ring)):
+        return False
+    xs, ys = ring[::2], ring[1::2]
+    return (len(set(xs)), len(set(ys)), len(set(zip(xs, ys, strict=True)))) == (2, 2, 4)

@@ -9,6 +9,7 @@ from .boxes import (
     corners,
     disagree,
     iou,
+    is_rectangle,
     look_like_corners,
     read_boxes,
     to_float,
@@ -31,6 +32,10 @@ HOLE = (
 HOLE_OR_NOT = (
     'a polygon lies inside another one, and there is no area to say whether it is a hole; COCO '
     'fills it: if it is one, give the mask as a run-length encoding'
+)
+RECTANGLES = (
+    'every mask is an upright rectangle: if boxes were drawn, they are no masks to learn from: '
+    'export polygons or masks'
 )
 ALONG_ROWS = (
     'the run lengths go along the rows (by the box, which is right); they must go down the '
@@ -82,6 +87,8 @@ def check_geometry(
     unjudged &= ~shares
     if are_percent(extents, sizes):
         annotations.report('warning', has_mask, 'segmentation', PERCENT)
+    if len(segmentations) >= MANY and all(map(is_rectangle, segmentations)):
+        annotations.report('warning', has_mask, 'segmentation', RECTANGLES)
     report(
         'warning',
         are_corners,
@@ -200,11 +207,12 @@ def has_inner_ring(annotations: list[dict]) -> np.ndarray:
 def _rings(parts: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Polygons as ``(P, 2)``, and those of them that lie inside another one."""
     rings = [np.reshape(part, (-1, 2)) for part in parts if _is_ring(part)]
-    low = np.array([ring.min(axis=0) for ring in rings]).reshape(-1, 2)
-    high = np.array([ring.max(axis=0) for ring in rings]).reshape(-1, 2)
+    # an array for each side: with thousands of parts, rows of two numbers would take seconds
+    x0, y0 = np.array([ring.min(axis=0) for ring in rings]).reshape(-1, 2).T.copy()
+    x1, y1 = np.array([ring.max(axis=0) for ring in rings]).reshape(-1, 2).T.copy()
     inner = []
     for row, ring in enumerate(rings):
-        around = (low <= low[row]).all(axis=1) & (high >= high[row]).all(axis=1)
+        around = (x0 <= x0[row]) & (y0 <= y0[row]) & (x1 >= x1[row]) & (y1 >= y1[row])
         around[row] = False
         if any(_contains(rings[other], ring) for other in np.flatnonzero(around)):
             inner.append(ring)

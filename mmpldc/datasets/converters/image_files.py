@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmpldc.utils.threads import in_threads
+
 from ..folders import files_below, suffix_of
 from ..image_header import read_header
 
@@ -166,6 +168,26 @@ def one_name_each(paths: Mapping[str, str]) -> dict[str, str]:
             names[path] = name
     chosen = set(names.values())
     return {name: path for name, path in paths.items() if name in chosen}
+
+
+def without_hard_links(paths: Mapping[str, str]) -> dict[str, str]:
+    """Names and paths of :func:`real_paths` without further names of one file by hard links."""
+    first: dict[tuple[int, int], str] = {}
+    files = in_threads(_shared_file, list(paths.values()), keeps_lock=True)
+    return {
+        name: path
+        for (name, path), file in zip(paths.items(), files, strict=True)
+        if file is None or first.setdefault(file, name) == name
+    }
+
+
+def _shared_file(path: str) -> tuple[int, int] | None:
+    """What tells a file of several names from others; None if it has one, or is not there."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if status.st_nlink > 1 and status.st_ino else None
 
 
 def real_path(path: str | Path) -> str:

@@ -10,7 +10,7 @@ from ..coco_files import names_of_images
 from ..image_header import ImageHeader, read_headers
 from ..unwanted_images import by_kind, find_unwanted
 from .coco import Record, build_coco, first_of
-from .image_files import find_images, one_name_each, real_paths
+from .image_files import find_images, one_name_each, real_paths, without_hard_links
 from .label_files import warn_of_names
 from .photos import find_meant
 
@@ -51,7 +51,7 @@ def convert_images(
     categories = read_categories(categories_of)
     paths = one_name_each(real_paths(root, find_images(root)))
     known = _excluded(exclude or {})
-    paths = {name: path for name, path in paths.items() if path not in known}
+    paths = without_hard_links({n: path for n, path in paths.items() if path not in known})
     headers = read_headers(list(paths.values()))
     unwanted = {} if keep_all else find_unwanted(headers, known)[0]
     for kind, lines in by_kind(unwanted, {path: name for name, path in paths.items()}).items():

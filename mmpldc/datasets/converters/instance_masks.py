@@ -1,5 +1,6 @@
 """Instances as PNG masks: a label map per image, or a folder per image with a mask for each."""
 
+import warnings
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,8 @@ from .coco import Record, build_coco, categories_from, first_of, mask_annotation
 from .image_files import IMAGE_SUFFIXES, find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 from .label_maps import read_binary_mask, read_label_map, values_of
+
+FEW = 3  # masks, of which fewer do not tell whether all are inverted
 
 
 def convert_label_maps(
@@ -180,8 +183,21 @@ def convert_instance_folders(
         (stems[stem], annotated.get(stem))
         for stem in annotated_images(stems, annotated, 'folder of masks', negatives=negatives)
     ]
-    records = ordered_map(read, chosen, workers)
+    records = list(ordered_map(read, chosen, workers))
+    masks = [(image, one) for image, annotations in records for one in annotations]
+    if len(masks) >= FEW and all(map(_looks_inverted, *zip(*masks, strict=True))):
+        warnings.warn(
+            f'{folders}: every mask reaches all sides of its image and covers most of it: if '
+            'objects are black in them, invert them',
+            stacklevel=2,
+        )
     return build_coco(records, categories, description=f'masks of {images.name}')
+
+
+def _looks_inverted(image: dict, annotation: dict) -> bool:
+    """Whether a mask may be of what is around an object."""
+    sides = [image['width'], image['height']]
+    return annotation['bbox'] == [0, 0, *sides] and 2 * annotation['area'] > sides[0] * sides[1]
 
 
 def _folders_of_masks(folders: Path, stems: Collection[str]) -> dict[str, str]:

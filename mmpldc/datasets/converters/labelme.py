@@ -104,9 +104,22 @@ def convert_labelme(
     records = [
         (image, _instances(path, image, shapes, category_ids)) for path, image, shapes in read
     ]
+    _warn_of_one_group(root, [shapes for _, _, shapes in read], sum(len(one) for _, one in records))
     records += _others(image_root, set(sources), negatives)
     records.sort(key=lambda record: record[0]['file_name'])
     return build_coco(records, categories, description=f'labelme files of {root.name}')
+
+
+def _warn_of_one_group(root: Path, shapes_of: Sequence[list[dict]], num_instances: int) -> None:
+    """Warn if a group that all shapes have, as some tools write one, joins single objects."""
+    groups = [shape['group_id'] for shapes in shapes_of for shape in shapes]
+    if None not in groups and len(set(groups)) == 1 and num_instances < len(groups):
+        warnings.warn(
+            f'{root}: every shape has the group_id {groups[0]}, so that shapes of one label in an '
+            f'image are one instance ({len(groups)} shapes, {num_instances} instances): if they '
+            'are objects of their own, write null for it',
+            stacklevel=3,
+        )
 
 
 def _counts(counter: Counter[str]) -> str:

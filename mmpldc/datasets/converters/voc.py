@@ -3,6 +3,7 @@
 Datumaro reads them, too, but writes each object as a crowd, which training leaves out.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,12 @@ CLASSES = [
 ]
 BACKGROUND = 'background'
 VOID = 255  # border of an object, or what is too hard; belongs to none
+BORDER = 0xE0E0C0  # its colour
+# Lists of names and colours, and the form of their lines: of CVAT, and of Supervisely.
+COLOR_FILES = {
+    'labelmap.txt': (r'([^:]*): *(\d+) *, *(\d+) *, *(\d+) *(?::.*)?', 'NAME:RED,GREEN,BLUE'),
+    'colors.txt': (r'(.*\S)\s+(\d+)\s+(\d+)\s+(\d+)', 'NAME RED GREEN BLUE'),
+}
 
 
 def convert_voc(
@@ -59,9 +66,10 @@ def convert_voc(
 
     Args:
         root: has ``JPEGImages``, ``SegmentationObject`` and ``SegmentationClass``; maybe
-            ``labelmap.txt``, which lists names and colours of classes, as CVAT writes it.
+            ``labelmap.txt`` of CVAT or ``colors.txt`` of Supervisely, which list names and colours
+            of classes.
         split: takes the images in ``ImageSets/Segmentation/SPLIT.txt`` only; None: all.
-        classes: names of the values from 1 on; None: those of ``labelmap.txt``, else VOC's twenty.
+        classes: names of the values from 1 on; None: those of these lists, else VOC's twenty.
         negatives: nothing is on images without PNGs. By default they are left out, with a warning
             that counts them: nobody annotated them.
         workers: processes; None: one per core.
@@ -126,20 +134,23 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
     Returns:
         K names, and ``(K,)`` int64, 0xRRGGBB.
     """
-    path = root / 'labelmap.txt'
-    if classes is not None or not path.exists():
+    path = next((one for name in COLOR_FILES if (one := root / name).exists()), None)
+    if classes is not None or path is None:
         return [BACKGROUND, *(classes or CLASSES)], None
+    pattern, form = COLOR_FILES[path.name]
     names, colors = [], []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.startswith('#'):
             continue
-        name, *others = line.split(':')
-        try:
-            red, green, blue = (int(value) for value in others[0].split(','))
-        except (ValueError, IndexError):
-            raise ValueError(f'{path}, line {number}: not NAME:RED,GREEN,BLUE') from None
-        names.append(name)
-        colors.append(red << 16 | green << 8 | blue)
+        match = re.fullmatch(pattern, line.strip())
+        if match is None:
+            raise ValueError(f'{path}, line {number}: not {form}')
+        color = int(match[2]) << 16 | int(match[3]) << 8 | int(match[4])
+        if (match[1], color) != ('neutral', BORDER):
+            names.append(match[1])
+            colors.append(color)
+    if path.name == 'colors.txt' and 0 not in colors:
+        names, colors = [BACKGROUND, *names], [0, *colors]
     if BACKGROUND not in names:
         raise ValueError(f'{path} has no {BACKGROUND}')
     first: dict[int, str] = {}
@@ -232,4 +243,5 @@ def _values_of(pixels: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
     found = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     order = np.argsort(known, kind='stable')
     place = order[np.searchsorted(known, found, sorter=order).clip(0, len(known) - 1)]
-    return np.where(known[place] == found, place, found + 256)
+    values = np.where(known[place] == found, place, found + 256)
+    return np.where(values == BORDER + 256, VOID, values)

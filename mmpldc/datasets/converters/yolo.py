@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from mmpldc.utils.text import read_text
+from mmpldc.utils.text import read_lines, read_text
 
 from ..folders import files_below
 from .coco import build_coco, categories_from, first_of, polygon_annotation
@@ -16,6 +16,7 @@ from .image_files import find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
+LONGEST_WORD = 20  # characters of what is no number that an error shows
 
 
 def read_class_names(path: str | Path) -> list[str]:
@@ -29,15 +30,14 @@ def read_class_names(path: str | Path) -> list[str]:
         ValueError: if there are none, numbers are left out, or the labels are keypoints.
     """
     path = Path(path)
-    text = read_text(path)
     if path.suffix.lower() not in ('.yaml', '.yml'):
-        lines = [line.strip() for line in text.splitlines()]
+        lines = read_lines(path)
         if not any(lines):
             raise ValueError(f'{path} has no names of classes')
         return lines[: max(row for row, name in enumerate(lines, 1) if name)]
     try:
         # the base loader reads all as text: YAML's own takes on and off for true and false
-        content = yaml.load(text, yaml.BaseLoader)  # noqa: S506
+        content = yaml.load(read_text(path), yaml.BaseLoader)  # noqa: S506
     except yaml.YAMLError as error:
         raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
     content = content if isinstance(content, dict) else {}
@@ -51,10 +51,10 @@ def read_class_names(path: str | Path) -> list[str]:
         if sorted(names) != sorted(map(str, range(len(names)))):
             raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
         names = [names[str(index)] for index in range(len(names))]
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list) or not names or not all(type(name) is str for name in names):
         found = 'no' if not names else 'no list of'
         raise ValueError(f"{path} has {found} 'names' of classes, such as names: [apple, pear]")
-    return [str(name) for name in names]
+    return names
 
 
 def convert_yolo(
@@ -155,10 +155,15 @@ def _annotations(
 
 def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
     """Class and coordinates of a line; ``where`` it is goes into the error."""
-    try:
-        number, *points = [float(value) for value in line.split()]
-    except ValueError:
-        raise ValueError(f'{where}: not a class number and coordinates') from None
+    words = line.rstrip(' ,;\t').split()
+    strange = [word for word in words if not _is_number(word)]
+    if strange or not words:
+        word = (strange or [line.strip()])[0]
+        word = word if len(word) <= LONGEST_WORD else f'{word[:LONGEST_WORD]}...'
+        raise ValueError(
+            f"{where}: not a class number and coordinates, divided by blanks: '{word}' is no number"
+        )
+    number, *points = map(float, words)
     if not number.is_integer():
         raise ValueError(f'{where}: class {number:g} is no whole number')
     if not 0 <= number < num_classes:
@@ -169,6 +174,14 @@ def _parse(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
             'confidence or a track id; write them without'
         )
     return int(number), points
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _inside(points: list[float], where: str) -> list[float]:

@@ -12,6 +12,7 @@ from ..converters.photos import find_photos
 from ..image_header import read_header
 from .values import is_id, number, number_anew, read_whole_numbers
 
+NAMES = ('filename', 'path', 'name', 'coco_url', 'url')  # of images, instead of file_name
 TURNED = (
     'missing, and the EXIF orientation turns the photo by 90 degrees when it is loaded: whether it '
     'was annotated like that is not known; look at the pictures of tools/dataset/check.py --out-dir'
@@ -34,6 +35,7 @@ def repair_images(
         :func:`~mmpldc.datasets.labels.values.whole_number` reads it, and findings.
     """
     images = Records(coco['images'], 'image', file, names)
+    _read_names(images)
     if folder is not None:
         _correct_names(images, folder)
     _read_sizes(images, folder)
@@ -42,6 +44,29 @@ def repair_images(
     numbered = number_anew(images)
     moved = {old: numbered.get(new, new) for old, new in moved.items()} | numbered
     return moved, images.findings
+
+
+def _read_names(images: Records) -> None:
+    """Read names that are numbers, and missing ones from the fields that other tools give them."""
+    numbers: list[int] = []
+    rows_by_field: dict[str, list[int]] = {}
+    for row, image in enumerate(images.records):
+        name = image.get('file_name')
+        if type(name) is int:
+            image['file_name'] = str(name)
+            numbers.append(row)
+        elif name is None:
+            other = next((one for one in NAMES if _is_text(image.get(one))), None)
+            if other is not None:
+                image['file_name'] = image[other]
+                rows_by_field.setdefault(other, []).append(row)
+    images.report('repaired', numbers, 'file_name', 'a number: read as a text')
+    for other, rows in rows_by_field.items():
+        images.report('repaired', rows, 'file_name', f'missing: taken from "{other}"')
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and bool(value.strip())
 
 
 def _correct_names(images: Records, folder: Path) -> None:
@@ -132,7 +157,7 @@ def _merge(images: Records, folder: Path | None) -> dict[Hashable, int]:
 
 
 def _photos(images: Records, folder: Path | None) -> list[tuple | None]:
-    """What tells the photo of each image from others, whatever it is called; None if unknown."""
+    """What tells the photo of each image from others, by any name; None if unknown or lost."""
     names: list[Any] = [image.get('file_name') for image in images.records]
     texts = [name for name in names if type(name) is str and name]
     paths = dict(zip(texts, texts, strict=True)) if folder is None else real_paths(folder, texts)
@@ -140,5 +165,6 @@ def _photos(images: Records, folder: Path | None) -> list[tuple | None]:
     for name, image in zip(names, images.records, strict=True):
         width, height = image.get('width'), image.get('height')
         is_known = type(name) is str and name and {type(width), type(height)} <= {int}
-        photos.append((os.path.normpath(paths[name]), width, height) if is_known else None)
+        is_there = is_known and (folder is None or os.path.exists(paths[name]))
+        photos.append((os.path.normpath(paths[name]), width, height) if is_there else None)
     return photos

@@ -25,6 +25,8 @@ NO_MASKS = {
     'vectorlabels',
 }
 
+OUTLINES = {'points', 'rle', 'vertices', 'imageDataURL'}  # in the value of a region
+
 
 class Exported(NamedTuple):
     """What an export holds.
@@ -107,7 +109,12 @@ def _all_shapes(tasks: list) -> list[dict]:
 
 def _shapes(result: Any) -> list[dict]:
     entries = result if isinstance(result, list) else []
-    return [one for one in entries if isinstance(one, dict) and one.get('type') in MASKS | NO_MASKS]
+    return [one for one in entries if isinstance(one, dict) and _is_shape(one)]
+
+
+def _is_shape(entry: dict) -> bool:
+    kind = entry.get('type')
+    return isinstance(kind, str) and kind in MASKS | NO_MASKS
 
 
 class _Tasks:
@@ -189,8 +196,8 @@ class _Tasks:
         return dict(id=identity, file_name=address)
 
     def _add(self, image: dict, region: dict, label: str | None, name: str) -> None:
-        kind, value = region['type'], region.get('value')
-        if kind in NO_MASKS:
+        kind, value = region.get('type'), region.get('value')
+        if not isinstance(kind, str) or kind not in MASKS:
             raise TaskFault(f'a {kind} is no mask: draw it with the brush or as a polygon')
         if label is None:
             raise TaskFault('has no label, or several: give it one')
@@ -224,8 +231,12 @@ def _preference(annotation: dict) -> tuple[bool, str]:
 
 
 def _regions(result: list) -> Iterator[tuple[object, dict, str | None]]:
-    """Id, region and label of each shape; shape and label may be two entries of the same id."""
+    """Id, region and label of each shape; shape and label may be two entries of the same id.
+
+    What has an outline or a mask is a shape, too, whatever its type.
+    """
     entries = [one for one in result if isinstance(one, dict)]
+    known = {_identity(entry, place) for place, entry in enumerate(entries) if _is_shape(entry)}
     labels: dict[object, list[str]] = {}
     for place, entry in enumerate(entries):
         value = entry.get('value')
@@ -234,10 +245,14 @@ def _regions(result: list) -> Iterator[tuple[object, dict, str | None]]:
                 texts = [name for name in names if isinstance(name, str) and name.strip()]
                 labels.setdefault(_identity(entry, place), []).extend(texts)
     for place, entry in enumerate(entries):
-        if entry.get('type') in MASKS | NO_MASKS:
-            identity = _identity(entry, place)
+        identity = _identity(entry, place)
+        if _is_shape(entry) or (identity not in known and _has_outline(entry.get('value'))):
             own = list(dict.fromkeys(labels.get(identity, [])))
             yield identity, entry, own[0] if len(own) == 1 else None
+
+
+def _has_outline(value: object) -> bool:
+    return isinstance(value, dict) and not OUTLINES.isdisjoint(value)
 
 
 def _identity(entry: dict, place: int) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpldc.utils.text import read_text
+from mmpldc.utils.text import read_lines
 
 from ..checks.findings import Finding, some
 from ..converters.image_files import image_record
@@ -81,7 +81,7 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> list[set[str]]:
     """
     if not path.is_file():
         raise ValueError(f"--negatives {path}: no such file; 'all', or a text with file names")
-    lines = [line.strip() for line in read_text(path).splitlines()]
+    lines = read_lines(path)
     known = [(labels, ImageNames(labels.coco)) for labels in files]
     annotated = [{one['image_id'] for one in labels.coco['annotations']} for labels in files]
     found: list[set[str]] = [set() for _ in files]

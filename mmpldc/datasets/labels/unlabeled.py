@@ -8,7 +8,7 @@ from pathlib import Path
 from ..checks.findings import Finding, some
 from ..checks.pixels import find_unreadable
 from ..converters.coco import build_coco
-from ..converters.image_files import find_images, one_name_each, real_paths
+from ..converters.image_files import find_images, one_name_each, real_paths, without_hard_links
 from ..image_header import ImageHeader, read_headers
 from ..unwanted_images import COPIES, Unwanted, by_kind, find_unwanted
 
@@ -60,6 +60,7 @@ def unlabeled_set(
         for name, path in paths.items()
         if path not in taken and not path.startswith(outside)
     }
+    paths = without_hard_links(paths)
     headers = read_headers(list(paths.values()))
     unwanted: dict[str, Unwanted] = {}
     compared = len(paths)

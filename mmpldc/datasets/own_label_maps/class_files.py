@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mmpldc.utils.text import read_text
+from mmpldc.utils.text import is_markup, read_text
+
+from .column_names import ALPHA, COLOR, NAME, NUMBER, PARTS
 
 Color = tuple[int, int, int]
 HEX = re.compile(r'#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})\b')
@@ -18,16 +20,9 @@ CVAT = re.compile(r'^(.*?):\s*(\d+\s*,\s*\d+\s*,\s*\d+)\s*:.*$')  # road:128,64,
 # Numbers before and after a name, such as 7 road, (128, 64, 128) road, road=7, 0,road,128,64,128.
 FIRST = re.compile(r'^((?:[(\[]?\s*-?\d+\s*[)\]]?(?:\s*[,;:=|\s]\s*|$))+)(.*)$')
 LAST = re.compile(r'^(.*?)((?:\s*[,;:=|\s]\s*[(\[]?\s*-?\d+\s*[)\]]?)+)$')
+WHOLE_FLOAT = re.compile(r'(?:^|(?<=[,;:=|\t]))(\s*-?\d+)\.0+(?=\s*(?:[,;:=|\s]|$))')  # 1.0,road
 DIVIDED = re.compile(r'[,;:=|\t]')
 LISTS = ('names', 'classes', 'labels', 'categories', 'class_names')
-# What columns and fields are called, in small letters and without blanks and underscores.
-NAME = {'name', 'names', 'class', 'classes', 'classname', 'label', 'labels', 'labelname'}
-NAME |= {'category', 'categories', 'categoryname', 'title'}
-NUMBER = {'id', 'index', 'idx', 'value', 'number', 'classid', 'labelid', 'categoryid', 'pixelvalue'}
-NUMBER |= {'trainid', 'pixel', 'gray', 'grey', 'classindex', 'no', 'nr'}
-COLOR = {'color', 'colour', 'rgb', 'hex', 'colorrgb'}
-PARTS = ({'r', 'red'}, {'g', 'green'}, {'b', 'blue'})
-ALPHA = {'a', 'alpha'}
 
 
 class Entry(NamedTuple):
@@ -54,6 +49,8 @@ def read_class_file(path: Path) -> list[Entry]:
         ValueError: naming the file and the line, if it cannot be understood.
     """
     text = read_text(path).strip('\ufeff')
+    if is_markup(text):
+        raise ValueError(f'{path}: is XML or HTML: write a line for each class')
     suffix = path.suffix.lower()
     is_json = suffix == '.json' or re.match(r'\s*(\{|\[\s*(["\[{]|$))', text)
     is_yaml = suffix in ('.yaml', '.yml') or re.search(
@@ -102,7 +99,7 @@ def _alike(found: list[tuple[str, Entry]], path: Path) -> list[Entry]:
 def _of_lines(text: str, path: Path) -> list[tuple[str, Entry]]:
     """Classes of lines, each with its place in words."""
     lines = [
-        (number, line)
+        (number, WHOLE_FLOAT.sub(r'\1', line))
         for number, whole in enumerate(text.splitlines(), 1)
         if (line := COMMENT.sub('', whole).strip())
     ]

@@ -175,6 +175,12 @@ def _of_numbers(
             f"'{names_of[0]}'; --values {every} if 0 is, and no pixel shows it"
         )
         ask(message, list(contents))
+    if like is not None and not classes.values and like.numbers[0] < num and 0 not in found:
+        message = (
+            f"has no 0, which is '{names_of[like.numbers[0]]}' in the label maps to train on: if "
+            'these are numbered from 1, number all of them alike'
+        )
+        findings.append(Finding('warning', folder, '', message))
     if HUGE in found and HUGE not in meaning:
         meaning[HUGE] = IGNORE
         findings.append(Finding('repaired', folder, '', '65535 is taken for no label'))

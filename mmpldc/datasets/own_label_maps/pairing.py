@@ -99,6 +99,26 @@ def pair(
     return Pairs(chosen, faults, findings)
 
 
+def why_none(
+    pairs: Pairs,
+    image_names: Sequence[str],
+    map_names: Sequence[str],
+    image_folder: str,
+    suffix: str | None,
+) -> str:
+    """Why no label map has an image, and what to do; see :func:`pair`."""
+    if not pairs.faults:
+        return f'no name, such as {map_names[0]}, ends in {suffix}: correct --map-suffix'
+    name, fault = next(iter(pairs.faults.items()))
+    if not fault.startswith('belongs to no image'):
+        return f'{name}: {fault}'
+    example = image_names[0] if image_names else 'none'
+    return (
+        f'no label map, such as {name}, has the name of an image below {image_folder}, such as '
+        f'{example}: give them the names of their images, or another folder'
+    )
+
+
 def _of_several_images(images: Sequence[str]) -> str:
     if len({PurePosixPath(image).parent for image in images}) == 1:
         remedy = 'move or rename all but one'

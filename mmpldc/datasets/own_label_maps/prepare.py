@@ -21,7 +21,7 @@ from ..label_maps import IGNORE, UnusableLabelMap, write_label_map
 from .classes import HUGE, Classes, Color
 from .fitting import fit_to_image, turned
 from .numbering import Decision, Numbering, decide
-from .pairing import Pairs, pair
+from .pairing import pair, why_none
 from .reading import Contents, read_contents, read_raw
 
 LONGEST_NAME = 255  # bytes, of file systems
@@ -124,7 +124,8 @@ def prepare_label_maps(
         drop_invalid: leave out label maps that cannot be repaired.
         numbering: of the first folder, which another one must follow.
         not_below: folders whose files are no images and no label maps, but not those that
-            ``images`` or ``folder`` is or lies below.
+            ``images`` or ``folder`` is or lies below. Files in ``images`` are no label maps,
+            likewise.
 
     Raises:
         FileNotFoundError: if there is no image or no label map.
@@ -135,7 +136,13 @@ def prepare_label_maps(
     if strange:
         raise ValueError(f'--ignore has the number {strange[0]}: they are 0 to {HUGE}')
     image_names = _not_below(images, find_images(images), [folder, *not_below])
-    map_names = _not_below(folder, find_images(folder, also=('.gif',)), not_below)
+    map_names = find_images(folder, also=('.gif',))
+    map_names = _not_below(folder, map_names, [images, *not_below])
+    if not map_names:
+        raise FileNotFoundError(
+            f'{folder} has no label map but in {images}, the folder of the images: give '
+            '--label-maps the folder of the label maps'
+        )
     if images.is_dir() and os.path.samefile(folder, images):
         if suffix is None:
             raise ValueError(
@@ -150,7 +157,7 @@ def prepare_label_maps(
     )
     findings, faults = list(pairs.findings), dict(pairs.faults)
     if not pairs.maps:
-        message = _no_pairs(pairs, image_names, map_names, images, suffix)
+        message = why_none(pairs, image_names, map_names, str(images), suffix)
         findings = [Finding('error', str(folder), '', message)]
         nothing = Numbering(np.zeros(0, np.uint8), {})
         return LabelMaps(folder, images, [], nothing, False, [], findings)
@@ -208,26 +215,6 @@ def _not_below(folder: Path, names: Sequence[str], others: Sequence[Path]) -> li
     around = (folder, *folder.parents)
     inside = tuple(f'{other}{os.sep}' for other in others if other not in around)
     return [name for name in names if not str(folder / name).startswith(inside)]
-
-
-def _no_pairs(
-    pairs: Pairs,
-    image_names: Sequence[str],
-    map_names: Sequence[str],
-    images: Path,
-    suffix: str | None,
-) -> str:
-    """Why no label map has an image, and what to do."""
-    if not pairs.faults:
-        return f'no name, such as {map_names[0]}, ends in {suffix}: correct --map-suffix'
-    name, fault = next(iter(pairs.faults.items()))
-    if not fault.startswith('belongs to no image'):
-        return f'{name}: {fault}'
-    example = image_names[0] if image_names else 'none'
-    return (
-        f'no label map, such as {name}, has the name of an image below {images}, such as '
-        f'{example}: give them the names of their images, or another folder'
-    )
 
 
 def _read(image: Path, label_map: Path, by_color: bool) -> tuple[Contents, ImageHeader] | str:

@@ -8,6 +8,7 @@ from mmpldc.datasets.checks.boxes import (
     corners,
     disagree,
     iou,
+    is_rectangle,
     read_boxes,
     to_float,
     visible,
@@ -27,6 +28,7 @@ def test_lists_become_an_array_and_the_rest_nan():
 def test_an_integer_beyond_all_floats_is_no_number():
     boxes = read_boxes([[1, 2, 3, 4], [1, 2, 3, 10**400]])
     assert boxes[0].tolist() == [1, 2, 3, 4] and np.isnan(boxes[1]).all()
+    assert np.isnan(read_boxes([[1, 2, 2**63, 4], [1, -1e300, 3, 4]])).all()  # of 64 bits
     assert to_float(-(10**400)) == float('inf')  # of either sign: it is no number to us
 
 
@@ -71,3 +73,21 @@ def test_small_outlines_may_be_a_pixel_smaller():
     assert disagree(np.array([[5.0, 5, 25, 25]]), np.array([[5.0, 5, 15, 15]]))
     assert not disagree(np.array([[5.0, 5, 25, 25]]), np.array([[5.0, 5, 20, 20]]))  # IoU 0.56
     assert not disagree(np.array([[5.0, 5, 25, 25]]), np.full((1, 4), np.nan))
+
+
+@pytest.mark.parametrize(
+    ('segmentation', 'expected'),
+    [
+        ([[1, 2, 9, 2, 9, 5.5, 1, 5.5]], True),
+        ([[1, 2, 1, 5, 9, 5, 9, 2, 1, 2]], True),  # closed
+        ([[1, 2, 9, 2, 9, 5, 1, 6]], False),
+        ([[1, 2, 9, 2, 9, 5, 9, 2]], False),
+        ([[1, 2, 9, 2, 9, 5]], False),
+        ([[1, 2, 9, 2, 9, 5, 1, 5]] * 2, False),
+        (dict(size=[9, 9], counts='x'), False),
+        ([['1', 2, 9, 2, 9, 5, 1, 5]], False),
+        (None, False),
+    ],
+)
+def test_masks_that_are_boxes(segmentation, expected):
+    assert is_rectangle(segmentation) is expected

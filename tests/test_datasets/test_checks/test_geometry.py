@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmpldc.datasets.checks.annotations import check_coco
 from mmpldc.datasets.checks.geometry import are_percent
 
 NUMBER = 12
@@ -29,3 +30,17 @@ def extents(largest):
 )
 def test_percent(boxes, sizes, expected):
     assert are_percent(boxes, sizes) is expected
+
+
+@pytest.mark.parametrize(
+    ('number', 'others', 'warned'), [(10, 0, True), (9, 0, False), (12, 1, False)]
+)
+def test_boxes_drawn_as_polygons(coco, number, others, warned):
+    """All of them, and many: a detector's labels are no masks."""
+    square = coco['annotations'][0]
+    coco['annotations'] = [square | dict(id=place) for place in range(1, number + others + 1)]
+    for one in coco['annotations'][:others]:
+        one['segmentation'] = [[10, 20, 40, 20, 40, 40]]
+    findings, _ = check_coco(coco, file='a.json', role='labeled')
+    said = [str(finding) for finding in findings if 'rectangle' in finding.message]
+    assert len(said) == warned and all(one.startswith('warning: a.json: ') for one in said)

@@ -92,6 +92,18 @@ def test_excluded_by_file(images, labeled, tmp_path):
     assert 'e.webp' not in names(convert_images(images, full, exclude={full: images}))
 
 
+def test_a_file_of_two_names_counts_once(images, labeled):
+    """By hard links, which no path tells."""
+    (images / 'more').mkdir()
+    os.link(images / 'b.jpg', images / 'more/b.jpg')
+    os.link(images / 'e.webp', images / 'a/e.webp')
+    listed = labeled('b.jpg')
+    assert names(convert_images(images, listed)) == ['a/b/d.png', 'a/c.JPG', 'a/e.webp', 'b.jpg']
+    with pytest.warns(UserWarning, match=r'1 images are left out as copies .*more/b\.jpg, a copy'):
+        coco = convert_images(images, listed, exclude={listed: images})
+    assert names(coco) == ['a/b/d.png', 'a/c.JPG', 'a/e.webp']
+
+
 def test_file_that_excludes_nothing(images, labeled):
     other = labeled('elsewhere/b.jpg')
     with pytest.raises(

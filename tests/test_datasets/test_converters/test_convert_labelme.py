@@ -281,6 +281,16 @@ def test_too_few_points(tmp_path, add):
     assert len(coco['annotations']) == 1
 
 
+@pytest.mark.parametrize(('groups', 'count'), [((0, 0), 1), ((0, 1), 2), ((None, 0), 2)])
+def test_a_group_of_all_shapes_is_pointed_out(tmp_path, add, recwarn, groups, count):
+    """Some tools write 0 for no group."""
+    other = [[5, 1], [8, 1], [8, 4]]
+    add('a', [shape(group_id=groups[0]), shape(points=other, group_id=groups[1])])
+    assert len(convert_labelme(tmp_path)['annotations']) == count
+    said = [str(one.message) for one in recwarn]
+    assert any('every shape has the group_id 0, ' in one for one in said) == (count == 1)
+
+
 def test_mask_and_polygon_of_a_group(tmp_path, add):
     mask = np.ones((2, 3), np.uint8)
     one = shape(points=[[10, 10], [12, 11]], shape_type='mask', group_id=3) | dict(mask=png(mask))

@@ -207,6 +207,21 @@ def test_bad_instance_folders(folders, write_labels, name, mask, error, words):
         convert_instance_folders(images, masks, CLASSES, workers=1)
 
 
+@pytest.mark.parametrize(('number', 'is_inverted'), [(3, True), (2, True), (3, False)])
+@pytest.mark.filterwarnings('ignore:images without')
+def test_masks_that_are_black_where_the_object_is(
+    folders, write_labels, recwarn, number, is_inverted
+):
+    images, masks = folders
+    mask = label_map(np.uint8, 255, 0) > 0
+    assert 0 < mask.mean() < 0.5
+    for place in range(number):
+        write_labels(masks / f'b/light_{place}.png', 255 * (mask ^ is_inverted).astype(np.uint8))
+    convert_instance_folders(images, masks, CLASSES, workers=1)
+    said = any('if objects are black in them, invert them' in str(one.message) for one in recwarn)
+    assert said == (is_inverted and number == 3)
+
+
 PALETTES = {
     'white first': ([255, 255, 255, 0, 0, 0], 0),
     'black first': ([0, 0, 0, 255, 255, 255], 1),

@@ -94,6 +94,25 @@ def test_label_map_of_cvat(root, mode):
         convert_voc(root, classes=['x'], workers=1)
 
 
+@pytest.mark.parametrize('background', ['', 'background 0 0 0\n'])
+@pytest.mark.filterwarnings('ignore:images without')
+def test_colours_of_supervisely(root, background):
+    """The border is listed, too, and is no class; that of an object is the larger part here."""
+    text = f'{background}neutral 224 224 192\nred apple 10 200 30\npear 7 7 7\n'
+    (root / 'colors.txt').write_text(text)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[15], palette[8], palette[255] = (10, 200, 30), (7, 7, 7), (224, 224, 192)
+    objects, classes = scene()
+    classes[2:7, 20:28] = 255
+    write(root, 'a', objects, classes, 'RGB', palette)
+    coco = convert_voc(root, workers=1)
+    assert [category['name'] for category in coco['categories']] == ['red apple', 'pear']
+    assert [a['category_id'] for a in coco['annotations']] == [1, 1, 2]
+    (root / 'colors.txt').write_text('apple: 10 200 x\n')
+    with pytest.raises(ValueError, match=r'colors\.txt, line 1: not NAME RED GREEN BLUE'):
+        convert_voc(root, workers=1)
+
+
 @pytest.mark.parametrize(
     ('pear', 'words'),
     [

@@ -89,7 +89,14 @@ def test_turned_image(folders, write_image):
         ('x 0 0 1 0 1 1', 'not a class number'),
         ('0.5 0 0 1 0 1 1', r'class 0\.5 is no whole number'),
         ('nan 0 0 1 0 1 1', 'class nan is no whole number'),
-        ('1 0 0 1 0 1 1,0', 'not a class number and coordinates'),
+        ('1 0 0 1 0 1 1,0', "not a class number and coordinates, .*: '1,0' is no number"),
+        ('1 0 0 1 0 1 1 conf 0.9', "not a class number .*: 'conf' is no number"),
+        ('1;0;0;1;0;1;1;', 'not a class number .*: .* is no number'),
+        (',', "not a class number .*: ',' is no number"),
+        (
+            '1,' + '0.5,' * 99,
+            r"not a class number .*: '1,0\.5,0\.5,0\.5,0\.5,0\.\.\.\.' is no number$",
+        ),
     ],
 )
 def test_bad_lines(folders, line, words):
@@ -124,6 +131,7 @@ def test_class_names(tmp_path, content):
         ('- a', "has no 'names'"),
         ('names: [a', 'is not yaml'),
         ('names: a, b', "no list of 'names'"),
+        ('names: [[a], [b]]', "no list of 'names'"),
         ('names: [a]\nkpt_shape: [17, 3]', 'has kpt_shape: its labels are keypoints'),
         ('names: [a]\n---\nnames: [b]', 'is not yaml: expected a single document .* document in'),
         (b'names: [\xd6se]', 'line 1: is not in UTF-8'),
@@ -151,6 +159,9 @@ def test_names_one_a_line(tmp_path, name):
     (tmp_path / name).write_text('\n')
     with pytest.raises(ValueError, match='has no names of classes'):
         read_class_names(tmp_path / name)
+    (tmp_path / name).write_text('{"categories": [\n{"id": 0, "name": "apple"}\n]}')
+    with pytest.raises(ValueError, match='is JSON: give a text with a name in each line'):
+        read_class_names(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +171,9 @@ def test_names_one_a_line(tmp_path, name):
         ('0 -0.0000001 0 1.0000002 0 1 1.0009', [0, 0, 8, 0, 8, 6]),
         ('\ufeff0\t0 0 0.5 0 0.5 0.5', [0, 0, 4, 0, 4, 3]),
         ('0 0 0 5e-1 0 0.5 0.5\r', [0, 0, 4, 0, 4, 3]),
+        ('0 0 0 0.5 0 0.5 0.5 ;,', [0, 0, 4, 0, 4, 3]),
     ],
-    ids=['class', 'rounding', 'byte order mark', 'exponent'],
+    ids=['class', 'rounding', 'byte order mark', 'exponent', 'marks at the end'],
 )
 @pytest.mark.filterwarnings('ignore:images without')
 def test_variants(folders, line, polygon):

@@ -32,6 +32,13 @@ def photos(tmp_path):
         ('s3://bucket/set/0001.jpg', '0001.jpg', 'a URL'),
         ('/data/local-files/?d=set/a%20b%20%231.jpg', 'a b #1.jpg', 'a URL'),
         ('a%20b%20%231.jpg', 'a b #1.jpg', 'percent signs'),
+        ('/home/me/a%20b%20%231.jpg', 'a b #1.jpg', 'percent signs'),
+        ('1a2b3c4d-a%20b%20%231.jpg', 'a b #1.jpg', 'an annotation tool'),
+        ('0001.jpg?w=200&h=100', '0001.jpg', 'the query of a URL'),
+        ('C:\\photos\\0001.jpg?x', '0001.jpg', 'the query of a URL'),
+        ('a%20b%20%231.jpg?x=1', 'a b #1.jpg', 'the query of a URL, percent signs'),
+        ('1a2b3c4d-a_b_1.jpg', 'a b #1.jpg', 'signs that Label Studio replaces'),
+        ('/data/upload/7/1a2b3c4d-a_b_1.jpg', 'a b #1.jpg', "another computer's folder"),
         ('images/1a2b3c4d-0001.jpg', '0001.jpg', 'an annotation tool'),
         (f'0001_jpg.rf.{"a1" * 16}.jpg', '0001.jpg', 'an annotation tool'),
     ],
@@ -52,6 +59,9 @@ def test_a_name_means_the_only_photo_that_fits(photos, name, meant, why):
         ['/elsewhere/0001.jpg', '0001.jpg'],  # is listed itself
         ['/train/0001.jpg', '/val/0001.jpg'],  # one photo for two names
         ['\x00', '\ud800', '/', 'C:'],
+        ['0001.jpg?x=1', '0001.jpg?x=2'],
+        ['photo.php?id=0001.jpg', '0001?.jpg', '?0001.jpg'],
+        ['a_b_1.jpg'],  # not uploaded
     ],
 )
 def test_a_doubtful_name_means_none(photos, names):

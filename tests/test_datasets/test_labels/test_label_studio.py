@@ -109,6 +109,8 @@ EMPTY = label_studio_rle(np.zeros((HEIGHT, WIDTH), bool))
     ('broken', 'words'),
     [
         (region('rectanglelabels'), 'region 101/r1: a rectanglelabels is no mask: draw'),
+        (region('polygonlabels', type='newlabels'), 'region 101/r1: a newlabels is no mask: draw'),
+        (region(type=['brush']), "region 101/r1: a ['brush'] is no mask: draw"),
         (region(image_rotation=90), 'was rotated'),
         (region(original_width=None), 'original_width is missing'),
         (region(original_width=10**9), 'original_width is missing, or no'),

@@ -150,6 +150,12 @@ REPAIRED = [
     ('sizes texts', every('images', width='64', height='48'), 'not whole numbers: read as such'),
     ('folder in front', every('images', file_name=lambda i: f'a/b/{i["file_name"]}'),
      'the folder a/b is not there'),
+    ('names that are numbers', every('images', file_name=lambda i: int(i['file_name'][0])),
+     'file_name: a number: read as a text'),
+    ('names in another field', every('images', path=lambda i:
+     f'/home/me/{i["file_name"]}', file_name=None), 'file_name: missing: taken from "path"'),
+    ('addresses of LVIS', lambda w: [i.update(coco_url=f'http://images.cocodataset.org/x/'
+     f'{i.pop("file_name")}') for i in w.images], 'file_name: missing: taken from "coco_url"'),
     ('no sizes', without('images', 'width', 'height'), 'missing: read from the photo'),
     ('sizes 0', every('images', width=0, height=0), 'missing: read from the photo'),
     ('no iscrowd', without('annotations', 'iscrowd'), 'iscrowd: missing: 0 written'),
@@ -161,6 +167,7 @@ REPAIRED = [
     ('boxes empty', every('annotations', bbox=[]), 'bbox: missing: computed from the mask'),
     ('boxes of three', every('annotations', bbox=[1, 2, 3]), 'bbox: not four numbers'),
     ('boxes with NaN', every('annotations', bbox=[1, 2, NAN, 3]), 'bbox: not four numbers'),
+    ('boxes beyond 64 bits', every('annotations', bbox=[9, 9, 2**63, 4]), 'bbox: not four numbers'),
     ('boxes of 0', every('annotations', bbox=[0, 0, 0, 0]), 'bbox: a side below 1'),
     ('boxes negative', every('annotations', bbox=[9, 9, -3, 4]), 'bbox: a negative side'),
     ('boxes outside', every('annotations', bbox=[900, 9, 3, 4]), 'or outside the image'),
@@ -418,6 +425,16 @@ def test_accents_apart_from_their_letters_are_no_other_class(world):
     labels = world.prepare()
     assert [one['name'] for one in labels.coco['categories']] == ['caf\u00e9', 'triangle']
     assert labels.coco['annotations'][0]['category_id'] == 1 and not labels.errors
+
+
+def test_records_of_a_lost_photo_are_not_merged(world):
+    """They may be of two photos of one name, in folders that the file does not tell."""
+    for image in world.images[:2]:
+        image['file_name'] = 'img.png'
+    labels = world.prepare()
+    assert len(labels.coco['images']) == 4
+    assert not any('merged' in str(finding) for finding in labels.findings)
+    assert any('images are not on disk' in str(error) for error in labels.errors)
 
 
 def test_two_names_of_one_photo_are_told_apart_from_a_missing_photo(world):

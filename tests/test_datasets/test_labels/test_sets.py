@@ -1,6 +1,7 @@
 """Sets drawn from labels: images without an annotation, validation, classes of other files."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -65,7 +66,11 @@ def test_list_of_negatives(world, tmp_path):
 
 @pytest.mark.parametrize(
     ('line', 'words'),
-    [('1.png', '1.png has annotations'), ('none.png', 'none.png is listed nowhere')],
+    [
+        ('1.png', '1.png has annotations'),
+        ('none.png', 'none.png is listed nowhere'),
+        ('{}', 'is JSON'),
+    ],
 )
 def test_no_negatives(world, tmp_path, line, words):
     path = tmp_path / 'negatives.txt'
@@ -292,6 +297,7 @@ def test_none_left(world):
 
 
 def test_a_file_with_two_names_is_one_photo(world):
+    os.link(world.photos / '4.png', world.photos / 'x.png')
     (world.photos / 'again.png').symlink_to(world.photos / '2.png')
     (world.photos / '0.png').symlink_to(world.photos / '3.png')
     coco, _, _ = unlabeled(world)

@@ -1,0 +1,9 @@
+"""What columns and fields of lists of classes are called: small letters, no blanks."""
+
+NAME = {'name', 'names', 'class', 'classes', 'classname', 'label', 'labels', 'labelname'}
+NAME |= {'category', 'categories', 'categoryname', 'title'}
+NUMBER = {'id', 'index', 'idx', 'value', 'number', 'classid', 'labelid', 'categoryid', 'pixelvalue'}
+NUMBER |= {'trainid', 'pixel', 'gray', 'grey', 'classindex', 'no', 'nr'}
+COLOR = {'color', 'colour', 'rgb', 'hex', 'colorrgb'}
+PARTS = ({'r', 'red'}, {'g', 'green'}, {'b', 'blue'})
+ALPHA = {'a', 'alpha'}
