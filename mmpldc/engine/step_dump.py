@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData, PixelData
 
 from mmpldc._compat import is_installed
+from mmpldc.models.teacher_student import as_teacher_student
 from mmpldc.structures import PackedMasks, TrainingSample
 from mmpldc.utils.files import atomic_write
 from mmpldc.utils.unwrapping import unwrapped
@@ -48,7 +49,7 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
         runner: after the step, with the weights from before it.
         data_batch: as passed to hooks: a batch, or the list of an accumulated step's micro-batches.
     """
-    model = unwrapped(runner.model)
+    model, pair = unwrapped(runner.model), as_teacher_student(runner.model)
     step = dict(
         batches=data_batch if isinstance(data_batch, list) else [data_batch],
         state_dict=model.state_dict(),
@@ -57,7 +58,7 @@ def save_step(path: Path, runner: Runner, data_batch: dict | list[dict]) -> None
         classes=tuple(runner.train_dataloader.dataset.metainfo['classes']),
         iteration=runner.iter,
         max_iters=runner.max_iters,
-        is_supervised=model.phases.is_supervised,
+        is_supervised=pair is not None and pair.phases.is_supervised,
         seed=runner.seed,
         rank=get_rank(),
         world_size=get_world_size(),

@@ -113,7 +113,8 @@ def test_pldc_continues_from_the_end_of_a_burn_in_if_there_is_one(tmp_path, monk
     settings = [word for word in words['supervised'] if '=' in word]
     if burn_in:
         assert resumed == str(tmp_path / 'run/supervised/iter_3.pth')
-        assert settings == ['default_hooks.checkpoint.interval=3']
+        checkpoint = 'default_hooks.checkpoint'
+        assert settings == [f'{checkpoint}.interval=3', f'{checkpoint}.max_keep_ckpts=-1']
     else:
         assert resumed.startswith('--') and '--cfg-options' not in words['supervised']
 
