@@ -40,15 +40,11 @@ class Stages:
         folder: of the results; ``stages.json`` says what is done, ``logs`` has each stage's output.
         total: number of stages, for the headings.
         say: takes a line for the user.
-
-    Raises:
-        SystemExit: if another process works in the folder.
     """
 
     def __init__(self, folder: Path, total: int, say: Callable[[str], None] = print) -> None:
         self.folder, self.total, self.say = folder, total, say
         self.record = folder / 'stages.json'
-        lock_folder(folder, 'run')
         self.done: dict[str, dict] = {}
         if self.record.exists():
             self.done = read_record(self.record)
@@ -65,7 +61,9 @@ class Stages:
 
         Raises:
             RuntimeError: if it fails; with the end of its log.
+            SystemExit: if another process runs stages in the folder.
         """
+        lock_folder(self.folder, 'run')
         self.number += 1
         heading = f'[{self.number}/{self.total}] {title}'
         if name in self.done:

@@ -103,7 +103,7 @@ def test_one_run_works_in_a_folder_and_sigterm_ends_its_tool_first(work, tmp_pat
         assert process.poll() is None
         time.sleep(0.02)
     with pytest.raises(SystemExit, match=rf'another run is running in {tmp_path}/out'):
-        work()
+        work()[0].run('loop', 'turn', 'loop.py', tmp_path / 'count')
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 128 + signal.SIGTERM
     assert (tmp_path / 'tool.saved').exists()

@@ -1,5 +1,6 @@
 """Which runs a comparison makes, from what they start, and what it does when called again."""
 
+import fcntl
 import json
 import re
 import resource
@@ -337,10 +338,13 @@ def test_a_base_of_the_other_task_and_unknown_methods(script, arguments):
 
 
 def test_folder_of_another_base_or_of_two_processes(script, arguments, base):
-    study = script.Study(script.parse_args(arguments))
-    with pytest.raises(SystemExit, match='another comparison is running'):
-        script.Study(script.parse_args(arguments))
-    study.lock.close()
+    args = script.parse_args(arguments)
+    args.work_dir.mkdir(parents=True)
+    with (args.work_dir / '.lock').open('w') as of_other:
+        fcntl.flock(of_other, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match='another comparison is running'):
+            script.Study(args)
+    script.Study(script.parse_args(arguments))
     with pytest.raises(
         SystemExit, match=r'started with other settings \(num_images is 3 now, was 500\)'
     ):
