@@ -15,6 +15,8 @@ from copy import deepcopy
 from itertools import count
 from pathlib import Path
 
+import mmpldc._mmdet  # noqa: F401
+
 import pytest
 import torch
 import torch.distributed as dist
