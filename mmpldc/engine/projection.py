@@ -218,7 +218,7 @@ def iters_within(
         seconds: for both runs.
         measured: of the second run, rehearsed with burn-in and mutual learning.
         burn_in_share: of all steps; the second run has only the others.
-        most_burn_in: steps.
+        most_burn_in: steps of burn-in at most, however long the run is.
         validations: of the whole set, in a whole run.
     """
     burn_in, mutual = (

@@ -36,7 +36,8 @@ class SupervisedGuardHook(Hook):
             continues, if that was supervised and had this hook. Without one, or where it has no
             validation at the same iteration, nothing is compared.
         patience: validations in a row below the supervised run after which pseudo-labels end;
-            None: never, differences are logged. A resumed run may have a larger one.
+            None: never, differences are logged. If a run is resumed with a larger one,
+            pseudo-labels that had ended come back.
         monitor: metric of the validation; greater is better.
 
     Raises:
