@@ -1,5 +1,6 @@
 """Which photo a name stands for, if none has that very name."""
 
+import base64
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -177,16 +178,27 @@ def _folded(text: str) -> str:
     return unicodedata.normalize('NFC', text).casefold()
 
 
+def _stored_address(encoded: str) -> str:
+    """The path in the address of a cloud store, which Label Studio writes as base64, or ''."""
+    try:
+        address = base64.b64decode(encoded.replace(' ', '+'), validate=True).decode()
+    except ValueError:
+        return ''
+    return address.partition('://')[2].partition('/')[2]
+
+
 def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:
     """Paths below a folder that a name may stand for, each with what was seen through."""
     text, is_foreign = name.strip(), False
     why = [] if text == name else ['blanks around it']
-    if '://' in text or text.startswith('/data/local-files/'):
+    if '://' in text or text.startswith('/data/local-files/') or '/resolve/?fileuri=' in text:
         try:
             url = urlsplit(text)
         except ValueError:  # brackets that hold no address
             return
-        text = unquote(parse_qs(url.query).get('d', [url.path])[0])
+        fields = parse_qs(url.query)
+        stored = _stored_address(fields.get('fileuri', [''])[0])
+        text = stored or unquote(fields.get('d', [url.path])[0])
         why, is_foreign = [*why, 'a URL'], True
     elif query := re.search(r'\.[A-Za-z0-9]{2,5}(\?.*)$', text):  # 0001.jpg?w=200
         text = text[: query.start(1)]

@@ -8,7 +8,7 @@ import numpy as np
 from .findings import Finding, Level, count
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
-from .scores import check_scores
+from .scores import check_scores, warn_of_scores
 from .structure import check_categories, check_identities, check_references
 
 Role = Literal['labeled', 'unlabeled', 'weak', 'val', 'test']
@@ -102,6 +102,8 @@ def check_coco(
     findings += annotations.findings
     if role == 'weak':
         findings += check_scores(annotations.records, file=file, names=names)
+    elif role != 'unlabeled':
+        findings += warn_of_scores(annotations.records, file=file, names=names)
 
     instances = ~crowds & (image_rows >= 0) & (category_rows >= 0)
     annotated = np.zeros(len(image_ids), bool)

@@ -1,4 +1,4 @@
-"""Scores of weak labels."""
+"""Scores of annotations: weak labels need them, labels have none."""
 
 from collections.abc import Sequence
 
@@ -30,6 +30,27 @@ def check_scores(
         if type(value) not in NUMBER or not 0 <= value <= 1
     ]
     records.report('error', wrong, 'mask_quality', 'must be a number in [0, 1], or be left out')
+    return records.findings
+
+
+def warn_of_scores(
+    annotations: Sequence[dict], *, file: str, names: Names | None = None
+) -> list[Finding]:
+    """Warn of annotations that are used as labels although they look like a model's predictions.
+
+    Args:
+        annotations: of a COCO-format file.
+        file: path that findings name.
+        names: of records whose ids were changed.
+    """
+    records = Records(list(annotations), 'annotation', file, names)
+    scores = [one.get('score') for one in annotations]
+    rows = [row for row, score in enumerate(scores) if type(score) is float and 0 < score < 1]
+    message = (
+        'a score between 0 and 1, as predictions have: all are used as labels, however low their '
+        'score; if nobody corrected them, give them to tools/dataset/weak_labels.py instead'
+    )
+    records.report('warning', rows, 'score', message)
     return records.findings
 
 

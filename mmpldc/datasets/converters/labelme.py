@@ -45,7 +45,8 @@ def convert_labelme(
         annotations: folder with a ``*.json`` per image, which may have subfolders.
         images: folder that all images are in and that ``file_name`` is relative to; None: the
             folder of the annotations. An image is where ``imagePath`` says, relative to its json,
-            or else beside its json, or in this folder, by its name.
+            or else beside its json, or in this folder, by its name, or by the json's if
+            ``imagePath`` is empty.
         classes: names, in order; None: all labels that occur, sorted.
         negatives: nothing is on images without a json. By default they are left out, with a
             warning that counts them: nobody annotated them.
@@ -185,7 +186,7 @@ class _Photos:
         """Name, below the root, of the image that a json, of that content, is for."""
         image_path = content['imagePath']
         given = str(image_path or '').replace('\\', '/')
-        base = given.rpartition('/')[2]
+        base = given.rpartition('/')[2] if given.strip() else path.stem
         places = (path.parent / given, path.parent / base, self.root / base)
         location = next((place for place in places if base and os.path.isfile(place)), None)
         if location is None:

@@ -153,6 +153,8 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
         names, colors = [BACKGROUND, *names], [0, *colors]
     if BACKGROUND not in names:
         raise ValueError(f'{path} has no {BACKGROUND}')
+    if set(names) == {BACKGROUND}:
+        raise ValueError(f'{path} has no class beside {BACKGROUND}: add a line {form} for each')
     first: dict[int, str] = {}
     for name, color in zip(names, colors, strict=True):
         other = first.setdefault(color, name)

@@ -325,6 +325,9 @@ def test_names_that_differ(tmp_path, add):
     add('a', [shape()], imagePath='A.JPG')
     with pytest.warns(UserWarning, match=r'1 images differ .* A\.JPG of a\.json, which is a\.jpg'):
         assert convert_labelme(tmp_path)['images'][0]['file_name'] == 'a.jpg'
+    add('a', [shape()], imagePath='')
+    with pytest.warns(UserWarning, match=r'1 images differ .* a of a\.json, which is a\.jpg'):
+        assert convert_labelme(tmp_path)['images'][0]['file_name'] == 'a.jpg'
 
 
 def test_copies_of_notebooks_are_passed_over(tmp_path, add):

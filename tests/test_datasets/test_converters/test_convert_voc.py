@@ -157,6 +157,9 @@ def test_bad_input(root):
     write(root, 'a', objects[:, :10], classes[:, :10])
     with pytest.raises(ValueError, match='is for 10 x 20 pixels'):
         convert_voc(root, workers=1)
+    (root / 'labelmap.txt').write_text('background:0,0,0::\n')
+    with pytest.raises(ValueError, match=r'labelmap\.txt has no class beside background: add'):
+        convert_voc(root, workers=1)
     (root / 'labelmap.txt').write_text('apple\n')
     with pytest.raises(ValueError, match=r'labelmap\.txt, line 1: not NAME:RED,GREEN,BLUE'):
         convert_voc(root, workers=1)

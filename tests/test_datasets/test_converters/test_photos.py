@@ -1,8 +1,13 @@
 """Which photo a name means that no photo has."""
 
+import base64
+
 import pytest
 
 from mmpldc.datasets.converters.photos import find_meant
+
+# how Label Studio names an image of a cloud store
+STORED = base64.b64encode(b's3://bucket/set/a b #1.jpg').decode()
 
 
 @pytest.fixture
@@ -31,6 +36,8 @@ def photos(tmp_path):
         ('https://example.com/upload/0001.jpg?sig=1', '0001.jpg', 'a URL'),
         ('s3://bucket/set/0001.jpg', '0001.jpg', 'a URL'),
         ('/data/local-files/?d=set/a%20b%20%231.jpg', 'a b #1.jpg', 'a URL'),
+        (f'/tasks/7/resolve/?fileuri={STORED}', 'a b #1.jpg', 'a URL'),
+        (f'https://label.example/tasks/7/resolve/?fileuri={STORED}', 'a b #1.jpg', 'a URL'),
         ('a%20b%20%231.jpg', 'a b #1.jpg', 'percent signs'),
         ('/home/me/a%20b%20%231.jpg', 'a b #1.jpg', 'percent signs'),
         ('1a2b3c4d-a%20b%20%231.jpg', 'a b #1.jpg', 'an annotation tool'),
