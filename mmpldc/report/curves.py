@@ -17,6 +17,12 @@ MAX_POINTS = 500  # of a curve; more are averaged
 MAX_CLASSES = 12  # with a curve each; of more, only the range is shown
 Points = dict[int, float]
 
+COUNTS = {  # keys in the log, and the names of their curves
+    'pseudo_per_image': 'kept',
+    'pseudo_expected': 'objects expected',
+    'pseudo_wanted': 'aimed at',
+}
+THRESHOLD = 'pseudo_threshold'  # of the score, by a threshold that sets itself
 LOGGED: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
     (
         'loss',
@@ -40,14 +46,15 @@ LOGGED: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
         'count',
         'Pseudo-labels an image',
         'Labels of the teacher that the student learns from. 0 means that it learns nothing from '
-        'unlabelled images.',
-        lambda key: key == 'pseudo_per_image',
+        'unlabelled images. A threshold that sets itself expects as many objects as labelled '
+        'images have, and aims at a share of them.',
+        lambda key: key in COUNTS,
     ),
     (
         'quality',
         'Quality of the pseudo-labels',
         "The teacher's own estimates, from 0 to 1; not a comparison with the truth.",
-        lambda key: key.startswith('pseudo_') and key != 'pseudo_per_image',
+        lambda key: key.startswith('pseudo_') and key not in (*COUNTS, THRESHOLD),
     ),
     ('rate', 'Learning rate', '', lambda key: key == 'lr'),
     (
@@ -72,7 +79,7 @@ def make_panels(runs: Sequence[Run]) -> tuple[Panel, ...]:
         _panel(
             'thresholds',
             'Thresholds',
-            'A candidate whose class or mask quality is lower becomes no pseudo-label.',
+            'A candidate whose class or mask quality, or score, is lower becomes no pseudo-label.',
             runs,
             _thresholds,
         ),
@@ -132,7 +139,10 @@ def _logged(run: Run, belongs: Callable[[str], bool]) -> dict[str, Points]:
     keys = dict.fromkeys(key for record in training for key in record if belongs(key))
     if len(keys) == 1:
         return {'': _points(training, next(iter(keys)))}
-    return {PREFIX.sub('', key).replace('_', ' '): _points(training, key) for key in keys}
+    return {
+        COUNTS.get(key, PREFIX.sub('', key).replace('_', ' ')): _points(training, key)
+        for key in keys
+    }
 
 
 def _points(records: Iterable[dict], key: str) -> Points:
@@ -166,6 +176,9 @@ def _thresholds(run: Run) -> dict[str, Points]:
     selector = model.get('pseudo_label_filter') or {}
     if by_class or run.is_supervised:
         return by_class
+    own = _points(run.records, THRESHOLD)
+    if own:
+        return dict(score=own)
     names = dict(class_thr='class', mask_thr='mask', score_thr='score')
     return {title: _scheduled(run, selector.get(key)) for key, title in names.items()}
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmpldc.evaluation.bootstrap import Interval
 from mmpldc.evaluation.error_costs import CORRECT, ERROR_KINDS
+from mmpldc.models.pseudo_labels import ExpectedCountThreshold
 from mmpldc.report.accuracy import Scored, accuracy_table
 from mmpldc.report.contents import Accuracy, AccuracyRow, Column
 from mmpldc.report.curves import make_panels, thin
@@ -118,6 +119,17 @@ def test_panels():
         'weights',
         'rate',
     }
+
+
+def test_a_threshold_that_sets_itself():
+    """What it logs is a threshold and counts, no quality of labels."""
+    logged = ExpectedCountThreshold(num_classes=2, share=0.5).statistics().keys()
+    values = dict.fromkeys(logged, 0.6) | dict(pseudo_per_image=0.9, pseudo_class_quality=0.95)
+    (run,) = [a_run(records=[dict(step=300, loss=1.0, **values)])]
+    panels = {panel.key: {one.name for one in panel.series} for panel in make_panels([run])}
+    assert panels['count'] == {'kept', 'objects expected', 'aimed at'}
+    assert panels['thresholds'] == {'score'}
+    assert panels['quality'] == {run.name}
 
 
 def test_thresholds_of_few_and_of_many_classes():

@@ -30,14 +30,21 @@ def clip_dir(run_tool, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def load_config(shapes_root: Path, clip_dir: Path) -> Callable[..., Config]:
-    """Load a config of the quickstart, shortened; batches of 2 labelled and 2 unlabelled images."""
+def load_config(shapes_root: Path, clip_dir: Path, shrink) -> Callable[..., Config]:
+    """Load a config of the quickstart, shortened and, unless ``small=False``, with a small network.
 
-    def load_config(name: str = 'pldc', *, max_iters: int = 4, **settings) -> Config:
+    Batches have 2 labelled and 2 unlabelled images.
+    """
+
+    def load_config(
+        name: str = 'pldc', *, max_iters: int = 4, small: bool = True, **settings
+    ) -> Config:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
             patch.setenv('MMPLDC_CLIP', str(clip_dir))
             cfg = Config.fromfile(QUICKSTART / f'{name}.py')
+        if small:
+            shrink(cfg)
         batch_size = dict(batch_size=2 if name == 'supervised' else 4)
         cfg.merge_from_dict(
             {

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def files(load_config, shapes_root, tmp_path_factory) -> dict[str, Path]:
     """A config, a checkpoint whose teacher and student differ, and an image."""
     folder = tmp_path_factory.mktemp('inference')
-    cfg = load_config()
+    cfg = load_config(small=False)
     cfg.dump(folder / 'config.py')
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):

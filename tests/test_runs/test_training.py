@@ -139,18 +139,19 @@ def test_half_precision_trains_with_finite_losses(dtype, load_config, run, monke
     settings = {
         'optim_wrapper.type': 'mmpldc.GuardedAmpOptimWrapper',
         'optim_wrapper.dtype': dtype,
+        'model.burn_in_iters': 1,  # a step takes ten times as long in half precision on a CPU
         'val_cfg': None,
         'val_dataloader': None,
         'val_evaluator': None,
     }
-    runner = run(load_config(**settings), hooks=[watch, Precision()])
+    runner = run(load_config(max_iters=2, **settings), hooks=[watch, Precision()])
     half = getattr(torch, dtype)
     assert precisions == dict(student=half, teacher=half)
-    assert sorted(watch.logs) == [0, 1, 2, 3]
+    assert sorted(watch.logs) == [0, 1]
     for step, log in watch.logs.items():
         assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
-        assert ('unsup_loss_mask' in log) == (step >= BURN_IN)
-    assert watch.logs[3]['pseudo_per_image'] > 0
+        assert ('unsup_loss_mask' in log) == (step == 1)
+    assert watch.logs[1]['pseudo_per_image'] > 0
     assert {p.dtype for p in runner.model.parameters()} == {torch.float32}
     assert runner.optim_wrapper.loss_scaler.get_scale() >= 1024  # few gradients overflowed
     assert runner.message_hub.get_info('skipped_steps', 0) == 0  # no loss did
