@@ -66,8 +66,12 @@ def arguments(base, tmp_path):
 
 @pytest.fixture
 def stand_in(script, monkeypatch):
-    """Commands are not run, but noted, and leave the files that they would leave."""
+    """Commands are not run, but noted, and leave the files that they would leave.
+
+    Nothing is drawn: test_comparison_page.py does.
+    """
     commands = []
+    monkeypatch.setattr('comparison_page.draw', lambda content, path: None)
 
     def call(self, command, log, seed, threads):
         tool, *words = map(str, command)
@@ -251,7 +255,12 @@ def test_semantic_methods_are_run_by_the_same_rule(script, stand_in, tmp_path, m
     assert 'After 300 steps' in page and '| iMAS | 0.500 ± 0.000 |' in page
     assert 'ms a step' in page
     assert '--task semantic' in page and '--steps 300' in page
-    assert (tmp_path / 'images/semantic_comparison.png').exists()
+    monkeypatch.undo()
+    import comparison_page
+
+    figure = tmp_path / 'images/semantic_comparison.png'
+    comparison_page.draw(json.loads((tmp_path / 'work/comparison.json').read_text()), figure)
+    assert figure.exists()
 
 
 def test_the_page_is_there_before_the_last_run(script, stand_in, arguments, tmp_path, monkeypatch):
