@@ -45,10 +45,10 @@ def warn_of_scores(
     """
     records = Records(list(annotations), 'annotation', file, names)
     scores = [one.get('score') for one in annotations]
-    rows = [row for row, score in enumerate(scores) if type(score) is float and 0 < score < 1]
+    rows = [row for row, one in enumerate(scores) if type(one) in NUMBER and one not in (0, 1)]
     message = (
-        'a score between 0 and 1, as predictions have: all are used as labels, however low their '
-        'score; if nobody corrected them, give them to tools/dataset/weak_labels.py instead'
+        'a score, as predictions have: all are used as labels, however low it is; if nobody '
+        'corrected them, give them to tools/dataset/weak_labels.py instead'
     )
     records.report('warning', rows, 'score', message)
     return records.findings
