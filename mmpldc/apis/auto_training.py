@@ -12,6 +12,7 @@ from mmpldc.datasets.starter_config import start_from
 from mmpldc.engine.projection import duration
 from mmpldc.engine.resuming import saved_checkpoints
 from mmpldc.utils.markdown import table
+from mmpldc.utils.processes import lock_folder
 from mmpldc.utils.settings import guard_settings
 from mmpldc.utils.weight_sources import missing_weights
 
@@ -124,6 +125,7 @@ def auto_train(
         missing = missing_weights(start.config())
         if missing:
             raise RuntimeError('\n'.join(missing))
+    lock_folder(out, 'run')  # before a record of another call is touched
     if not stages.done:  # nothing depends on the settings yet, so they may change
         (out / 'settings.json').unlink(missing_ok=True)
     guard_settings(
@@ -149,7 +151,9 @@ def auto_train(
     if burn_in:  # PL-DC continues from its end, wherever the options put it
         words += [] if options else ['--cfg-options']
         checkpoint = 'default_hooks.checkpoint'
-        words += [f'{checkpoint}.interval={burn_in}', f'{checkpoint}.max_keep_ckpts=-1']
+        interval = cfg.default_hooks.checkpoint.interval
+        interval = burn_in if burn_in % interval else interval
+        words += [f'{checkpoint}.interval={interval}', f'{checkpoint}.max_keep_ckpts=-1']
         if not (dirs['pldc'] / 'last_checkpoint').exists():
             resume.append(dirs['supervised'] / f'iter_{burn_in}.pth')
     stages.run('supervised', 'baseline: the labelled images alone', 'train.py', *words)
@@ -207,8 +211,8 @@ def _hand_over(stages: Stages, trained: Trained, folder: Path, options: list[str
     export = 'export_pseudo_labels.py'
     stages.run('label_coco', f'{title}, COCO format', export, *words, *coco)
     stages.run('label_studio', f'{title}, for Label Studio', export, *words, *studio)
-    (published,) = (out / 'published').glob('model-*.pth')
-    return published
+    found = (out / 'published').glob('model-*.pth')  # more than one if stages were repeated
+    return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def _last_checkpoint(work_dir: Path, max_iters: int) -> Path:

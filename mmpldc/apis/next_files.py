@@ -9,6 +9,7 @@ import mmcv
 import numpy as np
 from mmdet.visualization import get_palette
 
+from mmpldc.datasets.checks.findings import printable
 from mmpldc.utils.files import atomic_write
 from mmpldc.utils.pictures import save_picture
 from mmpldc.visualization import contact_sheet, draw_instances, shrink_to_fit
@@ -36,7 +37,7 @@ def write_ranking(path: Path, ranking: Ranking, chosen: Sequence[int]) -> None:
         writer.writerow(['rank', 'chosen', 'file_name', 'score', *ranking.names])
         for rank, place in enumerate(order, 1):
             numbers = [ranking.scores[place].item(), *ranking.values[place].tolist()]
-            name = ranking.images[place]['file_name']
+            name = printable(ranking.images[place]['file_name'])
             writer.writerow(
                 [rank, places.get(place, ''), name, *(f'{number:.5g}' for number in numbers)]
             )

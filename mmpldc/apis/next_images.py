@@ -132,7 +132,7 @@ def label_next(
     parts = _parts(cfg, strategy, criteria, chooser)
     scorers, choice = build_criteria(parts['criteria']), build_chooser(parts['chooser'])
     labeled = _set_of(cfg, 'labeled', say)
-    pool = _pool(cfg, images, img_root, say)
+    pool = _pool(cfg, images, img_root, out, say)
     loading = Loading(batch_size, num_workers, show_progress)
 
     needs_refiner = any(criterion.needs_refiner for criterion in scorers)
@@ -161,7 +161,7 @@ def label_next(
     if len(chosen) < count:
         say(f'there are only {len(chosen)} images to choose from, not {count}')
     if refiner_weight is None:
-        model.refiner = None  # it was there to be compared with
+        model.refiner = model.mask_refiner = None  # they were there for the ranking alone
     found = label_images(
         *(model, cfg, [ranking.images[place] for place in chosen], pool.folder),
         batch_size=batch_size,
@@ -252,9 +252,10 @@ def _pool(
     cfg: Config,
     images: str | Path | None,
     img_root: str | Path | None,
+    out: str | Path,
     say: Callable[[str], None],
 ) -> Pool:
-    """The images to choose from: those that are given, without the annotated ones."""
+    """The images to choose from: those given, without annotated ones and files in ``out``."""
     if images is None:
         pool = pool_of(cfg, 'unlabeled')
         if pool is None:
@@ -277,10 +278,12 @@ def _pool(
         if other is not None
         for image in other.images
     }
+    own = os.path.realpath(out)  # contact sheets of an earlier call
     left = [
         image
         for image in pool.images
-        if os.path.realpath(pool.folder / image['file_name']) not in annotated
+        if (place := os.path.realpath(pool.folder / image['file_name'])) not in annotated
+        and not Path(place).is_relative_to(own)
     ]
     if not left:
         raise ValueError(f'all images of {path} are in a labelled set of the config')

@@ -55,6 +55,10 @@ def plain_detector(model: ConfigDict) -> ConfigDict:
     if head.loss_mask.type == SCOPE + UncertaintyWeightedCrossEntropyLoss.__name__:
         head.loss_mask.pop('pixel_weights', None)
         head.loss_mask.update(type='CrossEntropyLoss', use_sigmoid=True)
+    # mmdet's head takes the best of all queries and classes, and fails if there are fewer
+    most = head.num_queries * (head.num_things_classes + head.num_stuff_classes)
+    if detector.test_cfg.get('max_per_image', 100) > most:
+        detector.test_cfg.max_per_image = most
     _use_plain_types(detector)
     detector.data_preprocessor = copy.deepcopy(model.data_preprocessor.data_preprocessor)
     return detector

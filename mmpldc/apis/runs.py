@@ -136,7 +136,7 @@ def evaluate(
     for word in prepare_loaders(cfg):
         print(word, flush=True)
     with one_line_build_errors(cfg), one_line_loader_errors():
-        runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        runner = _TestRunner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         try:
             check_checkpoint(checkpoint, runner.model, cfg)
         except (ValueError, OSError) as error:
@@ -150,6 +150,13 @@ def evaluate(
             with predict_run_lengths(runner.model):
                 return runner.test()
         return runner.test()
+
+
+class _TestRunner(Runner):
+    """A Runner that leaves the config that the training wrote into the work directory."""
+
+    def dump_config(self) -> None:
+        """Write nothing: the config of a test is in its own folder, as ``vis_data/config.py``."""
 
 
 class DumpRunLengths(DumpDetResults):

@@ -48,6 +48,8 @@ def load_segmentor(cfg: Config, checkpoint: dict, *, device: str = 'cpu') -> Any
         state_dict = teacher_weights(state_dict)
     check_weights(state_dict, network)
     network.load_state_dict(state_dict)
+    if network is not model:  # the student has no weights, whatever the config tests
+        model.semi_test_cfg = dict(predict_on='teacher')
     model.dataset_meta = class_information(checkpoint, cfg, network.decode_head.num_classes)
     model.cfg = cfg
     return model.to(device).eval()

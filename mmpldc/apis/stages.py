@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -71,7 +72,7 @@ class Stages:
             return
         arguments = [str(word) for word in words]
         self.say(heading)
-        self.say(f'      python {tools_folder() / tool} {" ".join(arguments)}')
+        self.say(f'      {shlex.join(["python", str(tools_folder() / tool), *arguments])}')
         log = self.folder / 'logs' / f'{name}.log'
         start, cpu = time.monotonic(), _cpu_seconds()
         status = self._call([sys.executable, str(tools_folder() / tool), *arguments], log)

@@ -216,8 +216,8 @@ def supervised_text(config: str) -> str:
     return f'''"""The baseline of {config}: the labelled images alone.
 
 Steps, labelled batches and seed are the same; its teacher is the student's average. All else is set
-in {config}. The checkpoint at the end of burn-in is kept: PL-DC may continue from it. No best one
-is kept, because a run that continues from another's checkpoint would replace that run's best.
+in {config}. All checkpoints are kept, as PL-DC may continue from that at the end of burn-in. No
+best one is, because a run that continues from another's checkpoint would replace that run's best.
 """
 
 _base_ = './{config}'
@@ -230,8 +230,11 @@ train_dataloader = dict(
     dataset=dict(unlabeled=None),
 )
 auto_scale_lr = dict(base_batch_size=batch_size)
+checkpoint_interval = _base_.max_iters // _base_.num_validations
+if _base_.burn_in_iters % checkpoint_interval:  # none would be at the end of burn-in
+    checkpoint_interval = _base_.burn_in_iters
 default_hooks = dict(
-    checkpoint=dict(interval=_base_.burn_in_iters, max_keep_ckpts=-1, save_best=None)
+    checkpoint=dict(interval=checkpoint_interval, max_keep_ckpts=-1, save_best=None)
 )
 '''
 

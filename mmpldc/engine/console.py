@@ -70,6 +70,13 @@ class ShortConsoleRunner(Runner):
                 handler.setFormatter(ShortFormatter(handler.formatter or logging.Formatter()))
         return logger
 
+    def dump_config(self) -> None:
+        """Write the config into the work directory, unless it is the file that was read."""
+        read = Path(self.cfg.filename or '')
+        written = Path(self.work_dir) / read.name
+        if not (read.is_file() and written.exists() and written.samefile(read)):
+            super().dump_config()
+
 
 def show_all_from_now_on(logger: logging.Logger) -> None:
     """End the cutting of long messages; those of the start have passed."""

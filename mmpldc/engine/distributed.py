@@ -95,7 +95,8 @@ def check_rendezvous(launcher: str) -> None:
 
 def _refuse_taken_port() -> None:
     """End with one line if rank 0 cannot open the port; torchrun's agent has opened its own."""
-    if os.environ.get('RANK', '0') != '0' or 'TORCHELASTIC_USE_AGENT_STORE' in os.environ:
+    rank = os.environ.get('RANK', os.environ.get('OMPI_COMM_WORLD_RANK', '0'))
+    if rank != '0' or 'TORCHELASTIC_USE_AGENT_STORE' in os.environ:
         return
     port = int(os.environ.get('MASTER_PORT', DEFAULT_PORT))
     with socket.socket() as probe:

@@ -48,6 +48,7 @@ def smoke_config(cfg: Config) -> Config:
         refiner=None,
         mask_refiner=None,
         class_thresholds=None,
+        ignore_uncertain=False,
     )
     model.pseudo_label_filter.update(
         class_thr=0.0, mask_thr=0.0, score_thr=None, min_area=0, duplicate_iou=0.5

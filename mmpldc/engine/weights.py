@@ -36,7 +36,7 @@ def fetch_weights(cfg: Config) -> None:
                 raise SystemExit(f'{file}: {setting}={source}: there is no such file')
             continue
         path = cached_path(url)
-        if path.is_file():
+        if path.is_file() and not is_distributed():  # another machine may lack the file
             continue
         try:
             load_first_on_one_rank(partial(_download, url, path))

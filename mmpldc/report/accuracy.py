@@ -172,11 +172,14 @@ def _differences(runs: Sequence[Run], scored: Sequence[Scored]) -> list[tuple[Sc
 
 
 def _count_objects(truth: COCO, first: Looked) -> tuple[list[int], list[int]]:
-    wanted = set(first.image_ids)
+    images, categories = set(first.image_ids), set(first.category_ids)
     objects = [
         one
         for one in truth.anns.values()
-        if one['image_id'] in wanted and not one.get('iscrowd') and not one.get('ignore')
+        if one['image_id'] in images
+        and one['category_id'] in categories
+        and not one.get('iscrowd')
+        and not one.get('ignore')
     ]
     sizes = np.digitize([one['area'] for one in objects], (32**2, 96**2))
     labels = [one['category_id'] for one in objects]

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from mmpldc.datasets.image_header import open_image
+
 SMALLEST = 160  # longest side, in pixels, below which nothing can be recognised
 LARGEST = 448  # more is not seen side by side on a screen
 FRAME = 320  # longest side of the frame in which masks of a smaller picture are drawn
@@ -30,7 +32,7 @@ def small_picture(path: Path, side: int, *, quality: int = 72) -> tuple[str, int
     Raises:
         OSError: if the image cannot be read.
     """
-    with Image.open(path) as image:
+    with open_image(path) as image:
         picture = ImageOps.exif_transpose(image).convert('RGB')
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

@@ -12,7 +12,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
         work_dir: the run's work directory.
 
     Returns:
-        One dict per log record, each with ``step``.
+        One dict per log record, each with ``step``; lines that were cut off are left out.
 
     Raises:
         FileNotFoundError: if the folder has no ``vis_data/scalars.json`` below it.
@@ -24,9 +24,12 @@ def read_scalars(work_dir: Path) -> list[dict]:
         )
     latest: dict[tuple, dict] = {}  # a resumed run repeats steps: the later record counts
     for file in files:
-        for line in file.read_text().splitlines():
-            record = json.loads(line)
-            if 'step' in record:
+        for line in file.read_text(errors='replace').splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:  # a full disk or a power failure cut it off
+                continue
+            if isinstance(record, dict) and 'step' in record:
                 is_validation = any(key.startswith(('teacher/', 'student/')) for key in record)
                 latest[is_validation, record['step']] = record
     return sorted(latest.values(), key=lambda record: record['step'])

@@ -1,6 +1,7 @@
 """Files of pseudo-labels, from hand-made ones."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -111,6 +112,9 @@ def test_label_studio_brush_regions(labeled_images, tmp_path):
     first, second = write_tasks(tmp_path / 'tasks.json', labeled_images)
     assert second == dict(data=dict(image='/d=d.jpg'), predictions=[])
     assert first['data'] == dict(image='/d=a%20b/c.jpg')
+    odd = replace(labeled_images[1], image=dict(labeled_images[1].image, file_name='f\udce4.jpg'))
+    (task,) = write_tasks(tmp_path / 'odd.json', [odd])  # not in UTF-8, as from old archives
+    assert task['data'] == dict(image='/d=f%E4.jpg')
     (prediction,) = first['predictions']
     assert prediction['model_version'] == 'v1' and prediction['score'] == pytest.approx(0.61)
     ring, parts = prediction['result']

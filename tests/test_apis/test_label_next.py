@@ -50,6 +50,12 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+def test_pictures_of_an_earlier_call_are_no_candidates(choose, pool, tmp_path):
+    (tmp_path / 'next').mkdir()
+    (tmp_path / 'next/contact_sheet.jpg').write_bytes((pool / '4-4.png').read_bytes())
+    assert len(rows_of(choose(images=tmp_path).ranking)) == 9
+
+
 def test_files(choose, pool, tmp_path):
     chosen = choose()
     assert {path.name for path in (tmp_path / 'next').iterdir()} == {

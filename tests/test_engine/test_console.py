@@ -7,6 +7,7 @@ import re
 import pytest
 from mmengine.config import Config
 
+from mmpldc.apis.runs import _TestRunner
 from mmpldc.engine.console import (
     ShortConsoleRunner,
     ShortFormatter,
@@ -93,3 +94,19 @@ def test_the_runner_shortens_its_terminal_and_keeps_the_file(tmp_path, capsys):
     assert config.search(log.read_text())
     line = introduction(runner, cfg)
     assert '--verbose' in line and str(tmp_path) in line and '\n' not in line
+
+
+@pytest.mark.parametrize('runner_type', [ShortConsoleRunner, _TestRunner])
+def test_the_config_that_was_read_is_left_as_it_is(tmp_path, runner_type):
+    """It may lie in the work directory: that of a run, which is tested with other options."""
+    from torch import nn
+
+    text = 'lr = 0.1  # chosen by hand\n'
+    (tmp_path / 'own.py').write_text(text)
+    cfg = Config.fromfile(tmp_path / 'own.py')
+    cfg.merge_from_dict(dict(lr=0.2))
+    for number, folder in enumerate((tmp_path, tmp_path / 'other')):
+        name = f'test_read_{runner_type.__name__}_{number}'
+        runner_type(nn.Linear(1, 1), str(folder), experiment_name=name, cfg=cfg)
+    assert (tmp_path / 'own.py').read_text() == text
+    assert (tmp_path / 'other/own.py').exists() == (runner_type is ShortConsoleRunner)

@@ -187,7 +187,7 @@ def test_outlines_follow_masks_and_their_holes():
     assert trace(dot, (20, 20)) == ('M6 5L7 5L7 6L6 6Z', 6, 5)
 
 
-def test_small_pictures(tmp_path):
+def test_small_pictures(tmp_path, monkeypatch):
     generator = np.random.default_rng(0)
     sizes = dict(large=(900, 1200), tiny=(48, 64))
     for name, size in sizes.items():
@@ -197,6 +197,8 @@ def test_small_pictures(tmp_path):
     assert (width, height) == (400, 300)
     assert text.startswith('data:image/webp;base64,')
     assert small_picture(tmp_path / 'tiny.png', 400)[1:] == (320, 240)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10_000)  # the photo is a hundred times as large
+    assert small_picture(tmp_path / 'large.png', 400)[1:] == (400, 300)
     paths = [tmp_path / 'large.png'] * 20
     assert fitting_side(paths, 10**8) == 448
     side = fitting_side(paths, 20 * len(text) // 2)
@@ -303,6 +305,7 @@ def test_differences_may_be_negative():
         anns={
             1: dict(image_id=1, category_id=7, area=2000),
             2: dict(image_id=2, category_id=7, area=5, iscrowd=1),
+            3: dict(image_id=2, category_id=8, area=5),  # of a class that is not trained
         },
     )
     first = SimpleNamespace(image_ids=[1, 2], category_ids=[7])

@@ -98,6 +98,7 @@ def test_pldc_continues_from_the_end_of_a_burn_in_if_there_is_one(tmp_path, monk
             words[name] = [*map(str, arguments)]
             (self.folder / 'data').mkdir(exist_ok=True, parents=True)
             text = f'model = dict(burn_in_iters={burn_in})\n'
+            text += 'default_hooks = dict(checkpoint=dict(interval=2))\n'
             (self.folder / 'data/pldc.py').write_text(text)
             (self.folder / 'logs').mkdir(exist_ok=True)
             (self.folder / 'logs/dry_run.log').touch()

@@ -67,6 +67,15 @@ def test_scalars_of_a_resumed_run(tmp_path):
     assert [(r['step'], r.get('loss')) for r in records] == [(5, 1.0), (10, 3.0), (10, None)]
 
 
+def test_scalars_that_were_cut_off(tmp_path):
+    """By a full disk or a power failure; a resumed run goes on in another file."""
+    write_log(tmp_path / '1', [dict(step=5, loss=1.0)])
+    with (tmp_path / '1/vis_data/scalars.json').open('ab') as file:
+        file.write(b'7\n{"step": 10, "lo\xff')
+    write_log(tmp_path / '2', [dict(step=10, loss=3.0)])
+    assert [record['loss'] for record in read_scalars(tmp_path)] == [1.0, 3.0]
+
+
 def test_scalars_of_a_folder_without_a_run(tmp_path):
     with pytest.raises(FileNotFoundError, match='is it the work directory of a run'):
         read_scalars(tmp_path)

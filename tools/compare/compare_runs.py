@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 from pycocotools.coco import COCO
 
 from mmpldc.apis import add_cfg_options, read_config
+from mmpldc.apis.fitting import check_checkpoint
 from mmpldc.evaluation.bootstrap import Interval, evaluate_images, match_predictions
 from mmpldc.evaluation.run_comparison import Comparison, compare_matches
 from mmpldc.utils.files import write_json
@@ -68,6 +69,7 @@ def tested(cfg: Config, checkpoint: str, folder: Path, name: str) -> tuple[list[
     print(f'Testing {checkpoint} ...', flush=True)
     runner = Runner.from_cfg(cfg)
     file = folder / f'{name}.pkl'
+    check_checkpoint(checkpoint, runner.model, cfg)
     runner.test_evaluator.metrics = [DumpDetResults(out_file_path=str(file))]
     runner.test()
     classes = list(runner.test_dataloader.dataset.metainfo['classes'])

@@ -157,7 +157,7 @@ class Study:
             'default_hooks.checkpoint.save_best': None,
             **self.task.setting(name, threshold),
         }
-        if 'supervised_guard' in self.base.default_hooks:  # pseudo-labels of a method never end
+        if self.base.default_hooks.get('supervised_guard'):  # pseudo-labels of a method never end
             options['default_hooks.supervised_guard.patience'] = None
         config, start = self.configs[name], None
         supervised = self.folder('supervised', seed, None)

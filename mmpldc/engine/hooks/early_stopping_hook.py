@@ -83,6 +83,12 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
                 f'This run had ended at iteration {runner.iter}: {self.monitor} was not better in '
                 f'{self.wait_count} validations. A patience above {self.patience} continues it'
             )
+        elif saved.get('by_value'):
+            runner.train_loop.stop_training = True
+            runner.logger.info(
+                f'This run had ended at iteration {runner.iter}: {self.monitor} was not finite, or '
+                'at stopping_threshold'
+            )
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Count the validation, and end the run if the patience is over.
@@ -96,9 +102,12 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
         if model is not None and runner.iter <= model.phases.burn_in_iters:
             return
         super().after_val_epoch(runner, metrics or {})
+        stops = runner.train_loop.stop_training
         state = dict(best_score=self.best_score, wait_count=self.wait_count)
+        if stops and self.wait_count < self.patience:
+            state['by_value'] = True
         runner.message_hub.update_info(STATE, state)
-        if not runner.train_loop.stop_training or runner.iter >= runner.max_iters:
+        if not stops or runner.iter >= runner.max_iters:
             return
         runner.logger.info(
             f'Early stopping at iteration {runner.iter} of {runner.max_iters}; the best '

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -10,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmpldc.engine.resuming import resume
+from mmpldc.engine.resuming import find_damage, resume, saved_checkpoints
 from mmpldc.utils.unwrapping import unwrapped
 
 from .shared_batches import LoaderView, SharedBatches
@@ -37,20 +38,24 @@ def train_in_lockstep(
         configs: by name, each with a ``work_dir`` of its own. A config may lack the first one's
             unlabelled part or weak labels, otherwise the data loaders must be equal.
         checkpoint: resume all runs from this one, such as that of a common burn-in; ``'auto'``:
-            each from the newest of its work directory.
+            each from its work directory, at the last iteration at which all have an intact one.
         on_validation: called with name, iteration and metrics after each validation.
 
     Returns:
         The Runners, by name.
 
     Raises:
-        ValueError: if the configs cannot share batches or features.
+        ValueError: if the configs cannot share batches or features, or the runs were saved at
+            different iterations only.
 
     Note:
         The batch of a supervised run has unlabelled images too, which it ignores. Times in the log
         are those of a step of all runs. Signals are not handled: ``PreemptionHook`` has no effect.
     """
     check_configs(configs)
+    starts = dict.fromkeys(configs, checkpoint)
+    if checkpoint == 'auto':
+        starts |= saved_together({name: Path(cfg.work_dir) for name, cfg in configs.items()})
     turns = Turns(list(configs))
     batches: dict[str, SharedBatches] = {}
     features = SharedFeatures()
@@ -77,8 +82,8 @@ def train_in_lockstep(
             for handler in runner.logger.handlers:  # the log files have the rest
                 if type(handler) is logging.StreamHandler:
                     handler.setLevel(logging.WARNING)
-            if checkpoint is not None:
-                resume(runner, None if checkpoint == 'auto' else checkpoint)
+            if starts[name] is not None:
+                resume(runner, starts[name])
             runner.train()
             return runner
 
@@ -93,6 +98,36 @@ def train_in_lockstep(
     if failures:  # the cause, not what it stopped
         raise min(failures, key=lambda failure: isinstance(failure, Stopped))
     return {name: future.result() for name, future in futures.items()}
+
+
+def saved_together(work_dirs: Mapping[str, Path]) -> dict[str, str | None]:
+    """Find the checkpoints from which runs continue in lock-step.
+
+    Args:
+        work_dirs: of the runs, by name.
+
+    Returns:
+        By name the intact checkpoint at the last iteration at which all runs have one; None for
+        all if no run has any, so that they start from the beginning.
+
+    Raises:
+        ValueError: if they have none in common.
+    """
+    saved = {
+        name: {path.name: path for path in saved_checkpoints(folder)}
+        for name, folder in work_dirs.items()
+    }
+    if not any(saved.values()):
+        return dict.fromkeys(work_dirs)
+    for file_name in next(iter(saved.values())):  # newest first
+        paths = {name: own.get(file_name) for name, own in saved.items()}
+        if all(path is not None and find_damage(path) is None for path in paths.values()):
+            return {name: str(path) for name, path in paths.items()}
+    found = ''.join(f'\n  {name}: {", ".join(own) or "none"}' for name, own in saved.items())
+    raise ValueError(
+        f'--resume: the runs have no intact checkpoint of one iteration in common:{found}\n'
+        'Remove their folders to start from the beginning, or name a checkpoint: --resume PATH'
+    )
 
 
 def check_configs(configs: Mapping[str, Config]) -> None:

@@ -66,6 +66,13 @@ class InstanceLabeling(TeacherStudent):
             )
         if getattr(self.class_thresholds, 'sets_score', False) and self.weak_labels is not None:
             self.weak_labels.refuse_no_threshold()
+        thresholds = self.current_thresholds()
+        if ignore_uncertain and (thresholds is None or thresholds.floor is None):
+            raise ValueError(
+                'model.ignore_uncertain=True needs thresholds with a floor: set '
+                "model.class_thresholds=dict(type='mmpldc.ExpectedCountThreshold'), or "
+                'model.ignore_uncertain=False'
+            )
         self.ignore_uncertain = ignore_uncertain
 
     @torch.no_grad()
@@ -101,7 +108,7 @@ class InstanceLabeling(TeacherStudent):
         elif self.class_thresholds is not None:
             self.class_thresholds.update(selection, outputs, self.progress)
         pseudo_instances = selection.pseudo_instances
-        if self.ignore_uncertain:
+        if self.training and self.ignore_uncertain:
             note_uncertain(selection)
         if self.training and self.uses_weak_labels:
             pseudo_instances = self._add_weak_labels(

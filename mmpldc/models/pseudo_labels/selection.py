@@ -92,10 +92,7 @@ def note_uncertain(selection: Selection) -> None:
         ValueError: if the thresholds have no floor.
     """
     if selection.considered is None:
-        raise ValueError(
-            'model.ignore_uncertain=True needs thresholds with a floor: set '
-            "model.class_thresholds=dict(type='mmpldc.ExpectedCountThreshold')"
-        )
+        raise ValueError('the selection was not made by thresholds with a floor')
     for labels, uncertain in zip(
         selection.pseudo_instances, selection.considered.uncertain, strict=True
     ):

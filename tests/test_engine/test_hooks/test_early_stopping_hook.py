@@ -27,11 +27,25 @@ class Scores(Hook):
 def train(make_runner, toy_pair, tmp_path):
     """Train for at most 12 steps with a burn-in of 3, and validate after each."""
 
-    def train(*hooks, patience=3, after=0, min_delta=0.01, interval=1, save_best=None, **options):
+    def train(
+        *hooks,
+        patience=3,
+        after=0,
+        min_delta=0.01,
+        interval=1,
+        save_best=None,
+        stopping_threshold=None,
+        **options,
+    ):
         if after:
             checkpoint = str(tmp_path / f'work_dir/iter_{after}.pth')
             options |= dict(load_from=checkpoint, resume=True)
-        stop = EarlyStoppingHook(patience=patience, monitor=METRIC, min_delta=min_delta)
+        stop = EarlyStoppingHook(
+            patience=patience,
+            monitor=METRIC,
+            min_delta=min_delta,
+            stopping_threshold=stopping_threshold,
+        )
         runner = make_runner(
             model=toy_pair(burn_in_iters=3),
             max_iters=len(SCORES),
@@ -73,6 +87,12 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(train, kind, step, s
     assert resumed.iter == expected.iter == STOP
     states = [runner.message_hub.get_info('early_stopping') for runner in (resumed, expected)]
     assert states[0] == states[1] == dict(best_score=0.3, wait_count=3)
+
+
+def test_a_run_that_reached_its_threshold_stays_ended(train):
+    assert train(stopping_threshold=0.25).iter == 6
+    again = train(after=6, stopping_threshold=0.25)
+    assert again.iter == 6 and again.recorder.validated_at == []
 
 
 @pytest.mark.parametrize('interval', [1, 100])

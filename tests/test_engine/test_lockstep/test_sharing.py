@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmpldc.engine.lockstep import SharedBatches, SharedFeatures, Stopped, Turns
-from mmpldc.engine.lockstep.runs import check_configs
+from mmpldc.engine.lockstep.runs import check_configs, saved_together
 from mmpldc.models import TimmBackbone
 
 NAMES = ['a', 'b', 'c']
@@ -195,3 +195,19 @@ def test_a_supervised_run_shares_the_labelled_half():
 def test_runs_on_other_batches_are_refused(settings, named):
     with pytest.raises(ValueError, match=named):
         check_configs(dict(first=make_config(), other=make_config(**settings)))
+
+
+def test_runs_continue_where_all_were_saved(tmp_path):
+    """One was killed before it saved, one file is damaged, one run has ended."""
+    folders = {name: tmp_path / name for name in 'abc'}
+    assert saved_together(folders) == dict.fromkeys('abc')
+    for name, steps in dict(a=(2, 4, 6), b=(2, 4, 6), c=(2, 4)).items():
+        folders[name].mkdir()
+        for step in steps:
+            torch.save(dict(step=step), folders[name] / f'iter_{step}.pth')
+    assert saved_together(folders) == {name: str(tmp_path / name / 'iter_4.pth') for name in 'abc'}
+    (tmp_path / 'b/iter_4.pth').write_bytes(b'PK')
+    assert saved_together(folders) == {name: str(tmp_path / name / 'iter_2.pth') for name in 'abc'}
+    (tmp_path / 'a/iter_2.pth').unlink()
+    with pytest.raises(ValueError, match=r'(?s)in common:.*a: iter_6.*c: iter_4\.pth, iter_2'):
+        saved_together(folders)

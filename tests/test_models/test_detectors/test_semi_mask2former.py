@@ -773,8 +773,16 @@ def test_uncertain_queries_are_not_taught_no_object(build, monkeypatch):
 
 
 def test_ignoring_uncertain_queries_needs_a_floor(build):
-    with pytest.raises(ValueError, match='needs thresholds with a floor'):
-        build(ignore_uncertain=True).loss(*make_batch())
+    adaptive = dict(
+        type='mmpldc.ClassAwareThresholds', class_range=(0.0, 0.4), mask_range=(0.0, 0.6)
+    )
+    for thresholds in (None, adaptive):
+        with pytest.raises(ValueError, match='needs thresholds with a floor'):
+            build(ignore_uncertain=True, class_thresholds=thresholds)
+    model = build(class_thresholds=BY_COUNT, ignore_uncertain=True, **COUPLED).eval()
+    model.class_thresholds = None  # as when images are labelled by a supervised checkpoint
+    inputs, samples = make_batch()
+    model.get_pseudo_instances(inputs['unsup_weak'], samples['unsup_weak'])
 
 
 @pytest.mark.parametrize('step', [0, BURN_IN - 1])
