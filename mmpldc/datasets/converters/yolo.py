@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-import yaml
-
-from mmpldc.utils.text import read_lines, read_text
+from mmpldc.utils.text import read_text
 
 from ..folders import files_below
 from .coco import build_coco, categories_from, first_of, polygon_annotation
@@ -17,44 +15,6 @@ from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
 LONGEST_WORD = 20  # characters of what is no number that an error shows
-
-
-def read_class_names(path: str | Path) -> list[str]:
-    """Class names in a YOLO ``data.yaml``, or in a text with a name per line.
-
-    Args:
-        path: ``*.yaml`` with ``names``, a list or a dict from 0 on; any other suffix, such as
-            ``classes.txt`` or ``obj.names``: a text.
-
-    Raises:
-        ValueError: if there are none, numbers are left out, or the labels are keypoints.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in ('.yaml', '.yml'):
-        lines = read_lines(path)
-        if not any(lines):
-            raise ValueError(f'{path} has no names of classes')
-        return lines[: max(row for row, name in enumerate(lines, 1) if name)]
-    try:
-        # the base loader reads all as text: YAML's own takes on and off for true and false
-        content = yaml.load(read_text(path), yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
-    content = content if isinstance(content, dict) else {}
-    if 'kpt_shape' in content:
-        raise ValueError(
-            f'{path} has kpt_shape: its labels are keypoints, and masks are needed: export '
-            'segmentation labels'
-        )
-    names = content.get('names')
-    if isinstance(names, dict):
-        if sorted(names) != sorted(map(str, range(len(names)))):
-            raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
-        names = [names[str(index)] for index in range(len(names))]
-    if not isinstance(names, list) or not names or not all(type(name) is str for name in names):
-        found = 'no' if not names else 'no list of'
-        raise ValueError(f"{path} has {found} 'names' of classes, such as names: [apple, pear]")
-    return names
 
 
 def convert_yolo(
