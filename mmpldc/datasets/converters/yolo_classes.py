@@ -92,7 +92,7 @@ def _by_number(rows: list[tuple[int, str]], path: Path) -> list[str] | None:
             return [found[numbers.index(number)]['name'] for number in range(len(rows))]
         if marked or (len(rows) > 1 and sorted(numbers) == list(range(1, len(rows) + 1))):
             raise ValueError(
-                f"{path}: the names have the numbers {', '.join(map(str, numbers[:5]))}, but "
+                f'{path}: the names have the numbers {", ".join(map(str, numbers[:5]))}, but '
                 f"YOLO's classes are 0 to {len(rows) - 1}: number them from 0 on, or write the "
                 f'names alone in the order of the classes, {OR_CLASSES}'
             )
