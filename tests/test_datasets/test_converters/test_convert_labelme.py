@@ -312,6 +312,38 @@ def test_path_of_another_computer(tmp_path, add, write_image):
     assert image['file_name'] == 'c.jpg'
 
 
+@pytest.mark.parametrize(
+    ('json', 'given', 'photos', 'meant'),
+    [
+        ('camB/2', '2.jpg', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['camA/2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', './2.jpg', ['camA/2', 'camB/2', '2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['2', 'camA/1'], '2.jpg'),
+        ('2', '2.jpg', ['2', 'camB/2'], '2.jpg'),
+        ('2', '..\\else\\camB\\2.jpg', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('2', 'D:/else/camB/2.jpg', ['camA/2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.JPG', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['2', 'camA/2'], r"'2\.jpg' may be that in .*all or camA/2\.jpg there"),
+        ('2', '/else/photos/2.jpg', ['2', 'camA/2'], '2.jpg'),
+        ('camB/2', '2.jpg', ['camA/2'], r'subfolders \(camA/2\.jpg\): put the json in'),
+        ('camB/2', '2.jpg', ['1'], 'add it there, or give another folder with --images'),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:images without', 'ignore:the names of 1 images')
+def test_subfolders_of_the_images(tmp_path, add, write_image, json, given, photos, meant):
+    """A json in a subfolder is of the photo in the subfolder of that name."""
+    for name in photos:
+        write_image(tmp_path / f'all/{name}.jpg', WIDTH, HEIGHT)
+    add(f'in/{json}', [shape()], imagePath=given)
+    (tmp_path / f'in/{json}.jpg').unlink()
+    if not meant.endswith('2.jpg'):
+        with pytest.raises(ValueError, match=rf'2\.json: .*{meant}'):
+            convert_labelme(tmp_path / 'in', images=tmp_path / 'all')
+        return
+    (image,) = convert_labelme(tmp_path / 'in', images=tmp_path / 'all')['images']
+    assert image['file_name'] == meant
+
+
 def test_no_shapes(tmp_path, add):
     add('a', [])
     with pytest.raises(ValueError, match='no shape in 1 json files'):
