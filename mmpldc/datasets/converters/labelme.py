@@ -152,7 +152,7 @@ def _read(path: Path, photos: Photos) -> tuple[dict, list[dict]]:
         old = dict(shape_type='polygon', group_id=None)
         given = {name: shape[name] for name in old if shape.get(name) not in (None, '')}
         for name, value in given.items():
-            if isinstance(value, dict | list):
+            if isinstance(value, dict | list) or (name == 'shape_type' and type(value) is not str):
                 raise ValueError(f'{path}: shape {index} has the {name} {value}, no text')
         shapes.append(shape | old | given | dict(index=index))
     return image, shapes

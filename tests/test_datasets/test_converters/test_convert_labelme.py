@@ -150,6 +150,7 @@ def test_unsupported_shapes(tmp_path, add):
         pytest.param([shape(points=None)], {}, 'has no points: too few', id='no points'),
         pytest.param([shape(label=None)], {}, 'has the label None', id='no label'),
         pytest.param([shape(shape_type=['x'])], {}, r"shape_type \['x'\], no text", id='type'),
+        pytest.param([shape(shape_type=False)], {}, 'shape_type False, no text', id='false'),
         pytest.param([shape(group_id=[1])], {}, r'group_id \[1\], no text', id='group'),
         pytest.param(
             [shape(points=[[0, 0], [1e9, 0], [2, 2]])], {}, 'millions of pixels outside', id='far'
@@ -173,8 +174,9 @@ def test_unsupported_shapes(tmp_path, add):
 def test_bad_input(tmp_path, add, write_image, shapes, fields, words):
     write_image(tmp_path / 'a.jpg', WIDTH, HEIGHT)
     add('in/a', shapes, **fields)
-    with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
-        convert_labelme(tmp_path / 'in', classes=['x', 'y'])
+    for skip in {False, 'shape_type' in words}:
+        with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
+            convert_labelme(tmp_path / 'in', classes=['x', 'y'], skip_unsupported=skip)
 
 
 def test_nulls_and_texts_of_other_tools(tmp_path, add):
