@@ -14,6 +14,10 @@ from .image_files import find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
+NO_OUTLINES = {  # what all lines may be that have so many coordinates
+    6: 'three corners: if these are boxes with a keypoint each',
+    8: 'four corners: if these are oriented boxes',
+}
 LONGEST_WORD = 20  # characters of what is no number that an error shows
 
 
@@ -67,10 +71,10 @@ def convert_yolo(
             raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
         warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
     outlines = [one['segmentation'][0] for _, found in records for one in found]
-    if outlines and all(len(outline) == 8 for outline in outlines):
+    lengths = {len(outline) for outline in outlines}
+    if len(lengths) == 1 and (what := NO_OUTLINES.get(min(lengths))):
         warnings.warn(
-            f'{labels}: every outline has four corners: if these are oriented boxes, they are no '
-            'masks: export segmentation labels',
+            f'{labels}: every outline has {what}, they are no masks: export segmentation labels',
             stacklevel=2,
         )
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')

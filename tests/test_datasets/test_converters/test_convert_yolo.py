@@ -271,12 +271,15 @@ def test_labels_of_no_image_are_counted(folders):
 
 
 @pytest.mark.filterwarnings('ignore:images without')
-def test_oriented_boxes_are_pointed_out(folders, recwarn):
+def test_oriented_boxes_and_keypoints_are_pointed_out(folders, recwarn):
     images, labels = folders
     (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n' * 2)
     with pytest.warns(UserWarning, match='labels: every outline has four corners: if these are'):
         assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
+    (labels / 'b.txt').write_text('0 .4 .4 .9 .1 .6 .9\n' * 2)
+    with pytest.warns(UserWarning, match='three corners: if these are boxes with a keypoint each'):
+        assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
     recwarn.clear()
     (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n0 0 0 1 0 1 1\n')
     assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
-    assert not any('four corners' in str(one.message) for one in recwarn)
+    assert not any('corners' in str(one.message) for one in recwarn)
