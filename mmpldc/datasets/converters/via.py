@@ -194,7 +194,8 @@ class _Names:
             self.guessed.append(f'{given}, which is {found[0]}')
         if len(found) != 1:
             several = f'{len(found)} images of that name are' if found else 'it is not'
-            raise ValueError(f'{where}: the image {given!r}: {several} in {self.root}')
+            remedy = 'write where it lies in filename' if found else 'add it, or correct filename'
+            raise ValueError(f'{where}: the image {given!r}: {several} in {self.root}: {remedy}')
         return found[0]
 
 
