@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path, PurePosixPath
 
-from ..photo_names import fitting_photos, match_below_a_folder
+from ..photo_names import PhotoNames, fitting_photos, match_below_a_folder
 from .coco import build_coco, categories_from, near, polygon_annotation, read_json
 from .image_files import find_images, image_record
 from .label_files import annotated_images, warn_of_names
@@ -170,9 +170,12 @@ class _Names:
             self.by_base.setdefault(PurePosixPath(name).name, []).append(name)
         missing = {name for name in given if _plain(name) not in self.names}
         inside = {name for name in missing if '/' in _plain(name) and not _is_foreign(name)}
-        self.meant = fitting_photos(missing, names, folder=root.absolute().name)
-        if not any(name.startswith(f'{PurePosixPath(_plain(one)).parent}/')
-                   for name in names for one in inside):  # fmt: skip
+        photos = PhotoNames(names)
+        ends = {name: photos.find(f'/{_plain(name)}', keep_folder=True) for name in inside}
+        self.meant = {name: meant for name, meant in ends.items() if meant}
+        self.meant |= fitting_photos(missing, names, folder=root.absolute().name)
+        above = {f'{PurePosixPath(_plain(name)).parent}/' for name in inside}
+        if not any(name.startswith(tuple(above)) for name in names):
             self.meant = match_below_a_folder(inside, names) | self.meant
         self.folders = {PurePosixPath(_plain(name)).parent.name for name in given} - {''}
 

@@ -171,6 +171,8 @@ def test_names_that_differ(convert, name):
         (['more/a.jpg'], None),  # a folder that is there
         (['/home/x/camB/b.jpg'], 'more/b.jpg'),
         (['/home/x/camB/b.jpg', '/home/x/more/gone.jpg'], None),
+        (['project/more/b.jpg', 'else/c.jpg'], None),
+        (['project/more/b.jpg', 'c.jpg'], 'more/b.jpg'),
         (['../photos/a.jpg'], 'a.jpg'),
         (['images/a.jpg'], 'a.jpg'),
     ],
