@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
@@ -22,7 +23,7 @@ class ImageHeader(NamedTuple):
     Attributes:
         width: in pixels, turned as EXIF says.
         height: likewise.
-        orientation: of EXIF, 1 to 8; 1 is upright, those from 5 on swap the sides.
+        orientation: of EXIF or a TIFF's own, 1 to 8; 1 is upright, those from 5 on swap the sides.
         is_deep: whether values have more than 8 bits.
         has_one_channel: grey, black and white, or a palette.
         pages: of a TIFF or GIF, of which training reads the first one.
@@ -93,7 +94,11 @@ def _read(path: str) -> ImageHeader:
         with open_image(path) as image:
             # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
             exif = _exif(image.info.get('exif', b''))
+            orientation = exif.get(ExifTags.Base.Orientation, 1)
             width, height = image.size
+            if isinstance(image, TiffImageFile):  # whose sides Pillow may have swapped already
+                orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+                width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
             is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
             has_one_channel = len(image.getbands()) == 1
             pages = pages_of(image)
@@ -101,7 +106,6 @@ def _read(path: str) -> ImageHeader:
         raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
     orientation = orientation if orientation in range(1, 9) else 1
     if orientation >= 5:
         width, height = height, width

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 # What tools put around the names of uploaded images.
 # Label Studio: 1a2b3c4d-0001.jpg, but not 20240131-0001.jpg, which has a day of its own
 LABEL_STUDIO = re.compile(r'^(?!(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)[0-9a-f]{8}-(?=.)')
+UPLOADED = re.compile(r'(^|/)data/upload/(\d+/)?[^/]+$')  # /data/upload/7/1a2b3c4d-0001.jpg
 TOOL_PARTS = (
     (LABEL_STUDIO, ''),
     (re.compile(r'_(\w{3,4})\.rf\.\w{20,}(\.\w+)?$'), r'.\1'),  # Roboflow: 0001_jpg.rf.<hash>.jpg
@@ -58,11 +59,18 @@ def fitting_photos(
 ) -> dict[str, Meant]:
     """The only photo that fits each name, though it may fit other names, too.
 
+    If some names are of the folder by its name, others that are not mean no photo right in it.
+
     Args:
         names, photos, folder: see :func:`match_names`.
     """
     known = PhotoNames(photos)
-    meant = {name: known.find(name, folder) for name in names}
+    folders = {name: _folders_of(name) for name in names}
+    keep = any(parts[-1:] == [folder] for parts in folders.values())
+    meant = {
+        name: known.find(name, folder, keep_folder=keep and bool(parts) and folder not in parts)
+        for name, parts in folders.items()
+    }
     return {name: one for name, one in meant.items() if one is not None}
 
 
@@ -126,9 +134,15 @@ class PhotoNames:
                 for key in _keys(uploaded):
                     self.uploaded[key].append(name)
 
-    def find(self, name: str, folder: str = '') -> Meant | None:
-        """The only photo that a name stands for; ``folder`` is their folder's own name."""
-        readings = list(_readings(name, folder))
+    def find(self, name: str, folder: str = '', *, keep_folder: bool = False) -> Meant | None:
+        """The only photo that a name stands for.
+
+        Args:
+            name: of a file.
+            folder: the photos' folder's own name.
+            keep_folder: see through no folder that the photo lies in by its name.
+        """
+        readings = [one for one in _readings(name, folder) if not keep_folder or '/' in one[0]]
         for look_up in (self.find_plain, self._with_tool_parts, self._before_upload):
             for reading in readings:
                 meant = look_up(*reading)
@@ -185,6 +199,12 @@ def _stored_address(encoded: str) -> str:
     except ValueError:
         return ''
     return address.partition('://')[2].partition('/')[2]
+
+
+def _folders_of(name: str) -> list[str]:
+    """Folders in a name, but for those of Label Studio's uploads, which say nothing."""
+    whole, _ = next(_readings(name, ''), ('', ''))
+    return [] if UPLOADED.search(whole) else whole.split('/')[:-1]
 
 
 def _readings(name: str, folder: str) -> Iterator[tuple[str, str]]:

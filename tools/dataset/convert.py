@@ -195,7 +195,9 @@ def parse_args() -> argparse.Namespace:
     )
     one.add_argument('--split', help='images in ImageSets/Segmentation/SPLIT.txt; default: all')
     one.add_argument(
-        '--classes', nargs='+', help="names from value 1 on; default: labelmap.txt, or VOC's"
+        '--classes',
+        nargs='+',
+        help="names from value 1 on; default: labelmap.txt, colors.txt, class_names.txt, or VOC's",
     )
     add_negatives(one)
     add_out(one)

@@ -8,7 +8,8 @@ from .labelme import convert_labelme
 from .plain import write_plain_images
 from .via import convert_via
 from .voc import convert_voc
-from .yolo import convert_yolo, read_class_names
+from .yolo import convert_yolo
+from .yolo_classes import read_class_names
 
 __all__ = [
     'convert_cityscapes',

@@ -14,6 +14,7 @@ from .. import coco_files
 
 Record = tuple[dict, list[dict]]  # an image and its annotations, all without ids
 Item = TypeVar('Item')
+Result = TypeVar('Result')
 FARTHEST = 1e6  # pixels
 
 
@@ -165,8 +166,8 @@ def read_json(path: str | Path, *keys: str) -> dict:
 
 
 def ordered_map(
-    read: Callable[[Item], Record], items: Sequence[Item], workers: int | None
-) -> Iterator[Record]:
+    read: Callable[[Item], Result], items: Sequence[Item], workers: int | None
+) -> Iterator[Result]:
     """``read(item)`` of all items in their order, by ``workers`` processes; None: one per core."""
     if workers == 1 or len(items) == 1:
         yield from map(read, items)

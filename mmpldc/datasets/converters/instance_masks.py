@@ -1,17 +1,20 @@
 """Instances as PNG masks: a label map per image, or a folder per image with a mask for each."""
 
+import re
 import warnings
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..folders import files_below, suffix_of
-from ..mask_names import MASK_SUFFIXES, image_stem
+from ..mask_names import MASK_SUFFIXES, MASK_WORDS, image_stem
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
 from .image_files import IMAGE_SUFFIXES, find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 from .label_maps import read_binary_mask, read_label_map, values_of
 
+# Words behind the class in a mask's name that make it no other class, as car_wheel may be.
+OF_MASKS = re.compile(rf'{MASK_WORDS}|object|obj|inst|id', re.IGNORECASE)
 FEW = 3  # masks, of which fewer do not tell whether all are inverted
 
 
@@ -183,7 +186,9 @@ def convert_instance_folders(
         (stems[stem], annotated.get(stem))
         for stem in annotated_images(stems, annotated, 'folder of masks', negatives=negatives)
     ]
-    records = list(ordered_map(read, chosen, workers))
+    read_all = list(ordered_map(read, chosen, workers))
+    _warn_of_words(folders, [file for _, files in read_all for file in files])
+    records = [record for record, _ in read_all]
     masks = [(image, one) for image, annotations in records for one in annotations]
     if len(masks) >= FEW and all(map(_looks_inverted, *zip(*masks, strict=True))):
         warnings.warn(
@@ -192,6 +197,16 @@ def convert_instance_folders(
             stacklevel=2,
         )
     return build_coco(records, categories, description=f'masks of {images.name}')
+
+
+def _warn_of_words(folders: Path, files: Sequence[str]) -> None:
+    """Warn of masks whose names go on with a word behind the class."""
+    if files:
+        warnings.warn(
+            f'{folders}: names of {len(files)} masks go on with a word behind the class, such as '
+            f'{files[0]}: if that is another class, name it with --classes, or move them away',
+            stacklevel=3,
+        )
 
 
 def _looks_inverted(image: dict, annotation: dict) -> bool:
@@ -210,13 +225,14 @@ def _folders_of_masks(folders: Path, stems: Collection[str]) -> dict[str, str]:
 
 def _read_folder(
     names: tuple[str, str | None], *, images: Path, folders: Path, category_ids: dict[str, int]
-) -> Record:
+) -> tuple[Record, list[str]]:
+    """An image and its annotations, and masks whose names may be of another class."""
     name, inside = names
     image = image_record(images, name)
     if inside is None:
-        return image, []
+        return (image, []), []
     folder = folders / inside
-    annotations = []
+    annotations, doubtful = [], []
     for file in sorted(files_below(folder)):
         if suffix_of(file) not in IMAGE_SUFFIXES:
             continue
@@ -229,6 +245,9 @@ def _read_folder(
                 f'{path} is of no known class (CLASS_*.png): {first_of(list(category_ids))}'
             )
         mask = read_binary_mask(path, image)
-        category_id = category_ids[max(fitting, key=len)]
-        annotations.append(mask_annotation(mask, category_id=category_id))
-    return image, annotations
+        label = max(fitting, key=len)
+        word = re.split(r'[\W_]', path.stem[len(label) + 1 :])[0]
+        if len(word) > 1 and word.isalpha() and not OF_MASKS.fullmatch(word):
+            doubtful.append(f'{inside}/{file} ({label})')
+        annotations.append(mask_annotation(mask, category_id=category_ids[label]))
+    return (image, annotations), doubtful

@@ -63,8 +63,8 @@ def read_binary_mask(path: Path, image: dict) -> np.ndarray:
         ``(H, W)`` bool, in column order, as pycocotools wants its masks.
 
     Raises:
-        ValueError: as :func:`read_label_map`; if it has colours, more than two values, or two
-            values of which none is 0.
+        ValueError: as :func:`read_label_map`; if it has colours, more than two values, two values
+            of which none is 0, or transparency of another shape.
     """
     label_map = load_mask(path)
     if label_map.mode not in ONE_CHANNEL:
@@ -73,6 +73,7 @@ def read_binary_mask(path: Path, image: dict) -> np.ndarray:
         values = _with_black_as_zero(label_map)
     else:
         values = np.asarray(label_map)
+    _check_transparency(path, label_map, values)
     values = _of_size(path, values, image)
     found = values_of(values)
     if len(found) > 2:
@@ -98,20 +99,28 @@ def _grey(path: Path, picture: Image.Image) -> np.ndarray:
     if picture.mode not in ('RGB', 'RGBA', 'LA'):
         raise ValueError(f'{fault}: save it in black and white')
     channels = np.asarray(picture)
-    opaque = channels[..., -1] if picture.mode in ('RGBA', 'LA') else None
-    colors = channels if opaque is None else channels[..., :-1]
+    colors = channels[..., :-1] if picture.mode in ('RGBA', 'LA') else channels
     grey = colors[..., 0]
     if (colors != grey[..., None]).any() or grey.min() not in (0, 255):
         raise ValueError(f'{fault}: save it in black and white')
-    if opaque is not None and opaque.min() < opaque.max() and ((opaque > 0) != (grey > 0)).any():
-        raise ValueError(
-            f'{path}: transparency and colour show different shapes: save it in black and white'
-        )
     return grey
 
 
+def _check_transparency(path: Path, picture: Image.Image, values: np.ndarray) -> None:
+    """Raise ValueError if a picture is transparent elsewhere than where its values are 0."""
+    if picture.mode in ('1', 'L', 'P', 'RGB') and 'transparency' in picture.info:
+        picture = picture.convert('RGBA')
+    if picture.mode not in ('LA', 'RGBA'):
+        return
+    opaque = np.asarray(picture)[..., -1]
+    if opaque.min() < opaque.max() and ((opaque > 0) != (values > 0)).any():
+        raise ValueError(
+            f'{path}: transparency and colour show different shapes: save it in black and white'
+        )
+
+
 def _with_black_as_zero(picture: Image.Image) -> np.ndarray:
-    """``(H, W)`` uint8 indices of a palette; of two that occur, the black one becomes 0.
+    """``(H, W)`` uint8 indices of a palette; the black one of one or two that occur becomes 0.
 
     Programs that reduce an image's colours number them as they like.
     """
@@ -124,6 +133,8 @@ def _with_black_as_zero(picture: Image.Image) -> np.ndarray:
         return (indices != black[0]).astype(np.uint8)
     if colors == [(255, 255, 255)]:
         return np.ones_like(indices)
+    if colors == [(0, 0, 0)] and table[0].any():  # else black is 0, or the palette tells nothing
+        return np.zeros_like(indices)
     return indices
 
 

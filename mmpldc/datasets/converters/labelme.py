@@ -1,16 +1,13 @@
 """Labelme's format: a json per image with shapes."""
 
-import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..folders import files_below, suffix_of
-from ..photo_names import PhotoNames
 from .coco import (
     Record,
     build_coco,
@@ -22,6 +19,7 @@ from .coco import (
 )
 from .image_files import check_size, find_images, image_record
 from .label_files import annotated_images, warn_of_names
+from .labelme_photos import Photos
 from .labelme_shapes import MIN_POINTS, REMEDY, check_points, mask_of, outline_of, unsupported
 
 NO_CLASSES = ('__ignore__', '_background_')  # in labelme's lists of labels, before the classes
@@ -45,8 +43,9 @@ def convert_labelme(
         annotations: folder with a ``*.json`` per image, which may have subfolders.
         images: folder that all images are in and that ``file_name`` is relative to; None: the
             folder of the annotations. An image is where ``imagePath`` says, relative to its json,
-            or else beside its json, or in this folder, by its name, or by the json's if
-            ``imagePath`` is empty.
+            or else beside its json, or in this folder: where the end of ``imagePath`` says, or in
+            the subfolder that its json has in its own, or right here, unless that may be another
+            one. Without ``imagePath`` its name is the json's.
         classes: names, in order; None: all labels that occur, sorted.
         negatives: nothing is on images without a json. By default they are left out, with a
             warning that counts them: nobody annotated them.
@@ -65,7 +64,7 @@ def convert_labelme(
     sources: dict[str, Path] = {}
     skipped: Counter[str] = Counter()
     classless: Counter[str] = Counter()
-    photos = _Photos(image_root)
+    photos = Photos(image_root, root)
     jsons = sorted(name for name in files_below(root) if suffix_of(name) == '.json')
     for path in (root / name for name in jsons):
         image, shapes = _read(path, photos)
@@ -134,7 +133,7 @@ def _others(image_root: Path, annotated: set[str], negatives: bool) -> list[Reco
     return [(image_record(image_root, name), []) for name in listed if name not in annotated]
 
 
-def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
+def _read(path: Path, photos: Photos) -> tuple[dict, list[dict]]:
     """The image's record and the shapes; the image that may be embedded is not kept."""
     content = read_json(path, 'shapes', 'imagePath')
     image = image_record(photos.root, photos.find(path, content))
@@ -153,7 +152,7 @@ def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
         old = dict(shape_type='polygon', group_id=None)
         given = {name: shape[name] for name in old if shape.get(name) not in (None, '')}
         for name, value in given.items():
-            if isinstance(value, dict | list):
+            if isinstance(value, dict | list) or (name == 'shape_type' and type(value) is not str):
                 raise ValueError(f'{path}: shape {index} has the {name} {value}, no text')
         shapes.append(shape | old | given | dict(index=index))
     return image, shapes
@@ -162,61 +161,6 @@ def _read(path: Path, photos: '_Photos') -> tuple[dict, list[dict]]:
 def _side(value: object) -> object:
     """A side of an image, which may be a text."""
     return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-
-
-class _Photos:
-    """Images that annotations are for.
-
-    Args:
-        root: folder that all are in.
-
-    Attributes:
-        guessed: those whose names differ from their files', in words.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.guessed: list[str] = []
-
-    @cached_property
-    def names(self) -> PhotoNames:
-        return PhotoNames(find_images(self.root))
-
-    def find(self, path: Path, content: dict) -> str:
-        """Name, below the root, of the image that a json, of that content, is for."""
-        image_path = content['imagePath']
-        given = str(image_path or '').replace('\\', '/')
-        base = given.rpartition('/')[2] if given.strip() else path.stem
-        places = (path.parent / given, path.parent / base, self.root / base)
-        location = next((place for place in places if base and os.path.isfile(place)), None)
-        if location is None:
-            embedded = bool(content.get('imageData'))
-            try:
-                meant = self.names.find(base) if base else None
-            except FileNotFoundError:  # the folder has no photo at all
-                if not (embedded and self.root.is_dir()):
-                    raise
-                meant = None
-            if meant is None and embedded:
-                raise ValueError(
-                    f'{path}: its photo {base!r} is no file, but embedded in the json (imageData): '
-                    'decode this base64 into a file of that name beside the json; '
-                    'labelme_export_json writes it as img.png'
-                )
-            if meant is None:
-                raise ValueError(
-                    f'{path}: its imagePath {image_path!r} does not exist, and {base!r} is neither '
-                    f'beside it nor in {self.root}: give the folder of the images with --images'
-                )
-            location = self.root / meant.name
-            self.guessed.append(f'{base} of {path.name}, which is {meant.name}')
-        name = Path(os.path.relpath(location, self.root)).as_posix()
-        if name.startswith('../'):
-            raise ValueError(
-                f'{path}: its imagePath {image_path!r} is not in {self.root}: give the folder of '
-                'the images with --images'
-            )
-        return name
 
 
 def _instances(path: Path, image: dict, shapes: list[dict], category_ids: dict) -> list[dict]:

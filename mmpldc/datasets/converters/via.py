@@ -2,13 +2,14 @@
 
 import math
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path, PurePosixPath
 
-from ..photo_names import PhotoNames
+from ..photo_names import PhotoNames, fitting_photos, match_below_a_folder
 from .coco import build_coco, categories_from, near, polygon_annotation, read_json
 from .image_files import find_images, image_record
 from .label_files import annotated_images, warn_of_names
@@ -33,8 +34,8 @@ def convert_via(
 
     Args:
         annotations: the json.
-        images: folder of the images. An image is where ``filename`` says, or the only one of that
-            name in the folder.
+        images: folder of the images. An image is where ``filename`` says; without folders, or with
+            those of another computer, it is the only one of that name in the folder.
         attribute: region attribute that holds the class; None: the only one that there is.
         classes: names, in order; None: all values that occur, sorted. A single name is the class
             of all regions if these have no attribute.
@@ -48,12 +49,14 @@ def convert_via(
             is unsupported, broken, or has no or an unknown class; if there is no region.
     """
     path, root = Path(annotations), Path(images)
-    names = _Names(find_images(root))
+    entries = _entries(path)
+    given = [str(entry.get('filename')) for entry in entries.values()]
+    names = _Names(find_images(root), given, root)
     regions: dict[str, list[dict]] = {}
     skipped: Counter[str] = Counter()
-    for key, entry in _entries(path).items():
+    for (key, entry), called in zip(entries.items(), given, strict=True):
         where = f'{path}: image {key!r}'
-        name = names.find(entry.get('filename'), where, root)
+        name = names.find(called, where)
         if name in regions:
             raise ValueError(f'{where}: {name} is in the file twice')
         own = [
@@ -147,31 +150,65 @@ def _kind(region: dict) -> str:
 
 
 class _Names:
-    """Images by name, or by the last part of their name."""
+    """Images by name, or by the last part of a name whose folders say nothing.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Args:
+        names: of the images, relative to their folder.
+        given: names in the file.
+        root: folder of the images.
+
+    Attributes:
+        guessed: names that differ from their files', in words.
+    """
+
+    def __init__(self, names: Sequence[str], given: Sequence[str], root: Path) -> None:
         self.names = set(names)
-        self.photos = PhotoNames(names)
+        self.root = root
         self.guessed: list[str] = []
         self.by_base: dict[str, list[str]] = {}
         for name in names:
             self.by_base.setdefault(PurePosixPath(name).name, []).append(name)
+        missing = {name for name in given if _plain(name) not in self.names}
+        inside = {name for name in missing if '/' in _plain(name) and not _is_foreign(name)}
+        photos = PhotoNames(names)
+        ends = {name: photos.find(f'/{_plain(name)}', keep_folder=True) for name in inside}
+        self.meant = {name: meant for name, meant in ends.items() if meant}
+        self.meant |= fitting_photos(missing, names, folder=root.absolute().name)
+        above = {f'{PurePosixPath(_plain(name)).parent}/' for name in inside}
+        if not any(name.startswith(tuple(above)) for name in names):
+            self.meant = match_below_a_folder(inside, names) | self.meant
+        self.folders = {PurePosixPath(_plain(name)).parent.name for name in given} - {''}
 
-    def find(self, filename: object, where: str, root: Path) -> str:
+    def find(self, given: str, where: str) -> str:
         """Raises ValueError if there is none, or several fit."""
-        name = os.path.normpath(str(filename).replace('\\', '/'))
+        name = _plain(given)
         if name in self.names:
             return name
         found = self.by_base.get(PurePosixPath(name).name, [])
-        if not found:
-            readings = (name, PurePosixPath(name).name)
-            meant = (self.photos.find(reading, root.name) for reading in readings)
-            found = [one.name for one in meant if one is not None][:1]
-            self.guessed += [f'{filename}, which is {one}' for one in found]
+        meant = self.meant.get(given)
+        if '/' in name and not _is_foreign(given):
+            found = []
+        elif '/' in name:  # which of the photo's folders are in other names, this one would have
+            found = [one for one in found if PurePosixPath(one).parent.name not in self.folders]
+        if meant and (not found or ('/' in name and (len(found) < 2 or '/' in meant.name))):
+            found = [meant.name]
+            self.guessed.append(f'{given}, which is {meant.name}')
+        elif '/' in name and len(found) == 1:
+            self.guessed.append(f'{given}, which is {found[0]}')
         if len(found) != 1:
             several = f'{len(found)} images of that name are' if found else 'it is not'
-            raise ValueError(f'{where}: the image {filename!r}: {several} in {root}')
+            remedy = 'write where it lies in filename' if found else 'add it, or correct filename'
+            raise ValueError(f'{where}: the image {given!r}: {several} in {self.root}: {remedy}')
         return found[0]
+
+
+def _plain(name: str) -> str:
+    return os.path.normpath(name.replace('\\', '/'))
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a name is a URL, or begins with folders of another computer."""
+    return re.match(r'[A-Za-z][\w+.-]*://|[A-Za-z]:|[\\/]|\.\.[\\/]', name) is not None
 
 
 def _labels(

@@ -4,13 +4,14 @@ Datumaro reads them, too, but writes each object as a crowd, which training leav
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mmpldc.utils.text import read_text
+from mmpldc.utils.text import read_lines, read_text
 
 from ..folders import files_below
 from .coco import Record, build_coco, categories_from, first_of, mask_annotation, ordered_map
@@ -49,6 +50,7 @@ COLOR_FILES = {
     'labelmap.txt': (r'([^:]*): *(\d+) *, *(\d+) *, *(\d+) *(?::.*)?', 'NAME:RED,GREEN,BLUE'),
     'colors.txt': (r'(.*\S)\s+(\d+)\s+(\d+)\s+(\d+)', 'NAME RED GREEN BLUE'),
 }
+NAME_FILE = 'class_names.txt'  # of labelme2voc: names of the values from 0 on
 
 
 def convert_voc(
@@ -67,9 +69,10 @@ def convert_voc(
     Args:
         root: has ``JPEGImages``, ``SegmentationObject`` and ``SegmentationClass``; maybe
             ``labelmap.txt`` of CVAT or ``colors.txt`` of Supervisely, which list names and colours
-            of classes.
+            of classes, or ``class_names.txt`` of labelme2voc.
         split: takes the images in ``ImageSets/Segmentation/SPLIT.txt`` only; None: all.
-        classes: names of the values from 1 on; None: those of these lists, else VOC's twenty.
+        classes: names of the values from 1 on; None: those of these lists, else VOC's twenty,
+            with a warning.
         negatives: nothing is on images without PNGs. By default they are left out, with a warning
             that counts them: nobody annotated them.
         workers: processes; None: one per core.
@@ -135,8 +138,10 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
         K names, and ``(K,)`` int64, 0xRRGGBB.
     """
     path = next((one for name in COLOR_FILES if (one := root / name).exists()), None)
-    if classes is not None or path is None:
-        return [BACKGROUND, *(classes or CLASSES)], None
+    if classes is not None:
+        return [BACKGROUND, *classes], None
+    if path is None:
+        return _names_alone(root), None
     pattern, form = COLOR_FILES[path.name]
     names, colors = [], []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -164,6 +169,27 @@ def _classes(root: Path, classes: Sequence[str] | None) -> tuple[list[str], np.n
                 f'{color & 255}), which does not tell them apart: export with a colour each'
             )
     return names, np.array(colors)
+
+
+def _names_alone(root: Path) -> list[str]:
+    """Names of the values from 0 on of a data set that lists no colours."""
+    path = root / NAME_FILE
+    if not path.exists():
+        warnings.warn(
+            f"{root} has no {', '.join(COLOR_FILES)} or {NAME_FILE}: VOC's twenty classes are "
+            f'taken ({first_of(CLASSES)}); if they are others, name them with --classes',
+            stacklevel=4,
+        )
+        return [BACKGROUND, *CLASSES]
+    names = [name for name in read_lines(path) if name not in ('', '__ignore__')]
+    if names[:1] not in (['_background_'], [BACKGROUND]):
+        raise ValueError(
+            f'{path}: does not begin with _background_, so that the value of the first class is '
+            'not known: add it if that is 1, or give the names from value 1 on with --classes'
+        )
+    if len(names) < 2:
+        raise ValueError(f'{path} has no class beside {names[0]}: add a line for each')
+    return [BACKGROUND, *names[1:]]
 
 
 def _voc_colors() -> np.ndarray:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-import yaml
-
-from mmpldc.utils.text import read_lines, read_text
+from mmpldc.utils.text import read_text
 
 from ..folders import files_below
 from .coco import build_coco, categories_from, first_of, polygon_annotation
@@ -16,45 +14,11 @@ from .image_files import find_images, image_record
 from .label_files import annotated_images, by_image, pair, without_suffix
 
 TOLERANCE = 1e-3  # coordinates this far outside are rounding's, and are put on the edge
+NO_OUTLINES = {  # what all lines may be that have so many coordinates
+    6: 'three corners: if these are boxes with a keypoint each',
+    8: 'four corners: if these are oriented boxes',
+}
 LONGEST_WORD = 20  # characters of what is no number that an error shows
-
-
-def read_class_names(path: str | Path) -> list[str]:
-    """Class names in a YOLO ``data.yaml``, or in a text with a name per line.
-
-    Args:
-        path: ``*.yaml`` with ``names``, a list or a dict from 0 on; any other suffix, such as
-            ``classes.txt`` or ``obj.names``: a text.
-
-    Raises:
-        ValueError: if there are none, numbers are left out, or the labels are keypoints.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in ('.yaml', '.yml'):
-        lines = read_lines(path)
-        if not any(lines):
-            raise ValueError(f'{path} has no names of classes')
-        return lines[: max(row for row, name in enumerate(lines, 1) if name)]
-    try:
-        # the base loader reads all as text: YAML's own takes on and off for true and false
-        content = yaml.load(read_text(path), yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not yaml: {" ".join(str(error).split())}') from error
-    content = content if isinstance(content, dict) else {}
-    if 'kpt_shape' in content:
-        raise ValueError(
-            f'{path} has kpt_shape: its labels are keypoints, and masks are needed: export '
-            'segmentation labels'
-        )
-    names = content.get('names')
-    if isinstance(names, dict):
-        if sorted(names) != sorted(map(str, range(len(names)))):
-            raise ValueError(f'{path}: names must be numbered from 0 on, got {", ".join(names)}')
-        names = [names[str(index)] for index in range(len(names))]
-    if not isinstance(names, list) or not names or not all(type(name) is str for name in names):
-        found = 'no' if not names else 'no list of'
-        raise ValueError(f"{path} has {found} 'names' of classes, such as names: [apple, pear]")
-    return names
 
 
 def convert_yolo(
@@ -107,10 +71,10 @@ def convert_yolo(
             raise ValueError(f'{labels} has boxes only, but masks are needed: export segmentation')
         warnings.warn(f'boxes are left out: {len(boxes)}, in {first_of(boxes)}', stacklevel=2)
     outlines = [one['segmentation'][0] for _, found in records for one in found]
-    if outlines and all(len(outline) == 8 for outline in outlines):
+    lengths = {len(outline) for outline in outlines}
+    if len(lengths) == 1 and (what := NO_OUTLINES.get(min(lengths))):
         warnings.warn(
-            f'{labels}: every outline has four corners: if these are oriented boxes, they are no '
-            'masks: export segmentation labels',
+            f'{labels}: every outline has {what}, they are no masks: export segmentation labels',
             stacklevel=2,
         )
     return build_coco(records, categories, description=f'YOLO labels of {images.name}')

@@ -98,12 +98,9 @@ def _by_kind(file: str, errors: list[tuple[str, object, str]]) -> list[Finding]:
 
 def _all_shapes(tasks: list) -> list[dict]:
     """The entries of all annotations that are shapes."""
-    annotations = [
-        one
-        for task in tasks
-        for one in (task.get('annotations') if isinstance(task, dict) else None) or ()
-        if isinstance(one, dict)
-    ]
+    given = [task.get('annotations') for task in tasks if isinstance(task, dict)]
+    lists = [one for one in given if isinstance(one, list)]
+    annotations = [one for own in lists for one in own if isinstance(one, dict)]
     return [entry for one in annotations for entry in _shapes(one.get('result'))]
 
 

@@ -13,6 +13,7 @@ from ..checks import masks as checks
 from ..checks.boxes import corners, iou, look_like_corners, read_boxes, visible
 from ..checks.geometry import HOLE_OR_NOT, are_shares, has_inner_ring
 from ..checks.records import Records
+from .axes import XS_AND_YS, are_xs_and_ys
 from .stripes import STRIPES, fall_into_stripes
 from .values import number, whole_number
 
@@ -50,7 +51,16 @@ def repair_masks(annotations: Records, sizes: np.ndarray) -> None:
     known &= sizes.prod(axis=1) < LARGEST_IMAGE
     known &= ~are_shares(extents, sizes) & _visible_or_flat(extents, sizes)
     annotations.report('error', faults.get(checks.NO_PIXEL, []), 'segmentation', NO_PIXEL)
+    _warn_of_xs_and_ys(annotations, sizes, known)
     _repair_boxes_and_areas(annotations, sizes, extents, known)
+
+
+def _warn_of_xs_and_ys(annotations: Records, sizes: np.ndarray, known: np.ndarray) -> None:
+    """Warn if all segmentations may be the x and the y of an outline, and no box tells."""
+    if known.all() and not any(annotation.get('bbox') for annotation in annotations.records):
+        segmentations = [annotation['segmentation'] for annotation in annotations.records]
+        if are_xs_and_ys(segmentations, sizes):
+            annotations.report('warning', range(len(segmentations)), 'segmentation', XS_AND_YS)
 
 
 def _visible_or_flat(extents: np.ndarray, sizes: np.ndarray) -> np.ndarray:

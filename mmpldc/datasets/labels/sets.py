@@ -91,7 +91,7 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> list[set[str]]:
         if len(photos) > 1:
             raise ValueError(f'{path}: {line} may be {" or ".join(sorted(photos))}: write which')
         if not meant:
-            found[0].add(_add(line, files[0], path))
+            found[0].add(_add(line, *known[0], path))
         for place, (labels, image) in meant.items():
             if image['id'] in annotated[place[0]]:
                 raise ValueError(
@@ -104,7 +104,9 @@ def read_negatives(path: Path, files: Sequence[Labels]) -> list[set[str]]:
 def _look_up(
     name: str, known: Sequence[tuple[Labels, ImageNames]]
 ) -> dict[tuple[int, int], tuple[Labels, dict]]:
-    """Images that a name may mean: those of this path, or name, or last part of the name.
+    """Images that a name may mean: those of this path, or name, or end of the path.
+
+    A name without a folder may be a part or an id, too, and one of Cityscapes tells the frame.
 
     Returns:
         File and record of each, by their places.
@@ -119,22 +121,32 @@ def _look_up(
     if here or os.path.isabs(name):
         return here
     named = {key: one for key, one in found.items() if one[1]['file_name'] == name}
-    ending = {key: one for key, one in found.items() if _photo(*one).endswith(f'{os.sep}{name}')}
-    return named or ending or found
+    ending = {
+        key: (labels, image)
+        for key, (labels, image) in found.items()
+        for photo in (_photo(labels, image), str(labels.folder / image['file_name']))
+        if photo.endswith(f'{os.sep}{name}')
+    }
+    if not os.path.dirname(name):
+        return named or ending or found
+    frames = {key: one for key, one in found.items() if '_leftImg8bit' in one[1]['file_name']}
+    return named or ending or frames
 
 
 def _photo(labels: Labels, image: dict) -> str:
     return os.path.realpath(labels.folder / image['file_name'])
 
 
-def _add(name: str, labels: Labels, path: Path) -> str:
+def _add(name: str, labels: Labels, names: ImageNames, path: Path) -> str:
     """Add a photo to the images of a file; its name there."""
+    alike = [labels.coco['images'][row]['file_name'] for row in sorted(names.matches(name))]
+    hint = f'; if {" or ".join(alike[:3])} is meant, write that' if alike else ''
     if os.path.isabs(name) and Path(name).is_relative_to(labels.folder):
         name = Path(name).relative_to(labels.folder).as_posix()
     try:
         image = image_record(labels.folder, name)
     except ValueError as error:
-        raise ValueError(f'{path}: {name} is listed nowhere: {error}') from None
+        raise ValueError(f'{path}: {name} is listed nowhere: {error}{hint}') from None
     identity = max((other['id'] for other in labels.coco['images']), default=0) + 1
     labels.coco['images'].append(dict(id=identity, **image))
     return name

@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmpldc.datasets.converters import convert_images
 from mmpldc.datasets.converters.image_files import find_images, image_size
+from mmpldc.datasets.image_header import read_header
 
 CATEGORIES = [dict(id=7, name='x', supercategory='s'), dict(id=3, name='y')]
 
@@ -202,6 +203,7 @@ def test_size_is_that_of_the_loaded_image(tmp_path, write_image, suffix, orienta
     height, width = mmcv.imread(path).shape[:2]
     assert image_size(path) == (width, height)
     assert (width, height) == ((6, 8) if 5 <= orientation <= 8 else (8, 6))
+    assert read_header(path).orientation == (orientation if 1 <= orientation <= 8 else 1)
 
 
 XMP = (

@@ -150,6 +150,7 @@ def test_unsupported_shapes(tmp_path, add):
         pytest.param([shape(points=None)], {}, 'has no points: too few', id='no points'),
         pytest.param([shape(label=None)], {}, 'has the label None', id='no label'),
         pytest.param([shape(shape_type=['x'])], {}, r"shape_type \['x'\], no text", id='type'),
+        pytest.param([shape(shape_type=False)], {}, 'shape_type False, no text', id='false'),
         pytest.param([shape(group_id=[1])], {}, r'group_id \[1\], no text', id='group'),
         pytest.param(
             [shape(points=[[0, 0], [1e9, 0], [2, 2]])], {}, 'millions of pixels outside', id='far'
@@ -173,8 +174,9 @@ def test_unsupported_shapes(tmp_path, add):
 def test_bad_input(tmp_path, add, write_image, shapes, fields, words):
     write_image(tmp_path / 'a.jpg', WIDTH, HEIGHT)
     add('in/a', shapes, **fields)
-    with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
-        convert_labelme(tmp_path / 'in', classes=['x', 'y'])
+    for skip in {False, 'shape_type' in words}:
+        with pytest.raises(ValueError, match=rf'a\.json:? .*{words}'):
+            convert_labelme(tmp_path / 'in', classes=['x', 'y'], skip_unsupported=skip)
 
 
 def test_nulls_and_texts_of_other_tools(tmp_path, add):
@@ -310,6 +312,38 @@ def test_path_of_another_computer(tmp_path, add, write_image):
     (tmp_path / 'json/c.jpg').unlink()
     (image,) = convert_labelme(tmp_path / 'json', images=tmp_path / 'all')['images']
     assert image['file_name'] == 'c.jpg'
+
+
+@pytest.mark.parametrize(
+    ('json', 'given', 'photos', 'meant'),
+    [
+        ('camB/2', '2.jpg', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['camA/2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', './2.jpg', ['camA/2', 'camB/2', '2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['2', 'camA/1'], '2.jpg'),
+        ('2', '2.jpg', ['2', 'camB/2'], '2.jpg'),
+        ('2', '..\\else\\camB\\2.jpg', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('2', 'D:/else/camB/2.jpg', ['camA/2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.JPG', ['2', 'camB/2'], 'camB/2.jpg'),
+        ('camB/2', '2.jpg', ['2', 'camA/2'], r"'2\.jpg' may be that in .*all or camA/2\.jpg there"),
+        ('2', '/else/photos/2.jpg', ['2', 'camA/2'], '2.jpg'),
+        ('camB/2', '2.jpg', ['camA/2'], r'subfolders \(camA/2\.jpg\): put the json in'),
+        ('camB/2', '2.jpg', ['1'], 'add it there, or give another folder with --images'),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:images without', 'ignore:the names of 1 images')
+def test_subfolders_of_the_images(tmp_path, add, write_image, json, given, photos, meant):
+    """A json in a subfolder is of the photo in the subfolder of that name."""
+    for name in photos:
+        write_image(tmp_path / f'all/{name}.jpg', WIDTH, HEIGHT)
+    add(f'in/{json}', [shape()], imagePath=given)
+    (tmp_path / f'in/{json}.jpg').unlink()
+    if not meant.endswith('2.jpg'):
+        with pytest.raises(ValueError, match=rf'2\.json: .*{meant}'):
+            convert_labelme(tmp_path / 'in', images=tmp_path / 'all')
+        return
+    (image,) = convert_labelme(tmp_path / 'in', images=tmp_path / 'all')['images']
+    assert image['file_name'] == meant
 
 
 def test_no_shapes(tmp_path, add):

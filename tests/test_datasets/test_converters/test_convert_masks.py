@@ -248,6 +248,48 @@ def test_black_of_a_palette_is_where_no_object_is(folders, mask_of, palette):
     np.testing.assert_array_equal(mask_of(annotation), inside)
 
 
+@pytest.mark.parametrize(
+    ('index', 'colors', 'transparent', 'area'),
+    [
+        (1, [255, 255, 255, 0, 0, 0], None, 0),  # nothing but black
+        (0, [0, 0, 0, 255, 255, 255], None, 0),
+        (0, [255, 255, 255, 0, 0, 0], None, 48),
+        (1, [0, 0, 0, 0, 0, 0], None, 48),  # tells nothing: the indices count
+        ('ring', [255, 255, 255, 255, 255, 255], 1, 'transparency and colour show different'),
+        ('ring', [255, 255, 255, 0, 0, 0], 0, 'transparency and colour show different'),
+        ('ring', [0, 0, 0, 255, 0, 0], 0, 9),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_palettes_of_one_colour_and_transparent_ones(folders, index, colors, transparent, area):
+    images, masks = folders
+    indices = label_map(np.uint8, 1, 0) if index == 'ring' else np.full(SHAPE, index, np.uint8)
+    picture = Image.frombytes('P', SHAPE[::-1], indices.tobytes())
+    picture.putpalette(colors)
+    (masks / 'b').mkdir(parents=True)
+    options = {} if transparent is None else dict(transparency=transparent)
+    picture.save(masks / 'b/light_0.png', **options)
+    if isinstance(area, str):
+        with pytest.raises(ValueError, match=rf'light_0\.png: {area}'):
+            convert_instance_folders(images, masks, CLASSES, workers=1)
+        return
+    found = convert_instance_folders(images, masks, CLASSES, workers=1)['annotations']
+    assert sum(one['area'] for one in found) == area
+
+
+@pytest.mark.filterwarnings('ignore:images without')
+def test_names_that_go_on_with_a_word(folders, write_labels, recwarn):
+    """They may be of a class that was not given."""
+    images, masks = folders
+    for name in ('light', 'light_2', 'light_2_b', 'light_mask_1', 'light_a1b2', 'traffic_light_1'):
+        write_labels(masks / f'b/{name}.png', np.ones(SHAPE, np.uint8))
+    convert_instance_folders(images, masks, CLASSES, workers=1)
+    assert not any('go on with a word' in str(one.message) for one in recwarn)
+    words = r'of 1 masks go on with a word .* b/traffic_light_1\.png \(traffic\): .* --classes'
+    with pytest.warns(UserWarning, match=words):
+        convert_instance_folders(images, masks, ['light', 'traffic'], workers=1)
+
+
 @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'RGB', 'RGBA', 'quantized', 'on transparent'])
 @pytest.mark.filterwarnings('ignore:images without')
 def test_black_and_white_in_any_mode(folders, mask_of, mode):

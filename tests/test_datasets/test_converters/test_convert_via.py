@@ -161,6 +161,33 @@ def test_names_that_differ(convert, name):
     assert [image['file_name'] for image in coco['images']] == ['a.jpg']
 
 
+@pytest.mark.parametrize(
+    ('names', 'meant'),
+    [
+        (['camB/b.jpg'], None),  # more/b.jpg is another one
+        (['camB/A.JPG', 'c.jpg'], 'a.jpg'),  # a folder that is not there
+        (['camB/a.jpg', 'camC/c.jpg'], None),
+        (['val/a.jpg'], None),
+        (['more/a.jpg'], None),  # a folder that is there
+        (['/home/x/camB/b.jpg'], 'more/b.jpg'),
+        (['/home/x/camB/b.jpg', '/home/x/more/gone.jpg'], None),
+        (['project/more/b.jpg', 'else/c.jpg'], None),
+        (['project/more/b.jpg', 'c.jpg'], 'more/b.jpg'),
+        (['../photos/a.jpg'], 'a.jpg'),
+        (['images/a.jpg'], 'a.jpg'),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_folders_in_names(convert, names, meant):
+    entries = {name: [region(kind='x')] for name in names}
+    if meant is None:
+        with pytest.raises(ValueError, match=r"jpg': it is not in .*: add it, or correct filename"):
+            convert(entries)
+        return
+    with pytest.warns(UserWarning, match=rf'images differ .* {names[0]}, which is {meant}'):
+        assert meant in [image['file_name'] for image in convert(entries)['images']]
+
+
 def test_a_table(tmp_path, write_image):
     write_image(tmp_path / 'a.jpg')
     (tmp_path / 'via.csv').write_text('filename,file_size\n')

@@ -55,7 +55,10 @@ def scene():
 def test_vocs_own(root, mask_of, mode):
     objects, classes = scene()
     write(root, 'a', objects, classes, mode)
-    coco = convert_voc(root, workers=1)
+    with pytest.warns(
+        UserWarning, match=r"VOC's twenty classes are taken \(aeroplane, .*--classes"
+    ):
+        coco = convert_voc(root, workers=1)
     assert [image['file_name'] for image in coco['images']] == ['a.jpg']
     assert [category['name'] for category in coco['categories']] == CLASSES
     keys = ('category_id', 'area', 'iscrowd')
@@ -92,6 +95,25 @@ def test_label_map_of_cvat(root, mode):
     assert [a['category_id'] for a in coco['annotations']] == [1, 1, 2]
     with pytest.raises(ValueError, match=r'object 1 has a class in .* no name'):
         convert_voc(root, classes=['x'], workers=1)
+
+
+@pytest.mark.parametrize('first', ['_background_', '__ignore__\n_background_\n', 'background'])
+@pytest.mark.filterwarnings('ignore:images without')
+def test_names_of_labelme2voc(root, recwarn, first):
+    names = [f'class {value}' for value in range(1, 16)]
+    (root / 'class_names.txt').write_text('\n'.join([first, *names]))
+    write(root, 'a', *scene())
+    coco = convert_voc(root, workers=1)
+    assert [category['name'] for category in coco['categories']] == names
+    assert [a['category_id'] for a in coco['annotations']] == [15, 15, 8]
+    assert not any('twenty' in str(one.message) for one in recwarn)
+    for text, words in (
+        ('screw\nnut', 'does not begin with _background_'),
+        ('_background_\n', 'has no class beside _background_'),
+    ):
+        (root / 'class_names.txt').write_text(text)
+        with pytest.raises(ValueError, match=rf'class_names\.txt:? {words}'):
+            convert_voc(root, workers=1)
 
 
 @pytest.mark.parametrize('background', ['', 'background 0 0 0\n'])

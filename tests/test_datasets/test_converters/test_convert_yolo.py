@@ -165,6 +165,48 @@ def test_names_one_a_line(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ('content', 'names'),
+    [
+        ('2: plum\n\n0: big apple\n1: pear', ['big apple', 'pear', 'plum']),
+        ('0 apple\n1 pear', ['apple', 'pear']),
+        ('1,pear\n0,apple', ['apple', 'pear']),
+        ('pear=1\napple = 0', ['apple', 'pear']),
+        ('0. apple\n1. pear', ['apple', 'pear']),
+        ('pear 1\napple 0', ['apple', 'pear']),
+        ('lane 1\nlane 0', ['lane 1', 'lane 0']),  # names with a number
+        ('2 euro\n1 euro', ['2 euro', '1 euro']),
+        ('7 up\n4 roses', ['7 up', '4 roses']),
+        ('vitamin 1', ['vitamin 1']),
+        ('0\n1\n2', ['0', '1', '2']),
+        ('type 2\nother', ['type 2', 'other']),
+        ('0.5 mm\n2.5 mm', ['0.5 mm', '2.5 mm']),
+        ('nut, hex\nbolt: long', ['nut, hex', 'bolt: long']),
+    ],
+)
+def test_numbers_beside_names(tmp_path, content, names):
+    (tmp_path / 'classes.txt').write_text(content)
+    assert read_class_names(tmp_path / 'classes.txt') == names
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('# my classes\napple\npear', "line 1: begins with '#', as a comment does: write a name"),
+        ("\n['apple', 'pear']", r"line 2: begins with '\[', as a list does: .* --classes"),
+        ('1: apple\n2: pear', "numbers 1, 2, but YOLO's classes are 0 to 1: number them from 0"),
+        ('apple 2\npear 1', "numbers 2, 1, but YOLO's classes are 0 to 1"),
+        ('0: apple\n5: pear', "numbers 0, 5, but YOLO's"),
+        ('0: apple\n0: pear', "numbers 0, 0, but YOLO's"),
+        ('id,name\n0,apple', r'line 1: has no number, as others have \(0,apple\): number all'),
+    ],
+)
+def test_lists_that_are_no_names_alone(tmp_path, content, words):
+    (tmp_path / 'classes.txt').write_text(content)
+    with pytest.raises(ValueError, match=rf'classes\.txt.*{words}'):
+        read_class_names(tmp_path / 'classes.txt')
+
+
+@pytest.mark.parametrize(
     ('line', 'polygon'),
     [
         ('0.0 0 0 0.5 0 0.5 0.5', [0, 0, 4, 0, 4, 3]),
@@ -229,12 +271,15 @@ def test_labels_of_no_image_are_counted(folders):
 
 
 @pytest.mark.filterwarnings('ignore:images without')
-def test_oriented_boxes_are_pointed_out(folders, recwarn):
+def test_oriented_boxes_and_keypoints_are_pointed_out(folders, recwarn):
     images, labels = folders
     (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n' * 2)
     with pytest.warns(UserWarning, match='labels: every outline has four corners: if these are'):
         assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
+    (labels / 'b.txt').write_text('0 .4 .4 .9 .1 .6 .9\n' * 2)
+    with pytest.warns(UserWarning, match='three corners: if these are boxes with a keypoint each'):
+        assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
     recwarn.clear()
     (labels / 'b.txt').write_text('0 .1 .2 .3 .1 .4 .3 .2 .4\n0 0 0 1 0 1 1\n')
     assert len(convert_yolo(images, labels, ['x'])['annotations']) == 2
-    assert not any('four corners' in str(one.message) for one in recwarn)
+    assert not any('corners' in str(one.message) for one in recwarn)

@@ -76,6 +76,26 @@ def test_a_doubtful_name_means_none(photos, names):
 
 
 @pytest.mark.parametrize(
+    ('other', 'meant'),
+    [
+        ('/d/else/0002.jpg', None),  # which is another photo
+        ('else/1a2b3c4d-0002.jpg', None),
+        ('https://example.com/else/0002.jpg', None),
+        ('/d/photos/2/0002.jpg', '0002.jpg'),
+        ('/d/else/a/ü.jpg', 'a/ü.jpg'),
+        ('/data/upload/7/1a2b3c4d-0002.jpg', '0002.jpg'),  # tells no folder
+        ('1a2b3c4d-0002.jpg', '0002.jpg'),
+    ],
+)
+def test_names_of_other_folders_beside_those_of_this_one(photos, other, meant):
+    found = find_meant(['/d/photos/0001.jpg', other], photos)
+    assert {name: one.name for name, one in found.items()} == {
+        '/d/photos/0001.jpg': '0001.jpg',
+        **({other: meant} if meant else {}),
+    }
+
+
+@pytest.mark.parametrize(
     'photo', ['1a2b3c4d-dog.jpg', f'dog_jpg.rf.{"b2" * 16}.jpg', 'DOG_jpg.rf.' + 'c' * 32 + '.jpg']
 )
 def test_the_photo_may_have_what_a_tool_adds(photos, photo):

@@ -166,6 +166,7 @@ def test_broken_regions_are_named(broken, words):
             ),
             'regions are on several of its images (to_name image, img2): make a task of each',
         ),
+        (task(1, annotations=-1), 'task 101: no list "annotations"'),
         (task(1, annotations=None), 'export as JSON, not as JSON-MIN'),
         (dict(id=None), 'task [0]: no list "annotations"'),
         (7, 'task [0]: no list'),

@@ -505,3 +505,24 @@ def test_whole_numbers(value, read):
 )  # fmt: skip
 def test_flags(value, read):
     assert flag(value) == read
+
+
+@pytest.mark.parametrize(
+    ('parts', 'box', 'is_said'),
+    [
+        ([[10, 40, 60, 60, 40, 10], [10, 5, 10, 40, 45, 40]], None, True),
+        ([[10, 40, 60, 60, 40, 10], [10, 5, 10, 40, 45, 40]], [10, 5, 50, 40], False),
+        ([SQUARE, [value + 15 for value in SQUARE]], None, False),
+        ([[10, 40, 60, 60, 40, 10], [10, 5, 10, 60, 62, 40]], None, False),  # y below the image
+        ([[10, 40, 60, 60, 40, 10], [10, 5, 10, 40, 45, 40, 30, 20]], None, False),
+    ],
+)
+def test_outlines_of_two_lists_are_pointed_out(world, parts, box, is_said):
+    for one in world.annotations:
+        one.update(segmentation=[list(part) for part in parts], bbox=box, area=None)
+        one['segmentation'][0][0] += one['id'] % 2 / 4
+    findings = [str(finding) for finding in world.prepare().findings]
+    said = [text for text in findings if 'if they are the x and the y of one outline' in text]
+    assert len(said) == is_said and all(text.startswith('warning: ') for text in said)
+    world.annotations[0]['segmentation'] = [SQUARE]
+    assert not any('the x and the y' in str(finding) for finding in world.prepare().findings)

@@ -106,6 +106,30 @@ def test_negatives_whose_names_occur_twice(world, tmp_path):
     assert len(labels.coco['images']) == 6
 
 
+def test_a_negative_in_another_folder_than_an_image_of_that_name(world, tmp_path):
+    for folder in 'a', 'b':
+        (world.photos / folder).mkdir()
+        Image.new('RGB', (64, 48), 'red').save(world.photos / folder / 'x.png')
+    frame = 'aachen/aachen_000000_000001'
+    (world.photos / 'aachen').mkdir()
+    shutil.copy(world.photos / '5.png', world.photos / f'{frame}_leftImg8bit.png')
+    list_two_more(world)
+    world.images[-2]['file_name'] = 'a/x.png'
+    world.images[-1]['file_name'] = f'{frame}_leftImg8bit.png'
+    labels = world.prepare()
+    path = tmp_path / 'negatives.txt'
+    path.write_text(f'b/x.png\ngtFine/{frame}_gtFine_instanceIds.png\n')
+    assert read_negatives(path, [labels]) == [{'b/x.png', f'{frame}_leftImg8bit.png'}]
+    assert labels.coco['images'][-1]['file_name'] == 'b/x.png'
+    path.write_text('c/x.png\n')
+    with pytest.raises(ValueError, match=r'txt: c/x\.png is listed nowhere: .*; if a/x\.png is m'):
+        read_negatives(path, [world.prepare()])
+    (tmp_path / 'linked').symlink_to(world.photos)
+    labels.folder = tmp_path / 'linked'
+    path.write_text('linked/a/x.png\n')
+    assert read_negatives(path, [labels]) == [{'a/x.png'}]
+
+
 # ---------------------------------------------------------------- validation
 
 
