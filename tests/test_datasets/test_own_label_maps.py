@@ -177,6 +177,76 @@ def test_palette_by_index_or_by_colour(run, data):
     assert_truth(data)
 
 
+def with_palettes(data, *orders, colors=None, suffix='png'):
+    """The label maps as palette images, each with its colours in another order."""
+    for row, (image, values) in enumerate(data.truth.items()):
+        order = orders[row % len(orders)]
+        table = np.zeros((256, 3), np.uint8)
+        indices = values.copy()
+        for index, label in enumerate(order):
+            table[index] = colors[label] if colors else label
+            indices[values == label] = index
+        table[255] = 255
+        path = data.maps / Path(image).with_suffix(f'.{suffix}')
+        save(path, indices, palette=table.tobytes())
+
+
+GREYS = {0: (0,) * 3, 1: (128,) * 3, 2: (255,) * 3}
+
+
+@pytest.mark.parametrize('orders', [[(1, 2, 0)], [(0, 1, 2), (2, 0, 1)]], ids=['one', 'two'])
+def test_grey_palettes_in_an_order_of_their_own(run, data, orders):
+    with_palettes(data, *orders)
+    result = run()
+    assert result.code == 0 and 'grey levels are taken for numbers' in result.out
+    assert_truth(data)
+
+
+def test_a_quantized_binary_mask(run, data):
+    for image, values in data.truth.items():
+        path = data.maps / Path(image).with_suffix('.png')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((values == 1).astype(np.uint8) * 255).quantize(2).save(path)
+    result = run(classes=('background', 'cat'))
+    assert result.code == 0 and 'grey levels are taken for numbers' in result.out
+    for image, values in data.truth.items():
+        np.testing.assert_array_equal(written(data, image), values == 1)
+    assert 'new_config.py: nothing was' in run(classes=CLASSES).code
+
+
+@pytest.mark.parametrize(
+    ('orders', 'colors', 'suffix', 'words'),
+    [
+        ([(0, 1, 2), (0, 2, 1)], COLORS, 'png', 'each file numbers its colours by itself'),
+        ([(0, 1, 2), (0, 2, 1)], COLORS, 'gif', 'each file numbers its colours by itself'),
+        ([(0, 1, 2), (0, 2, 1)], GREYS, 'png', 'each file numbers its colours by itself'),
+        ([(1, 0, 2)], COLORS, 'png', 'index 1 of the palette is black, 0 is (250, 0, 10)'),
+        ([(2, 1, 0)], GREYS, 'png', 'index 2 of the palette is black, 0 is (255, 255, 255)'),
+    ],
+)
+def test_palettes_whose_order_a_program_chose(run, data, orders, colors, suffix, words):
+    """No choice of label maps settles what the indices mean; colours or numbers do."""
+    with_palettes(data, *orders, colors=colors, suffix=suffix)
+    for args in (), ('--drop-invalid',):
+        result = run(*args)
+        assert words in result.out and 'new_config.py: nothing was' in result.code
+    assert suffix == 'gif' or run('--values', 0, 1, 2).code == 0  # GIF moves 255
+    listed = data.root / 'classes.txt'
+    lines = [' '.join(map(str, (*colors[n], name))) for n, name in enumerate(CLASSES)]
+    white = [] if colors is GREYS else ['255 255 255 void']
+    listed.write_text('\n'.join([*lines, *white]))
+    assert run(classes=[listed]).code == 0
+    if white:
+        assert_truth(data)
+
+
+@pytest.mark.parametrize('colors', [GREYS, [(50, 60, 70), *COLORS[1:]], [(0, 0, 0)] * 3])
+def test_one_palette_without_black_elsewhere_is_read_by_index(run, data, colors):
+    with_palettes(data, (0, 1, 2), colors=colors)
+    assert run().code == 0
+    assert_truth(data)
+
+
 REPAIRED = {
     '16 bits': (lambda v: v.astype(np.uint16), {}, ''),
     '16 bits, 65535': (

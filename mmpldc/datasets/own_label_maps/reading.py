@@ -1,5 +1,6 @@
 """Label maps as tools write them: numbers or colours, in any lossless format."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from ..image_header import open_image, pages_of
 from ..label_maps import UnusableLabelMap
-from .classes import HUGE
+from .classes import HUGE, Color
 
 
 class RawMap(NamedTuple):
@@ -22,6 +23,7 @@ class RawMap(NamedTuple):
         lengths: ``(n,)`` int64, their pixels.
         is_color: which of these.
         remarks: what was seen through, in words.
+        palette: index -> RGB, if ``values`` are indices of a palette; else empty.
     """
 
     size: tuple[int, int]
@@ -29,6 +31,7 @@ class RawMap(NamedTuple):
     lengths: np.ndarray
     is_color: bool
     remarks: tuple[str, ...] = ()
+    palette: Mapping[int, Color] = {}
 
 
 class Contents(NamedTuple):
@@ -40,6 +43,7 @@ class Contents(NamedTuple):
         counts: ``(n,)`` int64, their pixels.
         is_color: see :class:`RawMap`.
         remarks: likewise.
+        palette: likewise, of the indices that occur.
     """
 
     size: tuple[int, int]
@@ -47,19 +51,23 @@ class Contents(NamedTuple):
     counts: np.ndarray
     is_color: bool
     remarks: tuple[str, ...]
+    palette: Mapping[int, Color]
 
 
-def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
+def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawMap:
     """Read a label map.
 
     Args:
         path: of an image that Pillow reads.
         by_color: whether colours tell the classes, in a palette too; else numbers do, also where
             three equal channels hold them.
+        by_grey: whether grey levels of a palette are the numbers, see :mod:`.palettes`; else its
+            indices are.
 
     Raises:
         UnusableLabelMap: if it cannot be decoded, is a JPEG, or is no map of numbers or colours.
     """
+    palette: dict[int, Color] = {}
     try:
         with open_image(path) as image:
             pages = pages_of(image)
@@ -68,10 +76,11 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
             image.load()
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))
-            elif kind == 'GIF' and mode == 'P' and _is_grey(image):
-                pixels = np.array(image.convert('L'))  # it numbers its colours as it likes
+            elif mode == 'P' and (by_grey or (kind == 'GIF' and _is_grey(image))):
+                pixels = np.array(image.convert('L'))  # a GIF numbers its colours as it likes
             else:
                 pixels = np.array(image)
+                palette = dict(enumerate(_table(image) if mode == 'P' else ()))
         if is_deep:
             pixels = _shallow(path, pixels)
     except UnusableLabelMap:
@@ -102,13 +111,18 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         raise UnusableLabelMap(
             f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
-    return RawMap(size, values, lengths, False, tuple(remarks))
+    return RawMap(size, values, lengths, False, tuple(remarks), palette)
+
+
+def _table(image: Image.Image) -> list[Color]:
+    """The palette of an image."""
+    parts = image.getpalette() or []
+    return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
 
 
 def _is_grey(image: Image.Image) -> bool:
     """Whether the palette of an image has nothing but grey."""
-    colors = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
-    return bool((colors == colors[:, :1]).all())
+    return all(red == green == blue for red, green, blue in _table(image))
 
 
 def _shallow(path: str | Path, pixels: np.ndarray) -> np.ndarray:
@@ -176,7 +190,8 @@ def read_contents(path: str | Path, *, by_color: bool) -> Contents:
     raw = read_raw(path, by_color=by_color)
     values, group = np.unique(raw.values, return_inverse=True)
     counts = np.bincount(group, weights=raw.lengths).astype(np.int64)
-    return Contents(raw.size, values, counts, raw.is_color, raw.remarks)
+    used = {value: raw.palette[value] for value in values.tolist() if value in raw.palette}
+    return Contents(raw.size, values, counts, raw.is_color, raw.remarks, used)
 
 
 def color_of(value: int) -> tuple[int, int, int]:
