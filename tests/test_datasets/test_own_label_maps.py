@@ -160,6 +160,51 @@ def test_colours(run, data, kind):
     assert base.classes == CLASSES and list(map(tuple, base.palette)) == COLORS
 
 
+WHITE_FIRST = 'cat,255,255,255\nbackground,0,0,0\n'
+LEVELS = {
+    'grey': (WHITE_FIRST, lambda v: np.where(v == 1, 255, 0).astype(np.uint8), 'grey colours'),
+    '1 bit': (WHITE_FIRST, lambda v: v == 1, 'grey colours'),
+    'numbers': ('cat,1,1,1\nbackground,0,0,0\n', lambda v: (v == 1).astype(np.uint8), 'grey col'),
+    'in order': ('background,0,0,0\ncat,9,0,0\n', lambda v: (v == 1).astype(np.uint8), 'in the o'),
+    'told': (
+        '1,cat,255,255,255\n0,background,0,0,0\n',
+        lambda v: (v == 1).astype(np.uint8),
+        '',
+    ),
+    'told bit': ('1,cat,255,255,255\n0,background,0,0,0\n', lambda v: v == 1, ''),
+}
+
+
+@pytest.mark.parametrize('kind', LEVELS)
+def test_numbers_of_classes_with_colours(run, data, kind):
+    lines, convert, words = LEVELS[kind]
+    write(data, convert)
+    listed = data.root / 'classes.csv'
+    listed.write_text(lines)
+    result = run(classes=[listed])
+    assert result.code == 0 and words in result.out, result
+    assert words or 'taken' not in result.out
+    base = Config.fromfile(data.root / 'mine/base.py')
+    for image, values in data.truth.items():
+        found = np.array(base.classes)[written(data, image)] == 'cat'
+        np.testing.assert_array_equal(found, values == 1)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'words'),
+    [
+        ('cat,255,255,255\nbackground,0,0,0\n', 'has 0, a grey colour of --classes, and 1, which'),
+        ('1,cat,0,0,0\n0,background,1,1,1\n', '0 is the number of one class and the grey of an'),
+    ],
+)
+def test_numbers_that_may_be_colours(run, data, lines, words):
+    write(data, lambda v: (v == 1).astype(np.uint8))
+    listed = data.root / 'classes.csv'
+    listed.write_text(lines)
+    result = run(classes=[listed])
+    assert 'nothing was' in result.code and words in result.out
+
+
 def test_palette_by_index_or_by_colour(run, data):
     palette = np.zeros((256, 3), np.uint8)
     palette[:3], palette[255] = COLORS, 255
@@ -379,6 +424,21 @@ REFUSED = {
     'nothing but 255': (lambda v: np.where(v == 1, 255, 0).astype(np.uint8), 'name the two'),
     'fractions': (lambda v: v.astype(np.float32) + 0.5, 'has fractions'),
 }
+
+
+@pytest.mark.parametrize('stray', [3, 200])
+def test_leaving_out_label_maps_does_not_settle_what_0_is(run, data, stray):
+    """As in ADE20K: one map has the last of the classes, which are numbered from 1."""
+    write(data)
+    shown = data.truth['3.jpg'].copy()
+    shown[:32], shown[32:33] = 3, stray
+    save(data.maps / '3.png', shown)
+    for args in (), ('--drop-invalid',):
+        result = run(*args)
+        assert 'nothing was' in result.code and 'if 0 means no label, --ignore 0' in result.out
+    assert run('--values', 0, 1, 2, '--drop-invalid').code == 0
+    assert '3.jpg' in names_in(data, 'unlabeled')
+    assert run('--ignore', 0, stray).code == 0
 
 
 @pytest.mark.parametrize('kind', REFUSED)

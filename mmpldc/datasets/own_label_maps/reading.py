@@ -24,6 +24,7 @@ class RawMap(NamedTuple):
         is_color: which of these.
         remarks: what was seen through, in words.
         palette: index -> RGB, if ``values`` are indices of a palette; else empty.
+        is_bit: whether 1 is white.
     """
 
     size: tuple[int, int]
@@ -32,6 +33,7 @@ class RawMap(NamedTuple):
     is_color: bool
     remarks: tuple[str, ...] = ()
     palette: Mapping[int, Color] = {}
+    is_bit: bool = False
 
 
 class Contents(NamedTuple):
@@ -44,6 +46,7 @@ class Contents(NamedTuple):
         is_color: see :class:`RawMap`.
         remarks: likewise.
         palette: likewise, of the indices that occur.
+        is_bit: likewise.
     """
 
     size: tuple[int, int]
@@ -52,6 +55,7 @@ class Contents(NamedTuple):
     is_color: bool
     remarks: tuple[str, ...]
     palette: Mapping[int, Color]
+    is_bit: bool
 
 
 def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawMap:
@@ -111,7 +115,7 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
         raise UnusableLabelMap(
             f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
-    return RawMap(size, values, lengths, False, tuple(remarks), palette)
+    return RawMap(size, values, lengths, False, tuple(remarks), palette, mode == '1')
 
 
 def _table(image: Image.Image) -> list[Color]:
@@ -191,7 +195,7 @@ def read_contents(path: str | Path, *, by_color: bool) -> Contents:
     values, group = np.unique(raw.values, return_inverse=True)
     counts = np.bincount(group, weights=raw.lengths).astype(np.int64)
     used = {value: raw.palette[value] for value in values.tolist() if value in raw.palette}
-    return Contents(raw.size, values, counts, raw.is_color, raw.remarks, used)
+    return Contents(raw.size, values, counts, raw.is_color, raw.remarks, used, raw.is_bit)
 
 
 def color_of(value: int) -> tuple[int, int, int]:
