@@ -4,7 +4,7 @@ import json
 import os
 import runpy
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import cv2
@@ -710,6 +710,50 @@ def test_numbers_of_other_images_are_no_suffix():
     assert not pairs.maps and 'several images have this name' in pairs.faults['1.png']
     pairs = pair(['1.jpg'], ['mask_1.png'], folder='maps')
     assert pairs.maps == {'1.jpg': 'mask_1.png'}
+
+
+CAM_A, CAM_B = ['camA/1.jpg', 'camA/2.jpg', 'camA/3.jpg'], ['camB/1.jpg', 'camB/3.jpg']
+STRAYS = {
+    'cameras': (['camA/1', 'camA/3', 'camB/1', 'camB/2', 'camB/3'], 'p', [*CAM_A, *CAM_B]),
+    'one of a camera': (['camA/1', 'camB/2'], 'p', [*CAM_A, *CAM_B]),
+    'folders inside': (
+        ['camA/m/1', 'camB/m/1', 'camB/m/3', 'camB/m/2'],
+        'p',
+        [name.replace('/', '/rgb/') for name in [*CAM_A, *CAM_B]],
+    ),
+    'one camera alone': (['camA/1', 'camA/3', 'camB/2'], 'p/camA', ['1.jpg', '2.jpg', '3.jpg']),
+    'split': (['lm/train/1', 'lm/val/2'], 'd/train', ['1.jpg', '2.jpg']),
+    'split without others': (['val/2'], 'd/train_images', ['1.jpg', '2.jpg']),
+    'ending': (['1', '3', '4', '5', '2_left'], 'p', [f'{n}.jpg' for n in range(6)]),
+}
+
+
+@pytest.mark.parametrize('kind', STRAYS)
+def test_a_label_map_of_another_image_of_that_name(kind):
+    names, image_folder, images = STRAYS[kind]
+    label_maps = [f'{name}.png' for name in names]
+    pairs = pair(images, label_maps, folder='maps', image_folder=image_folder)
+    [(name, fault)] = pairs.faults.items()
+    assert PurePosixPath(name).stem in ('2', '2_left'), fault
+    assert 'of its image' in fault and set(pairs.maps.values()) == {*label_maps} - {name}
+
+
+@pytest.mark.parametrize(
+    ('names', 'images'),
+    [
+        (['1', '2', '3', '4'], ['a/1.jpg', 'a/2.jpg', 'a/3.jpg', 'b/4.jpg']),
+        (['all/1', 'all/2', 'all/4'], ['a/1.jpg', 'a/2.jpg', 'b/4.jpg']),
+        (['train/1', 'val/2', 'val/3'], ['1.jpg', '2.jpg', '3.jpg']),
+        (['p/1', 'p/2', 'p/3'], ['p/1.jpg', 'p/2.jpg', 'p/more/3.jpg']),
+        (['1_jpg.rf.a1', '2_jpg.rf.b2', '3_jpg.rf.c3', '4_jpg.rf.d4'], ['1.jpg', '4.jpg']),
+        (['1_ann', '2_ann', '3_bob', '4_bob', '5'], [f'{n}.jpg' for n in range(1, 6)]),
+        (['1', '2', '3', '4', '5_labelIds'], [f'{n}.jpg' for n in range(1, 6)]),
+    ],
+)
+def test_folders_and_ends_of_names_that_say_nothing(names, images):
+    pairs = pair(images, [f'{name}.png' for name in names], folder='maps', image_folder='photos')
+    assert set(pairs.maps) == set(images)
+    assert any('several splits' in one.message for one in pairs.findings) == (names[0] == 'train/1')
 
 
 @pytest.mark.parametrize(
