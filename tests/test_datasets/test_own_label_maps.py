@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.image_header import ImageHeader
+from mmpldc.datasets.label_maps import UnusableLabelMap
 from mmpldc.datasets.own_label_maps import read_classes
 from mmpldc.datasets.own_label_maps.fitting import fit_to_image
 from mmpldc.datasets.own_label_maps.pairing import pair
@@ -477,6 +478,27 @@ def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     used = {*names_in(data, 'labeled'), *names_in(data, 'val')}
     if words != 'cut off':
         assert ('3.jpg' in names_in(data, 'unlabeled')) == ('3.jpg' not in used)
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'options', 'is_lossy'),
+    [
+        ('.webp', dict(quality=100), True),
+        ('.webp', dict(lossless=True), False),
+        ('.tif', dict(compression='jpeg'), True),
+        ('.tif', dict(compression='tiff_lzw'), False),
+        ('.jpg', {}, True),
+    ],
+)
+def test_what_is_stored_with_loss_is_refused(data, suffix, options, is_lossy):
+    path = data.maps / f'map{suffix}'
+    values = data.truth[data.names[2]]
+    save(path, np.stack([values] * 3, -1) if suffix == '.webp' else values, **options)
+    if is_lossy:
+        with pytest.raises(UnusableLabelMap, match='which changes numbers: save label maps as PNG'):
+            read_contents(path, by_color=False)
+    else:
+        assert read_contents(path, by_color=False).values.tolist() == [0, 1, 2, 255]
 
 
 def test_several_label_maps_of_an_image(run, data):

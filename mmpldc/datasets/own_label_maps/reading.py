@@ -69,13 +69,15 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
             indices are.
 
     Raises:
-        UnusableLabelMap: if it cannot be decoded, is a JPEG, or is no map of numbers or colours.
+        UnusableLabelMap: if it cannot be decoded, is stored with loss, or is no map of numbers or
+            colours.
     """
     palette: dict[int, Color] = {}
     try:
         with open_image(path) as image:
             pages = pages_of(image)
             kind, mode, bands = image.format, image.mode, len(image.getbands())
+            is_lossy = kind == 'JPEG' or _is_lossy(image, path)
             is_deep = bands > 1 and any(';16' in str(tile) for tile in image.tile)
             image.load()
             if bands > 1 or (mode == 'P' and by_color):
@@ -93,9 +95,10 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
         raise UnusableLabelMap(
             f'cannot be decoded ({type(error).__name__}): make or copy it again'
         ) from error
-    if kind == 'JPEG':
+    if is_lossy:
+        what = f'is a {kind} with loss' if kind != 'JPEG' else 'is a JPEG'
         raise UnusableLabelMap(
-            'is a JPEG, which changes numbers: save label maps as PNG, from the original'
+            f'{what}, which changes numbers: save label maps as PNG, from the original'
         )
     if pages > 1:
         raise UnusableLabelMap(f'has {pages} pages, where one belongs: write a file for each')
@@ -116,6 +119,22 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
             f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
     return RawMap(size, values, lengths, False, tuple(remarks), palette, mode == '1')
+
+
+def _is_lossy(image: Image.Image, path: str | Path) -> bool:
+    """Whether a WebP or TIFF is stored as a JPEG is."""
+    if image.format == 'TIFF':
+        return 'jpeg' in str(image.info.get('compression'))
+    if image.format != 'WEBP':
+        return False
+    content = Path(path).read_bytes()
+    start = 12
+    while start + 8 <= len(content):  # chunks: four letters, a length, content of an even length
+        if content[start : start + 4] == b'VP8 ':
+            return True
+        length = int.from_bytes(content[start + 4 : start + 8], 'little')
+        start += 8 + length + length % 2
+    return False
 
 
 def _table(image: Image.Image) -> list[Color]:
