@@ -286,6 +286,20 @@ def test_palettes_whose_order_a_program_chose(run, data, orders, colors, suffix,
         assert_truth(data)
 
 
+def test_palettes_of_a_validation_set_that_differ(run, data):
+    """In each folder all are equal."""
+    with_palettes(data, (0, 1, 2), colors=COLORS)
+    args = ['--val-label-maps', data.root / 'val_maps']
+    data.truth = {name: data.truth[name] for name in data.names[2:4]}
+    for order, words in ((0, 1, 2), ''), ((0, 2, 1), 'of those to train on'):
+        data.maps = data.root / 'val_maps'
+        with_palettes(data, order, colors=COLORS)
+        for name in data.truth:
+            (data.root / 'maps' / name).with_suffix('.png').unlink(missing_ok=True)
+        result = run(*args, maps=data.root / 'maps')
+        assert words in result.out and (result.code == 0) == (not words), result
+
+
 @pytest.mark.parametrize('colors', [GREYS, [(50, 60, 70), *COLORS[1:]], [(0, 0, 0)] * 3])
 def test_one_palette_without_black_elsewhere_is_read_by_index(run, data, colors):
     with_palettes(data, (0, 1, 2), colors=colors)

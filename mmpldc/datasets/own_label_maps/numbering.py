@@ -7,7 +7,7 @@ import numpy as np
 
 from ..checks.findings import Finding, Level, some
 from ..label_maps import IGNORE
-from .classes import HUGE, Classes
+from .classes import HUGE, Classes, Color
 from .grey_classes import levels_of_classes
 from .reading import Contents, color_of
 
@@ -21,10 +21,12 @@ class Numbering(NamedTuple):
     Attributes:
         numbers: ``(65536,)`` uint8, number -> class, 255 for no label, 254 if it means nothing.
         colors: colour as a number -> class, likewise.
+        palette: index -> RGB of the label maps that are read by index.
     """
 
     numbers: np.ndarray
     colors: Mapping[int, int]
+    palette: Mapping[int, Color] = {}
 
     def classes_of(self, values: np.ndarray, *, is_color: bool) -> np.ndarray:
         """Classes of values of any shape, uint8; see :class:`.reading.RawMap`."""
@@ -91,7 +93,8 @@ def decide(
             'for what has no label; many colours mean that edges were smoothed: export without'
         )
         faults |= dict.fromkeys((name for names in unknown.values() for name in names), message)
-    return Decision(Numbering(table, colors), findings, faults)
+    palette = {index: color for one in contents.values() for index, color in one.palette.items()}
+    return Decision(Numbering(table, colors, palette), findings, faults)
 
 
 def _of_numbers(

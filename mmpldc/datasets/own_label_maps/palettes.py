@@ -10,7 +10,9 @@ from .classes import Classes, Color
 from .numbering import UNKNOWN, Numbering
 from .reading import Contents
 
+Shown = dict[int, dict[Color, str]]
 BLACK = (0, 0, 0)
+TRAINING = 'of those to train on'
 REMEDY = (
     "give --classes a file with a line 'R G B name' for each class, or --values if the indices "
     'are the numbers'
@@ -37,47 +39,66 @@ def settle_palettes(
         order of the colours was chosen by a program, and nobody said what they mean.
     """
     palettes = {name: one.palette for name, one in contents.items() if one.palette}
+    shown = _shown(palettes)
+    known = like.palette if like is not None else {}
+    of_training = {index: color for index, color in known.items() if index in shown}
     no_label = {IGNORE, *ignored}
-    colors: dict[int, dict[Color, str]] = {}
-    for name, palette in palettes.items():
-        for index, color in palette.items():
-            colors.setdefault(index, {}).setdefault(color, name)
-    used = {index: list(of) for index, of in colors.items() if index not in no_label}
-    differing = [index for index, of in sorted(used.items()) if len(of) > 1]
-    black = [index for index, of in used.items() if index and BLACK in of]
-    is_moved = bool(black and 0 in used and BLACK not in used[0])
-    levels = {red for of in colors.values() for red, green, blue in of if red == green == blue}
-    is_grey = all(len(set(color)) == 1 for of in colors.values() for color in of)
-    is_level = all(color == (index,) * 3 for index, of in colors.items() for color in of)
-    is_binary = len(classes.names) == 2 and not classes.values and levels <= {0, IGNORE}
+    where, message = _doubt(_shown({**palettes, TRAINING: of_training}), no_label)
     is_blank = any(len(set(one.values())) < len(one) for one in palettes.values())
-    if not is_grey or is_level or is_blank:
-        by_grey = False
-    else:
-        by_grey = _are_numbers(levels, classes, ignored, like) or (
-            is_binary and bool(differing or is_moved)
-        )
-    if by_grey:
+    if not is_blank and _is_by_grey(shown, classes, ignored, like, is_doubtful=bool(message)):
         message = 'grey palettes in an order of their own: grey levels are taken for numbers'
         read = {name: _of_levels(one) for name, one in contents.items()}
-        where = some('label map', list(palettes))
-        return read, True, [Finding('repaired', folder, where, message)]
-    message = ''
-    if differing and not classes.values:
-        index = differing[0]
-        (first, at), (second, there) = list(colors[index].items())[:2]
-        where = some('label map', [at, there])
-        message = (
-            f'index {index} of the palette is {first} in one and {second} in the other: each file '
-            f'numbers its colours by itself: {REMEDY}'
+        return read, True, [Finding('repaired', folder, some('label map', list(palettes)), message)]
+    if message and not classes.values:
+        return dict(contents), False, [Finding('error', folder, where, f'{message}: {REMEDY}')]
+    return dict(contents), False, []
+
+
+def _shown(palettes: Mapping[str, Mapping[int, Color]]) -> Shown:
+    """Index -> its colours, each with the first label map that has it."""
+    shown: Shown = {}
+    for name, palette in palettes.items():
+        for index, color in palette.items():
+            shown.setdefault(index, {}).setdefault(color, name)
+    return shown
+
+
+def _doubt(shown: Shown, no_label: set[int]) -> tuple[str, str]:
+    """Label maps that tell that a program chose the order of the colours, and why; or ''."""
+    used = {index: of for index, of in sorted(shown.items()) if index not in no_label}
+    for index, of in used.items():
+        if len(of) > 1:
+            (first, at), (second, there) = list(of.items())[:2]
+            return some('label map', [at, there]), (
+                f'index {index} of the palette is {first} in one and {second} in the other: each '
+                'file numbers its colours by itself'
+            )
+    black = [index for index, of in used.items() if BLACK in of]
+    if black and black[0] and 0 in used:
+        return some('label map', [used[black[0]][BLACK]]), (
+            f'index {black[0]} of the palette is black, 0 is {next(iter(used[0]))}, as where a '
+            'program chose the order'
         )
-    elif is_moved and not classes.values:
-        where = some('label map', [colors[black[0]][BLACK]])
-        message = (
-            f'index {black[0]} of the palette is black, 0 is {used[0][0]}, as where a program '
-            f'chose the order: {REMEDY}'
-        )
-    return dict(contents), False, [Finding('error', folder, where, message)] if message else []
+    return '', ''
+
+
+def _is_by_grey(
+    shown: Shown,
+    classes: Classes,
+    ignored: Sequence[int],
+    like: Numbering | None,
+    *,
+    is_doubtful: bool,
+) -> bool:
+    """Whether palettes have nothing but grey, and its levels are the numbers."""
+    pairs = [(index, color) for index, of in shown.items() for color in of]
+    if any(len(set(color)) > 1 for _, color in pairs):
+        return False
+    if all(index == color[0] for index, color in pairs):
+        return False
+    levels = {color[0] for _, color in pairs}
+    is_binary = len(classes.names) == 2 and not classes.values and levels <= {0, IGNORE}
+    return _are_numbers(levels, classes, ignored, like) or (is_binary and is_doubtful)
 
 
 def _are_numbers(
