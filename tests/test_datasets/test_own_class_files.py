@@ -19,9 +19,26 @@ WITH_NUMBERS = {
     'COCO': '{"categories": [{"id": 2, "name": "box"},\n{"id": 0, "name": "bg"},\n'
     '{"id": 1, "name": "disc"}]}',
     'YAML': 'names:\n  0: bg\n  1: disc\n  2: box\n',
+    'a code': 'Name,Code\nbox,2\nbg,0\ndisc,1\n',
+    'a code first': 'code,name\n2,box\n0,bg\n1,disc\n',
+    'a label value': 'label value,name\n2,box\n0,bg\n1,disc\n',
+    'two words for names': 'class,label\nbox,2\nbg,0\ndisc,1\n',
+    'numbers called label': 'label,name\n2,box\n0,bg\n1,disc\n',
+    'numbers called category': 'category,name\n2,box\n0,bg\n1,disc\n',
+    'labels in JSON': '[{"label": 2, "name": "box"}, {"label": 0, "name": "bg"},\n'
+    '{"label": 1, "name": "disc"}]',
+    'the same twice': '[{"id": 2, "label": 2, "name": "box"},\n'
+    '{"id": 0, "label": 0, "name": "bg"}, {"id": 1, "label": 1, "name": "disc"}]',
+    'records by name': '{"box": {"label": 2}, "bg": {"label": 0}, "disc": {"label": 1}}',
+    'records by number': '{"2": {"name": "box"}, "0": {"name": "bg"}, "1": {"name": "disc"}}',
+    'Hugging Face': '{"id2label": {"0": "bg", "1": "disc", "2": "box"},\n'
+    '"label2id": {"bg": 0, "disc": 1, "box": 2}}',
+    'Hugging Face, the other': '{"label2id": {"bg": 0, "disc": 1, "box": 2}}',
     'no label': '-1 void\n0 bg\n1 disc\n2 box\n',
 }
 IN_ORDER = {
+    'a flag': '[{"name": "bg", "isthing": 0}, {"name": "disc", "isthing": 1},\n'
+    '{"name": "box", "isthing": 1}]',
     'heading': 'class_name\nbg\ndisc\nbox\n',
     'JSON': '[\n  "bg",\n  "disc",\n  "box"\n]\n',
     'YAML': 'names:\n- bg\n- disc\n- box\n',
@@ -31,6 +48,11 @@ IN_ORDER = {
 }
 WITH_COLORS = {
     'JSON': '{\n "bg": [0,0,0],\n "disc": [255,0,0],\n "box": "#0000ff"\n}',
+    'one number': '[{"name": "bg", "color": 0}, {"name": "disc", "color": 16711680},\n'
+    '{"name": "box", "color": 255}]',
+    'keys of a database': '{"classes": [{"title": "bg", "color": "#000000", "id": 1234567},\n'
+    '{"title": "disc", "color": "#FF0000", "id": 3},\n'
+    '{"title": "box", "color": "#0000FF", "id": 7}]}',
     'alpha': 'bg,0,0,0,255\ndisc,255,0,0,255\nbox,0,0,255,255\n',
     'heading': 'id,name,r,g,b\n0,bg,0,0,0\n1,disc,255,0,0\n2,box,0,0,255\n',
 }
@@ -65,6 +87,13 @@ def test_names_and_colours(tmp_path, kind):
     assert named(classes, classes.values) == (NUMBERS if kind == 'heading' else {})
 
 
+def test_the_separator_of_the_heading_holds_for_all_lines(tmp_path):
+    """As in ADE20K's objectInfo150.csv."""
+    text = 'Idx,Ratio,Train,Name\n1,0.15,11664,wall\n2,0.10,6046,building;edifice\n'
+    classes = read(tmp_path, text)
+    assert named(classes, classes.values) == {1: 'wall', 2: 'building;edifice'}
+
+
 def test_names_with_numbers_in_them(tmp_path):
     assert read(tmp_path, 'lane 1\nlane 2\n').names == ('lane 1', 'lane 2')
     classes = read(tmp_path, '7 lane 1\n8 lane 2\n9 3d box\n')
@@ -79,6 +108,16 @@ def test_names_with_numbers_in_them(tmp_path):
         ('bg\n\n1\n', 'line 3 has no name'),
         ('{"bg":\n', 'line 2: is no JSON'),
         ('names: [bg\n', 'line 2: is no YAML'),
+        ('name,count\nbg,9\ndisc,8\n', "has numbers as 'count': call them id"),
+        ('id,label,name\n0,1,bg\n1,2,disc\n', 'has numbers as id and as label: leave'),
+        ('class,label\n0,7\n1,8\n', 'has numbers as label and as class'),
+        (
+            '[{"name": "bg", "color": 1.5}, {"name": "disc", "color": null}]',
+            'entry 1: has a number',
+        ),
+        ('[{"name": "bg", "color": 99999999}, {"name": "disc", "color": 1}]', 'entry 1: has a nu'),
+        ('{"classes": ["bg", "disc"], "palette": [1.5, 2]}', 'the colour of entry 1 in the palet'),
+        ('- bg\n- di\x07sc\n', 'line 2: is no YAML: unacceptable character'),
         ('[[0, 1], [2, 3]]', 'entry 0 is no class'),
     ],
 )

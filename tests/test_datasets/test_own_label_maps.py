@@ -4,7 +4,7 @@ import json
 import os
 import runpy
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import cv2
@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.image_header import ImageHeader
+from mmpldc.datasets.label_maps import UnusableLabelMap
 from mmpldc.datasets.own_label_maps import read_classes
 from mmpldc.datasets.own_label_maps.fitting import fit_to_image
 from mmpldc.datasets.own_label_maps.pairing import pair
@@ -160,6 +161,51 @@ def test_colours(run, data, kind):
     assert base.classes == CLASSES and list(map(tuple, base.palette)) == COLORS
 
 
+WHITE_FIRST = 'cat,255,255,255\nbackground,0,0,0\n'
+LEVELS = {
+    'grey': (WHITE_FIRST, lambda v: np.where(v == 1, 255, 0).astype(np.uint8), 'grey colours'),
+    '1 bit': (WHITE_FIRST, lambda v: v == 1, 'grey colours'),
+    'numbers': ('cat,1,1,1\nbackground,0,0,0\n', lambda v: (v == 1).astype(np.uint8), 'grey col'),
+    'in order': ('background,0,0,0\ncat,9,0,0\n', lambda v: (v == 1).astype(np.uint8), 'in the o'),
+    'told': (
+        '1,cat,255,255,255\n0,background,0,0,0\n',
+        lambda v: (v == 1).astype(np.uint8),
+        '',
+    ),
+    'told bit': ('1,cat,255,255,255\n0,background,0,0,0\n', lambda v: v == 1, ''),
+}
+
+
+@pytest.mark.parametrize('kind', LEVELS)
+def test_numbers_of_classes_with_colours(run, data, kind):
+    lines, convert, words = LEVELS[kind]
+    write(data, convert)
+    listed = data.root / 'classes.csv'
+    listed.write_text(lines)
+    result = run(classes=[listed])
+    assert result.code == 0 and words in result.out, result
+    assert words or 'taken' not in result.out
+    base = Config.fromfile(data.root / 'mine/base.py')
+    for image, values in data.truth.items():
+        found = np.array(base.classes)[written(data, image)] == 'cat'
+        np.testing.assert_array_equal(found, values == 1)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'words'),
+    [
+        ('cat,255,255,255\nbackground,0,0,0\n', 'has 0, a grey colour of --classes, and 1, which'),
+        ('1,cat,0,0,0\n0,background,1,1,1\n', '0 is the number of one class and the grey of an'),
+    ],
+)
+def test_numbers_that_may_be_colours(run, data, lines, words):
+    write(data, lambda v: (v == 1).astype(np.uint8))
+    listed = data.root / 'classes.csv'
+    listed.write_text(lines)
+    result = run(classes=[listed])
+    assert 'nothing was' in result.code and words in result.out
+
+
 def test_palette_by_index_or_by_colour(run, data):
     palette = np.zeros((256, 3), np.uint8)
     palette[:3], palette[255] = COLORS, 255
@@ -174,6 +220,90 @@ def test_palette_by_index_or_by_colour(run, data):
     listed = data.root / 'classes.txt'
     listed.write_text(LISTS['cvat'])
     assert run(classes=[listed]).code == 0
+    assert_truth(data)
+
+
+def with_palettes(data, *orders, colors=None, suffix='png'):
+    """The label maps as palette images, each with its colours in another order."""
+    for row, (image, values) in enumerate(data.truth.items()):
+        order = orders[row % len(orders)]
+        table = np.zeros((256, 3), np.uint8)
+        indices = values.copy()
+        for index, label in enumerate(order):
+            table[index] = colors[label] if colors else label
+            indices[values == label] = index
+        table[255] = 255
+        path = data.maps / Path(image).with_suffix(f'.{suffix}')
+        save(path, indices, palette=table.tobytes())
+
+
+GREYS = {0: (0,) * 3, 1: (128,) * 3, 2: (255,) * 3}
+
+
+@pytest.mark.parametrize('orders', [[(1, 2, 0)], [(0, 1, 2), (2, 0, 1)]], ids=['one', 'two'])
+def test_grey_palettes_in_an_order_of_their_own(run, data, orders):
+    with_palettes(data, *orders)
+    result = run()
+    assert result.code == 0 and 'grey levels are taken for numbers' in result.out
+    assert_truth(data)
+
+
+def test_a_quantized_binary_mask(run, data):
+    for image, values in data.truth.items():
+        path = data.maps / Path(image).with_suffix('.png')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((values == 1).astype(np.uint8) * 255).quantize(2).save(path)
+    result = run(classes=('background', 'cat'))
+    assert result.code == 0 and 'grey levels are taken for numbers' in result.out
+    for image, values in data.truth.items():
+        np.testing.assert_array_equal(written(data, image), values == 1)
+    assert 'new_config.py: nothing was' in run(classes=CLASSES).code
+
+
+@pytest.mark.parametrize(
+    ('orders', 'colors', 'suffix', 'words'),
+    [
+        ([(0, 1, 2), (0, 2, 1)], COLORS, 'png', 'each file numbers its colours by itself'),
+        ([(0, 1, 2), (0, 2, 1)], COLORS, 'gif', 'each file numbers its colours by itself'),
+        ([(0, 1, 2), (0, 2, 1)], GREYS, 'png', 'each file numbers its colours by itself'),
+        ([(1, 0, 2)], COLORS, 'png', 'index 1 of the palette is black, 0 is (250, 0, 10)'),
+        ([(2, 1, 0)], GREYS, 'png', 'index 2 of the palette is black, 0 is (255, 255, 255)'),
+    ],
+)
+def test_palettes_whose_order_a_program_chose(run, data, orders, colors, suffix, words):
+    """No choice of label maps settles what the indices mean; colours or numbers do."""
+    with_palettes(data, *orders, colors=colors, suffix=suffix)
+    for args in (), ('--drop-invalid',):
+        result = run(*args)
+        assert words in result.out and 'new_config.py: nothing was' in result.code
+    assert suffix == 'gif' or run('--values', 0, 1, 2).code == 0  # GIF moves 255
+    listed = data.root / 'classes.txt'
+    lines = [' '.join(map(str, (*colors[n], name))) for n, name in enumerate(CLASSES)]
+    white = [] if colors is GREYS else ['255 255 255 void']
+    listed.write_text('\n'.join([*lines, *white]))
+    assert run(classes=[listed]).code == 0
+    if white:
+        assert_truth(data)
+
+
+def test_palettes_of_a_validation_set_that_differ(run, data):
+    """In each folder all are equal."""
+    with_palettes(data, (0, 1, 2), colors=COLORS)
+    args = ['--val-label-maps', data.root / 'val_maps']
+    data.truth = {name: data.truth[name] for name in data.names[2:4]}
+    for order, words in ((0, 1, 2), ''), ((0, 2, 1), 'of those to train on'):
+        data.maps = data.root / 'val_maps'
+        with_palettes(data, order, colors=COLORS)
+        for name in data.truth:
+            (data.root / 'maps' / name).with_suffix('.png').unlink(missing_ok=True)
+        result = run(*args, maps=data.root / 'maps')
+        assert words in result.out and (result.code == 0) == (not words), result
+
+
+@pytest.mark.parametrize('colors', [GREYS, [(50, 60, 70), *COLORS[1:]], [(0, 0, 0)] * 3])
+def test_one_palette_without_black_elsewhere_is_read_by_index(run, data, colors):
+    with_palettes(data, (0, 1, 2), colors=colors)
+    assert run().code == 0
     assert_truth(data)
 
 
@@ -311,6 +441,21 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize('stray', [3, 200])
+def test_leaving_out_label_maps_does_not_settle_what_0_is(run, data, stray):
+    """As in ADE20K: one map has the last of the classes, which are numbered from 1."""
+    write(data)
+    shown = data.truth['3.jpg'].copy()
+    shown[:32], shown[32:33] = 3, stray
+    save(data.maps / '3.png', shown)
+    for args in (), ('--drop-invalid',):
+        result = run(*args)
+        assert 'nothing was' in result.code and 'if 0 means no label, --ignore 0' in result.out
+    assert run('--values', 0, 1, 2, '--drop-invalid').code == 0
+    assert '3.jpg' in names_in(data, 'unlabeled')
+    assert run('--ignore', 0, stray).code == 0
+
+
 @pytest.mark.parametrize('kind', REFUSED)
 def test_refused_with_one_line(run, data, kind):
     convert, words = REFUSED[kind]
@@ -347,6 +492,27 @@ def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     used = {*names_in(data, 'labeled'), *names_in(data, 'val')}
     if words != 'cut off':
         assert ('3.jpg' in names_in(data, 'unlabeled')) == ('3.jpg' not in used)
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'options', 'is_lossy'),
+    [
+        ('.webp', dict(quality=100), True),
+        ('.webp', dict(lossless=True), False),
+        ('.tif', dict(compression='jpeg'), True),
+        ('.tif', dict(compression='tiff_lzw'), False),
+        ('.jpg', {}, True),
+    ],
+)
+def test_what_is_stored_with_loss_is_refused(data, suffix, options, is_lossy):
+    path = data.maps / f'map{suffix}'
+    values = data.truth[data.names[2]]
+    save(path, np.stack([values] * 3, -1) if suffix == '.webp' else values, **options)
+    if is_lossy:
+        with pytest.raises(UnusableLabelMap, match='which changes numbers: save label maps as PNG'):
+            read_contents(path, by_color=False)
+    else:
+        assert read_contents(path, by_color=False).values.tolist() == [0, 1, 2, 255]
 
 
 def test_several_label_maps_of_an_image(run, data):
@@ -580,6 +746,50 @@ def test_numbers_of_other_images_are_no_suffix():
     assert not pairs.maps and 'several images have this name' in pairs.faults['1.png']
     pairs = pair(['1.jpg'], ['mask_1.png'], folder='maps')
     assert pairs.maps == {'1.jpg': 'mask_1.png'}
+
+
+CAM_A, CAM_B = ['camA/1.jpg', 'camA/2.jpg', 'camA/3.jpg'], ['camB/1.jpg', 'camB/3.jpg']
+STRAYS = {
+    'cameras': (['camA/1', 'camA/3', 'camB/1', 'camB/2', 'camB/3'], 'p', [*CAM_A, *CAM_B]),
+    'one of a camera': (['camA/1', 'camB/2'], 'p', [*CAM_A, *CAM_B]),
+    'folders inside': (
+        ['camA/m/1', 'camB/m/1', 'camB/m/3', 'camB/m/2'],
+        'p',
+        [name.replace('/', '/rgb/') for name in [*CAM_A, *CAM_B]],
+    ),
+    'one camera alone': (['camA/1', 'camA/3', 'camB/2'], 'p/camA', ['1.jpg', '2.jpg', '3.jpg']),
+    'split': (['lm/train/1', 'lm/val/2'], 'd/train', ['1.jpg', '2.jpg']),
+    'split without others': (['val/2'], 'd/train_images', ['1.jpg', '2.jpg']),
+    'ending': (['1', '3', '4', '5', '2_left'], 'p', [f'{n}.jpg' for n in range(6)]),
+}
+
+
+@pytest.mark.parametrize('kind', STRAYS)
+def test_a_label_map_of_another_image_of_that_name(kind):
+    names, image_folder, images = STRAYS[kind]
+    label_maps = [f'{name}.png' for name in names]
+    pairs = pair(images, label_maps, folder='maps', image_folder=image_folder)
+    [(name, fault)] = pairs.faults.items()
+    assert PurePosixPath(name).stem in ('2', '2_left'), fault
+    assert 'of its image' in fault and set(pairs.maps.values()) == {*label_maps} - {name}
+
+
+@pytest.mark.parametrize(
+    ('names', 'images'),
+    [
+        (['1', '2', '3', '4'], ['a/1.jpg', 'a/2.jpg', 'a/3.jpg', 'b/4.jpg']),
+        (['all/1', 'all/2', 'all/4'], ['a/1.jpg', 'a/2.jpg', 'b/4.jpg']),
+        (['train/1', 'val/2', 'val/3'], ['1.jpg', '2.jpg', '3.jpg']),
+        (['p/1', 'p/2', 'p/3'], ['p/1.jpg', 'p/2.jpg', 'p/more/3.jpg']),
+        (['1_jpg.rf.a1', '2_jpg.rf.b2', '3_jpg.rf.c3', '4_jpg.rf.d4'], ['1.jpg', '4.jpg']),
+        (['1_ann', '2_ann', '3_bob', '4_bob', '5'], [f'{n}.jpg' for n in range(1, 6)]),
+        (['1', '2', '3', '4', '5_labelIds'], [f'{n}.jpg' for n in range(1, 6)]),
+    ],
+)
+def test_folders_and_ends_of_names_that_say_nothing(names, images):
+    pairs = pair(images, [f'{name}.png' for name in names], folder='maps', image_folder='photos')
+    assert set(pairs.maps) == set(images)
+    assert any('several splits' in one.message for one in pairs.findings) == (names[0] == 'train/1')
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,9 @@ def _read_label_map(
     image = image_record(images, name)
     if path is None:
         return image, []
-    labels = read_label_map(path, image)
+    labels = read_label_map(
+        path, image, lambda value: value in ignore or 1 <= value // divisor <= num_classes
+    )
     annotations = []
     for value in values_of(labels):
         if value in ignore:

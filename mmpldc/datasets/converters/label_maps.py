@@ -1,5 +1,6 @@
 """Images whose values are labels."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +29,24 @@ def load_mask(path: Path) -> Image.Image:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
 
 
-def read_label_map(path: Path, image: dict) -> np.ndarray:
+def read_label_map(
+    path: Path, image: dict, is_label: Callable[[int], bool] | None = None
+) -> np.ndarray:
     """Read an image whose values are labels: 1, 8 or 16 bit, of a palette the indices.
 
     Args:
         path: of the file, usually PNG.
         image: record of the image that it belongs to.
+        is_label: whether a value means something. If all colours of a palette are grey, and all
+            levels mean something, these are the labels: a program that reduces colours orders them
+            as it likes. None: the indices are.
 
     Returns:
         ``(H, W)`` bool, uint8, uint16 or int32, in column order, as pycocotools wants its masks.
 
     Raises:
-        ValueError: if it cannot be read, has several channels or pages, or not the image's size.
+        ValueError: if it cannot be read, has several channels or pages, not the image's size, or
+            a palette whose black is not the first colour, though that occurs.
     """
     label_map = load_mask(path)
     if label_map.mode not in ONE_CHANNEL:
@@ -48,7 +55,28 @@ def read_label_map(path: Path, image: dict) -> np.ndarray:
             f'{path} cannot be read as a mask: {what} where one channel of labels belongs: save '
             'the labels as a grey or a palette image'
         )
-    return _of_size(path, np.asarray(label_map), image)
+    values = np.asarray(label_map)
+    if label_map.mode == 'P' and is_label is not None:
+        values = _of_palette(path, label_map, is_label)
+    return _of_size(path, values, image)
+
+
+def _of_palette(path: Path, picture: Image.Image, is_label: Callable[[int], bool]) -> np.ndarray:
+    """``(H, W)`` uint8, indices of a palette or its grey levels."""
+    indices = np.asarray(picture)
+    table = np.reshape(picture.getpalette('RGB') or [], (-1, 3))
+    found = [index for index in values_of(indices) if index < len(table)]
+    levels = set(table[found, 0].tolist())
+    is_grey = bool((table == table[:, :1]).all() and table.any())
+    if is_grey and len(levels) == len(found) and all(map(is_label, levels)):
+        return np.asarray(picture.convert('L'))
+    black = [index for index in found if is_label(index) and not table[index].any()]
+    if 0 in found and 0 not in black and black:
+        raise ValueError(
+            f'{path}: index {black[0]} of its palette is black, 0 is not: a program chose the '
+            'order of its colours: save the labels as a grey image'
+        )
+    return indices
 
 
 def read_binary_mask(path: Path, image: dict) -> np.ndarray:

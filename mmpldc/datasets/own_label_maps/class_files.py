@@ -5,16 +5,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from mmpldc.utils.text import is_markup, read_text
 
-from .column_names import ALPHA, COLOR, NAME, NUMBER, PARTS
+from .class_fields import HEX, Color, Entry, color_of_field, of_records, plain
+from .column_names import ALPHA, CODE, COLOR, NAME, NUMBER, PARTS
 
-Color = tuple[int, int, int]
-HEX = re.compile(r'#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})\b')
 COMMENT = re.compile(r'(?:^|\s)#(?![0-9a-fA-F]{6}\b).*$')
 CVAT = re.compile(r'^(.*?):\s*(\d+\s*,\s*\d+\s*,\s*\d+)\s*:.*$')  # road:128,64,128::
 # Numbers before and after a name, such as 7 road, (128, 64, 128) road, road=7, 0,road,128,64,128.
@@ -22,21 +21,7 @@ FIRST = re.compile(r'^((?:[(\[]?\s*-?\d+\s*[)\]]?(?:\s*[,;:=|\s]\s*|$))+)(.*)$')
 LAST = re.compile(r'^(.*?)((?:\s*[,;:=|\s]\s*[(\[]?\s*-?\d+\s*[)\]]?)+)$')
 WHOLE_FLOAT = re.compile(r'(?:^|(?<=[,;:=|\t]))(\s*-?\d+)\.0+(?=\s*(?:[,;:=|\s]|$))')  # 1.0,road
 DIVIDED = re.compile(r'[,;:=|\t]')
-LISTS = ('names', 'classes', 'labels', 'categories', 'class_names')
-
-
-class Entry(NamedTuple):
-    """A class as a file lists it.
-
-    Attributes:
-        name: of the class.
-        value: its number in label maps, None if the file does not say.
-        color: its RGB, likewise.
-    """
-
-    name: str
-    value: int | None = None
-    color: Color | None = None
+LISTS = ('names', 'classes', 'labels', 'categories', 'class_names', 'id2label', 'label2id')
 
 
 def read_class_file(path: Path) -> list[Entry]:
@@ -69,6 +54,10 @@ def read_class_file(path: Path) -> list[Entry]:
         mark = error.problem_mark
         line = mark.line + 1 if mark else 1
         raise ValueError(f'{path}, line {line}: is no YAML: {error.problem}') from None
+    except yaml.YAMLError as error:
+        line = text.count('\n', 0, getattr(error, 'position', 0)) + 1
+        what = str(error).splitlines()[0]
+        raise ValueError(f'{path}, line {line}: is no YAML: {what}: remove it') from None
     return _alike(found, path)
 
 
@@ -103,13 +92,12 @@ def _of_lines(text: str, path: Path) -> list[tuple[str, Entry]]:
         for number, whole in enumerate(text.splitlines(), 1)
         if (line := COMMENT.sub('', whole).strip())
     ]
-    rows = [(number, _cells(line)) for number, line in lines]
+    mark = _mark(lines[0][1]) if lines else None
+    rows = [(number, _cells(line, mark)) for number, line in lines]
     if rows and (columns := _columns(rows, path)) is not None:
-        return [
-            (f'line {number}', _of_record(dict(zip(columns, cells, strict=False)), path, number))
-            for number, cells in rows[1:]
-        ]
-    if rows and len(rows[0][1]) == 1 and _plain(rows[0][1][0]) in NAME and len(rows) > 1:
+        records = [(n, dict(zip(columns, cells, strict=False))) for n, cells in rows[1:]]
+        return of_records([(f'line {n}', record) for n, record in records], path)
+    if rows and len(rows[0][1]) == 1 and plain(rows[0][1][0]) in NAME and len(rows) > 1:
         lines = lines[1:]  # the heading of a single column
     if len(lines) == 1 and not re.search(r'\d', lines[0][1]):
         number, line = lines[0]
@@ -131,11 +119,21 @@ def _of_lines(text: str, path: Path) -> list[tuple[str, Entry]]:
     return result
 
 
-def _cells(line: str) -> list[str]:
-    """Columns of a line of CSV, whatever divides them."""
-    if '"' not in line and not re.search(r'[,;\t|]', line):
+def _mark(line: str) -> str | None:
+    """What divides the columns of a line, None if it has one."""
+    return next((mark for mark in '\t;,|' if mark in line), None)
+
+
+def _cells(line: str, mark: str | None = None) -> list[str]:
+    """Columns of a line of CSV.
+
+    Args:
+        line: of the file.
+        mark: what divides the heading, which holds for all lines; None: whatever divides this one.
+    """
+    mark = mark or _mark(line) or ','
+    if '"' not in line and mark not in line:
         return [line]
-    mark = next((mark for mark in '\t;,|' if mark in line), ',')
     cells = [
         cell.strip() for cell in next(csv.reader([line], delimiter=mark, skipinitialspace=True))
     ]
@@ -151,13 +149,13 @@ def _columns(rows: list[tuple[int, list[str]]], path: Path) -> list[str] | None:
         return None
     if len(cells) == 1:
         words = cells[0].split()
-        known = NAME | NUMBER | COLOR | ALPHA | set().union(*PARTS)
-        if len(words) < 2 or not all(_plain(word) in known for word in words):
+        known = NAME | NUMBER | CODE | COLOR | ALPHA | set().union(*PARTS)
+        if len(words) < 2 or not all(plain(word) in known for word in words):
             return None
         split = [(n, line[0].split(None, len(words) - 1)) for n, line in rows[1:]]
         rows[1:] = split
         cells = words
-    columns = [_plain(cell) for cell in cells]
+    columns = [plain(cell) for cell in cells]
     has_numbers = any(re.fullmatch(r'-?\d+|#\w{6}', cell) for _, row in rows[1:] for cell in row)
     if not set(columns) & (NUMBER | COLOR | PARTS[0]) and not (has_numbers and len(columns) > 1):
         return None
@@ -215,35 +213,6 @@ def _entry(name: str, numbers: list[int], after: int, path: Path, line: int) -> 
 # ---------------------------------------------------------------- records
 
 
-def _plain(word: str) -> str:
-    return re.sub(r'[\s_-]', '', word).casefold()
-
-
-def _of_record(record: Mapping[str, Any], path: Path, line: int | str) -> Entry:
-    """A class by fields, whatever these are called."""
-    fields = {_plain(str(key)): value for key, value in record.items()}
-    name = next((value for key, value in fields.items() if key in NAME), '')
-    numbers = [value for key, value in fields.items() if key in NUMBER and value not in (None, '')]
-    colors = [value for key, value in fields.items() if key in COLOR and value not in (None, '')]
-    parts = [value for names in PARTS for key, value in fields.items() if key in names]
-    try:
-        value = int(str(numbers[0])) if numbers else None
-        color = _color(colors[0]) if colors else _color(parts) if parts else None
-    except ValueError:
-        place = f'line {line}' if isinstance(line, int) else line
-        raise ValueError(f'{path}, {place}: has a number or colour that is none') from None
-    return Entry(str(name).strip(), value, color)
-
-
-def _color(given: Any) -> Color:
-    """RGB of three numbers, in a list or a text, or of six digits."""
-    text = given if isinstance(given, str) else ','.join(map(str, given))
-    if match := HEX.search(text):
-        return int(match[1], 16), int(match[2], 16), int(match[3], 16)
-    red, green, blue = (int(part) for part in re.split(r'[,;\s]+', text.strip('()[] '))[:3])
-    return red, green, blue
-
-
 def _of_data(data: Any, path: Path) -> list[tuple[str, Entry]]:
     """Classes of what JSON or YAML holds, each with its place in words."""
     if isinstance(data, Mapping):
@@ -252,15 +221,20 @@ def _of_data(data: Any, path: Path) -> list[tuple[str, Entry]]:
             found = _of_data(data[inner], path)
             palette = data.get('palette')
             if isinstance(palette, list) and len(palette) == len(found):
-                colors = map(_color, palette)
-                found = [
-                    (at, e._replace(color=c)) for (at, e), c in zip(found, colors, strict=True)
+                return [
+                    (at, entry._replace(color=_color(color, path, at)))
+                    for (at, entry), color in zip(found, palette, strict=True)
                 ]
             return found
+        if data and all(isinstance(value, Mapping) for value in data.values()):
+            named = [(f'entry {key}', _with_key(str(key), value)) for key, value in data.items()]
+            return of_records(named, path)
         items: Iterable = data.items()
         return [(f'entry {key}', _of_item(str(key), value, path)) for key, value in items]
     if not isinstance(data, list):
         raise ValueError(f'{path}: holds no list of classes')
+    if data and all(isinstance(value, Mapping) and len(value) > 1 for value in data):
+        return of_records([(f'entry {n}', value) for n, value in enumerate(data, 1)], path)
     found = []
     for number, value in enumerate(data, 1):
         place = f'entry {number}'
@@ -269,7 +243,7 @@ def _of_data(data: Any, path: Path) -> list[tuple[str, Entry]]:
         elif isinstance(value, Mapping) and len(value) == 1:
             entry = _of_item(*next((str(k), v) for k, v in value.items()), path)
         elif isinstance(value, Mapping):
-            entry = _of_record(value, path, place)
+            entry = of_records([(place, value)], path)[0][1]
         elif isinstance(value, list) and value:
             entry = _of_item(str(value[0]), value[1] if len(value) == 2 else value[1:], path)
         else:
@@ -280,13 +254,9 @@ def _of_data(data: Any, path: Path) -> list[tuple[str, Entry]]:
 
 def _of_item(key: str, value: Any, path: Path) -> Entry:
     """A class of a key and what belongs to it: ``0: road``, ``road: [128, 64, 128]`` and others."""
-    is_number = re.fullmatch(r'\s*-?\d+\s*', key) is not None
     if isinstance(value, Mapping):
-        entry = _of_record(value, path, f'entry {key}')
-        if is_number:
-            return entry if entry.value is not None else entry._replace(value=int(key))
-        return entry._replace(name=entry.name or key.strip())
-    if _plain(key) in NAME and isinstance(value, str):  # - name: road
+        return of_records([(f'entry {key}', _with_key(key, value))], path)[0][1]
+    if plain(key) in NAME and isinstance(value, str):  # - name: road
         return Entry(value.strip())
     text = ','.join(map(str, value)) if isinstance(value, list) else str(value)
     name, numbers, after = _numbers_of(f'{key}\t{text}', path, 0)
@@ -294,3 +264,20 @@ def _of_item(key: str, value: Any, path: Path) -> Entry:
         return _entry(name, numbers, len(after), path, 0)
     except ValueError:
         raise ValueError(f'{path}: entry {key} is no class: write a name and a number') from None
+
+
+def _with_key(key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record together with its key, if that is the number or name that the record lacks."""
+    of = {plain(str(field)): value for field, value in fields.items()}
+    if re.fullmatch(r'\s*-?\d+\s*', key):
+        return dict(fields) if of.keys() & NUMBER else {'id': key, **fields}
+    words = [value for field, value in of.items() if field in NAME and value not in (None, '')]
+    is_named = any(not re.fullmatch(r'\s*-?\d+\s*', str(word)) for word in words)
+    return dict(fields) if is_named else {'name': key.strip(), **fields}
+
+
+def _color(given: Any, path: Path, place: str) -> Color:
+    try:
+        return color_of_field(given)
+    except (TypeError, ValueError):
+        raise ValueError(f'{path}: the colour of {place} in the palette is none') from None

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..label_maps import IGNORE
-from .class_files import Color, Entry, read_class_file
+from .class_fields import Color, Entry
+from .class_files import read_class_file
 
 MEANS_NO_LABEL = {'void', 'ignore', 'ignored', 'unlabeled', 'unlabelled', '__ignore__'}
 HUGE = 65535  # the largest number of a 16-bit map
@@ -69,6 +70,10 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
             entry._replace(value=row if entry.value is None else entry.value)
             for row, entry in enumerate(entries)
         ]
+    elif all(color for *_, color in entries) and any(
+        (value or 0) > HUGE for _, value, _ in entries
+    ):
+        entries = [entry._replace(value=None) for entry in entries]  # keys of a tool's database
     for _, value, color in entries:
         if value is not None and not 0 <= value <= HUGE:
             raise ValueError(f'--classes or --values has the number {value}: they are 0 to {HUGE}')

@@ -3,7 +3,9 @@
 NAME = {'name', 'names', 'class', 'classes', 'classname', 'label', 'labels', 'labelname'}
 NAME |= {'category', 'categories', 'categoryname', 'title'}
 NUMBER = {'id', 'index', 'idx', 'value', 'number', 'classid', 'labelid', 'categoryid', 'pixelvalue'}
-NUMBER |= {'trainid', 'pixel', 'gray', 'grey', 'classindex', 'no', 'nr'}
+NUMBER |= {'trainid', 'pixel', 'gray', 'grey', 'classindex', 'no', 'nr', 'labelvalue'}
+NUMBER |= {'labelnumber', 'labelindex', 'classnumber', 'classvalue'}
+CODE = {'code', 'classcode', 'labelcode'}  # a number if it is one, and no other column is
 COLOR = {'color', 'colour', 'rgb', 'hex', 'colorrgb'}
 PARTS = ({'r', 'red'}, {'g', 'green'}, {'b', 'blue'})
 ALPHA = {'a', 'alpha'}

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks.findings import Finding, some
+from ..checks.findings import Finding, Level, some
 from ..label_maps import IGNORE
-from .classes import HUGE, Classes
+from .classes import HUGE, Classes, Color
+from .grey_classes import levels_of_classes
 from .reading import Contents, color_of
 
 UNKNOWN = 254  # no class: there are at most 254
@@ -20,10 +21,12 @@ class Numbering(NamedTuple):
     Attributes:
         numbers: ``(65536,)`` uint8, number -> class, 255 for no label, 254 if it means nothing.
         colors: colour as a number -> class, likewise.
+        palette: index -> RGB of the label maps that are read by index.
     """
 
     numbers: np.ndarray
     colors: Mapping[int, int]
+    palette: Mapping[int, Color] = {}
 
     def classes_of(self, values: np.ndarray, *, is_color: bool) -> np.ndarray:
         """Classes of values of any shape, uint8; see :class:`.reading.RawMap`."""
@@ -90,7 +93,8 @@ def decide(
             'for what has no label; many colours mean that edges were smoothed: export without'
         )
         faults |= dict.fromkeys((name for names in unknown.values() for name in names), message)
-    return Decision(Numbering(table, colors), findings, faults)
+    palette = {index: color for one in contents.values() for index, color in one.palette.items()}
+    return Decision(Numbering(table, colors, palette), findings, faults)
 
 
 def _of_numbers(
@@ -112,6 +116,14 @@ def _of_numbers(
     if like is not None and (is_told or num != 2 or like.numbers[0] != 0):
         known = np.flatnonzero(like.numbers != UNKNOWN).tolist()
         meaning, is_told = {value: int(like.numbers[value]) for value in known}, True
+    if classes.colors:
+        told = meaning if is_told else {}
+        levels, message, is_error = levels_of_classes(contents, classes, ignored, told)
+        if message:
+            level: Level = 'error' if is_error else 'note'
+            where = some('label map', list(contents))
+            findings.append(Finding(level, folder, where, message))
+        meaning, is_told = levels or meaning, is_told or bool(levels)
     meaning |= dict.fromkeys(ignored, IGNORE)
     meaning.setdefault(IGNORE, IGNORE)
     if first:
@@ -156,10 +168,12 @@ def _of_numbers(
         unknown = []
         message = f"classes are numbered from 1: 1 is '{names_of[0]}'"
         findings.append(Finding('repaired', folder, '', message))
-    elif unknown == [num] and 0 in found and 2 * len(showing(num)) > len(contents):
+    elif num in unknown and 0 in found:  # all at once: leaving out some maps would settle nothing
+        more = ', '.join(map(str, unknown[1 : NAMED + 1]))
         message = (
-            f'has the values 0 to {num}, but --classes has {num} names: if 0 is the background, '
-            'name it first; if 0 means no label, --ignore 0'
+            f'has the values 0 to {num}{" and " * bool(more)}{more}, but --classes has {num} '
+            'names: if 0 is the background, name it first; if 0 means no label, --ignore 0; if '
+            f"0 is '{names_of[0]}', give all numbers with --values"
         )
         ask(message, showing(num))
         unknown = []

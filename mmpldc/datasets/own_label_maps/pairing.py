@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..checks.findings import Finding, some
 from ..name_lists import SUFFIXES
 from ..photo_names import TOOL_PARTS
+from .strays import common_parts, split_findings, stray_endings, stray_folders
 
 PREFIX = re.compile(r'^(?:mask|label|labels|gt|seg|annotation)[_-](?=.)', re.IGNORECASE)
 # Words that stand for one another: img_0001 and mask_0001, image1 and label1, 1_sat and 1_mask.
@@ -44,8 +45,9 @@ def pair(
     """Find the image of each label map by their names.
 
     Both have the same name apart from the extension, or the label map's has more: an end such as
-    ``_mask`` or ``_gtFine_labelIds``, or a beginning such as ``mask_``. Folders count only where
-    the names alone do not tell. What is left is compared without case, Unicode form, a prefix of
+    ``_mask`` or ``_gtFine_labelIds``, or a beginning such as ``mask_``. Folders count where the
+    names alone do not tell, and a label map whose folder belongs to other images has none. What is
+    left is compared without case, Unicode form, a prefix of
     Label Studio and words such as ``img`` and ``label``, and paired if just one image fits.
 
     Args:
@@ -64,6 +66,7 @@ def pair(
     remarks: dict[str, list[str]] = defaultdict(list)
     faults: dict[str, str] = {}
     left = []
+    endings = {}
     for label_map in label_maps:
         stem, ending = _image_of(PurePosixPath(label_map).stem, by_stem)
         candidates = by_stem.get(stem, []) if stem is not None else []
@@ -73,6 +76,7 @@ def pair(
             faults[label_map] = _of_several_images(candidates)
         elif candidates:
             found[candidates[0]].append(label_map)
+            endings[label_map] = ending
             if ending:
                 remark = f"'{ending}' in their names is not in those of the images: seen through"
                 remarks[remark].append(label_map)
@@ -91,11 +95,17 @@ def pair(
     for maps in found.values():
         if len(maps) > 1:
             faults |= dict.fromkeys(maps, _of_one_image(maps))
-    findings = [
-        Finding('repaired', folder, some('label map', names), remark)
-        for remark, names in remarks.items()
-    ]
     chosen = {image: found[image][0] for image in images if len(found.get(image, ())) == 1}
+    alone = {name: endings[name] for name in chosen.values() if name in endings}
+    strays = stray_endings(alone) | stray_folders(chosen, images, image_folder)
+    faults |= strays
+    chosen = {image: name for image, name in chosen.items() if name not in strays}
+    findings = [
+        Finding('repaired', folder, some('label map', kept), remark)
+        for remark, names in remarks.items()
+        if (kept := [name for name in names if name not in strays])
+    ]
+    findings += split_findings(chosen, image_folder, folder)
     return Pairs(chosen, faults, findings)
 
 
@@ -211,10 +221,7 @@ def _same_folder(images: list[str], label_map: str) -> list[str]:
     own = PurePosixPath(label_map).parent.parts
 
     def common(image: str) -> tuple[int, int]:
-        theirs = PurePosixPath(image).parent.parts
-        pairs = zip(reversed(own), reversed(theirs), strict=False)
-        last = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(own), len(theirs)))
-        return last, len(set(own) & set(theirs))
+        return common_parts(own, PurePosixPath(image).parent.parts)
 
     most = max(map(common, images))
     best = [image for image in images if common(image) == most]

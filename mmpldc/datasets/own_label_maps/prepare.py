@@ -22,6 +22,7 @@ from .classes import HUGE, Classes, Color
 from .fitting import fit_to_image, turned
 from .numbering import Decision, Numbering, decide
 from .pairing import pair, why_none
+from .palettes import settle_palettes
 from .reading import Contents, read_contents, read_raw
 
 LONGEST_NAME = 255  # bytes, of file systems
@@ -58,6 +59,7 @@ class LabelMaps:
         all_files: paths of all label maps, also of those that are not used.
         findings: what was repaired, warnings and errors.
         left_out: a line for each label map that ``drop_invalid`` left out.
+        by_grey: whether grey levels of palettes are the numbers.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class LabelMaps:
     all_files: list[str]
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    by_grey: bool = False
 
     def counts(self, num_classes: int) -> np.ndarray:
         """Pixels of each class in each image, ``(I, C)`` int64."""
@@ -85,7 +88,7 @@ class LabelMaps:
         wanted = set(names)
 
         def write(file: LabelMapFile) -> None:
-            raw = read_raw(file.path, by_color=self.by_color)
+            raw = read_raw(file.path, by_color=self.by_color, by_grey=self.by_grey)
             labels = self.numbering.classes_of(raw.values, is_color=raw.is_color)
             values: np.ndarray = np.repeat(labels, raw.lengths).reshape(raw.size)
             if file.turn != 1 or values.shape != file.size:
@@ -183,6 +186,11 @@ def prepare_label_maps(
             repaired[what].append(pairs.maps[name])
         read[name] = *outcome, turn
     contents = {pairs.maps[name]: one for name, (one, *_) in read.items()}
+    contents, by_grey, found = settle_palettes(
+        contents, classes, ignored, str(folder), like=numbering
+    )
+    findings += found
+    read = {name: (contents[pairs.maps[name]], *rest[1:]) for name, rest in read.items()}
     decision = Decision(Numbering(np.zeros(0, np.uint8), {}), [], {})
     while contents:
         decision = decide(contents, classes, ignored, str(folder), like=numbering)
@@ -202,6 +210,7 @@ def prepare_label_maps(
     for what, of in repaired.items():
         findings.append(Finding('repaired', str(folder), some('label map', of), what))
     result = LabelMaps(folder, images, files, decision.numbering, by_color, all_files, findings)
+    result.by_grey = by_grey
     _report(result, faults, drop_invalid)
     if not any(finding.level == 'error' for finding in findings):
         _check_images(result, drop_invalid)

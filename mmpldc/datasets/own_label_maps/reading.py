@@ -1,5 +1,6 @@
 """Label maps as tools write them: numbers or colours, in any lossless format."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from ..image_header import open_image, pages_of
 from ..label_maps import UnusableLabelMap
-from .classes import HUGE
+from .classes import HUGE, Color
 
 
 class RawMap(NamedTuple):
@@ -22,6 +23,8 @@ class RawMap(NamedTuple):
         lengths: ``(n,)`` int64, their pixels.
         is_color: which of these.
         remarks: what was seen through, in words.
+        palette: index -> RGB, if ``values`` are indices of a palette; else empty.
+        is_bit: whether 1 is white.
     """
 
     size: tuple[int, int]
@@ -29,6 +32,8 @@ class RawMap(NamedTuple):
     lengths: np.ndarray
     is_color: bool
     remarks: tuple[str, ...] = ()
+    palette: Mapping[int, Color] = {}
+    is_bit: bool = False
 
 
 class Contents(NamedTuple):
@@ -40,6 +45,8 @@ class Contents(NamedTuple):
         counts: ``(n,)`` int64, their pixels.
         is_color: see :class:`RawMap`.
         remarks: likewise.
+        palette: likewise, of the indices that occur.
+        is_bit: likewise.
     """
 
     size: tuple[int, int]
@@ -47,31 +54,39 @@ class Contents(NamedTuple):
     counts: np.ndarray
     is_color: bool
     remarks: tuple[str, ...]
+    palette: Mapping[int, Color]
+    is_bit: bool
 
 
-def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
+def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawMap:
     """Read a label map.
 
     Args:
         path: of an image that Pillow reads.
         by_color: whether colours tell the classes, in a palette too; else numbers do, also where
             three equal channels hold them.
+        by_grey: whether grey levels of a palette are the numbers, see :mod:`.palettes`; else its
+            indices are.
 
     Raises:
-        UnusableLabelMap: if it cannot be decoded, is a JPEG, or is no map of numbers or colours.
+        UnusableLabelMap: if it cannot be decoded, is stored with loss, or is no map of numbers or
+            colours.
     """
+    palette: dict[int, Color] = {}
     try:
         with open_image(path) as image:
             pages = pages_of(image)
             kind, mode, bands = image.format, image.mode, len(image.getbands())
+            is_lossy = kind == 'JPEG' or _is_lossy(image, path)
             is_deep = bands > 1 and any(';16' in str(tile) for tile in image.tile)
             image.load()
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))
-            elif kind == 'GIF' and mode == 'P' and _is_grey(image):
-                pixels = np.array(image.convert('L'))  # it numbers its colours as it likes
+            elif mode == 'P' and (by_grey or (kind == 'GIF' and _is_grey(image))):
+                pixels = np.array(image.convert('L'))  # a GIF numbers its colours as it likes
             else:
                 pixels = np.array(image)
+                palette = dict(enumerate(_table(image) if mode == 'P' else ()))
         if is_deep:
             pixels = _shallow(path, pixels)
     except UnusableLabelMap:
@@ -80,9 +95,10 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         raise UnusableLabelMap(
             f'cannot be decoded ({type(error).__name__}): make or copy it again'
         ) from error
-    if kind == 'JPEG':
+    if is_lossy:
+        what = f'is a {kind} with loss' if kind != 'JPEG' else 'is a JPEG'
         raise UnusableLabelMap(
-            'is a JPEG, which changes numbers: save label maps as PNG, from the original'
+            f'{what}, which changes numbers: save label maps as PNG, from the original'
         )
     if pages > 1:
         raise UnusableLabelMap(f'has {pages} pages, where one belongs: write a file for each')
@@ -102,13 +118,34 @@ def read_raw(path: str | Path, *, by_color: bool) -> RawMap:
         raise UnusableLabelMap(
             f'has values from {values.min()} to {values.max()}: numbers of classes are 0 to {HUGE}'
         )
-    return RawMap(size, values, lengths, False, tuple(remarks))
+    return RawMap(size, values, lengths, False, tuple(remarks), palette, mode == '1')
+
+
+def _is_lossy(image: Image.Image, path: str | Path) -> bool:
+    """Whether a WebP or TIFF is stored as a JPEG is."""
+    if image.format == 'TIFF':
+        return 'jpeg' in str(image.info.get('compression'))
+    if image.format != 'WEBP':
+        return False
+    content = Path(path).read_bytes()
+    start = 12
+    while start + 8 <= len(content):  # chunks: four letters, a length, content of an even length
+        if content[start : start + 4] == b'VP8 ':
+            return True
+        length = int.from_bytes(content[start + 4 : start + 8], 'little')
+        start += 8 + length + length % 2
+    return False
+
+
+def _table(image: Image.Image) -> list[Color]:
+    """The palette of an image."""
+    parts = image.getpalette() or []
+    return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
 
 
 def _is_grey(image: Image.Image) -> bool:
     """Whether the palette of an image has nothing but grey."""
-    colors = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
-    return bool((colors == colors[:, :1]).all())
+    return all(red == green == blue for red, green, blue in _table(image))
 
 
 def _shallow(path: str | Path, pixels: np.ndarray) -> np.ndarray:
@@ -176,7 +213,8 @@ def read_contents(path: str | Path, *, by_color: bool) -> Contents:
     raw = read_raw(path, by_color=by_color)
     values, group = np.unique(raw.values, return_inverse=True)
     counts = np.bincount(group, weights=raw.lengths).astype(np.int64)
-    return Contents(raw.size, values, counts, raw.is_color, raw.remarks)
+    used = {value: raw.palette[value] for value in values.tolist() if value in raw.palette}
+    return Contents(raw.size, values, counts, raw.is_color, raw.remarks, used, raw.is_bit)
 
 
 def color_of(value: int) -> tuple[int, int, int]:

@@ -68,6 +68,26 @@ def test_palette_indices_count(folders, write_labels):
     assert [a['area'] for a in coco['annotations']] == [9, 1]
 
 
+def test_levels_of_a_grey_palette_count(folders, write_labels):
+    """A program that reduces colours orders them as it likes."""
+    images, masks = folders
+    write_labels(masks / 'a/c.png', np.zeros(SHAPE, np.uint8))
+    labels = label_map(np.uint8, 1, 2)
+    plain = Image.fromarray(np.array([2, 1, 0], np.uint8)[labels]).convert('P')
+    for colors, is_grey in (
+        ((2, 2, 2, 1, 1, 1, 0, 0, 0), True),
+        ((9, 2, 2, 1, 1, 1, 0, 0, 0), False),
+    ):
+        plain.putpalette(colors)
+        plain.save(masks / 'b.png')
+        if is_grey:
+            coco = convert_label_maps(images, masks, ['x', 'y'], divisor=1, workers=1)
+            assert [one[1:3] for one in found(coco)] == [(1, 9), (2, 1)]
+            continue
+        with pytest.raises(ValueError, match=r'b\.png: index 2 of its palette is black, 0 is not'):
+            convert_label_maps(images, masks, ['x', 'y'], divisor=1, workers=1)
+
+
 def test_ignored_values(folders, write_labels):
     images, masks = folders
     write_labels(masks / 'b.png', label_map(np.uint8, 11, 255))
