@@ -214,7 +214,12 @@ def test_the_baseline_differs_in_the_unlabelled_images_alone(run, data):
     # the checkpoint that PL-DC continues from stays
     saving = supervised.default_hooks.checkpoint
     assert saving.max_keep_ckpts == -1 and saving.save_best is None
-    assert pldc.model.burn_in_iters % saving.interval == 0
+    text = (data.root / 'mine/pldc.py').read_text()
+    for burn_in, interval in (2000, 1000), (333, 333), (0, 1000):
+        edited = text.replace('burn_in_iters = 2000', f'burn_in_iters = {burn_in}')
+        (data.root / 'mine/pldc.py').write_text(edited)
+        supervised = Config.fromfile(data.root / 'mine/supervised.py')
+        assert supervised.default_hooks.checkpoint.interval == interval
 
 
 @pytest.mark.parametrize(
