@@ -1,18 +1,16 @@
 """The json of VGG Image Annotator, version 2: regions by image, with free attributes."""
 
 import math
-import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Real
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ..photo_names import PhotoNames, fitting_photos, match_below_a_folder
 from .coco import build_coco, categories_from, near, polygon_annotation, read_json
 from .image_files import find_images, image_record
 from .label_files import annotated_images, warn_of_names
+from .via_photos import ViaPhotos
 
 CURVE_POINTS = 64  # of a circle or an ellipse
 SHAPES = ('polygon', 'rect', 'circle', 'ellipse')
@@ -49,9 +47,9 @@ def convert_via(
             is unsupported, broken, or has no or an unknown class; if there is no region.
     """
     path, root = Path(annotations), Path(images)
-    entries = _entries(path)
+    entries, attributes = _read(path)
     given = [str(entry.get('filename')) for entry in entries.values()]
-    names = _Names(find_images(root), given, root)
+    names = ViaPhotos(find_images(root), given, root)
     regions: dict[str, list[dict]] = {}
     skipped: Counter[str] = Counter()
     for (key, entry), called in zip(entries.items(), given, strict=True):
@@ -82,7 +80,7 @@ def convert_via(
         raise ValueError(f'{path} has no region{others}')
     if skipped:
         warnings.warn(f'unsupported regions are left out: {counts}', stacklevel=2)
-    labels = _labels(everything, attribute, classes, path)
+    labels = _labels(everything, attribute, classes, attributes, path)
     categories = categories_from(classes or sorted(set(labels.values())))
     category_ids = {category['name']: category['id'] for category in categories}
     unknown = [where for where, label in labels.items() if label not in category_ids]
@@ -110,8 +108,8 @@ def convert_via(
     return build_coco(records, categories, description=f'VIA annotations {path.name}')
 
 
-def _entries(path: Path) -> dict[str, dict]:
-    """Images by key, of a project or of exported annotations."""
+def _read(path: Path) -> tuple[dict[str, dict], dict]:
+    """Images by key, of a project or of exported annotations, and the attributes of regions."""
     if path.suffix.lower() == '.csv':
         raise ValueError(f'{path} is a table: export the annotations as json')
     content = read_json(path)
@@ -126,7 +124,9 @@ def _entries(path: Path) -> dict[str, dict]:
         raise ValueError(f"{path} is no json of VIA 2: an image has no 'filename' or 'regions'")
     if not entries:
         raise ValueError(f'{path} has no image')
-    return entries
+    attributes = content.get('_via_attributes')
+    attributes = attributes.get('region') if isinstance(attributes, dict) else None
+    return entries, attributes if isinstance(attributes, dict) else {}
 
 
 def _regions(entry: dict, where: str) -> list[dict]:
@@ -149,70 +149,12 @@ def _kind(region: dict) -> str:
     return str(region['shape_attributes'].get('name'))
 
 
-class _Names:
-    """Images by name, or by the last part of a name whose folders say nothing.
-
-    Args:
-        names: of the images, relative to their folder.
-        given: names in the file.
-        root: folder of the images.
-
-    Attributes:
-        guessed: names that differ from their files', in words.
-    """
-
-    def __init__(self, names: Sequence[str], given: Sequence[str], root: Path) -> None:
-        self.names = set(names)
-        self.root = root
-        self.guessed: list[str] = []
-        self.by_base: dict[str, list[str]] = {}
-        for name in names:
-            self.by_base.setdefault(PurePosixPath(name).name, []).append(name)
-        missing = {name for name in given if _plain(name) not in self.names}
-        inside = {name for name in missing if '/' in _plain(name) and not _is_foreign(name)}
-        photos = PhotoNames(names)
-        ends = {name: photos.find(f'/{_plain(name)}', keep_folder=True) for name in inside}
-        self.meant = {name: meant for name, meant in ends.items() if meant}
-        self.meant |= fitting_photos(missing, names, folder=root.absolute().name)
-        above = {f'{PurePosixPath(_plain(name)).parent}/' for name in inside}
-        if not any(name.startswith(tuple(above)) for name in names):
-            self.meant = match_below_a_folder(inside, names) | self.meant
-        self.folders = {PurePosixPath(_plain(name)).parent.name for name in given} - {''}
-
-    def find(self, given: str, where: str) -> str:
-        """Raises ValueError if there is none, or several fit."""
-        name = _plain(given)
-        if name in self.names:
-            return name
-        found = self.by_base.get(PurePosixPath(name).name, [])
-        meant = self.meant.get(given)
-        if '/' in name and not _is_foreign(given):
-            found = []
-        elif '/' in name:  # which of the photo's folders are in other names, this one would have
-            found = [one for one in found if PurePosixPath(one).parent.name not in self.folders]
-        if meant and (not found or ('/' in name and (len(found) < 2 or '/' in meant.name))):
-            found = [meant.name]
-            self.guessed.append(f'{given}, which is {meant.name}')
-        elif '/' in name and len(found) == 1:
-            self.guessed.append(f'{given}, which is {found[0]}')
-        if len(found) != 1:
-            several = f'{len(found)} images of that name are' if found else 'it is not'
-            remedy = 'write where it lies in filename' if found else 'add it, or correct filename'
-            raise ValueError(f'{where}: the image {given!r}: {several} in {self.root}: {remedy}')
-        return found[0]
-
-
-def _plain(name: str) -> str:
-    return os.path.normpath(name.replace('\\', '/'))
-
-
-def _is_foreign(name: str) -> bool:
-    """Whether a name is a URL, or begins with folders of another computer."""
-    return re.match(r'[A-Za-z][\w+.-]*://|[A-Za-z]:|[\\/]|\.\.[\\/]', name) is not None
-
-
 def _labels(
-    regions: list[dict], attribute: str | None, classes: Sequence[str] | None, path: Path
+    regions: list[dict],
+    attribute: str | None,
+    classes: Sequence[str] | None,
+    attributes: dict,
+    path: Path,
 ) -> dict[str, str]:
     """Class of each region, by where it is."""
     used = Counter(name for region in regions for name in region.get('region_attributes') or {})
@@ -228,7 +170,27 @@ def _labels(
             names = ', '.join(f'{name!r} ({count} regions)' for name, count in used.items())
             raise ValueError(f'{path} has the attributes {names}: choose one with --attribute')
         (attribute,) = used
-    return {region['where']: _label(region, attribute) for region in regions}
+    labels = {region['where']: _label(region, attribute) for region in regions}
+    texts = _descriptions(attributes.get(attribute))
+    found = set(labels.values())
+    if found & set(classes or ()) or not all(one.isdecimal() and one in texts for one in found):
+        return labels
+    example = min(found)
+    warnings.warn(
+        f'{path}: the options of {attribute!r} are numbers: their descriptions are taken for the '
+        f'classes, such as {texts[example]} for {example}',
+        stacklevel=3,
+    )
+    return {where: texts[label] for where, label in labels.items()}
+
+
+def _descriptions(attribute: object) -> dict[str, str]:
+    """Of an attribute's options, by option; those that have one."""
+    options = attribute.get('options') if isinstance(attribute, dict) else None
+    options = options if isinstance(options, dict) else {}
+    return {
+        key: text.strip() for key, text in options.items() if isinstance(text, str) and text.strip()
+    }
 
 
 def _label(region: dict, attribute: str) -> str:

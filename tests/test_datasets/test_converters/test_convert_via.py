@@ -56,6 +56,29 @@ def project(content):
     return dict(_via_settings={}, _via_img_metadata=content, _via_attributes={})
 
 
+@pytest.mark.parametrize(
+    ('options', 'classes', 'expected'),
+    [
+        ({'1': 'apple', '2': ' pear '}, None, ['apple', 'pear']),
+        ({'1': 'apple', '2': 'pear'}, ['1', '2'], ['1', '2']),
+        ({'1': 'apple', '2': ''}, None, ['1', '2']),
+        ({}, None, ['1', '2']),
+    ],
+)
+def test_options_that_are_numbers(convert, options, classes, expected, recwarn):
+    """Of a dropdown: VIA stores the option, and shows its description."""
+
+    def wrap(content):
+        attributes = dict(region=dict(kind=dict(type='dropdown', options=options)))
+        return dict(_via_img_metadata=content, _via_attributes=attributes)
+
+    regions = [region(RECT, kind='1'), region(RECT, kind='2')]
+    coco = convert({'a.jpg': regions}, wrap, classes=classes)
+    assert [one['name'] for one in coco['categories']] == expected
+    warned = any('such as apple for 1' in str(one.message) for one in recwarn)
+    assert warned == (expected == ['apple', 'pear'])
+
+
 def numbered(content):
     """Regions of version 1: a dict by number."""
     return {
