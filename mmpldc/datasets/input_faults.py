@@ -147,7 +147,8 @@ def faulty_images(dataset: BaseDataset) -> list[str]:
             part.get_data_info(index)['img_path']
             for part in _leaves(dataset)
             if isinstance(part.pipeline, GuardedPipeline)
-            for index in part.pipeline.is_faulty.nonzero().flatten().tolist()
+            # copied, as workers may still mark others, and PyTorch fails if that is while it counts
+            for index in part.pipeline.is_faulty.clone().nonzero().flatten().tolist()
         }
     )
 
