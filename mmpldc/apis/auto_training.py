@@ -152,7 +152,7 @@ def auto_train(
         words += [] if options else ['--cfg-options']
         checkpoint = 'default_hooks.checkpoint'
         interval = cfg.default_hooks.checkpoint.interval
-        interval = burn_in if burn_in % interval else interval
+        interval = interval if interval > 0 and burn_in % interval == 0 else burn_in
         words += [f'{checkpoint}.interval={interval}', f'{checkpoint}.max_keep_ckpts=-1']
         if not (dirs['pldc'] / 'last_checkpoint').exists():
             resume.append(dirs['supervised'] / f'iter_{burn_in}.pth')

@@ -34,6 +34,7 @@ WITH_NUMBERS = {
     'Hugging Face': '{"id2label": {"0": "bg", "1": "disc", "2": "box"},\n'
     '"label2id": {"bg": 0, "disc": 1, "box": 2}}',
     'Hugging Face, the other': '{"label2id": {"bg": 0, "disc": 1, "box": 2}}',
+    'a group beside the number': 'id,name,category\n0,bg,1\n2,box,2\n1,disc,2\n',
     'no label': '-1 void\n0 bg\n1 disc\n2 box\n',
 }
 IN_ORDER = {
@@ -42,6 +43,10 @@ IN_ORDER = {
     'heading': 'class_name\nbg\ndisc\nbox\n',
     'JSON': '[\n  "bg",\n  "disc",\n  "box"\n]\n',
     'YAML': 'names:\n- bg\n- disc\n- box\n',
+    'a group': 'name,category\nbg,1\ndisc,2\nbox,2\n',
+    'a hotkey': '[{"name": "bg", "hotkey": 1}, {"name": "disc", "hotkey": 3},\n'
+    '{"name": "box", "hotkey": 2}]',
+    'weights': 'name,weight\nbg,1\ndisc,20\nbox,7\n',
     'labelme': '__ignore__\nbg\ndisc\nbox\n',
     'one line': 'bg, disc, box\n',
     'commas': 'bg,\ndisc,\nbox,\n',
@@ -108,7 +113,7 @@ def test_names_with_numbers_in_them(tmp_path):
         ('bg\n\n1\n', 'line 3 has no name'),
         ('{"bg":\n', 'line 2: is no JSON'),
         ('names: [bg\n', 'line 2: is no YAML'),
-        ('name,count\nbg,9\ndisc,8\n', "has numbers as 'count': call them id"),
+        ('name,nummer\nbg,1\ndisc,0\n', "has numbers as 'nummer': call them id"),
         ('id,label,name\n0,1,bg\n1,2,disc\n', 'has numbers as id and as label: leave'),
         ('class,label\n0,7\n1,8\n', 'has numbers as label and as class'),
         (

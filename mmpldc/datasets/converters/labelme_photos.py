@@ -28,6 +28,16 @@ class Photos:
     def names(self) -> PhotoNames:
         return PhotoNames(find_images(self.root))
 
+    @cached_property
+    def below(self) -> dict[str, list[str]]:
+        """Images in subfolders by the last part of their names."""
+        below: dict[str, list[str]] = {}
+        for name in sorted(self.names.names):
+            folder, _, base = name.rpartition('/')
+            if folder:
+                below.setdefault(base, []).append(name)
+        return below
+
     def find(self, path: Path, content: dict) -> str:
         """Name, below the root, of the image that a json, of that content, is for."""
         image_path = content['imagePath']
@@ -87,13 +97,14 @@ class Photos:
         if deeper:
             raise ValueError(
                 f'{path}: its photo {base!r} may be that in {self.root} or {deeper[0]} there: '
-                'write which in imagePath, or put the json in a subfolder of that name'
+                'write which in imagePath, put the json in a subfolder of that name, or move the '
+                'other one out of the folder of images'
             )
         return self.root / base
 
     def _deeper(self, base: str) -> list[str]:
         """Images of a name in subfolders."""
-        return sorted(name for name in self.names.names if name.endswith(f'/{base}'))
+        return self.below.get(base, [])
 
     def _remedy(self, base: str) -> str:
         """What to do about an image that is not found."""

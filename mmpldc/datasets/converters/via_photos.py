@@ -57,6 +57,9 @@ class ViaPhotos:
         if len(found) != 1:
             several = f'{len(found)} images of that name are' if found else 'it is not'
             remedy = 'write where it lies in filename' if found else 'add it, or correct filename'
+            others = [] if found else self.by_base.get(PurePosixPath(name).name, [])
+            if others:
+                remedy = f'if it is {others[0]}, write that in filename, else add it'
             raise ValueError(f'{where}: the image {given!r}: {several} in {self.root}: {remedy}')
         return found[0]
 

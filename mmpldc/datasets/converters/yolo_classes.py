@@ -8,10 +8,8 @@ import yaml
 from mmpldc.utils.text import read_lines, read_text
 
 # A number before or behind a name. Blanks alone may belong to the name.
-NUMBERED = (
-    re.compile(r'(?P<number>\d+)(?P<mark>\s*[:,;=|\t]\s*|[.)]\s+|\s+)(?P<name>\S.*)'),
-    re.compile(r'(?P<name>.*?\S)(?P<mark>\s*[:,;=|\t]\s*|\s+)(?P<number>\d+)'),
-)
+BEFORE = re.compile(r'(?P<number>\d+)(?P<mark>\s*[:,;=|\t]\s*|[.)]\s+|\s+)(?P<name>\S.*)')
+BEHIND = re.compile(r'(?P<name>.*?\S)(?P<mark>\s*[:,;=|\t]\s*|\s+)(?P<number>\d+)')
 NO_NAMES = {'#': 'a comment', '[': 'a list', '{': 'a list'}  # what lines that begin so may be
 OR_CLASSES = 'or give the names with --classes'
 
@@ -74,7 +72,7 @@ def _by_number(rows: list[tuple[int, str]], path: Path) -> list[str] | None:
         rows: lines that are not empty, with their places in the file.
         path: of the file.
     """
-    for pattern in NUMBERED:
+    for pattern in (BEFORE, BEHIND):
         read = [pattern.fullmatch(line) for _, line in rows]
         found = [match for match in read if match]
         marked = [match for match in found if match['mark'].strip(' ')]
@@ -88,6 +86,8 @@ def _by_number(rows: list[tuple[int, str]], path: Path) -> list[str] | None:
         # lane 1, lane 2: numbers that belong to the names
         if len({match['name'] for match in found}) < len(rows):
             continue
+        if not marked and pattern is BEHIND and numbers == list(range(len(rows))):
+            return None  # level 0, stage 1: either reading has this order
         if sorted(numbers) == list(range(len(rows))):
             return [found[numbers.index(number)]['name'] for number in range(len(rows))]
         if marked or (len(rows) > 1 and sorted(numbers) == list(range(1, len(rows) + 1))):

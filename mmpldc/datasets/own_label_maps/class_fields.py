@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .column_names import CODE, COLOR, NAME, NUMBER, PARTS
+from .column_names import CODE, COLOR, NAME, NUMBER, OTHER, PARTS
 
 Color = tuple[int, int, int]
 HEX = re.compile(r'#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})\b')
@@ -54,29 +54,38 @@ def _roles(records: Sequence[Mapping[str, Any]], path: Path) -> tuple[list[str],
     """The fields that may be names, and the one that is the number, None if there is none."""
     fields = list(dict.fromkeys(field for record in records for field in record))
     whole = [field for field in fields if all(_is_whole(one.get(field, 0)) for one in records)]
+    distinct = [
+        field
+        for field in whole
+        if len({str(one.get(field)).strip() for one in records}) == len(records)
+    ]
     called = [field for field in fields if field in NAME]
     names = [field for field in called if field not in whole] or called[:1]
-    numbers = [field for field in fields if field in NUMBER][:1]
-    numbers = numbers or [field for field in whole if field in CODE][:1]
-    numbers += [field for field in called if field in whole and field not in names]
-    if numbers and numbers[0] in NAME and names[0] in whole:
-        numbers.append(names[0])
+    known = [field for field in fields if field in NUMBER]
+    coded = [field for field in distinct if field in CODE]
+    labels = [field for field in distinct if field in called and field not in names]
+    numbers = [*(known or coded)[:1], *labels]
+    numbers += [name for name in names if labels and name in whole]
     if len({tuple(str(one.get(field)) for one in records) for field in numbers}) > 1:
         raise ValueError(
             f'{path}: has numbers as {" and as ".join(numbers)}: leave those that label maps have'
         )
-    if numbers:
-        return names, numbers[0]
-    if any(field in COLOR or field in PARTS[0] for field in fields):
-        return names, None
-    for field in whole:
-        different = {str(one.get(field)) for one in records}
-        if field not in names and len(different) == len(records) > 1:
+    number = next(iter(numbers), None)
+    if number or any(field in COLOR or field in PARTS[0] for field in fields):
+        return names, number
+    for field in distinct:
+        values = sorted(int(str(one[field])) for one in records if field in one)
+        if field not in names and field not in OTHER and _is_run(values):
             raise ValueError(
                 f"{path}: has numbers as '{field}': call them id if label maps have them, or leave "
                 'them out'
             )
     return names, None
+
+
+def _is_run(values: Sequence[int]) -> bool:
+    """Whether sorted numbers are those of classes: each one, from 0 or 1 on."""
+    return len(values) > 1 and [*values] in ([*range(len(values))], [*range(1, len(values) + 1)])
 
 
 def _is_whole(value: Any) -> bool:

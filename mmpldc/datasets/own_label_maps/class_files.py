@@ -129,11 +129,12 @@ def _cells(line: str, mark: str | None = None) -> list[str]:
 
     Args:
         line: of the file.
-        mark: what divides the heading, which holds for all lines; None: whatever divides this one.
+        mark: what divides the heading, which holds where a line has it; else whatever divides it.
     """
-    mark = mark or _mark(line) or ','
-    if '"' not in line and mark not in line:
+    mark = mark if mark and mark in line else _mark(line)
+    if mark is None and '"' not in line:
         return [line]
+    mark = mark or ','
     cells = [
         cell.strip() for cell in next(csv.reader([line], delimiter=mark, skipinitialspace=True))
     ]

@@ -9,3 +9,7 @@ CODE = {'code', 'classcode', 'labelcode'}  # a number if it is one, and no other
 COLOR = {'color', 'colour', 'rgb', 'hex', 'colorrgb'}
 PARTS = ({'r', 'red'}, {'g', 'green'}, {'b', 'blue'})
 ALPHA = {'a', 'alpha'}
+# numbers of classes that label maps do not have
+OTHER = {'count', 'counts', 'images', 'annotations', 'instances', 'pixels', 'area', 'weight'}
+OTHER |= {'order', 'position', 'priority', 'zindex', 'key', 'hotkey', 'shortcut', 'isthing'}
+OTHER |= {'supercategoryid', 'parent', 'parentid'}

@@ -37,7 +37,7 @@ def levels_of_classes(
     numbers = told or in_order
     differing = sorted(v for v in shown & levels.keys() if numbers.get(v) != levels[v])
     if shown <= levels.keys():
-        if not differing and told:
+        if not differing:
             return {}, '', False
         if told and shown <= numbers.keys():
             value = differing[0]
@@ -45,7 +45,7 @@ def levels_of_classes(
         return levels, 'numbers are taken for the grey colours of --classes', False
     if told:
         return {}, '', False
-    if differing:
+    if {0, WHITE} & set(differing):  # of black and white; other greys are some of many colours
         others = ', '.join(map(str, sorted(shown - levels.keys())[:5]))
         message = f'has {differing[0]}, a grey colour of --classes, and {others}, which is none'
         return {}, f'{message}: {REMEDY}', True

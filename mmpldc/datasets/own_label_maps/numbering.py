@@ -123,6 +123,8 @@ def _of_numbers(
             level: Level = 'error' if is_error else 'note'
             where = some('label map', list(contents))
             findings.append(Finding(level, folder, where, message))
+        if is_error:
+            return meaning, findings, {}
         meaning, is_told = levels or meaning, is_told or bool(levels)
     meaning |= dict.fromkeys(ignored, IGNORE)
     meaning.setdefault(IGNORE, IGNORE)
@@ -172,8 +174,8 @@ def _of_numbers(
         more = ', '.join(map(str, unknown[1 : NAMED + 1]))
         message = (
             f'has the values 0 to {num}{" and " * bool(more)}{more}, but --classes has {num} '
-            'names: if 0 is the background, name it first; if 0 means no label, --ignore 0; if '
-            f"0 is '{names_of[0]}', give all numbers with --values"
+            'names: give the number of each class with --values; or, if 0 is the background, name '
+            'it first; if 0 means no label, --ignore 0'
         )
         ask(message, showing(num))
         unknown = []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..checks.findings import Finding, some
 from ..name_lists import SUFFIXES
 from ..photo_names import TOOL_PARTS
-from .strays import common_parts, split_findings, stray_endings, stray_folders
+from .strays import common_parts, doubtful_folders, stray_endings, stray_folders
 
 PREFIX = re.compile(r'^(?:mask|label|labels|gt|seg|annotation)[_-](?=.)', re.IGNORECASE)
 # Words that stand for one another: img_0001 and mask_0001, image1 and label1, 1_sat and 1_mask.
@@ -105,7 +105,7 @@ def pair(
         for remark, names in remarks.items()
         if (kept := [name for name in names if name not in strays])
     ]
-    findings += split_findings(chosen, image_folder, folder)
+    findings += doubtful_folders(chosen, image_folder, folder)
     return Pairs(chosen, faults, findings)
 
 

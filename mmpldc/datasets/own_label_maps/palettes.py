@@ -38,7 +38,11 @@ def settle_palettes(
         The contents, whether palettes are read by grey level, and what to say; an error if the
         order of the colours was chosen by a program, and nobody said what they mean.
     """
-    palettes = {name: one.palette for name, one in contents.items() if one.palette}
+    palettes = {
+        name: one.palette
+        for name, one in contents.items()
+        if any(color != (index,) * 3 for index, color in one.palette.items())
+    }
     shown = _shown(palettes)
     known = like.palette if like is not None else {}
     of_training = {index: color for index, color in known.items() if index in shown}
@@ -69,6 +73,12 @@ def _doubt(shown: Shown, no_label: set[int]) -> tuple[str, str]:
     for index, of in used.items():
         if len(of) > 1:
             (first, at), (second, there) = list(of.items())[:2]
+            if TRAINING in (at, there):
+                return some('label map', [at if there == TRAINING else there]), (
+                    f'index {index} of the palette is {first if there == TRAINING else second}, '
+                    f'{second if there == TRAINING else first} in the label maps to train on: each '
+                    'folder numbers its colours by itself'
+                )
             return some('label map', [at, there]), (
                 f'index {index} of the palette is {first} in one and {second} in the other: each '
                 'file numbers its colours by itself'

@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from ..checks.findings import Finding, some
 
 Parts = tuple[str, ...]
-SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val', dev='val')
+SPLITS = dict(train='train', training='train', val='val', valid='val', validation='val')
 SPLITS |= dict(test='test', testing='test')
-OF_MASKS = re.compile(
-    'mask|label|lbl|gt|seg|annot|target|truth|manual|matte|class|colou?r|json|instance|panoptic|'
-    'semantic|ids?$',
+# Endings that say which of several images of a scene it is.
+VIEWS = re.compile(
+    r'[\W_]*(left|right|front|back|rear|top|bottom|side|prev|next|depth|disp|flow|thermal|n?ir|'
+    r'\d+)[\W_]*',
     re.IGNORECASE,
 )
 FEW = 0.1  # of all label maps
@@ -26,7 +27,7 @@ def common_parts(own: Parts, theirs: Parts) -> tuple[int, int]:
 
 
 def stray_endings(endings: Mapping[str, str]) -> dict[str, str]:
-    """Label maps with an ending of their own, such as ``_left``, that is no word for masks.
+    """Label maps of another view of the scene than their image, such as ``_left``.
 
     Args:
         endings: label map -> what its name has that its image's has not.
@@ -39,36 +40,42 @@ def stray_endings(endings: Mapping[str, str]) -> dict[str, str]:
         name: f"has an end that few label maps have ('{ending}'): give it the name of its image, "
         'or remove it'
         for name, ending in endings.items()
-        if ending and times[ending] <= few and not OF_MASKS.search(ending)
+        if times[ending] <= few and VIEWS.fullmatch(PurePosixPath(ending).stem)
     }
 
 
 def stray_folders(
     pairs: Mapping[str, str], images: Sequence[str], image_folder: str
 ) -> dict[str, str]:
-    """Label maps whose image lies in the folder of other label maps, or of another split.
+    """Label maps whose folder fits other images better, or is of another split.
 
     Args:
         pairs: image -> label map.
         images: all names, relative to their folder.
         image_folder: of the images, whose name counts as well.
     """
-    folders = {_parent(image) for image in images}
+    having: dict[str, set[Parts]] = {}
+    for folder in {_parent(image) for image in images}:
+        for part in folder:
+            having.setdefault(part, set()).add(folder)
     moves = Counter((_parent(name), _parent(image)) for image, name in pairs.items())
     root = (PurePosixPath(image_folder).name,)
-    faults = {}
-    for image, name in pairs.items():
-        own, theirs = _parent(name), _parent(image)
-        if own and (
-            _is_of_other_images(own, theirs, folders, moves)
-            or _is_beside_others(own, theirs, root, moves)
+    wrong = {
+        (own, theirs)
+        for own, theirs in moves
+        if own
+        and (
+            _is_of_other_images(own, theirs, having, moves)
             or _is_of_another_split(_splits(own), _splits(root + theirs))
-        ):
-            faults[name] = (
-                f'its folder holds label maps of other images than the one of its name ({name}: '
-                f'{image}): put it where the label maps of its image are, or remove it'
-            )
-    return faults
+        )
+    }
+    return {
+        name: f'its folder holds label maps of other images than the one of its name ({name}: '
+        f'{image}): put it where the label maps of its image are, give --label-maps the very '
+        'folder, or remove it'
+        for image, name in pairs.items()
+        if (_parent(name), _parent(image)) in wrong
+    }
 
 
 def _parent(name: str) -> Parts:
@@ -82,28 +89,18 @@ def _is_below(folder: Parts, other: Parts) -> bool:
 
 
 def _is_of_other_images(
-    own: Parts, theirs: Parts, folders: set[Parts], moves: Counter[tuple[Parts, Parts]]
+    own: Parts,
+    theirs: Parts,
+    having: Mapping[str, set[Parts]],
+    moves: Counter[tuple[Parts, Parts]],
 ) -> bool:
-    """Whether images in another folder fit a folder of label maps better."""
+    """Whether images in another folder, of those that have a part, fit label maps better."""
     fit = common_parts(own, theirs)
     return any(
         common_parts(own, folder) > fit
         and (common_parts(own, folder)[0] > fit[0] or moves[own, folder] > moves[own, theirs])
-        for folder in folders
+        for folder in set().union(*(having.get(part, ()) for part in own))
         if not _is_below(folder, theirs)
-    )
-
-
-def _is_beside_others(
-    own: Parts, theirs: Parts, root: Parts, moves: Counter[tuple[Parts, Parts]]
-) -> bool:
-    """Whether other label maps of a folder of images lie in a folder of its name, most of all."""
-    fit = common_parts(own, root + theirs)
-    return any(
-        common_parts(other, root + theirs)[0] > fit[0]
-        and moves[other, theirs] >= moves[own, theirs]
-        for other, folder in moves
-        if folder == theirs and not _is_below(other, own)
     )
 
 
@@ -117,26 +114,29 @@ def _splits(folder: Parts) -> set[str]:
     return {SPLITS[word] for word in words if word in SPLITS}
 
 
-def split_findings(pairs: Mapping[str, str], image_folder: str, folder: str) -> list[Finding]:
-    """A note where label maps of several splits belong to images of one folder.
+def doubtful_folders(pairs: Mapping[str, str], image_folder: str, folder: str) -> list[Finding]:
+    """Where names alone say that label maps of several folders belong to images of one folder.
 
     Args:
         pairs, image_folder: see :func:`stray_folders`.
         folder: of the label maps.
     """
-    root = (PurePosixPath(image_folder).name,)
-    of: dict[Parts, dict[str, set[str]]] = {}
+    root = PurePosixPath(image_folder).name
+    of: dict[Parts, set[Parts]] = {}
     for image, name in pairs.items():
-        if not _splits(root + _parent(image)):
-            for split in _splits(_parent(name)):
-                folders = of.setdefault(_parent(image), {}).setdefault(split, set())
-                folders.add('/'.join(_parent(name)))
-    several = [splits for splits in of.values() if len(splits) > 1]
-    mixed = {path for splits in several for paths in splits.values() for path in paths}
+        of.setdefault(_parent(image), set()).add(_parent(name))
+    mixed: set[Parts] = set()
+    for theirs, owns in of.items():
+        splits = {own for own in owns if _splits(own)} if not _splits((root, *theirs)) else set()
+        mixed |= splits if len({frozenset(_splits(own)) for own in splits}) > 1 else set()
+        same = {own for own in owns if own[-1:] == (root,)}
+        mixed |= {own for own in owns - same if own} if same else set()
     if not mixed:
         return []
     message = (
-        'label maps of several splits belong to images of one folder: make sure that images of '
-        'one name are the same image; --label-maps and --val-label-maps take a folder each'
+        'label maps of other splits or folders belong to images of one folder: make sure that '
+        'images of one name are the same image; --label-maps and --val-label-maps take a folder '
+        'each'
     )
-    return [Finding('note', folder, some('folder', sorted(mixed)), message)]
+    paths = sorted('/'.join(own) for own in mixed)
+    return [Finding('warning', folder, some('folder', paths), message)]

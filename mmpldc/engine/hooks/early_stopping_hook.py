@@ -87,7 +87,7 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
             runner.train_loop.stop_training = True
             runner.logger.info(
                 f'This run had ended at iteration {runner.iter}: {self.monitor} was not finite, or '
-                'at stopping_threshold'
+                'at stopping_threshold; without the hook (early_stopping=None) it continues'
             )
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:

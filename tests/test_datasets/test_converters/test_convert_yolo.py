@@ -173,6 +173,7 @@ def test_names_one_a_line(tmp_path, name):
         ('pear=1\napple = 0', ['apple', 'pear']),
         ('0. apple\n1. pear', ['apple', 'pear']),
         ('pear 1\napple 0', ['apple', 'pear']),
+        ('level 0\nstage 1', ['level 0', 'stage 1']),  # the same order in either reading
         ('lane 1\nlane 0', ['lane 1', 'lane 0']),  # names with a number
         ('2 euro\n1 euro', ['2 euro', '1 euro']),
         ('7 up\n4 roses', ['7 up', '4 roses']),
