@@ -2,9 +2,11 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pytest
+from headless_browser import TIMEOUT
 from made_report import EVIL, make_report
 from PIL import Image
 
@@ -56,6 +58,11 @@ def middle_of(browser, selector):
     )
 
 
+def is_drawn(browser, section):
+    picture = Image.open(io.BytesIO(browser.screenshot(f'#{section}'))).convert('L')
+    return np.asarray(picture).std() > 5
+
+
 def range_of(browser, chart):
     """First and last iteration that a chart shows."""
     return [int(step) for step in browser.run(RANGE.format(chart)).split(' to ')]
@@ -76,8 +83,9 @@ def test_it_opens_from_disk_in_silence(browser, file, width, dark):
     browser.wait('document.querySelectorAll("#unlabelled .card").length === 3')
     for section in SECTIONS:
         middle_of(browser, f'#{section} h1, #{section} h2')
-        picture = Image.open(io.BytesIO(browser.screenshot(f'#{section}'))).convert('L')
-        assert np.asarray(picture).std() > 5, f'{section} is empty'
+        end = time.monotonic() + TIMEOUT  # what is out of view is drawn late
+        while not is_drawn(browser, section):
+            assert time.monotonic() < end, f'{section} is empty'
     assert browser.run('[...document.querySelectorAll("section")].map((one) => one.id)') == SECTIONS
     assert browser.run('document.documentElement.scrollWidth') <= width
     ground = browser.run('getComputedStyle(document.body).backgroundColor')
