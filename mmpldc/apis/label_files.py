@@ -5,7 +5,6 @@ final name once it is complete.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -91,7 +90,7 @@ def write_label_studio(
 
     def task(labeled: LabeledImage) -> dict:
         prediction = label_studio_prediction(labeled, classes, polygon_tolerance, model_version)
-        address = image_prefix + quote(os.fsencode(labeled.image['file_name']))
+        address = image_prefix + quote(labeled.image['file_name'], errors='surrogateescape')
         return dict(data={OBJECT: address}, predictions=[prediction] if labeled.labels else [])
 
     with atomic_write(path) as file:

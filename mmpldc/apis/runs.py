@@ -136,7 +136,7 @@ def evaluate(
     for word in prepare_loaders(cfg):
         print(word, flush=True)
     with one_line_build_errors(cfg), one_line_loader_errors():
-        runner = _TestRunner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        runner = EvaluationRunner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         try:
             check_checkpoint(checkpoint, runner.model, cfg)
         except (ValueError, OSError) as error:
@@ -152,7 +152,7 @@ def evaluate(
         return runner.test()
 
 
-class _TestRunner(Runner):
+class EvaluationRunner(Runner):
     """A Runner that leaves the config that the training wrote into the work directory."""
 
     def dump_config(self) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmpldc.apis.runs import _TestRunner
+from mmpldc.apis.runs import EvaluationRunner
 from mmpldc.engine.console import (
     ShortConsoleRunner,
     ShortFormatter,
@@ -96,7 +96,7 @@ def test_the_runner_shortens_its_terminal_and_keeps_the_file(tmp_path, capsys):
     assert '--verbose' in line and str(tmp_path) in line and '\n' not in line
 
 
-@pytest.mark.parametrize('runner_type', [ShortConsoleRunner, _TestRunner])
+@pytest.mark.parametrize('runner_type', [ShortConsoleRunner, EvaluationRunner])
 def test_the_config_that_was_read_is_left_as_it_is(tmp_path, runner_type):
     """It may lie in the work directory: that of a run, which is tested with other options."""
     from torch import nn

@@ -99,11 +99,11 @@ def check_coco(
     own_sizes = np.zeros((len(image_rows), 2), np.int64)
     own_sizes[image_rows >= 0] = sizes[image_rows[image_rows >= 0]]
     area, dropped = check_geometry(annotations, own_sizes, crowds)
+    if role not in ('weak', 'unlabeled'):
+        warn_of_scores(annotations)
     findings += annotations.findings
     if role == 'weak':
         findings += check_scores(annotations.records, file=file, names=names)
-    elif role != 'unlabeled':
-        findings += warn_of_scores(annotations.records, file=file, names=names)
 
     instances = ~crowds & (image_rows >= 0) & (category_rows >= 0)
     annotated = np.zeros(len(image_ids), bool)

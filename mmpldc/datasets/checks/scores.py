@@ -33,25 +33,15 @@ def check_scores(
     return records.findings
 
 
-def warn_of_scores(
-    annotations: Sequence[dict], *, file: str, names: Names | None = None
-) -> list[Finding]:
-    """Warn of annotations that are used as labels although they look like a model's predictions.
-
-    Args:
-        annotations: of a COCO-format file.
-        file: path that findings name.
-        names: of records whose ids were changed.
-    """
-    records = Records(list(annotations), 'annotation', file, names)
-    scores = [one.get('score') for one in annotations]
+def warn_of_scores(annotations: Records) -> None:
+    """Warn of annotations that are used as labels although they look like a model's predictions."""
+    scores = [one.get('score') for one in annotations.records]
     rows = [row for row, one in enumerate(scores) if type(one) in NUMBER and one not in (0, 1)]
     message = (
         'a score, as predictions have: all are used as labels, however low it is; if nobody '
         'corrected them, give them to tools/dataset/weak_labels.py instead'
     )
-    records.report('warning', rows, 'score', message)
-    return records.findings
+    annotations.report('warning', rows, 'score', message)
 
 
 def _outside(values: Sequence, rows: Sequence[int]) -> str:

@@ -73,11 +73,10 @@ def _doubt(shown: Shown, no_label: set[int]) -> tuple[str, str]:
     for index, of in used.items():
         if len(of) > 1:
             (first, at), (second, there) = list(of.items())[:2]
-            if TRAINING in (at, there):
-                return some('label map', [at if there == TRAINING else there]), (
-                    f'index {index} of the palette is {first if there == TRAINING else second}, '
-                    f'{second if there == TRAINING else first} in the label maps to train on: each '
-                    'folder numbers its colours by itself'
+            if there == TRAINING:  # it comes last
+                return some('label map', [at]), (
+                    f'index {index} of the palette is {first}, {second} in the label maps to train '
+                    'on: each folder numbers its colours by itself'
                 )
             return some('label map', [at, there]), (
                 f'index {index} of the palette is {first} in one and {second} in the other: each '

@@ -1,6 +1,7 @@
 """End a run whose validations no longer improve."""
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,12 +84,19 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
                 f'This run had ended at iteration {runner.iter}: {self.monitor} was not better in '
                 f'{self.wait_count} validations. A patience above {self.patience} continues it'
             )
-        elif saved.get('by_value'):
+        elif 'last_score' in saved and self._ends_at(saved['last_score']):
             runner.train_loop.stop_training = True
             runner.logger.info(
                 f'This run had ended at iteration {runner.iter}: {self.monitor} was not finite, or '
-                'at stopping_threshold; without the hook (early_stopping=None) it continues'
+                'at stopping_threshold. Another threshold, or check_finite=False, continues it'
             )
+
+    def _ends_at(self, score: float) -> bool:
+        """Whether a score ends a run, whatever those before were."""
+        if self.check_finite and not math.isfinite(score):
+            return True
+        threshold = self.stopping_threshold
+        return threshold is not None and self.rule_map[self.rule](score, threshold)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Count the validation, and end the run if the patience is over.
@@ -102,12 +110,12 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
         if model is not None and runner.iter <= model.phases.burn_in_iters:
             return
         super().after_val_epoch(runner, metrics or {})
-        stops = runner.train_loop.stop_training
         state = dict(best_score=self.best_score, wait_count=self.wait_count)
-        if stops and self.wait_count < self.patience:
-            state['by_value'] = True
+        score = (metrics or {})[self.monitor]
+        if self._ends_at(score):
+            state['last_score'] = score
         runner.message_hub.update_info(STATE, state)
-        if not stops or runner.iter >= runner.max_iters:
+        if not runner.train_loop.stop_training or runner.iter >= runner.max_iters:
             return
         runner.logger.info(
             f'Early stopping at iteration {runner.iter} of {runner.max_iters}; the best '

@@ -93,6 +93,7 @@ def test_a_run_that_reached_its_threshold_stays_ended(train):
     assert train(stopping_threshold=0.25).iter == 6
     again = train(after=6, stopping_threshold=0.25)
     assert again.iter == 6 and again.recorder.validated_at == []
+    assert train(after=6, stopping_threshold=0.9).iter > 6  # goes on
 
 
 @pytest.mark.parametrize('interval', [1, 100])
