@@ -9,7 +9,7 @@ import pytest
 from mmengine.fileio import get_file_backend
 from mmengine.runner import save_checkpoint
 
-import mmpldc.engine  # noqa: F401
+import mmpldc.engine.fileio  # noqa: F401, registers it
 
 
 @pytest.fixture
