@@ -24,8 +24,7 @@ from headless_browser import Page, chromium
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
-from python_server import only_compiled
-from yapf.yapflib import yapf_api
+from shortcuts import take_shortcuts
 
 from mmpldc.datasets.shapes import CLASSES, ShapesSpec, make_dataset
 from mmpldc.models.detectors.complete_detector import complete_detector
@@ -37,7 +36,7 @@ TEST_CLASSES = ('cat', 'dog', 'owl')
 NUM_QUERIES = 8
 CHANNELS = 16
 TIMEOUT = 240  # seconds, on a busy machine; a rank that waits for ever ends the test
-yapf_api.FormatCode = only_compiled
+take_shortcuts()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

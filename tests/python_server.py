@@ -3,12 +3,14 @@
 ``python_server.py SOCKET PYTHON`` imports third-party packages and waits. ``python_server.py SOCKET
 run [-u] (FILE | -m MODULE | -c CODE) ARGUMENT...`` then does what ``python [-u] ...`` does: the
 program runs as ``__main__`` in a process forked from the waiting one, with the environment, folder
-and open files of the caller, which passes signals on and ends as the program ends. The packages of
-OpenMMLab and of this project are not among the imported ones: each program imports and registers
-them anew. Configs are not laid out, see :func:`only_compiled`. PYTHON is the script by which this
-is called, the program's ``sys.executable``.
+and open files of the caller, which passes signals on and ends as the program ends. This project and
+mmsegmentation are not among the imported packages: each program imports and registers them anew.
+What shortcuts.py leaves out is left out. A program that ends well and is no rank of others skips
+what Python does at its very end, which takes it a second to take a large process down. PYTHON is
+the script by which this is called, the program's ``sys.executable``.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -18,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -35,16 +38,6 @@ SIGNALS = (
     *(signal.SIGUSR1, signal.SIGUSR2),
 )
 LARGEST_REQUEST = 2**17
-
-
-def only_compiled(text: str, *_: object, **options: object) -> tuple[str, bool]:
-    """In place of yapf's ``FormatCode``, which takes a second to lay a config out.
-
-    Raises:
-        SyntaxError: as yapf, if the text is no Python.
-    """
-    compile(text, '<config>', 'exec')
-    return text, True
 
 
 # ---------------------------------------------------------------- the caller
@@ -158,6 +151,27 @@ def execute(arguments: list[str], installed: list[str]) -> None:
         runpy.run_path(sys.argv[0], run_name='__main__')
 
 
+def import_openmmlab() -> None:
+    """As this project does, but leave this project's own modules for each program to import."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    importlib.import_module('mmpldc._mmdet')
+    importlib.import_module('shortcuts').take_shortcuts()
+    del sys.path[0]
+    for name in [*sys.modules]:
+        if name.partition('.')[0] == 'mmpldc':
+            del sys.modules[name]
+
+
+def end() -> NoReturn:
+    """End well, at once."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in sys.stdout, sys.stderr:
+        with suppress(ValueError):  # the program has closed it
+            stream.flush()
+    os._exit(0)
+
+
 def main() -> None:
     address, python = sys.argv[1:3]
     if python == 'run':
@@ -169,12 +183,18 @@ def main() -> None:
     print('ready', flush=True)  # calls wait from now on
     for name in THIRD_PARTY:
         importlib.import_module(name)
-    sys.modules['yapf.yapflib.yapf_api'].FormatCode = only_compiled
+    import_openmmlab()
     gc.collect()
     gc.freeze()
     request = serve(listener)
     sys.executable = python
-    execute(request['arguments'], installed)
+    try:
+        execute(request['arguments'], installed)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    if 'RANK' not in os.environ:
+        end()
 
 
 if __name__ == '__main__':

@@ -62,6 +62,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--steps', type=int, help='of each training; default: those of the config')
     parser.add_argument(
+        '--later-steps',
+        type=int,
+        help='of each training after the first, which then starts from the weights of the round '
+        'before, without burn-in; default: each round trains from the start',
+    )
+    parser.add_argument(
         '--strategies', nargs='+', choices=[*STRATEGIES], default=['random', 'uncertain', 'diverse']
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
@@ -89,9 +95,12 @@ class Study:
         free = ('work_dir', 'seeds', 'strategies', 'rounds', 'device', 'batch_size')
         settings = {name: str(value) for name, value in vars(args).items() if name not in free}
         guard_settings(self.root, settings)
-        self.config = args.config
+        self.first = self.later = args.config
         if args.steps is not None:
-            self.config = write_base(args.config, args.steps, self.root / 'config.py')
+            self.first = self.later = write_base(args.config, args.steps, self.root / 'config.py')
+        if args.later_steps is not None:
+            path = self.root / 'later' / 'config.py'
+            self.later = write_base(args.config, args.later_steps, path)
 
     def run(self) -> Iterator[Outcome]:
         """Run what is not done yet; each round's outcome as it comes."""
@@ -114,19 +123,27 @@ class Study:
         """Of a round; the first one is everybody's."""
         return self.root / f'seed{seed}' / (START if number == 0 else f'{strategy}{number}')
 
+    def config(self, number: int) -> Path:
+        """What a round trains."""
+        return self.later if number else self.first
+
     def train(self, strategy: str, seed: int, number: int, labels: Labels) -> Outcome:
         """Train and test a round."""
+        config = self.config(number)
         folder = self.folder(strategy, seed, number)
         result = folder / 'outcome.json'
         if result.exists():
             return Outcome(**json.loads(result.read_text()))
         options = [*labels.options, f'randomness.seed={seed}', f'train_cfg.val_begin={NEVER}']
         options.append('default_hooks.checkpoint.max_keep_ckpts=1')
-        if Config.fromfile(self.config).train_dataloader.dataset.get('unlabeled'):
+        if number and self.args.later_steps is not None:
+            before = self.checkpoint(self.folder(strategy, seed, number - 1))
+            options += [f'load_from={before}', 'model.burn_in_iters=0']
+        if Config.fromfile(config).train_dataloader.dataset.get('unlabeled'):
             options.append(f'train_dataloader.dataset.unlabeled.ann_file={labels.unlabeled}')
         words = ['--work-dir', folder, '--resume', '--cfg-options', *options]
-        self.call('train.py', self.config, *words, seed=seed)
-        words = [folder / self.config.name, self.checkpoint(folder), '--work-dir', folder / 'test']
+        self.call('train.py', config, *words, seed=seed)
+        words = [folder / config.name, self.checkpoint(folder), '--work-dir', folder / 'test']
         self.call('test.py', *words, seed=seed)
         metrics = json.loads(max((folder / 'test').glob('*/*.json')).read_text())
         coco = json.loads(labels.labeled.read_text())
@@ -154,7 +171,8 @@ class Study:
             self.root / f'data{seed}' / part for part in ('annotations', 'images')
         )
         chosen = folder / 'next'
-        words = [before / self.config.name, self.checkpoint(before), '--out', chosen]
+        config = before / self.config(number - 1).name
+        words = [config, self.checkpoint(before), '--out', chosen]
         words += [
             '--count',
             self.args.per_round,

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mmengine.config import Config
 
 
 def outcome(strategy, seed, number, ap, **changes):
@@ -82,6 +83,38 @@ def test_the_annotator_is_exact():
     assert [image['id'] for image in found['images']] == [3, 1]
     assert {one['image_id'] for one in found['annotations']} == {1, 3}
     assert len(found['annotations']) == 4 and found['categories'] == hidden['categories']
+
+
+@pytest.mark.parametrize('later', [None, 5])
+def test_later_rounds_start_where_the_one_before_ended(later, tmp_path, monkeypatch):
+    import label_rounds
+
+    words = [str(tmp_path), '--steps', '20', *(['--later-steps', str(later)] if later else [])]
+    monkeypatch.setattr('sys.argv', ['label_rounds.py', *words])
+    study = label_rounds.Study(label_rounds.parse_args())
+    labels = label_rounds.Labels(tmp_path / 'labeled.json', tmp_path / 'unlabeled.json')
+    labels.labeled.write_text(json.dumps(dict(images=[], annotations=[])))
+    trained = []
+
+    def call(tool, config, *words, seed):
+        folder = words[words.index('--work-dir') + 1]
+        if tool == 'train.py':
+            trained.append((Config.fromfile(config).train_cfg.max_iters, words[4:]))
+            folder.mkdir(parents=True)
+            (folder / 'last_checkpoint').write_text(f'{folder.name}.pth')
+        else:
+            (folder / 'one').mkdir(parents=True)
+            (folder / 'one' / 'metrics.json').write_text(json.dumps({label_rounds.AP: 0.5}))
+
+    monkeypatch.setattr(study, 'call', call)
+    for strategy, number in (('start', 0), ('random', 1), ('random', 2)):
+        assert study.train(strategy, 0, number, labels).ap == 50
+    assert [steps for steps, _ in trained] == [20, later or 20, later or 20]
+    started = [
+        [one for one in options if 'load_from' in one or 'burn' in one] for _, options in trained
+    ]
+    then = [[f'load_from={name}.pth', 'model.burn_in_iters=0'] for name in ('start', 'random1')]
+    assert started == [[], *(then if later else [[], []])]
 
 
 @pytest.mark.long  # ten programs
