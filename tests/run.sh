@@ -39,6 +39,8 @@ workers=${MMPLDC_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1 WANDB_MODE=disabled
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
 export MPLBACKEND=Agg
+# Bytecode is kept: otherwise each process compiles all modules, and pytest rewrites all tests, anew.
+unset PYTHONDONTWRITEBYTECODE
 
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT

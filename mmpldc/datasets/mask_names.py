@@ -5,8 +5,8 @@ import re
 MASK_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp')  # formats without loss
 # What tools put behind, or before, the name of an image to name its mask.
 MASK_WORDS = (
-    r'(colou?r|gt|gtfine|ground[ _.-]?truth|instance|instance_?ids?|instances|label|label_?ids?|'
-    r'labels|mask|masks|seg|segmentation)'
+    r'(colou?r|cp[ _]masks|gt|gtfine|ground[ _.-]?truth|instance|instance_?ids?|instances|'
+    r'label|label_?ids?|labels|mask|masks|seg|segmentation)'
 )
 MASK_ENDING = re.compile(rf'([ _.-]{MASK_WORDS})+$', re.IGNORECASE)
 MASK_BEGINNING = re.compile(rf'^({MASK_WORDS}[ _.-])+', re.IGNORECASE)

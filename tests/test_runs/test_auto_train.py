@@ -12,13 +12,16 @@ from mmengine.config import Config
 from mmpldc.apis import auto_train
 from mmpldc.apis.stages import Stages
 
-SMALL = [  # four steps on small images; random weights label with thresholds of 0
-    'train_cfg.max_iters=4',
-    'train_cfg.val_interval=4',
-    'model.burn_in_iters=2',
+RESNET_18 = [
     'model.backbone.init_cfg=None',
     'model.backbone.depth=18',
     'model.detector.panoptic_head.in_channels=[64,128,256,512]',
+]
+SMALL = [  # four steps on small images; random weights label with thresholds of 0
+    *RESNET_18,
+    'train_cfg.max_iters=4',
+    'train_cfg.val_interval=4',
+    'model.burn_in_iters=2',
     'model.detector.train_cfg.num_points=64',
     'model.class_thresholds.share=20',
     'model.class_thresholds.floor=0.0',
@@ -150,7 +153,7 @@ def test_smoke_run(shapes_root, tmp_path, run_tool):
     )
     output = run_tool(
         *('smoke.py', tmp_path / 'mine/pldc.py', '--work-dir', tmp_path / 'smoke'),
-        *('--cfg-options', 'model.backbone.init_cfg=None', 'model.backbone.frozen_stages=-1'),
+        *('--cfg-options', *RESNET_18, 'model.backbone.frozen_stages=-1'),
         cwd=tmp_path,
     )
     assert 'All of it works' in output

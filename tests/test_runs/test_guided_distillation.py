@@ -5,7 +5,7 @@ import torch
 from mmengine.hooks import Hook
 
 pytestmark = pytest.mark.slow
-BURN_IN, STEPS = 10, 30
+BURN_IN, STEPS = 6, 14
 
 
 class Record(Hook):
@@ -44,7 +44,7 @@ WITHOUT_VALIDATION = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
 
 @pytest.fixture
 def train(load_config, shrink, run, tmp_path):
-    """Train a student for 30 steps; returns its record. The teacher is trained when it is asked."""
+    """Train a student to its end; returns its record. The teacher is trained when it is asked."""
 
     def settings(**more):
         return {
@@ -118,7 +118,7 @@ def test_what_is_trained_frozen_and_copied_when(train):
 def test_resumed_in_each_phase(train, tmp_path):
     """In guided burn-in, at its end, and in mutual learning."""
     uninterrupted = train(train.teacher())
-    for after in (4, BURN_IN, 22):
+    for after in (3, BURN_IN, 10):
         resumed = train(
             'gone.pth',
             work_dir=tmp_path / f'resumed_{after}',

@@ -41,7 +41,7 @@ def masks(args: argparse.Namespace) -> Results:
             args.images,
             args.label_maps,
             args.classes,
-            divisor=args.divisor,
+            divisor=None if args.object_ids else args.divisor,
             ignore=args.ignore,
             negatives=args.negatives,
             workers=args.workers,
@@ -164,7 +164,13 @@ def parse_args() -> argparse.Namespace:
         '--instance-folders', type=Path, metavar='DIR', help='STEM/CLASS_*.png: a mask per instance'
     )
     one.add_argument('--classes', nargs='+', required=True, help='names, the first is class 1')
-    one.add_argument('--divisor', type=int, default=1000, help='of label maps')
+    values = one.add_mutually_exclusive_group()
+    values.add_argument('--divisor', type=int, default=1000, help='of label maps')
+    values.add_argument(
+        '--object-ids',
+        action='store_true',
+        help='values of label maps number the objects, which are all of one class',
+    )
     one.add_argument(
         '--ignore',
         type=int,

@@ -23,7 +23,7 @@ def convert_label_maps(
     label_maps: str | Path,
     classes: Sequence[str],
     *,
-    divisor: int = 1000,
+    divisor: int | None = 1000,
     ignore: Collection[int] = (),
     negatives: bool = False,
     workers: int | None = None,
@@ -38,7 +38,9 @@ def convert_label_maps(
             0 where no object is; a class' instances may start at 0. 8 or 16 bit, or a palette,
             whose indices count.
         classes: names; the first one is class 1.
-        divisor: see above; 1 if each class has at most one instance per image.
+        divisor: see above; 1 if each class has at most one instance per image. None: a value is the
+            number of an object, and all objects are of one class, as Cellpose, StarDist and ImageJ
+            write them.
         ignore: values to take for background, for example 255.
         negatives: nothing is on images without a label map. By default they are left out, with a
             warning that counts them: nobody annotated them.
@@ -47,10 +49,15 @@ def convert_label_maps(
     Raises:
         FileNotFoundError: if there is no image, or none has a label map.
         ValueError: if a label map is broken, has another size than its image, or a value of an
-            unknown class.
+            unknown class; if there are several classes and no divisor.
     """
     images, label_maps = Path(images), Path(label_maps)
-    if divisor < 1:
+    if divisor is None and len(classes) > 1:
+        raise ValueError(
+            f'values that number the objects tell no classes, and there are {len(classes)}: '
+            f'{", ".join(classes)}'
+        )
+    if divisor is not None and divisor < 1:
         raise ValueError(f'divisor must be 1 or more, got {divisor}')
     categories = categories_from(classes)
     stems, maps = _images_and_maps(images, label_maps)
@@ -70,7 +77,13 @@ def convert_label_maps(
         (stems[stem], maps.get(stem))
         for stem in annotated_images(stems, maps, 'label map', negatives=negatives)
     ]
-    records = ordered_map(read, chosen, workers)
+    records = [*ordered_map(read, chosen, workers)]
+    if divisor is None and len(records) >= FEW and all(len(found) < 2 for _, found in records):
+        warnings.warn(
+            f'{label_maps}: no label map has more than one value, so each has one object: if they '
+            'show where any object is, number the objects, or write a mask for each',
+            stacklevel=2,
+        )
     return build_coco(records, categories, description=f'label maps of {images.name}')
 
 
@@ -124,29 +137,41 @@ def _read_label_map(
     *,
     images: Path,
     num_classes: int,
-    divisor: int,
+    divisor: int | None,
     ignore: frozenset[int],
 ) -> Record:
     name, path = name_and_path
     image = image_record(images, name)
     if path is None:
         return image, []
+
+    def label_of(value: int) -> int:
+        return value // divisor if divisor else min(value, 1)
+
     labels = read_label_map(
-        path, image, lambda value: value in ignore or 1 <= value // divisor <= num_classes
+        path, image, lambda value: value in ignore or 1 <= label_of(value) <= num_classes
     )
     annotations = []
     for value in values_of(labels):
         if value in ignore:
             continue
-        label = value // divisor
+        label = label_of(value)
         if not 1 <= label <= num_classes:
-            raise ValueError(
-                f'{path} has the value {value}, with divisor {divisor} an instance of class '
-                f'{label}, but the classes are 1 to {num_classes}: check divisor and classes, or '
-                'ignore the value'
-            )
+            raise ValueError(f'{path} has the value {value}, {_fault(label, num_classes, divisor)}')
         annotations.append(mask_annotation(labels == value, category_id=label))
     return image, annotations
+
+
+def _fault(label: int, num_classes: int, divisor: int | None) -> str:
+    """What is wrong with a value of a class that there is not, and what may help."""
+    if divisor is None:
+        return 'which numbers no object: ignore it'
+    numbered = ' If the values number the objects of the one class: --object-ids'
+    return (
+        f'with divisor {divisor} an instance of class {label}, but the classes are 1 to '
+        f'{num_classes}: check divisor and classes, or ignore the value.'
+        f'{numbered if num_classes == 1 and label < 1 else ""}'
+    )
 
 
 def convert_instance_folders(

@@ -35,7 +35,7 @@ def read_label_map(
     """Read an image whose values are labels: 1, 8 or 16 bit, of a palette the indices.
 
     Args:
-        path: of the file, usually PNG.
+        path: of the file, usually PNG; a TIFF may have whole numbers as floats.
         image: record of the image that it belongs to.
         is_label: whether a value means something. If all colours of a palette are grey, and all
             levels mean something, these are the labels: a program that reduces colours orders them
@@ -49,16 +49,24 @@ def read_label_map(
             a palette whose black is not the first colour, though that occurs.
     """
     label_map = load_mask(path)
-    if label_map.mode not in ONE_CHANNEL:
+    values = _whole(np.asarray(label_map))
+    if label_map.mode not in (*ONE_CHANNEL, 'F') or values is None:
         what = 'fractions' if label_map.mode == 'F' else f'colours ({label_map.mode})'
         raise ValueError(
             f'{path} cannot be read as a mask: {what} where one channel of labels belongs: save '
             'the labels as a grey or a palette image'
         )
-    values = np.asarray(label_map)
     if label_map.mode == 'P' and is_label is not None:
         values = _of_palette(path, label_map, is_label)
     return _of_size(path, values, image)
+
+
+def _whole(values: np.ndarray) -> np.ndarray | None:
+    """Numbers as they are; floats, as ImageJ writes them, as int32 if all are whole, else None."""
+    if values.dtype.kind != 'f':
+        return values
+    is_whole = np.isfinite(values).all() and (values == np.round(values)).all()
+    return values.astype(np.int32) if is_whole and np.abs(values).max() < 2**31 else None
 
 
 def _of_palette(path: Path, picture: Image.Image, is_label: Callable[[int], bool]) -> np.ndarray:

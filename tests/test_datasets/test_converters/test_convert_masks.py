@@ -54,6 +54,43 @@ def test_label_maps(folders, write_labels, mask_of, dtype, divisor, value, other
     np.testing.assert_array_equal(mask_of(coco['annotations'][0]), labels == value)
 
 
+@pytest.mark.parametrize(
+    ('dtype', 'name'),
+    [(np.uint8, 'b.png'), (np.uint16, 'b_cp_masks.tif'), (np.int32, 'b.tif'), ('f4', 'b.tif')],
+)
+@pytest.mark.filterwarnings('ignore:images without')
+def test_values_that_number_objects(folders, write_labels, dtype, name):
+    """As Cellpose, StarDist and ImageJ write them, which uses floats."""
+    images, masks = folders
+    write_labels(masks / name, label_map(dtype, 7, 250))
+    coco = convert_label_maps(images, masks, ['cell'], divisor=None, workers=1)
+    assert found(coco) == [(1, 1, 9, [0, 0, 8, 6], 0), (1, 1, 1, [1, 1, 1, 1], 0)]
+    with pytest.raises(ValueError, match=r'value 7, with divisor 1000 .*: --object-ids'):
+        convert_label_maps(images, masks, ['cell'], workers=1)
+    with pytest.raises(ValueError, match='tell no classes, and there are 2: cell, dust'):
+        convert_label_maps(images, masks, ['cell', 'dust'], divisor=None, workers=1)
+
+
+@pytest.mark.parametrize(('value', 'words'), [(0.5, 'fractions where'), (-1, 'has the value -1')])
+def test_values_that_number_nothing(folders, write_labels, value, words):
+    images, masks = folders
+    write_labels(masks / 'b.tif', label_map('f4', value, 2))
+    with (
+        pytest.warns(UserWarning, match='images without'),
+        pytest.raises(ValueError, match=rf'b\.tif .*{words}'),
+    ):
+        convert_label_maps(images, masks, ['cell'], divisor=None, workers=1)
+
+
+def test_one_value_for_all_objects_is_asked_about(folders, write_image, write_labels):
+    images, masks = folders
+    write_image(images / 'd.jpg', WIDTH, HEIGHT)
+    for name in 'a/c', 'b', 'd':
+        write_labels(masks / f'{name}.png', label_map(np.uint8, 255, 0))
+    with pytest.warns(UserWarning, match='no label map has more than one value'):
+        convert_label_maps(images, masks, ['cell'], divisor=None, workers=1)
+
+
 def test_palette_indices_count(folders, write_labels):
     images, masks = folders
     write_labels(masks / 'a/c.png', np.zeros(SHAPE, np.uint8))
