@@ -192,7 +192,8 @@ def test_groups_and_their_threads_end_before_python_does(tmp_path, python, code,
     """A thread of gloo that outlives Python aborts the process; after an error nobody waits."""
     done = subprocess.run(
         [python, '-c', RUN, str(tmp_path / 'store'), code],
-        env=os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'),
+        # a rank, whose Python ends as it usually does
+        env=os.environ | dict(RANK='0', CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'),
         capture_output=True,
         text=True,
     )
