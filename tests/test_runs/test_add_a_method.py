@@ -14,13 +14,13 @@ BURN_IN, STEPS = 5, 30
 
 
 @pytest.fixture
-def load(monkeypatch, shapes_root):
-    """The example's config, for 30 steps on a handful of scenes."""
+def load(monkeypatch, shapes_root, shrink):
+    """The example's config, for 30 steps of a small network on a handful of scenes."""
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setenv('MMPLDC_SHAPES', f'{shapes_root}/')
 
     def load() -> Config:
-        cfg = Config.fromfile(EXAMPLES / 'top_share_shapes.py')
+        cfg = shrink(Config.fromfile(EXAMPLES / 'top_share_shapes.py'))
         small = dict(batch_size=4)
         cfg.merge_from_dict(
             {
