@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,12 +23,21 @@ def test_an_error_is_raised(bad):
         in_threads(lambda item: 1 / (item - bad), range(200))
 
 
-def test_only_work_that_waits_has_threads_if_it_keeps_the_lock():
+def test_only_work_that_waits_has_threads_if_it_keeps_the_lock(monkeypatch):
+    """By clocks of the test: on a busy machine work that computes waits, too."""
+    clocks = dict(wall=0.0, own=0.0)
+    monkeypatch.setattr(
+        'mmpldc.utils.threads.time',
+        SimpleNamespace(perf_counter=lambda: clocks['wall'], thread_time=lambda: clocks['own']),
+    )
+
     def compute(item):
-        sum(range(2_000))
+        clocks['wall'] += 1.5
+        clocks['own'] += 1.0
         return threading.get_ident()
 
     def wait(item):
+        clocks['wall'] += 1.0
         time.sleep(0.001)
         return threading.get_ident()
 
