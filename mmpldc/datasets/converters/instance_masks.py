@@ -157,15 +157,16 @@ def _read_label_map(
             continue
         label = label_of(value)
         if not 1 <= label <= num_classes:
-            raise ValueError(f'{path} has the value {value}, {_fault(label, num_classes, divisor)}')
+            raise ValueError(f'{path} has the value {value}, {_fault(value, num_classes, divisor)}')
         annotations.append(mask_annotation(labels == value, category_id=label))
     return image, annotations
 
 
-def _fault(label: int, num_classes: int, divisor: int | None) -> str:
+def _fault(value: int, num_classes: int, divisor: int | None) -> str:
     """What is wrong with a value of a class that there is not, and what may help."""
     if divisor is None:
-        return 'which numbers no object: ignore it'
+        return f'which numbers no object: --ignore {value} takes it for background'
+    label = value // divisor
     numbered = ' If the values number the objects of the one class: --object-ids'
     return (
         f'with divisor {divisor} an instance of class {label}, but the classes are 1 to '

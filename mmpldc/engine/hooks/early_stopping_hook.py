@@ -111,8 +111,8 @@ class EarlyStoppingHook(MMEngineEarlyStoppingHook):
             return
         super().after_val_epoch(runner, metrics or {})
         state = dict(best_score=self.best_score, wait_count=self.wait_count)
-        score = (metrics or {})[self.monitor]
-        if self._ends_at(score):
+        score = (metrics or {}).get(self.monitor)  # None, if not strict and it is missing
+        if score is not None and self._ends_at(score):
             state['last_score'] = score
         runner.message_hub.update_info(STATE, state)
         if not runner.train_loop.stop_training or runner.iter >= runner.max_iters:

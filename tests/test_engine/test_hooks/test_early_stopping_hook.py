@@ -116,6 +116,19 @@ def test_a_metric_that_is_missing_is_an_error(make_runner, toy_pair):
         runner.train()
 
 
+@pytest.mark.filterwarnings('ignore:Skip early stopping')
+def test_a_metric_that_is_missing_may_be_passed_over(make_runner, toy_pair):
+    stop = EarlyStoppingHook(patience=1, monitor='teacher/coco/segm_mAP', strict=False)
+    runner = make_runner(
+        model=toy_pair(),
+        max_iters=2,
+        hooks=(stop,),
+        val_cfg=dict(type='mmpldc.TeacherStudentValLoop'),
+    )
+    runner.train()
+    assert runner.iter == 2
+
+
 def test_only_validating(make_runner, toy_pair):
     runner = make_runner(
         model=toy_pair(),
