@@ -10,8 +10,8 @@ _base_ = '../quickstart/_base_shapes.py'
 data_root = '{{$MMPLDC_PHOTOS:data/photos/}}'
 # Annotations of the unlabelled images, for the oracles alone.
 hidden = '{{$MMPLDC_PHOTOS_HIDDEN:data/photos/hidden.json}}'
-# Labels of the unlabelled images that another model made, for weak_labels.py alone.
-weak = '{{$MMPLDC_PHOTOS_WEAK:data/photos/weak_labels.json}}'
+# Labels of the unlabelled images by another model, below data_root, for weak_labels.py alone.
+weak = '{{$MMPLDC_PHOTOS_WEAK:weak_labels.json}}'
 images = dict(img='{{$MMPLDC_PHOTOS_IMAGES:images/}}')
 # In caffe's format, as mean, std and the order of the channels below.
 backbone_weights = '{{$MMPLDC_R50:open-mmlab://detectron2/resnet50_caffe}}'
@@ -37,6 +37,7 @@ model = dict(
     ),
     detector=dict(panoptic_head=dict(in_channels=[256, 512, 1024, 2048], num_queries=20)),
     num_classes=len(classes),
+    refiner=None,
     burn_in_iters=burn_in_iters,
     # The images of one view are one pass through the backbone, so that the methods can share it.
     joint_forward=False,

@@ -25,6 +25,10 @@ metainfo = dict(
     ],
 )
 data_root = '{{$MMPLDC_SHAPES:data/shapes/}}'
+# Annotations of the unlabelled images, for oracles alone.
+hidden = data_root + 'annotations/unlabeled_hidden.json'
+# Labels of the unlabelled images by another model, below data_root, for weak_labels.py alone.
+weak = 'annotations/weak_labels.json'
 image_size = (96, 96)
 burn_in_iters = 600
 

@@ -28,13 +28,22 @@ class Method:
         title: name in the tables.
         options: of the config, for a threshold; None: the method has none.
         chosen_by: the method whose threshold it uses; None: its own.
-        needs: a part of the model that the base must have, such as ``'refiner'``.
+        needs: a setting that the base must have, such as ``'model.refiner'``.
+        by_default: whether it is compared without being asked for.
     """
 
     title: str
     options: Options | None
     chosen_by: str | None = None
     needs: str | None = None
+    by_default: bool = True
+
+    def fits(self, base: Config) -> bool:
+        """Whether a base has what the method needs."""
+        found: object = base
+        for key in self.needs.split('.') if self.needs else ():
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found is not None
 
 
 @dataclass(frozen=True)
@@ -105,9 +114,7 @@ class Task:
             raise SystemExit(f'the base is a {kind}, not a {self.model}: choose another --task')
         self.refuse(base)
         lacking = {
-            name: method.needs
-            for name, method in self.methods.items()
-            if method.needs and base.model.get(method.needs) is None
+            name: method.needs for name, method in self.methods.items() if not method.fits(base)
         }
         unknown = [name for name in wanted or () if name not in self.methods]
         if unknown:
@@ -117,9 +124,13 @@ class Task:
         unfit = [name for name in wanted or () if name in lacking]
         if unfit:
             raise SystemExit(
-                f'{", ".join(unfit)}: the base has no model.{lacking[unfit[0]]} to compare with'
+                f'{", ".join(unfit)}: the base has no {lacking[unfit[0]]} to compare with'
             )
-        fitting = [name for name in self.methods if name not in lacking]
+        fitting = [
+            name
+            for name, method in self.methods.items()
+            if method.by_default and name not in lacking
+        ]
         return [name for name in self.methods if name in ('supervised', *(wanted or fitting))]
 
     def shares_burn_in(self, config: Config, supervised: Config) -> bool:

@@ -10,6 +10,8 @@ OF_PSEUDO_LABELS = (
     'pseudo_label_filter',
     'class_thresholds',
     'refiner',
+    'mask_refiner',
+    'copy_paste',
     'train_no_object_without_labels',
     'pseudo_label_weights',
     'ignore_uncertain',
@@ -33,13 +35,29 @@ METHODS = {
     'pldc_half_expected_count': Method('PL-DC, half of the expected count', None),
     'pldc_expected_count_weighted': Method('PL-DC, expected count, labels weighted', None),
     'pldc_without_ddtf': Method('PL-DC − DDTF', SCORE_THR, 'mean_teacher'),
-    'pldc_without_dicc': Method('PL-DC − DICC', CLASS_THR, 'pldc', needs='refiner'),
+    'pldc_without_dicc': Method('PL-DC − DICC', CLASS_THR, 'pldc', needs='model.refiner'),
     'pldc_without_pmua': Method('PL-DC − PMUA', CLASS_THR, 'pldc'),
     'pldc_boundary_map': Method("PL-DC, Noisy Boundaries' map for PMUA", CLASS_THR, 'pldc'),
-    'pldc_plepi': Method("PL-DC, PLePI's product for DICC", CLASS_THR, 'pldc', needs='refiner'),
+    'pldc_plepi': Method(
+        "PL-DC, PLePI's product for DICC", CLASS_THR, 'pldc', needs='model.refiner'
+    ),
     'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", CLASS_THR, 'pldc'),
     'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", CLASS_THR, 'pldc'),
     'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", CLASS_THR, 'pldc'),
+    # further parts, all over the threshold by expected count
+    'grab_cut': Method('expected count + GrabCut', None, by_default=False),
+    'copy_paste': Method('expected count + copy-paste', None, by_default=False),
+    'weak_labels': Method('expected count + weak labels', None, needs='weak', by_default=False),
+    **{
+        f'oracle_{name}': Method(title, None, needs='hidden', by_default=False)
+        for name, title in (
+            ('classes', 'expected count, true classes'),
+            ('masks', 'expected count, true masks'),
+            ('no_wrong', 'expected count, wrong labels removed'),
+            ('quarter', 'a quarter of the true labels'),
+            ('truth', 'all true labels'),
+        )
+    },
 }
 
 

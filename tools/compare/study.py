@@ -125,12 +125,17 @@ class Study:
         return self.args.threads or max(1, os.cpu_count() // self.args.jobs)
 
     def make_data(self) -> None:
-        """Generate the scenes of each seed, and the CLIP that all share if the base has one."""
+        """Generate the scenes of each seed, and what methods and base need: weak labels, a CLIP."""
         if not self.is_generated:
             return
         for seed in (*self.args.seeds, *self.tuning_seeds):
             command = [TOOLS / 'dataset/generate_shapes.py', f'{self.root}/data{seed}']
             self.call([*command, '--seed', seed], self.root / f'data{seed}.log', seed, self.threads)
+            weak = Path(f'{self.root}/data{seed}/annotations/weak_labels.json')
+            if 'weak_labels' in self.methods and not weak.exists():
+                command = [TOOLS / 'dataset/make_noisy_labels.py']
+                command += [weak.with_name('unlabeled_hidden.json'), weak, '--seed', seed]
+                self.call(command, self.root / f'data{seed}.log', seed, self.threads)
         has_clip = self.base.model.get('refiner') is not None
         if has_clip and not (self.root / 'clip/open_clip_model.safetensors').exists():
             command = [TOOLS / 'quickstart_clip.py', f'{self.root}/clip']

@@ -1,13 +1,14 @@
-"""Oracle: the teacher's labels get the true masks. It reads the hidden annotations."""
+"""Oracle: the teacher's labels get the true classes. It reads the hidden annotations."""
 
-_base_ = './photographs.py'
+_base_ = '../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
     class_thresholds=_base_.expected_count,
-    mask_refiner=dict(
+    refiner=dict(
+        _delete_=True,
         type='mmpldc.HiddenLabelRefiner',
         ann_file=_base_.hidden,
-        masks=True,
+        classes=True,
     ),
 )
