@@ -37,7 +37,6 @@ model = dict(
     ),
     detector=dict(panoptic_head=dict(in_channels=[256, 512, 1024, 2048], num_queries=20)),
     num_classes=len(classes),
-    refiner=None,
     burn_in_iters=burn_in_iters,
     # The images of one view are one pass through the backbone, so that the methods can share it.
     joint_forward=False,

@@ -29,14 +29,14 @@ class Method:
         options: of the config, for a threshold; None: the method has none.
         chosen_by: the method whose threshold it uses; None: its own.
         needs: a setting that the base must have, such as ``'model.refiner'``.
-        by_default: whether it is compared without being asked for.
+        folder: of the config, below the task's. Methods of a folder are compared only if named.
     """
 
     title: str
     options: Options | None
     chosen_by: str | None = None
     needs: str | None = None
-    by_default: bool = True
+    folder: str = ''
 
     def fits(self, base: Config) -> bool:
         """Whether a base has what the method needs."""
@@ -129,7 +129,7 @@ class Task:
         fitting = [
             name
             for name, method in self.methods.items()
-            if method.by_default and name not in lacking
+            if not method.folder and name not in lacking
         ]
         return [name for name in self.methods if name in ('supervised', *(wanted or fitting))]
 

@@ -44,20 +44,10 @@ METHODS = {
     'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", CLASS_THR, 'pldc'),
     'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", CLASS_THR, 'pldc'),
     'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", CLASS_THR, 'pldc'),
-    # further parts, all over the threshold by expected count
-    'grab_cut': Method('expected count + GrabCut', None, by_default=False),
-    'copy_paste': Method('expected count + copy-paste', None, by_default=False),
-    'weak_labels': Method('expected count + weak labels', None, needs='weak', by_default=False),
-    **{
-        f'oracle_{name}': Method(title, None, needs='hidden', by_default=False)
-        for name, title in (
-            ('classes', 'expected count, true classes'),
-            ('masks', 'expected count, true masks'),
-            ('no_wrong', 'expected count, wrong labels removed'),
-            ('quarter', 'a quarter of the true labels'),
-            ('truth', 'all true labels'),
-        )
-    },
+    'grab_cut': Method('expected count + GrabCut', None, folder='parts'),
+    'oracle_masks': Method('expected count, true masks', None, needs='hidden', folder='parts'),
+    'weak_labels': Method('expected count + weak labels', None, needs='weak', folder='parts'),
+    'copy_paste': Method('expected count + copy-paste', None, folder='parts'),
 }
 
 

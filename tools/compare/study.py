@@ -65,7 +65,12 @@ class Study:
         measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
         _guard(self.root, experiment(self.base) | measure)
         self.paths = {
-            name: write_config(name, base, self.root / 'configs', configs=self.task.configs)
+            name: write_config(
+                name,
+                base,
+                self.root / 'configs',
+                configs=self.task.configs / self.task.methods[name].folder,
+            )
             for name in dict.fromkeys([*self.methods, *map(self.task.chooser, self.methods)])
         }
         self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}

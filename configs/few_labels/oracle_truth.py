@@ -1,12 +1,11 @@
 """Oracle: all labels are the true ones. It reads the hidden annotations."""
 
-_base_ = '../quickstart/pldc.py'
+_base_ = './photographs.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
     class_thresholds=_base_.expected_count,
     refiner=dict(
-        _delete_=True,
         type='mmpldc.HiddenLabelRefiner',
         ann_file=_base_.hidden,
         # no label reaches an IoU of 1.1, so all of them are dropped

@@ -1,6 +1,6 @@
 """Oracle: the teacher's labels get the true masks. It reads the hidden annotations."""
 
-_base_ = '../quickstart/pldc.py'
+_base_ = '../../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,

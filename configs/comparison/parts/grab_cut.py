@@ -1,6 +1,6 @@
 """The threshold by expected count, with masks cut anew at the edges of the image (GrabCut)."""
 
-_base_ = '../quickstart/pldc.py'
+_base_ = '../../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,

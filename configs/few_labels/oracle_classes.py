@@ -1,14 +1,13 @@
-"""Oracle: the teacher's wrong labels are removed. It reads the hidden annotations."""
+"""Oracle: the teacher's labels get the true classes. It reads the hidden annotations."""
 
-_base_ = '../quickstart/pldc.py'
+_base_ = './photographs.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
     class_thresholds=_base_.expected_count,
     refiner=dict(
-        _delete_=True,
         type='mmpldc.HiddenLabelRefiner',
         ann_file=_base_.hidden,
-        drop_wrong=True,
+        classes=True,
     ),
 )

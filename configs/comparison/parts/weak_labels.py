@@ -1,6 +1,6 @@
 """The threshold by expected count, with weak labels from the burn-in on."""
 
-_base_ = '../quickstart/pldc.py'
+_base_ = '../../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
