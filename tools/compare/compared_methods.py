@@ -40,9 +40,9 @@ class Method:
 
     def fits(self, base: Config) -> bool:
         """Whether a base has what the method needs."""
-        found: object = base
+        found = base
         for key in self.needs.split('.') if self.needs else ():
-            found = found.get(key) if isinstance(found, Mapping) else None
+            found = found and found.get(key)
         return found is not None
 
 
