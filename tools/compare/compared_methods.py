@@ -133,6 +133,10 @@ class Task:
         ]
         return [name for name in self.methods if name in ('supervised', *(wanted or fitting))]
 
+    def write_config(self, name: str, base: Path, folder: Path) -> Path:
+        """Write a method's config over another base, see :func:`rebase_config`."""
+        return rebase_config(self.configs / self.methods[name].folder / f'{name}.py', base, folder)
+
     def shares_burn_in(self, config: Config, supervised: Config) -> bool:
         """Whether a method's steps before the first pseudo-labels equal the supervised run's.
 
@@ -152,23 +156,6 @@ PHASES = tuple(Phases.__dataclass_fields__)
 def without(settings: dict, names: Sequence[str]) -> dict:
     """Return settings without some of them."""
     return {key: value for key, value in settings.items() if key not in names}
-
-
-def write_config(name: str, base: Path, folder: Path, *, configs: Path = CONFIGS) -> Path:
-    """Write a method's config over another base.
-
-    A method's config inherits the default base; the written one differs only in ``_base_``.
-
-    Args:
-        name: of the method.
-        base: a config of the task.
-        folder: folder of ``NAME.py``.
-        configs: folder of the methods' configs.
-
-    Returns:
-        The path of the config.
-    """
-    return rebase_config(configs / f'{name}.py', base, folder)
 
 
 def rebase_config(config: Path, base: Path, folder: Path) -> Path:

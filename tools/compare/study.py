@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from comparable_base import evaluated_images, refuse_moved_keys, refuse_unlike_ends
-from compared_methods import needs_teacher, write_config
+from compared_methods import needs_teacher
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from run_length import write_base
@@ -64,21 +64,22 @@ class Study:
             self.hidden = list(self.task.hidden)
         measure = dict(hidden=self.hidden, num_images=args.num_images, cost_steps=args.cost_steps)
         _guard(self.root, experiment(self.base) | measure)
-        self.paths = {
-            name: write_config(
-                name,
-                base,
-                self.root / 'configs',
-                configs=self.task.configs / self.task.methods[name].folder,
-            )
-            for name in dict.fromkeys([*self.methods, *map(self.task.chooser, self.methods)])
-        }
+        names = dict.fromkeys([*self.methods, *map(self.task.chooser, self.methods)])
+        configs = self.root / 'configs'
+        self.paths = {name: self.task.write_config(name, base, configs) for name in names}
         self.configs = {name: Config.fromfile(path) for name, path in self.paths.items()}
 
     @property
     def tuning_seeds(self) -> list[int]:
-        """Return the seeds of runs that choose thresholds; none if the grid has a single one."""
-        return self.args.tuning_seeds if len(self.args.grid) > 1 else []
+        """Return the seeds of runs that choose thresholds; none if there is nothing to choose."""
+        has_choice = len(self.args.grid) > 1 and self.tuned
+        return self.args.tuning_seeds if has_choice else []
+
+    @property
+    def tuned(self) -> list[str]:
+        """Return the methods whose threshold is chosen."""
+        methods = dict.fromkeys(map(self.task.chooser, self.methods))
+        return [name for name in methods if self.task.methods[name].options is not None]
 
     @property
     def tuned_on_test(self) -> bool:
@@ -239,8 +240,7 @@ class Study:
 
         Of a single threshold there is nothing to choose, and no run.
         """
-        methods = dict.fromkeys(map(self.task.chooser, self.methods))
-        tuned = [name for name in methods if self.task.methods[name].options is not None]
+        tuned = self.tuned
         if not self.tuning_seeds:
             return {name: dict(scores={}, best=self.args.grid[0]) for name in tuned}
         runs = list(product(tuned, self.args.grid, self.tuning_seeds))
