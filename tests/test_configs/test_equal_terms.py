@@ -6,6 +6,7 @@ from mmengine.config import Config
 
 BASES = ['quickstart/pldc.py', 'pldc/pldc_mask2former_r50_coco_1pct.py']
 METHODS = sorted(path.stem for path in (CONFIGS / 'comparison').glob('*.py'))
+PARTS_ALONE = sorted((CONFIGS / 'comparison/parts').glob('*.py'))
 OF_A_METHOD = {  # what a method may have of its own in the model
     'refiner',
     'pseudo_label_filter',
@@ -27,7 +28,7 @@ PARTS = ('model', 'dataloader', 'evaluator', 'cfg', 'hooks', 'optim_wrapper', 'p
 def over(compared_methods, tmp_path):
     """A method's config over a base, as the comparison writes it."""
     return lambda name, base: Config.fromfile(
-        compared_methods.write_config(name, CONFIGS / base, tmp_path)
+        compared_methods.rebase_config(CONFIGS / f'comparison/{name}.py', CONFIGS / base, tmp_path)
     )
 
 
@@ -60,6 +61,17 @@ def test_config_as_it_stands_is_over_the_quickstart(name, over):
 @pytest.mark.parametrize('name', [name for name in METHODS if name != 'supervised'])
 def test_all_but_a_methods_parts_is_the_bases(name, base, over):
     assert without_methods_own(over(name, base)) == without_methods_own(load(base))
+
+
+@pytest.mark.parametrize('base', ['quickstart/pldc.py', 'few_labels/photographs.py'])
+@pytest.mark.parametrize('path', PARTS_ALONE, ids=lambda path: path.stem)
+def test_a_further_part_is_all_that_differs_from_the_expected_count(path, base, over):
+    name = path.stem.replace('oracle_masks', 'mask_refiner').replace('grab_cut', 'mask_refiner')
+    found, expected = over(f'parts/{path.stem}', base), over('pldc_expected_count', base)
+    assert found.model.pop(name)
+    weak = found.train_dataloader.dataset.pop('weak_labels', None)
+    assert weak == (expected.weak if name == 'weak_labels' else None)
+    assert experiment(found) == experiment(expected)
 
 
 @pytest.mark.parametrize('base', BASES)

@@ -26,7 +26,7 @@ def over(compared_methods, tmp_path):
     """A method's config over a base, as the comparison writes it."""
 
     def over(name: str, base: str) -> Config:
-        path = compared_methods.write_config(name, CONFIGS / base, tmp_path, configs=FOLDER)
+        path = compared_methods.rebase_config(FOLDER / f'{name}.py', CONFIGS / base, tmp_path)
         return Config.fromfile(path)
 
     return over

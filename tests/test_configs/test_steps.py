@@ -55,7 +55,7 @@ def on_stand_in(request, compared_methods, tmp_path):
     def on_stand_in(name: str) -> Config:
         path = CONFIGS / name
         if name in COMPARISON:
-            path = compared_methods.write_config(path.stem, COMPARISON_BASE, tmp_path / 'configs')
+            path = compared_methods.rebase_config(path, COMPARISON_BASE, tmp_path / 'configs')
         cfg = Config.fromfile(path)
         root = 'data/cityscapes/' if is_cityscapes(name) else 'data/coco/'
         stand_in = f'{request.getfixturevalue(ROOTS[root])}/'

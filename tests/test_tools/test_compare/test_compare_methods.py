@@ -334,9 +334,23 @@ def test_a_burn_in_with_weak_labels_is_not_the_supervised_runs(script, arguments
 
 def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
     study = script.Study(script.parse_args(arguments))
-    assert set(study.task.methods) - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
+    by_default = {name for name, method in study.task.methods.items() if not method.folder}
+    assert by_default - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
     with pytest.raises(SystemExit, match=r'pldc_plepi: the base has no model.refiner'):
         script.Study(script.parse_args([*arguments, '--methods', 'pldc_plepi']))
+
+
+def test_a_part_is_compared_if_named_and_the_base_has_what_it_needs(script, arguments, base):
+    study = script.Study(script.parse_args([*arguments, '--methods', 'grab_cut', 'copy_paste']))
+    assert study.methods == ['supervised', 'grab_cut', 'copy_paste']
+    assert study.tuning_seeds == []  # none of them has a threshold
+    assert study.paths['grab_cut'].parent == study.root / 'configs'
+    supervised = study.configs['supervised']
+    assert all(study.task.shares_burn_in(found, supervised) for found in study.configs.values())
+    with base.open('a') as file:
+        file.write('\nhidden = None\n')
+    with pytest.raises(SystemExit, match='oracle_masks: the base has no hidden to compare with'):
+        script.Study(script.parse_args([*arguments, '--methods', 'oracle_masks']))
 
 
 def test_a_base_of_the_other_task_and_unknown_methods(script, arguments):
