@@ -47,7 +47,11 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--task', choices=list(TASKS), default='instance')
-    parser.add_argument('--methods', nargs='+', help='default: all that fit the base')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        help='default: all that fit the base, but those of configs/comparison/parts',
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[3, 4, 5])
     parser.add_argument(
         '--variant-seeds',
