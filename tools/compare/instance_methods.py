@@ -44,10 +44,11 @@ METHODS = {
     'pldc_predicted_iou': Method("PL-DC, PAIS's predicted IoU for m", CLASS_THR, 'pldc'),
     'pldc_polite_gate': Method("PL-DC, Polite Teacher's gate for m_t", CLASS_THR, 'pldc'),
     'pldc_dynamic_aligning': Method("PL-DC + PAIS's aligning loss", CLASS_THR, 'pldc'),
-    'grab_cut': Method('expected count + GrabCut', None, folder='parts'),
-    'oracle_masks': Method('expected count, true masks', None, needs='hidden', folder='parts'),
-    'weak_labels': Method('expected count + weak labels', None, needs='weak', folder='parts'),
-    'copy_paste': Method('expected count + copy-paste', None, folder='parts'),
+    # one further part each
+    'grab_cut': Method('PL-DC + GrabCut', CLASS_THR, 'pldc', folder='parts'),
+    'oracle_masks': Method('PL-DC, true masks', CLASS_THR, 'pldc', needs='hidden', folder='parts'),
+    'weak_labels': Method('PL-DC + weak labels', CLASS_THR, 'pldc', needs='weak', folder='parts'),
+    'copy_paste': Method('PL-DC + copy-paste', CLASS_THR, 'pldc', folder='parts'),
 }
 
 

@@ -343,8 +343,8 @@ def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
 def test_a_part_is_compared_if_named_and_the_base_has_what_it_needs(script, arguments, base):
     study = script.Study(script.parse_args([*arguments, '--methods', 'grab_cut', 'copy_paste']))
     assert study.methods == ['supervised', 'grab_cut', 'copy_paste']
-    assert study.tuning_seeds == []  # none of them has a threshold
     assert study.paths['grab_cut'].parent == study.root / 'configs'
+    assert study.tuned == ['pldc']  # they use its threshold
     supervised = study.configs['supervised']
     assert all(study.task.shares_burn_in(found, supervised) for found in study.configs.values())
     with base.open('a') as file:
