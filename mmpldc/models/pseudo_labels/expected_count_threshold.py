@@ -28,12 +28,14 @@ class ExpectedCountThreshold(nn.Module):
     is in buffers, so a checkpoint contains it, and a resumed run continues exactly.
 
     No label below ``floor`` is kept. So where unlabelled images are poorer in objects than the
-    labelled ones, or empty, the count is not reached, and nothing is forced onto them.
+    labelled ones, or empty, the count is not reached, and nothing is forced onto them. Each label
+    above ``ceiling`` is kept. So a teacher that is sure of more than this share is believed.
 
     Args:
         num_classes: N; filled in by :class:`~mmpldc.models.SemiMask2Former`, not used.
         share: rho, of the expected number of objects, above 0.
         floor: lowest score, in [0, 1).
+        ceiling: highest threshold, at least ``floor``; 1: no bound.
         window: W, images to look back on.
         max_ratio: an image gets at most this many times n labels, rounded up; None: no limit.
         objects_per_image: n; None counts them in the labelled images.
@@ -60,6 +62,7 @@ class ExpectedCountThreshold(nn.Module):
         num_classes: int = 0,
         share: float = 0.25,
         floor: float = 0.3,
+        ceiling: float = 1.0,
         window: int = 480,
         max_ratio: float | None = 4.0,
         objects_per_image: float | None = None,
@@ -72,7 +75,10 @@ class ExpectedCountThreshold(nn.Module):
             )
         if not 0 <= floor < 1:
             raise ValueError(f'floor must lie in [0, 1), got {floor}')
-        self.share, self.floor, self.window = share, floor, window
+        if ceiling < floor:
+            raise ValueError(f'ceiling must be at least floor, got {ceiling} and {floor}')
+        self.share, self.window = share, window
+        self.floor, self.ceiling = floor, ceiling
         self.max_ratio = max_ratio
         self.objects_per_image = objects_per_image
         self.register_buffer('histogram', torch.zeros(bins))
@@ -120,6 +126,7 @@ class ExpectedCountThreshold(nn.Module):
         """tau, ``()`` float32; infinite while too few images have been seen."""
         count = self.share * self.expected * self.images
         found = count_threshold(self.histogram, self.edges, count=count, floor=self.floor)
+        found = found.clamp(max=self.ceiling)
         return found.masked_fill(self.images < self.window / 10, torch.inf)
 
     @property

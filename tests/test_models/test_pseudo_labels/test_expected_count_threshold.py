@@ -76,6 +76,19 @@ def test_keeps_the_best_of_the_expected_number(share, options):
     assert numbers[0] == 0 < sum(numbers[1:])
 
 
+def test_a_label_above_the_ceiling_is_kept_however_many_there_are():
+    threshold = make_threshold(share=0.01, ceiling=0.5, floor=0.2, window=16, max_ratio=None)
+    step(threshold, make_outputs())
+    assert threshold.threshold.item() == 0.5
+    outputs = make_outputs()
+    kept = step(threshold, outputs).pseudo_instances
+    expected = [[score for score in image if score >= 0.5] for image in scores_of(outputs, 0.2)]
+    assert [labels.scores.tolist() for labels in kept] == expected
+    assert sum(map(len, expected)) > 0
+    with pytest.raises(ValueError, match=r'ceiling must be at least floor, got 0\.1 and 0\.3'):
+        make_threshold(ceiling=0.1)
+
+
 def test_begins_when_a_tenth_of_the_window_has_been_seen():
     threshold = make_threshold(window=70, share=10.0, floor=0.0, max_ratio=None)
     kept = [len(InstanceData.cat(step(threshold, make_outputs()).pseudo_instances)) for _ in '123']
