@@ -1,6 +1,7 @@
 """Run the validation that an interrupted run missed, and refuse checkpoints of another run."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from mmpldc.registry import HOOKS
 
 VALIDATED = 'last_val_iter'  # mmengine logs names that begin with the mode, such as 'val'
 
-BATCH_SIZE = ('train_dataloader', 'batch_size')
-BATCHES = ('optim_wrapper', 'accumulative_counts')
+SECTIONS = 'train_dataloader', 'optim_wrapper'  # have the number of images a step
 
 
 class CannotResume(ValueError):
@@ -115,34 +115,58 @@ def _compare_classes(runner: Runner, meta: dict) -> None:
 
 
 def _compare_batches(runner: Runner, meta: dict) -> None:
-    """Warn of another number of images a step than the checkpoint's."""
+    """Warn of another number of images a step than the checkpoint's.
+
+    A run on labels alone is the burn-in of one with unlabelled images: it is compared with their
+    labelled images.
+    """
     text = str(meta.get('cfg') or '')
-    before = [_saved_setting(text, *setting) for setting in (BATCH_SIZE, BATCHES)]
-    now = [(runner.cfg.get(section) or {}).get(key) for section, key in (BATCH_SIZE, BATCHES)]
-    old, new = (
-        batch * (count or 1) if isinstance(batch, int) else None for batch, count in (before, now)
-    )
+    before = [_saved_section(text, section) for section in SECTIONS]
+    now = [runner.cfg.get(section) or {} for section in SECTIONS]
+    of_labels = len(_sources(before[0])) == 1
+    old, new = (_images_a_step(*sections, of_labels=of_labels) for sections in (before, now))
     if None not in (old, new) and old != new:
+        kind = 'labelled images' if of_labels else 'images'
         runner.logger.warning(
-            f'Resuming with {new} images a step of each process ({".".join(BATCH_SIZE)} times '
-            f'{".".join(BATCHES)}); before, it was {old}. Unless the number of processes changed '
-            'with it, so that a step has as many images as before, the run draws other images '
-            'from here on than it would have'
+            f'Resuming with {new:g} {kind} a step of each process (train_dataloader.batch_size '
+            f'times optim_wrapper.accumulative_counts); before, it was {old:g}. Unless the number '
+            'of processes changed with it, so that a step has as many images as before, the run '
+            'draws other images from here on than it would have'
         )
 
 
-def _saved_setting(text: str, section: str, key: str) -> Any:
-    """Read a plain value from the text of a config, without executing it; None if it has none."""
+def _sources(loader: Mapping) -> list[int]:
+    """Parts of a batch that are of each source, the labelled images' first."""
+    return (loader.get('sampler') or {}).get('source_ratio') or [1]
+
+
+def _images_a_step(loader: Mapping, wrapper: Mapping, *, of_labels: bool) -> float | None:
+    """Images of a step, or its labelled ones; None if that is not known."""
+    batch, ratio = loader.get('batch_size'), _sources(loader)
+    if not isinstance(batch, int):
+        return None
+    share = ratio[0] / sum(ratio) if of_labels else 1
+    return batch * share * (wrapper.get('accumulative_counts') or 1)
+
+
+def _saved_section(text: str, name: str) -> dict:
+    """Read the plain values of a config's section from its text, without executing it."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return None
+        return {}
     for statement in tree.body:
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
-            continue
-        target = statement.targets[0]
-        if isinstance(target, ast.Name) and target.id == section:
-            for keyword in statement.value.keywords:
-                if keyword.arg == key and isinstance(keyword.value, ast.Constant):
-                    return keyword.value.value
-    return None
+        if isinstance(statement, ast.Assign):
+            target, found = statement.targets[0], _plain(statement.value)
+            if isinstance(target, ast.Name) and target.id == name and isinstance(found, dict):
+                return found
+    return {}
+
+
+def _plain(node: ast.expr) -> Any:
+    """The value of ``dict(...)``, a list or a constant; None for anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        return {keyword.arg: _plain(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_plain(element) for element in node.elts]
+    return node.value if isinstance(node, ast.Constant) else None

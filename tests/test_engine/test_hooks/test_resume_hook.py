@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmpldc.engine.hooks import ResumeHook
-from mmpldc.engine.hooks.resume_hook import CannotResume, _saved_setting
+from mmpldc.engine.hooks.resume_hook import CannotResume, _saved_section
 
 
 @pytest.fixture
@@ -141,15 +141,28 @@ def test_a_checkpoint_of_other_classes_continues_nothing(make_runner, toy_pair, 
 
 
 @pytest.mark.parametrize(
-    ('now', 'batches', 'is_told'), [(2, None, False), (4, None, True), (2, 3, True), (1, 2, False)]
+    ('ratios', 'now', 'batches', 'is_told'),
+    [
+        (([1, 1], [1, 1]), 2, None, False),
+        (([1, 1], [1, 1]), 4, None, True),
+        (([1, 1], [1, 1]), 2, 3, True),
+        (([1, 1], [1, 1]), 1, 2, False),
+        (([1], [1, 1]), 4, None, False),  # from a run on labels alone
+        (([1], [1, 3]), 8, None, False),
+        (([1], [1, 1]), 2, None, True),
+        ((None, [1, 1]), 4, None, False),
+    ],
 )
-def test_another_number_of_images_is_told(now, batches, is_told):
-    saved = Config(dict(train_dataloader=dict(batch_size=2, sampler=dict(batch_size=2))))
+def test_another_number_of_images_is_told(ratios, now, batches, is_told):
+    old, new = ratios
+    saved = Config(
+        dict(train_dataloader=dict(batch_size=2, sampler=dict(batch_size=2, source_ratio=old)))
+    )
     told = []
     runner = SimpleNamespace(
         cfg=Config(
             dict(
-                train_dataloader=dict(batch_size=now),
+                train_dataloader=dict(batch_size=now, sampler=dict(source_ratio=new)),
                 optim_wrapper=dict(accumulative_counts=batches) if batches else dict(),
             )
         ),
@@ -161,7 +174,8 @@ def test_another_number_of_images_is_told(now, batches, is_told):
     meta = dict(cfg=saved.pretty_text)
     ResumeHook().after_load_checkpoint(runner, dict(meta=meta, optimizer={}))
     assert len(told) == is_told
-    assert not told or f'with {now * (batches or 1)} images' in told[0]
+    images = '1 labelled images' if old == [1] else f'{now * (batches or 1)} images'
+    assert not told or f'with {images} a step' in told[0]
     assert not told or 'before, it was 2' in told[0]
 
 
@@ -169,4 +183,9 @@ def test_another_number_of_images_is_told(now, batches, is_told):
     'text', ['', 'print(', 'train_dataloader = 3', 'import os\nx = os.getcwd()']
 )
 def test_a_saved_config_is_read_not_executed(text):
-    assert _saved_setting(text, 'train_dataloader', 'batch_size') is None
+    assert _saved_section(text, 'train_dataloader') == {}
+
+
+def test_plain_values_of_a_saved_config_are_read():
+    text = "a = dict(b=[1, dict(c='d')], e=os.remove('f'), g=dict(h=None))"
+    assert _saved_section(text, 'a') == dict(b=[1, dict(c='d')], e=None, g=dict(h=None))
