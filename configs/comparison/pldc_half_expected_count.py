@@ -4,5 +4,5 @@ _base_ = '../quickstart/pldc.py'
 
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
-    class_thresholds=dict(_base_.expected_count, share=0.5, ceiling=0.68),
+    class_thresholds=_base_.half_expected_count,
 )

@@ -63,7 +63,8 @@ early_stopping = None
 num_workers = 4
 
 # ---- Pseudo-labels. The threshold sets itself: the teacher's best labels are kept, this share of
-# the objects that an image is expected to have by the labelled ones (docs/few_labels.md).
+# the objects that an image is expected to have by the labelled ones, and each that is as sure as
+# the paper's thresholds ask (docs/few_labels.md).
 label_share = 0.5
 # None: the paper's fixed thresholds, on the qualities of class and mask, instead.
 fixed_thresholds = dict(class_thr=0.85, mask_thr=0.90)
@@ -94,7 +95,7 @@ if label_share is None:
     pseudo_labels, class_thresholds = dict(_base_.ddtf, **fixed_thresholds), None
 else:
     pseudo_labels = dict(_base_.certain_filter)
-    class_thresholds = dict(_base_.expected_count, share=label_share)
+    class_thresholds = dict(_base_.half_expected_count, share=label_share)
 corrects_classes = None
 if refiner == 'clip':
     corrects_classes = dict(_base_.dicc)

@@ -20,6 +20,6 @@ scorer = dict(
 )
 model = dict(
     pseudo_label_filter=_base_.certain_filter,
-    class_thresholds=dict(_base_.expected_count, share=0.5),
+    class_thresholds=_base_.half_expected_count,
     refiner=dict(_base_.imagenet_dicc, scorer=scorer),
 )
