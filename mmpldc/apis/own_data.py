@@ -189,6 +189,19 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
+def check_batch_size(batch_size: int, num_images: int) -> None:
+    """Refuse a batch that shows images several times; the default is for the smallest sets, too.
+
+    Raises:
+        ValueError: if it is larger than the default, and than the ``num_images`` to train on.
+    """
+    if batch_size > max(SIZES['base'].batch_size, num_images):
+        raise ValueError(
+            f'--batch-size {batch_size} is more than the {num_images} images to train on: give a '
+            'smaller one'
+        )
+
+
 def report(
     findings: Iterable[Finding], *, way_out: str = '', about: tuple[str, ...] = ('image',)
 ) -> list[Finding]:

@@ -283,6 +283,7 @@ def test_many_objects_get_queries(run, data):
         (('--steps', '9'), '--steps'),
         (('--steps', '100', '--time-budget', '1h'), '--steps'),
         (('--size', 'huge'), '--size'),
+        (('--batch-size', '100000'), '--batch-size 100000 is more than the 8 images to train on'),
     ],
 )
 def test_options_that_cannot_be(run, data, options, line, capsys):

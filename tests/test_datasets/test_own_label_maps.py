@@ -130,6 +130,7 @@ def test_another_backbone(run, data):
     assert (optimizer.type, optimizer.lr) == ('AdamW', 5e-6 * 8 / 32)
     assert cfg.optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 40
     assert 'there is no backbone x; there are' in run('--backbone', 'x').code
+    assert '--batch-size 1000 is more than' in run('--batch-size', 1000).code
     line = run('--backbone', 'swin_t', '--method', 'u2pl').code
     assert line == (
         'new_config.py: u2pl needs DeepLabv3+: take a ResNet for --backbone, or another --method'
