@@ -188,6 +188,17 @@ def test_a_truncated_unlabelled_photo(run, data):
     assert str(path) in (data.root / 'mine/left_out.txt').read_text()
 
 
+def test_an_image_of_an_extreme_shape(run, data):
+    """Nothing is left of it when it is resized: a warning if it is unlabelled, else an error."""
+    cv2.imwrite(str(data.images / 'strip.png'), np.arange(1800, dtype=np.uint8).reshape(1, 600, 3))
+    result = run('--size', 'tiny')
+    assert result.code == 0 and 'strip.png has 600 x 1 pixels: one side is more' in result.out
+    edit(data.labels, lambda coco: coco['images'][0].update(file_name='strip.png'))
+    edit(data.labels, lambda coco: coco['images'][0].update(width=600, height=1))
+    result = run('--size', 'tiny')
+    assert result.code != 0 and 'labels.json: image 1: width, height: strip.png has' in result.out
+
+
 def test_the_output_must_be_a_folder(run, data):
     (data.root / 'file').touch()
     result = run('--out-dir', data.root / 'file/mine')

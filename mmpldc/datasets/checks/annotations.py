@@ -15,6 +15,7 @@ Role = Literal['labeled', 'unlabeled', 'weak', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
 LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
+MOST_TIMES = 256  # one side the other: fitted into 192 px times 0.7, nothing is left of the image
 MOST_CROWDS = 0.5  # of a class's annotations: above it, they are hardly groups
 AREA_LIMITS = (32**2, 96**2)  # px: COCO's small, medium and large
 
@@ -75,7 +76,7 @@ def check_coco(
     images = Records(coco['images'], 'image', file, names)
     categories = Records(coco['categories'], 'category', file, names)
     annotations = Records(coco['annotations'], 'annotation', file, names)
-    image_ids, file_names, sizes = _check_images(images)
+    image_ids, file_names, sizes = _check_images(images, role)
     category_ids, classes = check_categories(categories)
     findings = [*images.findings, *categories.findings]
     if not images.records:
@@ -151,7 +152,7 @@ def check_coco(
     return findings, contents
 
 
-def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
+def _check_images(images: Records, role: Role) -> tuple[list, list, np.ndarray]:
     """Ids, file names and ``(N, 2)`` sizes."""
     ids, names = check_identities(images)
     sides = []
@@ -160,7 +161,19 @@ def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
         wrong = [row for row, value in enumerate(values) if value is not None and value <= 0]
         images.report('error', wrong, field, "not above 0: write the image's size in pixels")
         sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
-    return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
+    sizes = np.array(sides, np.int64).T.reshape(-1, 2)
+    shorter, longer = sizes.min(axis=1, initial=LONGEST_SIDE), sizes.max(axis=1, initial=0)
+    is_thin = (shorter > 0) & (longer > MOST_TIMES * shorter) & (longer < LONGEST_SIDE)
+    if is_thin.any():
+        height, width = sizes[is_thin][0]
+        level: Level = 'warning' if role in ('unlabeled', 'weak') else 'error'
+        message = (
+            f'{names[is_thin.argmax()]} has {width} x {height} pixels: one side is more than '
+            f'{MOST_TIMES} times the other, and nothing is left of it at the size of training: cut '
+            'the image into pieces, or leave it out'
+        )
+        images.report(level, is_thin, 'width, height', message)
+    return ids, names, sizes
 
 
 def _check_annotations(annotations: Records, role: Role) -> np.ndarray:
