@@ -76,6 +76,14 @@ def test_masks(convert, tmp_path, images, write_labels, capsys):
     )
 
 
+@pytest.mark.parametrize('option', ['--object-ids', '--divisor 0', '--ignore 0'])
+def test_options_of_label_maps_alone(convert, tmp_path, images, write_labels, option):
+    write_labels(tmp_path / 'folders/b/cat_1.png', np.eye(6, 8, dtype=bool))
+    given = ('--instance-folders', tmp_path / 'folders', *option.split(), '--classes', 'cat')
+    with pytest.raises(SystemExit, match=f'error: {option.split()[0]} is of --label-maps'):
+        convert('masks', images, *given, '--out', tmp_path / 'out.json')
+
+
 def test_yolo(convert, tmp_path, images):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/b.txt').write_text('1 0 0 1 0 1 1\n1 0 0 0 0 0 0')
@@ -116,6 +124,8 @@ def test_images(convert, tmp_path, images):
     with pytest.raises(SystemExit, match=r'labeled\.json is an input: choose another --out'):
         convert('images', images, *options, '--skip-unreadable', '--out', labeled)
     assert json.loads(labeled.read_text()) == content
+    with pytest.raises(SystemExit, match=r'--exclude-root is the folder of .*: give both'):
+        convert('images', images, *options[:2], *options[4:], '--out', out)
     with pytest.raises(SystemExit, match=r'error: .*b\.jpg cannot be read as an image'):
         convert('images', images, *options, '--out', out)
 
