@@ -122,6 +122,21 @@ def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
     return names
 
 
+def find_images_beside(images: Path, masks: Path) -> list[str]:
+    """Images below a folder, without the masks that lie in a folder among them.
+
+    Raises:
+        FileNotFoundError: see :func:`find_images`; or if there is nothing but the masks.
+    """
+    inside = masks.resolve()
+    names = [
+        name for name in find_images(images) if inside not in (images / name).resolve().parents
+    ]
+    if not names:
+        raise FileNotFoundError(f'no image below {images} but what is in {masks}')
+    return names
+
+
 def _misnamed(root: Path, files: Sequence[str]) -> list[str]:
     """Images among files of unknown suffixes, by their first bytes; at most 2,000 are opened."""
     known = {*IMAGE_SUFFIXES, *OTHER_SUFFIXES, *NO_IMAGES}
