@@ -99,6 +99,25 @@ def test_the_separator_of_the_heading_holds_for_all_lines(tmp_path):
     assert named(classes, classes.values) == {1: 'wall', 2: 'building;edifice'}
 
 
+@pytest.mark.parametrize(
+    ('kind', 'line'),
+    [
+        ('ITK-SNAP', '{0} {2} 1 1 1 "{1}"'),
+        ('3D Slicer', '{0} {1} {2} 255'),
+        ('no opacity', '{0} {1} {2}'),
+        ('equal colours', '{0}   {1}    0   0   0   0'),
+    ],
+)
+def test_tables_of_medical_viewers(tmp_path, kind, line):
+    rows = (0, 'bg', '0 0 0'), (1, 'left disc', '255 0 0'), (2, 'box', '0 0 255')
+    text = ''.join(f'{line.format(*row)}\n' for row in rows)
+    classes = read(tmp_path, f'# Table\n#{text}')
+    assert named(classes, classes.values) == {1: 'left disc', 2: 'box'}
+    classes = read(tmp_path, f'# Table\n\n{text}')
+    assert named(classes, classes.values) == {0: 'bg', 1: 'left disc', 2: 'box'}
+    assert len(classes.colors) == (0 if kind == 'equal colours' else 3)
+
+
 def test_names_with_numbers_in_them(tmp_path):
     assert read(tmp_path, 'lane 1\nlane 2\n').names == ('lane 1', 'lane 2')
     classes = read(tmp_path, '7 lane 1\n8 lane 2\n9 3d box\n')
