@@ -92,12 +92,10 @@ def _read_once(file: FileIdentity) -> ImageHeader:
 def _read(path: str) -> ImageHeader:
     try:
         with open_image(path) as image:
-            # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
             exif = _exif(image.info.get('exif', b''))
-            orientation = exif.get(ExifTags.Base.Orientation, 1)
+            orientation = orientation_of(image)
             width, height = image.size
             if isinstance(image, TiffImageFile):  # whose sides Pillow may have swapped already
-                orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
                 width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
             is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
             has_one_channel = len(image.getbands()) == 1
@@ -106,7 +104,6 @@ def _read(path: str) -> ImageHeader:
         raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
-    orientation = orientation if orientation in range(1, 9) else 1
     if orientation >= 5:
         width, height = height, width
     software = str(exif.get(ExifTags.Base.Software, ''))
@@ -124,6 +121,30 @@ def open_image(path: str | Path) -> ImageFile.ImageFile:
                 return Image.open(path)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The orientation of an image that is not loaded yet, see :class:`ImageHeader`."""
+    if isinstance(image, TiffImageFile):
+        orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+    else:  # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
+        exif = _exif(image.info.get('exif', b''))
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def fault_of_orientation(image: Image.Image) -> str:
+    """What is wrong with the orientation of an image whose values are labels; else empty.
+
+    Pillow turns TIFF and no other format, and garbles uncompressed TIFF with swapped sides.
+    """
+    orientation = orientation_of(image)
+    if orientation == 1:
+        return ''
+    return (
+        f'has an EXIF or TIFF orientation ({orientation}), which some programs follow and others '
+        'do not: save it as its image is shown, without an orientation'
+    )
 
 
 def pages_of(image: Image.Image) -> int:

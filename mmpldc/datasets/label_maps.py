@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from .image_header import fault_of_orientation
+
 IGNORE = 255
 NUM_VALUES = 256
 
@@ -39,9 +41,13 @@ def read_label_map(path: str | Path) -> LabelMap:
     """
     try:
         with Image.open(path) as image:
+            if fault := fault_of_orientation(image):
+                raise UnusableLabelMap(fault)
             image.load()
             mode, palette = image.mode, image.getpalette()
             values = np.array(image)
+    except UnusableLabelMap:
+        raise
     except FileNotFoundError:
         raise UnusableLabelMap('is not on disk') from None
     except Exception as error:  # decoders raise many types

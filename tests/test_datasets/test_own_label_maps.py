@@ -15,7 +15,7 @@ from PIL import Image
 
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.image_header import ImageHeader
-from mmpldc.datasets.label_maps import UnusableLabelMap
+from mmpldc.datasets.label_maps import UnusableLabelMap, read_label_map
 from mmpldc.datasets.own_label_maps import read_classes
 from mmpldc.datasets.own_label_maps.fitting import fit_to_image
 from mmpldc.datasets.own_label_maps.pairing import pair
@@ -442,6 +442,13 @@ def test_a_label_map_is_turned_with_its_image(run, data, orientation):
     np.testing.assert_array_equal(written(data, data.names[2]), expected)
     assert cv2.imread(str(photo)).shape[:2] == expected.shape
     assert not check_run(Config.fromfile(data.root / 'mine/unimatch.py')).errors
+    label_map = data.maps / f'{Path(data.names[2]).with_suffix("")}.png'
+    with Image.open(label_map) as image:
+        image.load()
+    image.save(label_map, exif=exif)
+    assert f'has an EXIF or TIFF orientation ({orientation}), which some' in run().out
+    with pytest.raises(UnusableLabelMap, match='orientation'):
+        read_label_map(label_map)
 
 
 REFUSED = {

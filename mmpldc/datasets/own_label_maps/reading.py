@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..image_header import open_image, pages_of
+from ..image_header import fault_of_orientation, open_image, pages_of
 from ..label_maps import UnusableLabelMap
 from .classes import HUGE, Color
 
@@ -79,6 +79,8 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
             kind, mode, bands = image.format, image.mode, len(image.getbands())
             is_lossy = kind == 'JPEG' or _is_lossy(image, path)
             is_deep = bands > 1 and any(';16' in str(tile) for tile in image.tile)
+            if fault := fault_of_orientation(image):
+                raise UnusableLabelMap(fault)
             image.load()
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))

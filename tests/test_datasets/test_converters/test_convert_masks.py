@@ -197,6 +197,17 @@ def test_label_maps_of_other_byte_orders_sizes_and_pages(folders, write_labels, 
         convert_label_maps(images, masks, ['x'], workers=1)
 
 
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_label_maps_with_an_orientation(folders, write_labels, orientation):
+    """Pillow garbles an uncompressed TIFF whose sides are swapped."""
+    images, masks = folders
+    write_labels(masks / 'a/c.png', label_map(np.uint16, 1000, 1001))
+    picture = Image.fromarray(label_map(np.uint16, 1000, 1001))
+    picture.save(masks / 'b.tif', tiffinfo={274: orientation})
+    with pytest.raises(ValueError, match=rf'b\.tif .*TIFF orientation \({orientation}\).*: save'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
 def test_same_name_but_suffix(folders, write_image, write_labels):
     images, masks = folders
     write_image(images / 'b.png', WIDTH, HEIGHT)
