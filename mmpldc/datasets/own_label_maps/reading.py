@@ -82,6 +82,8 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
             if fault := fault_of_orientation(image):
                 raise UnusableLabelMap(fault)
             image.load()
+            if mode == 'P' and by_color:
+                _check_colors(image)
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))
             elif mode == 'P' and (by_grey or (kind == 'GIF' and _is_grey(image))):
@@ -143,6 +145,21 @@ def _table(image: Image.Image) -> list[Color]:
     """The palette of an image."""
     parts = image.getpalette() or []
     return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
+
+
+def _check_colors(image: Image.Image) -> None:
+    """Raise UnusableLabelMap if indices that occur share a colour, as where black fills up."""
+    table = _table(image)
+    first: dict[Color, int] = {}
+    for index in np.flatnonzero(np.bincount(np.asarray(image).ravel())).tolist():
+        color = table[index] if index < len(table) else (0, 0, 0)
+        other = first.setdefault(color, index)
+        if other != index:
+            raise UnusableLabelMap(
+                f'has the indices {other} and {index}, which its palette both shows as {color}: if '
+                'they are numbers of classes, give --classes without colours; else give each of '
+                'them a colour of its own'
+            )
 
 
 def _is_grey(image: Image.Image) -> bool:
