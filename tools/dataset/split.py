@@ -12,7 +12,7 @@ that mmsegmentation's data sets read.
 import argparse
 import json
 import os
-from collections import Counter
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
     find_names,
-    plain_name,
     read_names,
+    read_plain_names,
     split_names,
     write_names,
 )
@@ -174,16 +174,7 @@ def split_list(args: argparse.Namespace) -> None:
     source = args.annotations
     if source.name in ('', '..'):  # of '.'
         source = Path(os.path.abspath(source))
-    if source.is_dir():
-        names = find_image_names(source)
-    else:
-        names = list(map(plain_name, read_names(source)))
-        twice = [name for name, number in Counter(names).items() if number > 1]
-        commas = [name for name in names if ',' in name and source.suffix.lower() == '.csv']
-        if commas:
-            raise ValueError(f"{source}: '{commas[0]}': keep the column of images alone")
-        if twice:  # it could be drawn for both sets
-            raise ValueError(f'{source}: listed more than once: {", ".join(twice[:5])}')
+    names = find_image_names(source) if source.is_dir() else read_plain_names(source)
     prefix = (args.out_dir or source.parent) / source.stem
     shares = [
         (f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []
@@ -241,6 +232,7 @@ def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
 
 
 def main() -> None:
+    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
     if is_of_names(args.annotations):
         split_list(args)
