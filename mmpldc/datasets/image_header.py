@@ -13,6 +13,8 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
 
+from .coco_files import LFS, SIGNATURES
+
 PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
 _unlimited = threading.Lock()
 
@@ -101,13 +103,24 @@ def _read(path: str) -> ImageHeader:
             has_one_channel = len(image.getbands()) == 1
             pages = pages_of(image)
     except UnidentifiedImageError:
-        raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
+        with open(path, 'rb') as file:
+            fault = fault_of_beginning(file.read(256)) or 'is none, or damaged'
+        raise ValueError(f'{path} cannot be read as an image: it {fault}') from None
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
     if orientation >= 5:
         width, height = height, width
     software = str(exif.get(ExifTags.Base.Software, ''))
     return ImageHeader(width, height, orientation, is_deep, has_one_channel, pages, software)
+
+
+def fault_of_beginning(content: bytes) -> str:
+    """Why a file is no image, by its first 256 bytes; empty if they do not tell."""
+    if not content:
+        return 'is empty (0 bytes): copy or download it again'
+    if content.lstrip().lower().startswith((b'<!doctype html', b'<html')):
+        return 'is a web page, not an image: download it again'
+    return SIGNATURES[LFS] if content.startswith(LFS) else ''
 
 
 def open_image(path: str | Path) -> ImageFile.ImageFile:
