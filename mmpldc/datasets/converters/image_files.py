@@ -91,7 +91,7 @@ def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
     Raises:
         FileNotFoundError: if there is no such folder or no image in it.
     """
-    if not root.is_dir():
+    if not root.exists():
         raise FileNotFoundError(f'{root} is not a folder')
     files = sorted(files_below(root))
     names = [name for name in files if suffix_of(name) in (*IMAGE_SUFFIXES, *also)]
