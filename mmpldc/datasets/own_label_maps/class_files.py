@@ -15,7 +15,7 @@ from .class_fields import HEX, Color, Entry, color_of_field, of_records, plain
 from .color_tables import of_color_table
 from .column_names import ALPHA, CODE, COLOR, NAME, NUMBER, PARTS
 
-COMMENT = re.compile(r'(?:^|\s)#(?![0-9a-fA-F]{6}\b).*$')
+COMMENT = re.compile(r'(?:^|\s)#(?![0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?\b).*$')
 CVAT = re.compile(r'^(.*?):\s*(\d+\s*,\s*\d+\s*,\s*\d+)\s*:.*$')  # road:128,64,128::
 # Numbers before and after a name, such as 7 road, (128, 64, 128) road, road=7, 0,road,128,64,128.
 FIRST = re.compile(r'^((?:[(\[]?\s*-?\d+\s*[)\]]?(?:\s*[,;:=|\s]\s*|$))+)(.*)$')
