@@ -16,6 +16,7 @@ from mmpldc.utils.threads import in_threads
 from .coco_files import LFS, SIGNATURES
 
 PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
+MOST_TIMES = 256  # one side the other: fitted into 192 px times 0.7, nothing is left of an image
 _unlimited = threading.Lock()
 
 
@@ -121,6 +122,25 @@ def fault_of_beginning(content: bytes) -> str:
     if content.lstrip().lower().startswith((b'<!doctype html', b'<html')):
         return 'is a web page, not an image: download it again'
     return SIGNATURES[LFS] if content.startswith(LFS) else ''
+
+
+def why_not_decoded(path: str | Path, error: Exception) -> str:
+    """What is wrong with a label map that Pillow does not read."""
+    with open(path, 'rb') as file:
+        fault = fault_of_beginning(file.read(256))
+    if fault:
+        return f'cannot be decoded: it {fault}'
+    return f'cannot be decoded ({type(error).__name__}): make or copy it again'
+
+
+def fault_of_shape(width: int, height: int) -> str:
+    """What is wrong with an image of which resizing leaves nothing; else empty."""
+    if max(width, height) <= MOST_TIMES * min(width, height):
+        return ''
+    return (
+        f'{width} x {height} pixels: one side is more than {MOST_TIMES} times the other, and '
+        'nothing is left of it at the size of training: cut the image into pieces, or leave it out'
+    )
 
 
 def open_image(path: str | Path) -> ImageFile.ImageFile:

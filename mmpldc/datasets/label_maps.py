@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .image_header import fault_of_orientation
+from .image_header import fault_of_orientation, why_not_decoded
 
 IGNORE = 255
 NUM_VALUES = 256
@@ -51,9 +51,7 @@ def read_label_map(path: str | Path) -> LabelMap:
     except FileNotFoundError:
         raise UnusableLabelMap('is not on disk') from None
     except Exception as error:  # decoders raise many types
-        raise UnusableLabelMap(
-            f'cannot be decoded ({type(error).__name__}): make or copy it again'
-        ) from error
+        raise UnusableLabelMap(why_not_decoded(path, error)) from error
     if image.format == 'JPEG':
         raise UnusableLabelMap(
             'is a JPEG, which changes numbers: save label maps as PNG, from the original'

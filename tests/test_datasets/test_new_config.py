@@ -192,7 +192,12 @@ def test_an_image_of_an_extreme_shape(run, data):
     """Nothing is left of it when it is resized: a warning if it is unlabelled, else an error."""
     cv2.imwrite(str(data.images / 'strip.png'), np.arange(1800, dtype=np.uint8).reshape(1, 600, 3))
     result = run('--size', 'tiny')
-    assert result.code == 0 and 'strip.png has 600 x 1 pixels: one side is more' in result.out
+    assert (
+        result.code == 0
+        and 'image strip.png: unlabelled, 600 x 1 pixels: one side is more' in result.out
+    )
+    checked = check_run(Config.fromfile(data.root / 'mine/pldc.py'))
+    assert any('strip.png has 600 x 1' in str(warning) for warning in checked.warnings)
     edit(data.labels, lambda coco: coco['images'][0].update(file_name='strip.png'))
     edit(data.labels, lambda coco: coco['images'][0].update(width=600, height=1))
     result = run('--size', 'tiny')

@@ -511,8 +511,9 @@ def test_refused_with_one_line(run, data, kind):
         (lambda d: save(d.images / '3.bmp', np.zeros((64, 96), np.uint8)), 'several images have'),
         (lambda d: save(d.maps / '3_x.png', d.truth['3.jpg']), 'one of 2 label maps of its image'),
         (lambda d: cut(d.images / '3.jpg'), 'cut off'),
+        (lambda d: save(d.images / '3.jpg', np.zeros((1, 600), np.uint8)), 'an image of 600 x 1'),
     ],
-    ids=['lost', 'broken', 'shape', 'value', 'images', 'maps', 'photo'],
+    ids=['lost', 'broken', 'shape', 'value', 'images', 'maps', 'photo', 'strip'],
 )
 def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     write(data)

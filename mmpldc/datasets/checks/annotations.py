@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..image_header import MOST_TIMES, fault_of_shape
 from .findings import Finding, Level, count
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
@@ -15,7 +16,6 @@ Role = Literal['labeled', 'unlabeled', 'weak', 'val', 'test']
 EVALUATED = ('val', 'test')
 FLAGS = frozenset({'0', '1', 'False', 'True', 'None'})  # iscrowd, as Python writes it
 LONGEST_SIDE = 2**31 - 1  # px: no image has a longer one, and areas stay in 64 bits
-MOST_TIMES = 256  # one side the other: fitted into 192 px times 0.7, nothing is left of the image
 MOST_CROWDS = 0.5  # of a class's annotations: above it, they are hardly groups
 AREA_LIMITS = (32**2, 96**2)  # px: COCO's small, medium and large
 
@@ -167,11 +167,7 @@ def _check_images(images: Records, role: Role) -> tuple[list, list, np.ndarray]:
     if is_thin.any():
         height, width = sizes[is_thin][0]
         level: Level = 'warning' if role in ('unlabeled', 'weak') else 'error'
-        message = (
-            f'{names[is_thin.argmax()]} has {width} x {height} pixels: one side is more than '
-            f'{MOST_TIMES} times the other, and nothing is left of it at the size of training: cut '
-            'the image into pieces, or leave it out'
-        )
+        message = f'{names[is_thin.argmax()]} has {fault_of_shape(width, height)}'
         images.report(level, is_thin, 'width, height', message)
     return ids, names, sizes
 

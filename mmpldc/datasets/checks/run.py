@@ -109,9 +109,7 @@ def _check_file(data: DataSet, drawn: dict | None) -> tuple[list[Finding], Conte
     """Check one annotation file; it is freed on return, for large ones take gigabytes."""
     if drawn is not None:
         findings, contents = check_coco(drawn, file=data.ann_file, role=data.role, most_crowds=1)
-        if data.role != 'unlabeled':
-            findings = [finding for finding in findings if not finding.kind]
-        return findings, contents
+        return [finding for finding in findings if not finding.kind], contents
     optional = ('annotations',) if data.role == 'test' else ()
     with without_garbage_collection():
         coco, findings = load_coco(data.ann_file, optional=optional)

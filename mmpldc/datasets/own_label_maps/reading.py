@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..image_header import fault_of_orientation, open_image, pages_of
+from ..image_header import fault_of_orientation, open_image, pages_of, why_not_decoded
 from ..label_maps import UnusableLabelMap
 from .classes import HUGE, Color
 
@@ -96,9 +96,7 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
     except UnusableLabelMap:
         raise
     except Exception as error:  # decoders raise many types
-        raise UnusableLabelMap(
-            f'cannot be decoded ({type(error).__name__}): make or copy it again'
-        ) from error
+        raise UnusableLabelMap(why_not_decoded(path, error)) from error
     if is_lossy:
         what = f'is a {kind} with loss' if kind != 'JPEG' else 'is a JPEG'
         raise UnusableLabelMap(
