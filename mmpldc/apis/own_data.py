@@ -176,6 +176,10 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.batch_size is not None and (args.batch_size < 2 or args.batch_size % 2):
         parser.error('--batch-size must be even: half of it is labelled')
+    for role in 'val', 'test':
+        option = f'--{role}' if hasattr(args, role) else f'--{role}-label-maps'
+        if getattr(args, f'{role}_images') and not getattr(args, option[2:].replace('-', '_')):
+            parser.error(f'--{role}-images is the folder of the images of {option}: give both')
     if not 0 < args.val_percent < 100:
         parser.error('--val-percent must be above 0 and below 100')
     for name in 'unlabeled_images', 'val_images', 'test_images':

@@ -299,6 +299,9 @@ def test_many_objects_get_queries(run, data):
         (('--steps', '9'), '--steps'),
         (('--steps', '100', '--time-budget', '1h'), '--steps'),
         (('--size', 'huge'), '--size'),
+        (('--val-images', '.'), '--val-images is the folder of the images of --val: give both'),
+        (('--init-style', 'caffe'), '--init-style caffe is of weights in a file'),
+        (('--init', __file__), 'cannot be read as weights'),
         (('--batch-size', '100000'), '--batch-size 100000 is more than the 8 images to train on'),
     ],
 )

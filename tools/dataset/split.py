@@ -88,10 +88,19 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out-dir', type=Path, help="default: the annotation file's folder")
     args = parser.parse_args()
+    if args.min_instances < 0:
+        parser.error(f'--min-instances must be 0 or more, got {args.min_instances}')
     if min(args.fold) < 0:
         parser.error(f'--fold must be 0 or more, got {min(args.fold)}')
     if not (args.percent or args.count or args.labeled_list or args.unlabeled):
         parser.error('say how much stays labelled: --percent, --count or --labeled-list')
+    drawn = bool(args.percent or args.count)
+    if args.unlabeled and (drawn or args.labeled_list):
+        parser.error('--unlabeled labels everything: leave --percent, --count, --labeled-list out')
+    if args.min_instances and (args.labeled_list or not drawn):
+        parser.error('--min-instances is for drawing: give --percent or --count, and no list')
+    if args.label_maps and not (args.min_instances and is_of_names(args.annotations)):
+        parser.error('--label-maps is for --min-instances of a list or folder of images')
     if is_of_names(args.annotations):
         if args.unlabeled:
             parser.error('--unlabeled is for COCO-format files')
