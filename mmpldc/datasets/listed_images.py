@@ -47,8 +47,9 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
             f'as an id nor as a file name: {", ".join(map(str, unknown[:5]))}'
         )
     if len(known.by_last_part) < len(known.by_name):
-        texts = [(name, row) for name, row in zip(names, found, strict=True) if type(name) is str]
-        warn_of_folders([name for name, _ in texts], [file_names[row] for _, row in texts])
+        listed = [(str(name), row) for name, row in zip(names, found, strict=True)]
+        others = [file_names[row] for _, row in listed if row is not None]
+        warn_of_folders([name for name, _ in listed], others)
     return once_each(found, file_names)
 
 
