@@ -176,6 +176,10 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.batch_size is not None and (args.batch_size < 2 or args.batch_size % 2):
         parser.error('--batch-size must be even: half of it is labelled')
+    for role in 'val', 'test':
+        option = f'--{role}' if hasattr(args, role) else f'--{role}-label-maps'
+        if getattr(args, f'{role}_images') and not getattr(args, option[2:].replace('-', '_')):
+            parser.error(f'--{role}-images is the folder of the images of {option}: give both')
     if not 0 < args.val_percent < 100:
         parser.error('--val-percent must be above 0 and below 100')
     for name in 'unlabeled_images', 'val_images', 'test_images':
@@ -187,6 +191,19 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if not existing.is_dir():
         parser.error(f'--out-dir: {existing} is no folder')
     return args
+
+
+def check_batch_size(batch_size: int, num_images: int) -> None:
+    """Refuse a batch that shows images several times; the default is for the smallest sets, too.
+
+    Raises:
+        ValueError: if it is larger than the default, and than the ``num_images`` to train on.
+    """
+    if batch_size > max(SIZES['base'].batch_size, num_images):
+        raise ValueError(
+            f'--batch-size {batch_size} is more than the {num_images} images to train on: give a '
+            'smaller one'
+        )
 
 
 def report(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 LISTS = ('images', 'annotations', 'categories')
+LFS = b'version https://git-lfs'
 # How files begin that are given for annotations by mistake.
 SIGNATURES = {
     b'\x1f\x8b': 'is a gzip archive: unpack it, and give the json',
@@ -14,6 +15,7 @@ SIGNATURES = {
     b'%PDF': 'is a PDF document: give the annotation file',
     b'\x89PNG': 'is an image: give the annotation file',
     b'\xff\xd8\xff': 'is an image: give the annotation file',
+    LFS: 'is a pointer of Git LFS, not the file: git lfs pull gets it',
 }
 OF_FOLDERS = "tools/dataset/convert.py reads folders of YOLO's, labelme's, VOC's files and of masks"
 VIA = "is VIA's: convert it with tools/dataset/convert.py via"
@@ -27,6 +29,12 @@ OTHER_FORMATS = {
     'completions': 'is of an old Label Studio (completions): export it anew, as JSON or COCO',
     'lead_time': "is Label Studio's JSON-MIN: export it as JSON",
     'predictions': "is Label Studio's own JSON, which new_config.py reads: else export as COCO",
+    'imgHeight': "is Cityscapes': convert its folders with tools/dataset/convert.py cityscapes",
+    'label_classes': "is Hasty's: export it as COCO",
+    'label_hash': "is Encord's: export it as COCO",
+    'items': "is Datumaro's: export it as COCO",
+    'External ID': "is Labelbox's: convert it to COCO with Labelbox's own tools",
+    'source-ref': 'is a manifest of SageMaker: convert its label maps, see docs/data.md',
     'classTitle': "is Supervisely's: export it as COCO",
     'objects': "is Supervisely's: export it as COCO",
     'samples': "is FiftyOne's: export it as COCODetectionDataset",

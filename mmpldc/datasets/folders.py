@@ -37,7 +37,16 @@ class Below(NamedTuple):
 
 
 def files_below(root: Path) -> list[str]:
-    """Files that are there, as :func:`look_below` finds them; a warning counts what is not."""
+    """Files that are there, as :func:`look_below` finds them; a warning counts what is not.
+
+    Raises:
+        NotADirectoryError: if ``root`` is a file.
+    """
+    if root.is_file():
+        raise NotADirectoryError(
+            f'{root} is not a folder, but a file: unpack it if it is an archive, or give the '
+            'folder that it is in'
+        )
     found = look_below(root)
     for kind, names, remedy in (
         ('links that lead nowhere', found.dangling, 'is a disk not mounted?'),

@@ -13,7 +13,10 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
 
+from .coco_files import LFS, SIGNATURES
+
 PAGED = ('TIFF', 'GIF')  # formats of Pillow whose pages are images of their own
+MOST_TIMES = 256  # one side the other: fitted into 192 px times 0.7, nothing is left of an image
 _unlimited = threading.Lock()
 
 
@@ -92,25 +95,52 @@ def _read_once(file: FileIdentity) -> ImageHeader:
 def _read(path: str) -> ImageHeader:
     try:
         with open_image(path) as image:
-            # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
             exif = _exif(image.info.get('exif', b''))
-            orientation = exif.get(ExifTags.Base.Orientation, 1)
+            orientation = orientation_of(image)
             width, height = image.size
             if isinstance(image, TiffImageFile):  # whose sides Pillow may have swapped already
-                orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
                 width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
             is_deep = image.mode[0] in 'IF' or any(';16' in str(tile) for tile in image.tile)
             has_one_channel = len(image.getbands()) == 1
             pages = pages_of(image)
     except UnidentifiedImageError:
-        raise ValueError(f'{path} cannot be read as an image: it is none, or damaged') from None
+        with open(path, 'rb') as file:
+            fault = fault_of_beginning(file.read(256)) or 'is none, or damaged'
+        raise ValueError(f'{path} cannot be read as an image: it {fault}') from None
     except Exception as error:  # decoders raise many types
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
-    orientation = orientation if orientation in range(1, 9) else 1
     if orientation >= 5:
         width, height = height, width
     software = str(exif.get(ExifTags.Base.Software, ''))
     return ImageHeader(width, height, orientation, is_deep, has_one_channel, pages, software)
+
+
+def fault_of_beginning(content: bytes) -> str:
+    """Why a file is no image, by its first 256 bytes; empty if they do not tell."""
+    if not content:
+        return 'is empty (0 bytes): copy or download it again'
+    if content.lstrip().lower().startswith((b'<!doctype html', b'<html')):
+        return 'is a web page, not an image: download it again'
+    return SIGNATURES[LFS] if content.startswith(LFS) else ''
+
+
+def why_not_decoded(path: str | Path, error: Exception) -> str:
+    """What is wrong with a label map that Pillow does not read."""
+    with open(path, 'rb') as file:
+        fault = fault_of_beginning(file.read(256))
+    if fault:
+        return f'cannot be decoded: it {fault}'
+    return f'cannot be decoded ({type(error).__name__}): make or copy it again'
+
+
+def fault_of_shape(width: int, height: int) -> str:
+    """What is wrong with an image of which resizing leaves nothing; else empty."""
+    if max(width, height) <= MOST_TIMES * min(width, height):
+        return ''
+    return (
+        f'{width} x {height} pixels: one side is more than {MOST_TIMES} times the other, and '
+        'nothing is left of it at the size of training: cut the image into pieces, or leave it out'
+    )
 
 
 def open_image(path: str | Path) -> ImageFile.ImageFile:
@@ -124,6 +154,30 @@ def open_image(path: str | Path) -> ImageFile.ImageFile:
                 return Image.open(path)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The orientation of an image that is not loaded yet, see :class:`ImageHeader`."""
+    if isinstance(image, TiffImageFile):
+        orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+    else:  # not getexif(): it decodes a PNG, and reads XMP too, which OpenCV does not
+        exif = _exif(image.info.get('exif', b''))
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def fault_of_orientation(image: Image.Image) -> str:
+    """What is wrong with the orientation of an image whose values are labels; else empty.
+
+    Pillow turns TIFF and no other format, and garbles uncompressed TIFF with swapped sides.
+    """
+    orientation = orientation_of(image)
+    if orientation == 1:
+        return ''
+    return (
+        f'has an EXIF or TIFF orientation ({orientation}), which some programs follow and others '
+        'do not: save it as its image is shown, without an orientation'
+    )
 
 
 def pages_of(image: Image.Image) -> int:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from .image_header import fault_of_orientation, why_not_decoded
+
 IGNORE = 255
 NUM_VALUES = 256
 
@@ -39,15 +41,17 @@ def read_label_map(path: str | Path) -> LabelMap:
     """
     try:
         with Image.open(path) as image:
+            if fault := fault_of_orientation(image):
+                raise UnusableLabelMap(fault)
             image.load()
             mode, palette = image.mode, image.getpalette()
             values = np.array(image)
+    except UnusableLabelMap:
+        raise
     except FileNotFoundError:
         raise UnusableLabelMap('is not on disk') from None
     except Exception as error:  # decoders raise many types
-        raise UnusableLabelMap(
-            f'cannot be decoded ({type(error).__name__}): make or copy it again'
-        ) from error
+        raise UnusableLabelMap(why_not_decoded(path, error)) from error
     if image.format == 'JPEG':
         raise UnusableLabelMap(
             'is a JPEG, which changes numbers: save label maps as PNG, from the original'

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .folders_of_names import warn_of_folders, with_most_folders
 from .name_lists import once_each
 from .split import count_instances
 
@@ -17,8 +18,9 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
     Args:
         coco: content of a COCO-format annotation file.
         names: image ids or file names; of file names with folders the last part counts where the
-            whole name is not found. Cityscapes' images are also found by the names of their
-            annotations (``CITY_SEQ_FRAME_gtFine_instanceIds.png``) and by ``CITY_SEQ_FRAME``.
+            whole name is not found, and of several such images the one with most of the folders.
+            Cityscapes' images are also found by the names of their annotations
+            (``CITY_SEQ_FRAME_gtFine_instanceIds.png``) and by ``CITY_SEQ_FRAME``.
 
     Returns:
         ``(len(names),)`` int64 indices, ascending.
@@ -27,9 +29,12 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
         ValueError: naming what is not in the file, is ambiguous, or stands in the list twice.
     """
     known = ImageNames(coco)
+    file_names = [image['file_name'] for image in coco['images']]
     found: list[int | None] = []
     for name in names:
         matches = known.matches(name) if isinstance(name, str) else known.of_id(name)
+        if isinstance(name, str) and '/' in name:
+            matches = with_most_folders(name, {row: file_names[row] for row in matches})
         if len(matches) > 1:
             raise ValueError(
                 f"'{name}' may be any of {len(matches)} images: list ids, or file_name"
@@ -41,7 +46,11 @@ def find_images(coco: dict, names: Sequence[str | int]) -> np.ndarray:
             f'{len(unknown)} of {len(names)} listed images are not in the annotation file, neither '
             f'as an id nor as a file name: {", ".join(map(str, unknown[:5]))}'
         )
-    return once_each(found, [image['file_name'] for image in coco['images']])
+    if len(known.by_last_part) < len(known.by_name):
+        listed = [(str(name), row) for name, row in zip(names, found, strict=True)]
+        others = [file_names[row] for _, row in listed if row is not None]
+        warn_of_folders([name for name, _ in listed], others)
+    return once_each(found, file_names)
 
 
 class ImageNames:

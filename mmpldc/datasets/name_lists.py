@@ -14,7 +14,7 @@ All name an image by the last part of its path, without folders and suffixes, wh
 either data set (:func:`image_stem`). What is written is mmsegmentation's form.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -25,6 +25,7 @@ from mmpldc.utils.files import atomic_write
 from mmpldc.utils.text import read_lines
 
 from .folders import files_below, suffix_of
+from .folders_of_names import warn_of_folders, with_most_folders
 from .label_maps import IGNORE, UnusableLabelMap, count_values, read_label_map
 
 # Of names without their extension.
@@ -93,6 +94,35 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
+def read_plain_names(path: Path) -> list[str]:
+    """The images of a list as mmsegmentation's lists have them, each once.
+
+    Args:
+        path: see :func:`read_names`.
+
+    Raises:
+        ValueError: if there are several columns in CSV, or if two images have one name, as one
+            could be drawn for both sets.
+    """
+    listed = read_names(path)
+    names = list(map(plain_name, listed))
+    commas = [name for name in names if ',' in name and path.suffix.lower() == '.csv']
+    if commas:
+        raise ValueError(f"{path}: '{commas[0]}': keep the column of images alone")
+    twice = [name for name, number in Counter(names).items() if number > 1]
+    if not twice:
+        return names
+    alike = dict.fromkeys(
+        given for given, name in zip(listed, names, strict=True) if name == twice[0]
+    )
+    if len(alike) > 1:
+        raise ValueError(
+            f"{path}: {' and '.join(list(alike)[:2])} are both called '{twice[0]}': write their "
+            'paths below the folder of images, without a suffix'
+        )
+    raise ValueError(f'{path}: listed more than once: {", ".join(twice[:5])}')
+
+
 def _first_column(line: str) -> str:
     """The image of a line; a name may have blanks, if no label map follows it."""
     if '\t' in line:
@@ -110,7 +140,8 @@ def find_names(known: Sequence[str], names: Sequence[str]) -> np.ndarray:
 
     Args:
         known: names of its I images, such as paths below their folder.
-        names: of a list, see :func:`read_names`.
+        names: of a list, see :func:`read_names`. Of images of several folders that share their last
+            part, the one with most of the folders is meant.
 
     Returns:
         ``(len(names),)`` int64 indices into ``known``, ascending.
@@ -126,6 +157,7 @@ def find_names(known: Sequence[str], names: Sequence[str]) -> np.ndarray:
     unknown: list[str] = []
     for name in names:
         matches = {by_name[name]} if name in by_name else by_stem.get(image_stem(name), set())
+        matches = with_most_folders(name, {index: known[index] for index in matches})
         if len(matches) > 1:
             raise ValueError(f"'{name}' may be any of {len(matches)} images: list their paths")
         found += matches
@@ -135,6 +167,8 @@ def find_names(known: Sequence[str], names: Sequence[str]) -> np.ndarray:
             f'{len(unknown)} of {len(names)} listed images are not in the data set: '
             f'{", ".join(unknown[:5])}'
         )
+    if len(by_stem) < len(by_name):
+        warn_of_folders(names, [known[index] for index in found])
     return once_each(found, known)
 
 

@@ -74,9 +74,12 @@ def start_from(init: str, style: str, backbone: Backbone, mode: Mode = 'frozen')
 
     Raises:
         FileNotFoundError: if there is no such file; the message names it.
-        ValueError: if the file has other weights, or nobody publishes a detector of COCO.
+        ValueError: if the file has other weights, nobody publishes a detector of COCO, or there is
+            a style without a file.
     """
     start = Start(backbone.name, backbone.weights, mode)
+    if init in ('imagenet', 'coco') and style != 'pytorch':
+        raise ValueError(f'--init-style {style} is of weights in a file: give --init FILE')
     if init == 'imagenet':
         return start
     if init == 'coco':

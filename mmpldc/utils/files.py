@@ -46,7 +46,15 @@ def atomic_write(path: Path, mode: str = 'w') -> Iterator[IO]:
     Args:
         path: file to write; its folder is created.
         mode: ``'w'`` for text, ``'wb'`` for bytes.
+
+    Raises:
+        IsADirectoryError: if ``path`` is a folder.
+        NotADirectoryError: if its folder is a file.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder: name a file to write')
+    if path.parent.is_file():
+        raise NotADirectoryError(f'{path.parent} is a file: name a folder to write to')
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}{SUFFIX}')
     try:

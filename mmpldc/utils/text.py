@@ -17,9 +17,13 @@ def read_text(path: str | Path) -> str:
     """A text in UTF-8, or in what its byte order mark says.
 
     Raises:
-        ValueError: if it is in another encoding; the message says how to go on.
+        ValueError: if it is a folder, or in another encoding; the message says how to go on.
     """
+    if Path(path).is_dir():
+        raise ValueError(f'{path} is a folder: give a file')
     content = Path(path).read_bytes()
+    if content.startswith(b'PK\x03\x04'):
+        raise ValueError(f'{path} is a table of Excel or an archive: save it as CSV, or unpack it')
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), 'utf-8')
     try:
         return content.decode(encoding)

@@ -117,19 +117,16 @@ def kind_of_weights(path: str | Path) -> Literal['backbone', 'detector']:
 
     Raises:
         FileNotFoundError: with the file's name.
-        ValueError: if it has neither.
+        ValueError: if it has neither, or cannot be read.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no file {path}')
-    if str(path).endswith('.safetensors'):
-        from safetensors import safe_open
-
-        with safe_open(str(path), framework='pt') as file:
-            names = list(file.keys())
-    else:
-        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
-        weights = content.get('state_dict', content) if isinstance(content, dict) else {}
-        names = [str(name) for name in weights]
+    try:
+        names = _names_of_weights(str(path))
+    except Exception as error:  # decoders raise many types
+        raise ValueError(
+            f'{path} cannot be read as weights ({type(error).__name__}): copy or download it again'
+        ) from error
     if any('panoptic_head.' in name for name in names):
         return 'detector'
     if any(OF_BACKBONES.search(name) for name in names):
@@ -138,6 +135,17 @@ def kind_of_weights(path: str | Path) -> Literal['backbone', 'detector']:
         f'{path} has weights of neither a backbone nor a Mask2Former: '
         f'{", ".join(names[:3]) or "none"}, ...'
     )
+
+
+def _names_of_weights(path: str) -> list[str]:
+    if path.endswith('.safetensors'):
+        from safetensors import safe_open
+
+        with safe_open(path, framework='pt') as file:
+            return list(file.keys())
+    content = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
+    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
+    return [str(name) for name in weights]
 
 
 def _checkpoint(module: Mapping[str, Any]) -> str | None:

@@ -21,8 +21,9 @@ IMAGES = dict(
         (['9', '5'], [0, 2]),
         ([3], [1]),
         (['b/one.jpg', 'two.jpg'], [1, 2]),
-        (['train/two.jpg'], [2]),
+        (['train/b/two.jpg'], [2]),
         (['four.jpg', 'c/four.jpg'], [3, 4]),
+        (['/home/me/b/one.jpg'], [1]),
         ([], []),
     ],
 )
@@ -41,6 +42,11 @@ def test_find_images(names, indices):
 def test_find_images_refuses(names, message):
     with pytest.raises(ValueError, match=message):
         find_images(IMAGES, names)
+
+
+def test_an_image_of_another_folder():
+    with pytest.warns(UserWarning, match=r'1 listed .* as z/two\.jpg: b/two\.jpg is taken'):
+        assert find_images(IMAGES, ['z/two.jpg']).tolist() == [2]
 
 
 def test_a_number_that_is_an_id_and_a_name():

@@ -18,6 +18,7 @@ from mmpldc.datasets.name_lists import (
     image_stem,
     plain_name,
     read_names,
+    read_plain_names,
     write_names,
 )
 
@@ -85,6 +86,14 @@ def test_names_that_do_not_fit(known, names, message):
 def test_a_whole_name_goes_before_its_last_part():
     assert find_names(['1', 'b/1'], ['b/1']).tolist() == [1]
     assert find_names(['a/1', 'b/1'], ['b/1']).tolist() == [1]
+    assert find_names(['a/1', 'b/1'], ['photos/b/1.jpg']).tolist() == [1]
+
+
+def test_two_images_of_one_name(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_text('photos/a/1.jpg\nphotos/b/1.jpg\n')
+    with pytest.raises(ValueError, match=r"a/1\.jpg and photos/b/1\.jpg are both called '1'"):
+        read_plain_names(path)
 
 
 @pytest.mark.parametrize(

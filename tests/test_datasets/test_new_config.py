@@ -188,6 +188,22 @@ def test_a_truncated_unlabelled_photo(run, data):
     assert str(path) in (data.root / 'mine/left_out.txt').read_text()
 
 
+def test_an_image_of_an_extreme_shape(run, data):
+    """Nothing is left of it when it is resized: a warning if it is unlabelled, else an error."""
+    cv2.imwrite(str(data.images / 'strip.png'), np.arange(1800, dtype=np.uint8).reshape(1, 600, 3))
+    result = run('--size', 'tiny')
+    assert (
+        result.code == 0
+        and 'image strip.png: unlabelled, 600 x 1 pixels: one side is more' in result.out
+    )
+    checked = check_run(Config.fromfile(data.root / 'mine/pldc.py'))
+    assert any('strip.png has 600 x 1' in str(warning) for warning in checked.warnings)
+    edit(data.labels, lambda coco: coco['images'][0].update(file_name='strip.png'))
+    edit(data.labels, lambda coco: coco['images'][0].update(width=600, height=1))
+    result = run('--size', 'tiny')
+    assert result.code != 0 and 'labels.json: image 1: width, height: strip.png has' in result.out
+
+
 def test_the_output_must_be_a_folder(run, data):
     (data.root / 'file').touch()
     result = run('--out-dir', data.root / 'file/mine')
@@ -283,6 +299,10 @@ def test_many_objects_get_queries(run, data):
         (('--steps', '9'), '--steps'),
         (('--steps', '100', '--time-budget', '1h'), '--steps'),
         (('--size', 'huge'), '--size'),
+        (('--val-images', '.'), '--val-images is the folder of the images of --val: give both'),
+        (('--init-style', 'caffe'), '--init-style caffe is of weights in a file'),
+        (('--init', __file__), 'cannot be read as weights'),
+        (('--batch-size', '100000'), '--batch-size 100000 is more than the 8 images to train on'),
     ],
 )
 def test_options_that_cannot_be(run, data, options, line, capsys):

@@ -56,7 +56,7 @@ WITH_COLORS = {
     'one number': '[{"name": "bg", "color": 0}, {"name": "disc", "color": 16711680},\n'
     '{"name": "box", "color": 255}]',
     'keys of a database': '{"classes": [{"title": "bg", "color": "#000000", "id": 1234567},\n'
-    '{"title": "disc", "color": "#FF0000", "id": 3},\n'
+    '{"title": "disc", "color": "#FF0000AA", "id": 3},\n'
     '{"title": "box", "color": "#0000FF", "id": 7}]}',
     'alpha': 'bg,0,0,0,255\ndisc,255,0,0,255\nbox,0,0,255,255\n',
     'heading': 'id,name,r,g,b\n0,bg,0,0,0\n1,disc,255,0,0\n2,box,0,0,255\n',
@@ -99,6 +99,25 @@ def test_the_separator_of_the_heading_holds_for_all_lines(tmp_path):
     assert named(classes, classes.values) == {1: 'wall', 2: 'building;edifice'}
 
 
+@pytest.mark.parametrize(
+    ('kind', 'line'),
+    [
+        ('ITK-SNAP', '{0} {2} 1 1 1 "{1}"'),
+        ('3D Slicer', '{0} {1} {2} 255'),
+        ('no opacity', '{0} {1} {2}'),
+        ('equal colours', '{0}   {1}    0   0   0   0'),
+    ],
+)
+def test_tables_of_medical_viewers(tmp_path, kind, line):
+    rows = (0, 'bg', '0 0 0'), (1, 'left disc', '255 0 0'), (2, 'box', '0 0 255')
+    text = ''.join(f'{line.format(*row)}\n' for row in rows)
+    classes = read(tmp_path, f'# Table\n#{text}')
+    assert named(classes, classes.values) == {1: 'left disc', 2: 'box'}
+    classes = read(tmp_path, f'# Table\n\n{text}')
+    assert named(classes, classes.values) == {0: 'bg', 1: 'left disc', 2: 'box'}
+    assert len(classes.colors) == (0 if kind == 'equal colours' else 3)
+
+
 def test_names_with_numbers_in_them(tmp_path):
     assert read(tmp_path, 'lane 1\nlane 2\n').names == ('lane 1', 'lane 2')
     classes = read(tmp_path, '7 lane 1\n8 lane 2\n9 3d box\n')
@@ -124,12 +143,19 @@ def test_names_with_numbers_in_them(tmp_path):
         ('{"classes": ["bg", "disc"], "palette": [1.5, 2]}', 'the colour of entry 1 in the palet'),
         ('- bg\n- di\x07sc\n', 'line 2: is no YAML: unacceptable character'),
         ('[[0, 1], [2, 3]]', 'entry 0 is no class'),
+        ('\n', 'has no class: write a line for each'),
+        ('PK\x03\x04', 'is a table of Excel or an archive'),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(tmp_path, text, words):
     with pytest.raises(ValueError, match=words) as caught:
         read(tmp_path, text)
     assert 'classes.txt' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    with pytest.raises(ValueError, match='is a folder: give a file, or the names'):
+        read_classes([str(tmp_path)])
 
 
 def test_a_blank_name():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mmpldc.datasets.checks import check_run
 from mmpldc.datasets.image_header import ImageHeader
-from mmpldc.datasets.label_maps import UnusableLabelMap
+from mmpldc.datasets.label_maps import UnusableLabelMap, read_label_map
 from mmpldc.datasets.own_label_maps import read_classes
 from mmpldc.datasets.own_label_maps.fitting import fit_to_image
 from mmpldc.datasets.own_label_maps.pairing import pair
@@ -130,6 +130,7 @@ def test_another_backbone(run, data):
     assert (optimizer.type, optimizer.lr) == ('AdamW', 5e-6 * 8 / 32)
     assert cfg.optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 40
     assert 'there is no backbone x; there are' in run('--backbone', 'x').code
+    assert '--batch-size 1000 is more than' in run('--batch-size', 1000).code
     line = run('--backbone', 'swin_t', '--method', 'u2pl').code
     assert line == (
         'new_config.py: u2pl needs DeepLabv3+: take a ResNet for --backbone, or another --method'
@@ -231,6 +232,9 @@ def test_palette_by_index_or_by_colour(run, data):
     listed.write_text(LISTS['cvat'])
     assert run(classes=[listed]).code == 0
     assert_truth(data)
+    moved[9] = moved[7]
+    write(data, lambda values: order[values], palette=moved.tobytes())
+    assert 'indices 7 and 9, which its palette both shows as' in run(classes=[listed]).out
 
 
 def with_palettes(data, *orders, colors=None, suffix='png'):
@@ -291,9 +295,12 @@ def test_palettes_whose_order_a_program_chose(run, data, orders, colors, suffix,
     lines = [' '.join(map(str, (*colors[n], name))) for n, name in enumerate(CLASSES)]
     white = [] if colors is GREYS else ['255 255 255 void']
     listed.write_text('\n'.join([*lines, *white]))
-    assert run(classes=[listed]).code == 0
+    result = run(classes=[listed])
     if white:
+        assert result.code == 0
         assert_truth(data)
+    else:
+        assert 'and 255, which its palette both shows as (255, 255, 255)' in result.out
 
 
 def test_grey_palettes_beside_coloured_ones(run, data):
@@ -441,6 +448,13 @@ def test_a_label_map_is_turned_with_its_image(run, data, orientation):
     np.testing.assert_array_equal(written(data, data.names[2]), expected)
     assert cv2.imread(str(photo)).shape[:2] == expected.shape
     assert not check_run(Config.fromfile(data.root / 'mine/unimatch.py')).errors
+    label_map = data.maps / f'{Path(data.names[2]).with_suffix("")}.png'
+    with Image.open(label_map) as image:
+        image.load()
+    image.save(label_map, exif=exif)
+    assert f'has an EXIF or TIFF orientation ({orientation}), which some' in run().out
+    with pytest.raises(UnusableLabelMap, match='orientation'):
+        read_label_map(label_map)
 
 
 REFUSED = {
@@ -497,8 +511,9 @@ def test_refused_with_one_line(run, data, kind):
         (lambda d: save(d.images / '3.bmp', np.zeros((64, 96), np.uint8)), 'several images have'),
         (lambda d: save(d.maps / '3_x.png', d.truth['3.jpg']), 'one of 2 label maps of its image'),
         (lambda d: cut(d.images / '3.jpg'), 'cut off'),
+        (lambda d: save(d.images / '3.jpg', np.zeros((1, 600), np.uint8)), 'an image of 600 x 1'),
     ],
-    ids=['lost', 'broken', 'shape', 'value', 'images', 'maps', 'photo'],
+    ids=['lost', 'broken', 'shape', 'value', 'images', 'maps', 'photo', 'strip'],
 )
 def test_invalid_label_maps_can_be_left_out(run, data, break_it, words):
     write(data)

@@ -205,6 +205,20 @@ def test_tool_counts_and_stratifies(run, annotations, tmp_path):
     assert len(images(tmp_path / 'instances_train.1@2images.json')) == 2
 
 
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (('--unlabeled', 'x.json', '--percent', 5), '--unlabeled labels everything'),
+        (('--labeled-list', 'x.txt', '--min-instances', 5), '--min-instances is for drawing'),
+        (('--count', 2, '--min-instances', -1), '--min-instances must be 0 or more'),
+        (('--count', 2, '--label-maps', 'x'), '--label-maps is for --min-instances'),
+    ],
+)
+def test_options_without_effect(run, annotations, options, words):
+    process = run(annotations, *options)
+    assert process.returncode and words in process.err
+
+
 def test_a_part_of_the_unlabelled_images(run, annotations, tmp_path):
     """Drawn by the fold, nested, recorded; the labelled images stay those of a draw without it."""
     path = tmp_path / 'instances_train.1@10images-unlabeled.json'

@@ -14,6 +14,13 @@ def names(folder) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def test_files_and_folders_in_each_others_place(tmp_path):
+    (tmp_path / 'file').touch()
+    for path, words in (tmp_path, 'is a folder: name a'), (tmp_path / 'file/x', 'is a file: name'):
+        with pytest.raises(OSError, match=words), atomic_write(path):
+            pass
+
+
 def test_content_appears_at_the_end(tmp_path):
     path = tmp_path / 'new/a.txt'
     with atomic_write(path) as file:

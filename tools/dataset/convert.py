@@ -36,24 +36,22 @@ def cityscapes(args: argparse.Namespace) -> Results:
 
 
 def masks(args: argparse.Namespace) -> Results:
+    shared = dict(negatives=args.negatives, workers=args.workers)
     if args.label_maps:
         coco = convert_label_maps(
             args.images,
             args.label_maps,
             args.classes,
-            divisor=None if args.object_ids else args.divisor,
-            ignore=args.ignore,
-            negatives=args.negatives,
-            workers=args.workers,
+            divisor=None if args.object_ids else 1000 if args.divisor is None else args.divisor,
+            ignore=args.ignore or (),
+            **shared,
         )
     else:
-        coco = convert_instance_folders(
-            args.images,
-            args.instance_folders,
-            args.classes,
-            negatives=args.negatives,
-            workers=args.workers,
-        )
+        for option in 'divisor', 'object_ids', 'ignore':
+            if getattr(args, option) is not None:
+                name = f'--{option.replace("_", "-")}'
+                raise ValueError(f'{name} is of --label-maps: --instance-folders has no values')
+        coco = convert_instance_folders(args.images, args.instance_folders, args.classes, **shared)
     yield args.out, coco
 
 
@@ -104,6 +102,8 @@ def via(args: argparse.Namespace) -> Results:
 
 
 def images(args: argparse.Namespace) -> Results:
+    if args.exclude_root and not args.exclude:
+        raise ValueError('--exclude-root is the folder of the images in --exclude: give both')
     coco = convert_images(
         args.images,
         args.categories_of,
@@ -161,21 +161,21 @@ def parse_args() -> argparse.Namespace:
         '--label-maps', type=Path, metavar='DIR', help='STEM.png: class * divisor + instance'
     )
     layout.add_argument(
-        '--instance-folders', type=Path, metavar='DIR', help='STEM/CLASS_*.png: a mask per instance'
+        '--instance-folders', type=Path, metavar='DIR', help='STEM/CLASS_*.png: a mask each'
     )
     one.add_argument('--classes', nargs='+', required=True, help='names, the first is class 1')
     values = one.add_mutually_exclusive_group()
-    values.add_argument('--divisor', type=int, default=1000, help='of label maps')
+    values.add_argument('--divisor', type=int, help='of label maps; default: 1000')
     values.add_argument(
         '--object-ids',
         action='store_true',
+        default=None,
         help='values of label maps number the objects, which are all of one class',
     )
     one.add_argument(
         '--ignore',
         type=int,
         nargs='+',
-        default=[],
         metavar='VALUE',
         help='values of label maps to take for background',
     )

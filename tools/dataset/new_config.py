@@ -32,6 +32,7 @@ from mmpldc.apis.own_data import (
     add_refiner_arguments,
     add_shared_arguments,
     add_size_arguments,
+    check_batch_size,
     parse,
     print_command,
 )
@@ -158,6 +159,7 @@ def main() -> None:
         for image in contents[name]['images']
     ]
     batch_size = args.batch_size or size.batch_size
+    check_batch_size(batch_size, len(sizes))
     fullest = max(most_objects(one.coco) for one in labels.values())
     classes = [category['name'] for category in labels['labeled'].coco['categories']]
     correction = choose_correction(args.refiner, classes, args.class_map, args.refiner_weights)

@@ -25,6 +25,7 @@ from mmpldc.apis.own_data import (
     Said,
     add_backbone_arguments,
     add_shared_arguments,
+    check_batch_size,
     parse,
     print_command,
 )
@@ -196,6 +197,7 @@ def main() -> None:
     )
     findings += said.report(found)
     num_unlabeled = len(unlabeled['images'])
+    check_batch_size(args.batch_size, len(parts['labeled'].names) + num_unlabeled)
     print_summary(parts, classes, num_unlabeled, findings, warned=said.warnings)
 
     sources, lists, folders = {}, {}, []

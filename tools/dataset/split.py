@@ -12,7 +12,7 @@ that mmsegmentation's data sets read.
 import argparse
 import json
 import os
-from collections import Counter
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ from mmpldc.datasets.name_lists import (
     count_pixels,
     find_image_names,
     find_names,
-    plain_name,
     read_names,
+    read_plain_names,
     split_names,
     write_names,
 )
@@ -88,10 +88,19 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out-dir', type=Path, help="default: the annotation file's folder")
     args = parser.parse_args()
+    if args.min_instances < 0:
+        parser.error(f'--min-instances must be 0 or more, got {args.min_instances}')
     if min(args.fold) < 0:
         parser.error(f'--fold must be 0 or more, got {min(args.fold)}')
     if not (args.percent or args.count or args.labeled_list or args.unlabeled):
         parser.error('say how much stays labelled: --percent, --count or --labeled-list')
+    drawn = bool(args.percent or args.count)
+    if args.unlabeled and (drawn or args.labeled_list):
+        parser.error('--unlabeled labels everything: leave --percent, --count, --labeled-list out')
+    if args.min_instances and (args.labeled_list or not drawn):
+        parser.error('--min-instances is for drawing: give --percent or --count, and no list')
+    if args.label_maps and not (args.min_instances and is_of_names(args.annotations)):
+        parser.error('--label-maps is for --min-instances of a list or folder of images')
     if is_of_names(args.annotations):
         if args.unlabeled:
             parser.error('--unlabeled is for COCO-format files')
@@ -174,16 +183,7 @@ def split_list(args: argparse.Namespace) -> None:
     source = args.annotations
     if source.name in ('', '..'):  # of '.'
         source = Path(os.path.abspath(source))
-    if source.is_dir():
-        names = find_image_names(source)
-    else:
-        names = list(map(plain_name, read_names(source)))
-        twice = [name for name, number in Counter(names).items() if number > 1]
-        commas = [name for name in names if ',' in name and source.suffix.lower() == '.csv']
-        if commas:
-            raise ValueError(f"{source}: '{commas[0]}': keep the column of images alone")
-        if twice:  # it could be drawn for both sets
-            raise ValueError(f'{source}: listed more than once: {", ".join(twice[:5])}')
+    names = find_image_names(source) if source.is_dir() else read_plain_names(source)
     prefix = (args.out_dir or source.parent) / source.stem
     shares = [
         (f'{percent:g}', num_labeled(len(names), percent=percent)) for percent in args.percent or []
@@ -241,6 +241,7 @@ def choose(coco: dict, count: int, fold: int, min_instances: int) -> np.ndarray:
 
 
 def main() -> None:
+    warnings.showwarning = lambda message, *_: print(f'warning: {message}')
     args = parse_args()
     if is_of_names(args.annotations):
         split_list(args)

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..image_header import MOST_TIMES, fault_of_shape
 from .findings import Finding, Level, count
 from .geometry import check_geometry
 from .records import INTEGER, Names, Records
@@ -75,7 +76,7 @@ def check_coco(
     images = Records(coco['images'], 'image', file, names)
     categories = Records(coco['categories'], 'category', file, names)
     annotations = Records(coco['annotations'], 'annotation', file, names)
-    image_ids, file_names, sizes = _check_images(images)
+    image_ids, file_names, sizes = _check_images(images, role)
     category_ids, classes = check_categories(categories)
     findings = [*images.findings, *categories.findings]
     if not images.records:
@@ -151,7 +152,7 @@ def check_coco(
     return findings, contents
 
 
-def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
+def _check_images(images: Records, role: Role) -> tuple[list, list, np.ndarray]:
     """Ids, file names and ``(N, 2)`` sizes."""
     ids, names = check_identities(images)
     sides = []
@@ -160,7 +161,15 @@ def _check_images(images: Records) -> tuple[list, list, np.ndarray]:
         wrong = [row for row, value in enumerate(values) if value is not None and value <= 0]
         images.report('error', wrong, field, "not above 0: write the image's size in pixels")
         sides.append([min(max(value or 0, 0), LONGEST_SIDE) for value in values])
-    return ids, names, np.array(sides, np.int64).T.reshape(-1, 2)
+    sizes = np.array(sides, np.int64).T.reshape(-1, 2)
+    shorter, longer = sizes.min(axis=1, initial=LONGEST_SIDE), sizes.max(axis=1, initial=0)
+    is_thin = (shorter > 0) & (longer > MOST_TIMES * shorter) & (longer < LONGEST_SIDE)
+    if is_thin.any():
+        height, width = sizes[is_thin][0]
+        level: Level = 'warning' if role in ('unlabeled', 'weak') else 'error'
+        message = f'{names[is_thin.argmax()]} has {fault_of_shape(width, height)}'
+        images.report(level, is_thin, 'width, height', message)
+    return ids, names, sizes
 
 
 def _check_annotations(annotations: Records, role: Role) -> np.ndarray:

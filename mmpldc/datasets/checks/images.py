@@ -124,6 +124,8 @@ def _advice(
     for candidate in _other_prefixes(prefix):
         if all(os.path.isfile(os.path.join(candidate, other)) for other in tried):
             return f'there are such files in {candidate}; correct {settings[0]} if these are meant'
+    if os.path.isfile(prefix):
+        return f'{prefix} is a file: give the folder, and unpack an archive first'
     if not os.path.isdir(prefix or '.'):
         return f'there is no folder {prefix}; correct {" or ".join(settings)}'
     if name != base and os.path.isfile(os.path.join(prefix, base)):

@@ -16,7 +16,7 @@ from mmpldc.datasets.label_maps import (
 )
 from mmpldc.utils.threads import in_threads
 
-from ..image_header import read_header
+from ..image_header import fault_of_shape, read_header
 from .findings import Finding, count, some
 from .pixels import describe_sizes
 
@@ -140,6 +140,8 @@ def _read(
     if values.shape not in (loaded, loaded[::-1] if is_turned else loaded):
         sizes = describe_sizes(values.shape, loaded)
         fault = f'has another size than its image ({sizes}): they do not belong together'
+    if not fault and (shape := fault_of_shape(header.width, header.height)):
+        fault = f'has an image of {shape}'
     swapped = None
     if colors is not None:
         swapped = _other_class(np.unique(values), colors, renumbering, palette)

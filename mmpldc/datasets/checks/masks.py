@@ -124,8 +124,8 @@ def _outlines(points: np.ndarray, polygons: list[list], starts: np.ndarray) -> n
     parts = np.fromiter((len(part) // 2 for part in chain.from_iterable(polygons)), np.int64)
     with np.errstate(over='ignore'):  # infinitely far, then
         steps = np.abs(np.diff(points, axis=0, prepend=points[:1])).max(axis=1)
-    steps[np.cumsum(parts) - parts] = 0  # from the end of the part before
-    return np.add.reduceat(steps, starts)
+        steps[np.cumsum(parts) - parts] = 0  # from the end of the part before
+        return np.add.reduceat(steps, starts)
 
 
 def _coordinates(polygons: list[list]) -> chain:

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from mmpldc.utils.files import FileIdentity, file_identity
 from mmpldc.utils.threads import in_threads
 
-from ..image_header import ImageHeader, read_header
+from ..image_header import ImageHeader, fault_of_beginning, read_header
 from .findings import Finding, Level, some
 
 MOST_HEADERS = 20000  # of a set, some 2 s
@@ -85,11 +85,9 @@ def decode(path: str) -> Decoded:
         raise UnreadableImage(f'cannot be read ({error.strerror})') from None
     except ValueError as error:  # of a name that no file can have
         raise UnreadableImage(f'cannot be read ({error})') from None
-    if not content:
-        raise UnreadableImage('is empty (0 bytes): copy or download it again')
-    if content[:256].lstrip().lower().startswith((b'<!doctype html', b'<html')):
-        raise UnreadableImage('is a web page, not an image: download it again')
-    turned, brightest, is_color = False, None, False
+    if fault := fault_of_beginning(content[:256]):
+        raise UnreadableImage(fault)
+    turned, brightest, is_color, is_deep = False, None, False, False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -97,6 +95,7 @@ def decode(path: str) -> Decoded:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
                 image.load()  # OpenCV before 4.12 fills what is cut off with grey, Pillow objects
                 is_color = len(image.getbands()) > 2
+                is_deep = image.mode[0] in 'IF'
                 if image.mode[0] == 'I':
                     brightest = int(np.max(np.asarray(image)))
                 elif image.format in DEEP_IN_COLOR:
@@ -110,7 +109,9 @@ def decode(path: str) -> Decoded:
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise UnreadableImage('is no image that OpenCV can decode: convert it to PNG or JPEG')
+        remedy = 'tools/dataset/convert.py plain writes a copy of 8 bits'
+        remedy = remedy if is_deep else 'convert it to PNG or JPEG'
+        raise UnreadableImage(f'is no image that OpenCV can decode: {remedy}')
     return Decoded(pixels.shape[:2], turned, brightest, is_color)
 
 

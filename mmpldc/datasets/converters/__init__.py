@@ -3,7 +3,8 @@
 from .cityscapes import convert_cityscapes
 from .coco import summary
 from .images import convert_images
-from .instance_masks import convert_instance_folders, convert_label_maps
+from .instance_folders import convert_instance_folders
+from .instance_masks import convert_label_maps
 from .labelme import convert_labelme
 from .plain import write_plain_images
 from .via import convert_via

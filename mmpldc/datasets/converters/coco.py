@@ -1,5 +1,6 @@
 """What the converters share: annotations, the COCO-format dict around them, and a summary."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,10 +23,20 @@ def categories_from(names: Sequence[str]) -> list[dict]:
     """COCO categories with ids from 1, in the order of the names.
 
     Raises:
-        ValueError: if there is no name, an empty one, or one that appears twice.
+        ValueError: if there is no name, an empty one, one that appears twice, or a file alone.
     """
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise ValueError(f'classes need a name each, got {list(names)}')
+    if len(names) == 1 and os.path.isfile(names[0]):
+        raise ValueError(
+            f"the class '{names[0]}' is a file: give the names of the classes themselves (of YOLO, "
+            '--data reads a file)'
+        )
+    if len(names) == 1 and ',' in names[0]:
+        warnings.warn(
+            f"'{names[0]}' is taken for one class: if they are several, divide them by blanks",
+            stacklevel=3,
+        )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f'classes are named twice: {", ".join(twice)}')

@@ -91,7 +91,7 @@ def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
     Raises:
         FileNotFoundError: if there is no such folder or no image in it.
     """
-    if not root.is_dir():
+    if not root.exists():
         raise FileNotFoundError(f'{root} is not a folder')
     files = sorted(files_below(root))
     names = [name for name in files if suffix_of(name) in (*IMAGE_SUFFIXES, *also)]
@@ -119,6 +119,21 @@ def find_images(root: Path, *, also: Sequence[str] = ()) -> list[str]:
             'to use them, rename them',
             stacklevel=1,
         )
+    return names
+
+
+def find_images_beside(images: Path, masks: Path) -> list[str]:
+    """Images below a folder, without the masks that lie in a folder among them.
+
+    Raises:
+        FileNotFoundError: see :func:`find_images`; or if there is nothing but the masks.
+    """
+    inside = masks.resolve()
+    names = [
+        name for name in find_images(images) if inside not in (images / name).resolve().parents
+    ]
+    if not names:
+        raise FileNotFoundError(f'no image below {images} but what is in {masks}')
     return names
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..image_header import open_image, pages_of
+from ..image_header import fault_of_orientation, open_image, pages_of
 from .image_files import check_size
 
 ONE_CHANNEL = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # modes of PIL
@@ -16,13 +16,15 @@ def load_mask(path: Path) -> Image.Image:
     """An image whose values are labels, decoded, whatever its size.
 
     Raises:
-        ValueError: if it cannot be decoded, or has several pages.
+        ValueError: if it cannot be decoded, has several pages, or an orientation.
     """
     try:
         with open_image(path) as image:
             pages = pages_of(image)
             if pages > 1:
                 raise ValueError(f'{pages} pages, where one belongs: write a file for each mask')
+            if fault := fault_of_orientation(image):
+                raise ValueError(f'it {fault}')
             image.load()
             return image
     except Exception as error:  # decoders raise many types

@@ -9,7 +9,7 @@ from ..checks.findings import Finding, some
 from ..checks.pixels import find_unreadable
 from ..converters.coco import build_coco
 from ..converters.image_files import find_images, one_name_each, real_paths, without_hard_links
-from ..image_header import ImageHeader, read_headers
+from ..image_header import ImageHeader, fault_of_shape, read_headers
 from ..unwanted_images import COPIES, Unwanted, by_kind, find_unwanted
 
 NOTHING: list[dict] = []  # the annotations of each image
@@ -85,7 +85,7 @@ def unlabeled_set(
         )
         findings.append(Finding('note', str(folder), '', message))
     records: list[tuple[dict, list[dict]]] = []
-    unreadable = []
+    unreadable, thin = [], {}
     whole = [path for path in paths.values() if isinstance(headers[path], ImageHeader)]
     broken = find_unreadable([path for path in whole if path not in unwanted])
     for name, path in paths.items():
@@ -95,6 +95,8 @@ def unlabeled_set(
         if isinstance(header, ImageHeader):
             image = dict(file_name=name, width=header.width, height=header.height)
             records.append((image, NOTHING))
+            if fault := fault_of_shape(header.width, header.height):
+                thin[name] = fault
             continue
         if not skip_unreadable:
             raise ValueError(
@@ -105,6 +107,9 @@ def unlabeled_set(
     if unreadable:
         message = 'cannot be read: left out of the unlabelled set'
         findings.append(Finding('note', str(folder), some('file', unreadable), message))
+    if thin:
+        message = f'unlabelled, {next(iter(thin.values()))}'
+        findings.append(Finding('warning', str(folder), some('image', list(thin)), message))
     if not records:
         kinds = {
             'of the annotated sets': num_annotated,

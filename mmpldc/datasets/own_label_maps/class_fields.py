@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .column_names import CODE, COLOR, NAME, NUMBER, OTHER, PARTS
 
 Color = tuple[int, int, int]
-HEX = re.compile(r'#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})\b')
+HEX = re.compile(r'#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})(?:[0-9a-fA-F]{2})?\b')
 
 
 class Entry(NamedTuple):

@@ -12,9 +12,10 @@ import yaml
 from mmpldc.utils.text import is_markup, read_text
 
 from .class_fields import HEX, Color, Entry, color_of_field, of_records, plain
+from .color_tables import of_color_table
 from .column_names import ALPHA, CODE, COLOR, NAME, NUMBER, PARTS
 
-COMMENT = re.compile(r'(?:^|\s)#(?![0-9a-fA-F]{6}\b).*$')
+COMMENT = re.compile(r'(?:^|\s)#(?![0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?\b).*$')
 CVAT = re.compile(r'^(.*?):\s*(\d+\s*,\s*\d+\s*,\s*\d+)\s*:.*$')  # road:128,64,128::
 # Numbers before and after a name, such as 7 road, (128, 64, 128) road, road=7, 0,road,128,64,128.
 FIRST = re.compile(r'^((?:[(\[]?\s*-?\d+\s*[)\]]?(?:\s*[,;:=|\s]\s*|$))+)(.*)$')
@@ -92,6 +93,8 @@ def _of_lines(text: str, path: Path) -> list[tuple[str, Entry]]:
         for number, whole in enumerate(text.splitlines(), 1)
         if (line := COMMENT.sub('', whole).strip())
     ]
+    if (table := of_color_table(lines)) is not None:
+        return table
     mark = _mark(lines[0][1]) if lines else None
     rows = [(number, _cells(line, mark)) for number, line in lines]
     if rows and (columns := _columns(rows, path)) is not None:

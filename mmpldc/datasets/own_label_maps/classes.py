@@ -50,6 +50,10 @@ def read_classes(given: Sequence[str], values: Sequence[int] | None = None) -> C
     """
     if len(given) == 1 and Path(given[0]).is_file():
         entries = read_class_file(Path(given[0]))
+        if not entries:
+            raise ValueError(f'{given[0]}: has no class: write a line for each')
+    elif len(given) == 1 and Path(given[0]).is_dir():
+        raise ValueError(f'--classes: {given[0]} is a folder: give a file, or the names')
     elif len(given) == 1 and Path(given[0]).suffix:
         raise ValueError(f'--classes: there is no file {given[0]}')
     else:

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from ..checks.pixels import describe_sizes
-from ..image_header import ImageHeader
+from ..image_header import ImageHeader, fault_of_shape
 
 ALIKE = 0.01  # by which the aspect ratios of an image and its label map may differ
 # What mmcv does to the pixels of a turned image.
@@ -26,6 +26,8 @@ def fit_to_image(size: tuple[int, int], header: ImageHeader) -> tuple[int, str, 
         The EXIF orientation by which it is turned, 1 for not at all; the repair in words, empty if
         there is none; and what is wrong, empty if it fits.
     """
+    if fault := fault_of_shape(header.width, header.height):
+        return 1, '', f'has an image of {fault}'
     loaded = header.height, header.width
     stored = loaded[::-1]
     turns = header.orientation >= 5 and header.height != header.width

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..image_header import open_image, pages_of
+from ..image_header import fault_of_orientation, open_image, pages_of, why_not_decoded
 from ..label_maps import UnusableLabelMap
 from .classes import HUGE, Color
 
@@ -79,7 +79,11 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
             kind, mode, bands = image.format, image.mode, len(image.getbands())
             is_lossy = kind == 'JPEG' or _is_lossy(image, path)
             is_deep = bands > 1 and any(';16' in str(tile) for tile in image.tile)
+            if fault := fault_of_orientation(image):
+                raise UnusableLabelMap(fault)
             image.load()
+            if mode == 'P' and by_color:
+                _check_colors(image)
             if bands > 1 or (mode == 'P' and by_color):
                 pixels = np.array(image.convert('RGBA'))
             elif mode == 'P' and (by_grey or (kind == 'GIF' and _is_grey(image))):
@@ -92,9 +96,7 @@ def read_raw(path: str | Path, *, by_color: bool, by_grey: bool = False) -> RawM
     except UnusableLabelMap:
         raise
     except Exception as error:  # decoders raise many types
-        raise UnusableLabelMap(
-            f'cannot be decoded ({type(error).__name__}): make or copy it again'
-        ) from error
+        raise UnusableLabelMap(why_not_decoded(path, error)) from error
     if is_lossy:
         what = f'is a {kind} with loss' if kind != 'JPEG' else 'is a JPEG'
         raise UnusableLabelMap(
@@ -141,6 +143,21 @@ def _table(image: Image.Image) -> list[Color]:
     """The palette of an image."""
     parts = image.getpalette() or []
     return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
+
+
+def _check_colors(image: Image.Image) -> None:
+    """Raise UnusableLabelMap if indices that occur share a colour, as where black fills up."""
+    table = _table(image)
+    first: dict[Color, int] = {}
+    for index in np.flatnonzero(np.bincount(np.asarray(image).ravel())).tolist():
+        color = table[index] if index < len(table) else (0, 0, 0)
+        other = first.setdefault(color, index)
+        if other != index:
+            raise UnusableLabelMap(
+                f'has the indices {other} and {index}, which its palette both shows as {color}: if '
+                'they are numbers of classes, give --classes without colours; else give each of '
+                'them a colour of its own'
+            )
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -403,6 +403,8 @@ CASES = [
     ('image cut off', content(lambda data: data[: len(data) // 2]), 'error', 'is cut off or'),
     ('image empty', content(lambda data: b''), 'error', 'is empty (0 bytes)'),
     ('web page', content(lambda data: b'\n<!DOCTYPE html><html>404'), 'error', 'is a web page'),
+    ('LFS', content(lambda data: b'version https://git-lfs.github.com/'), 'error', 'git lfs'),
+    ('floats', lambda w: Image.new('F', (9, 9)).save(first_image(w), 'TIFF'), 'error', 'py plain'),
     ('no image', content(lambda data: b'abc'), 'error', 'is no image that OpenCV can decode'),
     ('folder', folder_as_image, 'error', 'is a folder: write the path of the image'),
     ('size', smaller_image, 'error', 'than annotated'),

@@ -71,6 +71,7 @@ TRIANGLE = [1, 2, 30, 4, 5, 50]
 FULL = dict(size=[HEIGHT, WIDTH], counts=[0, HEIGHT * WIDTH])
 
 
+@pytest.mark.filterwarnings('error::RuntimeWarning')
 @pytest.mark.parametrize(
     ('broken', 'message'),
     [
@@ -89,6 +90,7 @@ FULL = dict(size=[HEIGHT, WIDTH], counts=[0, HEIGHT * WIDTH])
         ([[0, 0, 1e9, 0, 1e9, 1e9]], masks.FAR),
         ([[1e12, 0, 1e12, 4, 1e12, 8]], masks.FAR),
         ([[0, 0, 1e308, 0, -1e308, 9]], masks.FAR),
+        ([[0, 0, 1e308, 0, 9, 9]], masks.FAR),
         ([[0, 0, 9999, 0] * 500], masks.FAR),  # to and fro
         (dict(counts=[1]), masks.NOT_RLE),
         (dict(size=[HEIGHT], counts=[HEIGHT * WIDTH]), masks.NOT_RLE),

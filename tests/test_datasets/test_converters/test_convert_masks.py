@@ -197,6 +197,17 @@ def test_label_maps_of_other_byte_orders_sizes_and_pages(folders, write_labels, 
         convert_label_maps(images, masks, ['x'], workers=1)
 
 
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_label_maps_with_an_orientation(folders, write_labels, orientation):
+    """Pillow garbles an uncompressed TIFF whose sides are swapped."""
+    images, masks = folders
+    write_labels(masks / 'a/c.png', label_map(np.uint16, 1000, 1001))
+    picture = Image.fromarray(label_map(np.uint16, 1000, 1001))
+    picture.save(masks / 'b.tif', tiffinfo={274: orientation})
+    with pytest.raises(ValueError, match=rf'b\.tif .*TIFF orientation \({orientation}\).*: save'):
+        convert_label_maps(images, masks, ['x'], workers=1)
+
+
 def test_same_name_but_suffix(folders, write_image, write_labels):
     images, masks = folders
     write_image(images / 'b.png', WIDTH, HEIGHT)
@@ -345,6 +356,32 @@ def test_names_that_go_on_with_a_word(folders, write_labels, recwarn):
     words = r'of 1 masks go on with a word .* b/traffic_light_1\.png \(traffic\): .* --classes'
     with pytest.warns(UserWarning, match=words):
         convert_instance_folders(images, masks, ['light', 'traffic'], workers=1)
+
+
+@pytest.mark.parametrize('image', ['{}/images/{}.png', '{}.png'])
+def test_masks_without_a_class_beside_the_images(tmp_path, write_image, write_labels, image):
+    """As DSB2018 has them, and in folders called as the images beside them."""
+    folder = '{}/masks' if '/' in image else '{}'
+    for name, masks in ('00ae65c1c6', ['7f0e1d2c3b4a', '2']), ('0c2550a23b', ['0c2550a23b_mask1']):
+        write_image(tmp_path / image.format(name, name), WIDTH, HEIGHT)
+        for mask in masks:
+            write_labels(tmp_path / folder.format(name) / f'{mask}.png', np.eye(6, 8, dtype=bool))
+    with pytest.warns(UserWarning, match=r"3 masks have no class, such as .*: taken for 'nucleus'"):
+        coco = convert_instance_folders(tmp_path, tmp_path, ['nucleus'], workers=1)
+    assert [one['image_id'] for one in coco['annotations']] == [1, 1, 2]
+    with pytest.raises(ValueError, match='is of no known class'):
+        convert_instance_folders(tmp_path, tmp_path, ['nucleus', 'dust'], workers=1)
+    write_labels(tmp_path / folder.format('0c2550a23b') / 'dust_1.png', np.eye(6, 8, dtype=bool))
+    with pytest.raises(ValueError, match=r'dust_1\.png is of no known class'):
+        convert_instance_folders(tmp_path, tmp_path, ['nucleus'], workers=1)
+
+
+def test_masks_beside_several_images(tmp_path, write_image, write_labels):
+    write_labels(tmp_path / 'x/masks/1.png', np.eye(6, 8, dtype=bool))
+    for name in 'bc':
+        write_image(tmp_path / f'x/images/{name}.png', WIDTH, HEIGHT)
+    with pytest.raises(ValueError, match=r'masks: 2 images are below .*: write DIR/masks for each'):
+        convert_instance_folders(tmp_path, tmp_path, ['nucleus'], workers=1)
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'RGB', 'RGBA', 'quantized', 'on transparent'])

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from mmpldc.datasets.converters import convert_yolo
+
 TOOL = Path(__file__).parents[3] / 'tools/dataset/convert.py'
 
 
@@ -76,6 +78,44 @@ def test_masks(convert, tmp_path, images, write_labels, capsys):
     )
 
 
+@pytest.mark.parametrize('option', ['--object-ids', '--divisor 0', '--ignore 0'])
+def test_options_of_label_maps_alone(convert, tmp_path, images, write_labels, option):
+    write_labels(tmp_path / 'folders/b/cat_1.png', np.eye(6, 8, dtype=bool))
+    given = ('--instance-folders', tmp_path / 'folders', *option.split(), '--classes', 'cat')
+    with pytest.raises(SystemExit, match=f'error: {option.split()[0]} is of --label-maps'):
+        convert('masks', images, *given, '--out', tmp_path / 'out.json')
+
+
+@pytest.mark.parametrize(
+    ('maps', 'classes', 'words'),
+    [
+        ('maps.zip', 'cat', r'maps\.zip is not a folder, but a file: unpack it'),
+        ('maps', 'names.txt', r"the class '.*names\.txt' is a file: give the names"),
+    ],
+)
+def test_files_in_place_of_others(convert, tmp_path, images, write_labels, maps, classes, words):
+    write_labels(tmp_path / 'maps/b.png', np.ones((6, 8), np.uint8))
+    (tmp_path / 'maps.zip').write_bytes(b'PK')
+    (tmp_path / 'names.txt').write_text('cat')
+    classes = tmp_path / classes if '.' in classes else classes
+    given = ('--label-maps', tmp_path / maps, '--divisor', 1, '--classes', classes, '--workers', 1)
+    with pytest.raises(SystemExit, match=words):
+        convert('masks', images, *given, '--out', tmp_path / 'out.json')
+
+
+def test_a_folder_in_place_of_a_file(convert, tmp_path, images):
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels/b.txt').write_text('0 0 0 1 0 1 1')
+    (tmp_path / 'mine').mkdir()
+    given = ('yolo', images, tmp_path / 'labels')
+    with pytest.raises(SystemExit, match='mine is a folder: name a file to write'):
+        convert(*given, '--classes', 'cat', '--out', tmp_path / 'mine')
+    with pytest.raises(SystemExit, match='labels is a folder: give a file'):
+        convert(*given, '--data', tmp_path / 'labels', '--out', tmp_path / 'out.json')
+    with pytest.warns(UserWarning, match="'cat,dog' is taken for one class"):
+        convert_yolo(images, tmp_path / 'labels', ['cat,dog'])
+
+
 def test_yolo(convert, tmp_path, images):
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels/b.txt').write_text('1 0 0 1 0 1 1\n1 0 0 0 0 0 0')
@@ -116,6 +156,8 @@ def test_images(convert, tmp_path, images):
     with pytest.raises(SystemExit, match=r'labeled\.json is an input: choose another --out'):
         convert('images', images, *options, '--skip-unreadable', '--out', labeled)
     assert json.loads(labeled.read_text()) == content
+    with pytest.raises(SystemExit, match=r'--exclude-root is the folder of .*: give both'):
+        convert('images', images, *options[:2], *options[4:], '--out', out)
     with pytest.raises(SystemExit, match=r'error: .*b\.jpg cannot be read as an image'):
         convert('images', images, *options, '--out', out)
 
