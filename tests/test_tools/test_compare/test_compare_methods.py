@@ -518,7 +518,7 @@ def test_told_to_stop_it_ends_its_runs_and_they_go_on(start, arguments, base, tm
     cfg.dump(base)
     options = ['--methods', 'supervised', '--seeds', 1, '--jobs', 1, '--cost-steps', 10]
     process = start([*arguments, *options])
-    work_dir = tmp_path / 'work/seed0/supervised'
+    work_dir = tmp_path / 'work/seed1/supervised'
     deadline = time.monotonic() + TIMEOUT
     while not list(work_dir.glob('iter_*.pth')):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
