@@ -137,7 +137,8 @@ def _compare_batches(runner: Runner, meta: dict) -> None:
 
 def _sources(loader: Mapping) -> list[int]:
     """Parts of a batch that are of each source, the labelled images' first."""
-    return (loader.get('sampler') or {}).get('source_ratio') or [1]
+    sampler = loader.get('sampler')
+    return (isinstance(sampler, Mapping) and sampler.get('source_ratio')) or [1]
 
 
 def _images_a_step(loader: Mapping, wrapper: Mapping, *, of_labels: bool) -> float | None:
