@@ -38,8 +38,8 @@ df_acat = dict(
 # model.class_thresholds over certain_filter: the best quarter of the expected objects is kept. Ours
 # (docs/few_labels.md).
 expected_count = dict(type='mmpldc.ExpectedCountThreshold', share=0.25)
-# The default for own data: half of them, and each label whose score is at least that of one which
-# just passes ddtf, 0.85 * (2 * 0.90 - 1).
+# The default for own data: half of them, and every label with a score of at least 0.68, which is
+# the score of a label that just passes ddtf: 0.85 * (2 * 0.90 - 1).
 half_expected_count = dict(expected_count, share=0.5, ceiling=0.68)
 
 # model.refiner. CLIP: PL-DC's Appendix B.1; the texts are CLIP's kind of templates.

@@ -1,4 +1,4 @@
-"""PL-DC with a threshold that sets itself: half of the expected objects are kept (own data)."""
+"""PL-DC with a threshold that sets itself: half of the expected objects (own data)."""
 
 _base_ = '../quickstart/pldc.py'
 

@@ -62,9 +62,9 @@ num_validations = 10
 early_stopping = None
 num_workers = 4
 
-# ---- Pseudo-labels. The threshold sets itself: the teacher's best labels are kept, this share of
-# the objects that an image is expected to have by the labelled ones, and each that is as sure as
-# the paper's thresholds ask (docs/few_labels.md).
+# ---- Pseudo-labels. The threshold sets itself: it keeps the teacher's best labels, for this share
+# of the objects that an image is expected to have by the labelled ones, and further labels that are
+# as sure as the paper's thresholds demand (docs/few_labels.md).
 label_share = 0.5
 # None: the paper's fixed thresholds, on the qualities of class and mask, instead.
 fixed_thresholds = dict(class_thr=0.85, mask_thr=0.90)

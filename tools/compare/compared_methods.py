@@ -124,7 +124,7 @@ class Task:
         unfit = [name for name in wanted or () if name in lacking]
         if unfit:
             raise SystemExit(
-                f'{", ".join(unfit)}: the base has no {lacking[unfit[0]]} to compare with'
+                f'{", ".join(unfit)}: the base does not set {lacking[unfit[0]]}, which is needed'
             )
         fitting = [
             name

@@ -1,8 +1,8 @@
 """PL-DC with a threshold that sets itself, for few labels: inherit it instead of mask2former_r50.
 
-The threshold keeps half of the objects that the labelled images let expect, and labels as sure as
-the paper's thresholds ask. Ours, not PL-DC's: docs/methods.md describes it, docs/few_labels.md has
-what was measured.
+It keeps labels for half of the expected objects, and further ones that are as sure as the paper's
+thresholds demand. Ours, not PL-DC's: docs/methods.md describes it, docs/few_labels.md has what was
+measured.
 """
 
 _base_ = './mask2former_r50.py'

@@ -28,8 +28,9 @@ class ExpectedCountThreshold(nn.Module):
     is in buffers, so a checkpoint contains it, and a resumed run continues exactly.
 
     No label below ``floor`` is kept. So where unlabelled images are poorer in objects than the
-    labelled ones, or empty, the count is not reached, and nothing is forced onto them. Each label
-    above ``ceiling`` is kept. So a teacher that is sure of more than this share is believed.
+    labelled ones, or empty, the count is not reached, and nothing is forced onto them. The
+    threshold never rises above ``ceiling``. So a teacher that is sure of more labels than this
+    share keeps them, up to ``max_ratio``.
 
     Args:
         num_classes: N; filled in by :class:`~mmpldc.models.SemiMask2Former`, not used.

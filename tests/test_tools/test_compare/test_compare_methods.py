@@ -336,7 +336,7 @@ def test_base_without_clip_leaves_out_what_is_about_it(script, arguments):
     study = script.Study(script.parse_args(arguments))
     by_default = {name for name, method in study.task.methods.items() if not method.folder}
     assert by_default - set(study.methods) == {'pldc_without_dicc', 'pldc_plepi'}
-    with pytest.raises(SystemExit, match=r'pldc_plepi: the base has no model.refiner'):
+    with pytest.raises(SystemExit, match=r'pldc_plepi: the base does not set model.refiner'):
         script.Study(script.parse_args([*arguments, '--methods', 'pldc_plepi']))
 
 
@@ -349,7 +349,9 @@ def test_a_part_is_compared_if_named_and_the_base_has_what_it_needs(script, argu
     assert all(study.task.shares_burn_in(found, supervised) for found in study.configs.values())
     with base.open('a') as file:
         file.write('\nhidden = None\n')
-    with pytest.raises(SystemExit, match='oracle_masks: the base has no hidden to compare with'):
+    with pytest.raises(
+        SystemExit, match='oracle_masks: the base does not set hidden, which is needed'
+    ):
         script.Study(script.parse_args([*arguments, '--methods', 'oracle_masks']))
 
 
