@@ -118,6 +118,13 @@ def test_tables_of_medical_viewers(tmp_path, kind, line):
     assert len(classes.colors) == (0 if kind == 'equal colours' else 3)
 
 
+def test_a_name_that_ends_in_a_number_beside_a_colour(tmp_path):
+    classes = read(tmp_path, '1 route 66 10 20 30\n2 road 1 2 3\n')
+    assert named(classes, classes.values) == {1: 'route 66', 2: 'road'}
+    with pytest.raises(ValueError, match='300'):
+        read(tmp_path, '0 bg 0 0 0\n1 disc 300 0 0\n')
+
+
 def test_names_with_numbers_in_them(tmp_path):
     assert read(tmp_path, 'lane 1\nlane 2\n').names == ('lane 1', 'lane 2')
     classes = read(tmp_path, '7 lane 1\n8 lane 2\n9 3d box\n')

@@ -10,11 +10,12 @@ ITK_SNAP = re.compile(
     r'(?P<value>\d+)\s+(?P<red>\d+)\s+(?P<green>\d+)\s+(?P<blue>\d+)\s+[\d.]+\s+[01]\s+[01]\s+'
     r'"(?P<name>[^"]*)"'
 )
-# 1 left kidney 255 0 0 255: number, name, colour, and perhaps an opacity
-SLICER = re.compile(
-    r'(?P<value>\d+)\s+(?P<name>\S.*?)\s+(?P<red>\d+)\s+(?P<green>\d+)\s+(?P<blue>\d+)'
-    r'(\s+\d+)?'
+# 1 left kidney 255 0 0 255: number, name, colour, opacity
+WITH_OPACITY = re.compile(
+    r'(?P<value>\d+)\s+(?P<name>\S.*?)\s+(?P<red>\d+)\s+(?P<green>\d+)\s+(?P<blue>\d+)\s+\d+'
 )
+# 1 left kidney 255 0 0
+WITHOUT_OPACITY = re.compile(WITH_OPACITY.pattern.removesuffix(r'\s+\d+'))
 COLOR = 'red', 'green', 'blue'
 
 
@@ -28,7 +29,7 @@ def of_color_table(lines: Sequence[tuple[int, str]]) -> list[tuple[str, Entry]] 
         Label maps of these programs have the numbers. So colours count if all differ; else they
         are for the eye alone.
     """
-    for pattern in ITK_SNAP, SLICER:
+    for pattern in ITK_SNAP, WITH_OPACITY, WITHOUT_OPACITY:
         rows = [pattern.fullmatch(line) for _, line in lines]
         found = [row for row in rows if row]
         if not found or len(found) < len(lines):
